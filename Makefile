@@ -1,0 +1,78 @@
+# netswap's commands. `make demo` and `make test` need make, a Python 3.11 or newer with venv, and nothing else.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+UV := uv==0.13.9
+
+# Looked for in this order; each is tried out, because a name on the PATH may be an empty shim.
+CANDIDATES := $(PYTHON) $(if $(PYTHON),,python3 python3.13 python3.12 python3.11 python3.14)
+USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+
+.DELETE_ON_ERROR:
+.PHONY: help venv test demo soak bench lint lock clean
+
+help:
+	@echo 'make demo    show the deadlock of 2007 and its cure, on a private local Ray cluster'
+	@echo 'make test    lint, types, tests'
+	@echo 'make soak    the slow tests'
+	@echo 'make bench   the benchmarks'
+	@echo 'make lint    lint and types only'
+	@echo 'make venv    only set up, into $(VENV)'
+	@echo 'make lock    write requirements.lock anew'
+	@echo 'make clean   remove what these made'
+
+venv: $(VENV)/.installed
+	@:
+
+# The libraries, from scratch whenever the lock changes: a half-made environment has no stamp and is not trusted.
+$(VENV)/.locked: requirements.lock
+	@for python in $(CANDIDATES); do \
+	  if "$$python" -c '$(USABLE)' >/dev/null 2>&1; then \
+	    echo "setting up $(VENV) with $$("$$python" -c 'import platform, sys; print(sys.executable, platform.python_version())') (once, a minute or so)"; \
+	    rm -rf $(VENV) && "$$python" -m venv $(VENV) && \
+	    $(PIP) install --quiet --only-binary :all: --require-hashes -r requirements.lock && touch $@; \
+	    exit; \
+	  fi; \
+	done; \
+	echo 'netswap needs Python 3.11 to 3.14 with venv and pip, and found none under these names: $(CANDIDATES).' >&2; \
+	echo 'Name one with `make PYTHON=/path/to/python3 ...`; on Debian or Ubuntu `apt install python3-venv` may be missing.' >&2; \
+	exit 1
+
+# netswap itself, editable.
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	@echo 'installing netswap'
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lint: venv
+	@echo 'ruff'
+	@$(BIN)/python -m ruff check --quiet .
+	@echo 'mypy'
+	@$(BIN)/python -m mypy
+
+test: lint
+	@echo 'pytest'
+	@$(BIN)/python -m pytest -m 'not slow'
+
+soak: venv
+	@echo 'pytest, the slow tests'
+	@$(BIN)/python -m pytest -m slow
+
+demo: venv
+	@$(BIN)/python -m cluster.demo
+
+bench: venv
+	@$(BIN)/python -m benchmarks.run
+
+# Needs the network; everything else works from what `make venv` installed.
+lock: venv
+	@echo 'resolving requirements.lock'
+	@rm -rf build/lock && $(BIN)/python -m venv build/lock && build/lock/bin/python -m pip install --quiet '$(UV)'
+	@build/lock/bin/uv pip compile --quiet --upgrade --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
+	@rm -rf build/lock
+
+clean:
+	@rm -rf $(VENV) build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,58 @@
+"""What a machine counts."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+CAUSES: Final = {
+    "link-loss": "lost at random on a link",
+    "link-queue": "the queue of a link or of a switch port was full",
+    "partition": "would have arrived while the two machines were apart",
+    "no-memory": "no buffer, or nothing else that processing it takes, could be allocated",
+    "ring-empty": "the card had no buffer left to receive into",
+    "backlog": "the input queue before demultiplexing was full",
+    "reassembly-evicted": "a fragment thrown away because the reassembly cache was full, or because it came twice",
+    "reassembly-timeout": "a fragment whose datagram was not complete in time",
+    "demux": "in an emergency buffer, and for a socket that does not serve the VM",
+    "no-socket": "nobody listens on that port",
+    "socket-full": "the socket's receive buffer was full",
+    "tcp-limit": "refused by TCP's global limit",
+    "corrupt": "damaged on the way",
+    "crashed": "the machine was down",
+}
+
+COUNTERS: Final = {
+    "free_pages": "free pages now",
+    "free_pages_min": "the fewest free pages so far",
+    "noncritical_pages_max": "most pages held by frames that wait in ordinary sockets or for their other fragments",
+    "reserve_pages": "size of the emergency pool, pages",
+    "reserve_used_max": "most pages out at one time that were taken below the watermarks, by right",
+    "emergency_bytes_max": "most bytes charged to the reserve for receive buffers",
+    "pages_out": "page-outs answered",
+    "pages_in": "page-ins answered",
+    "lost_pages": "pages that came back with another stamp than they were sent out with",
+    "retransmissions": "requests sent again",
+    "tx_no_memory": "transmissions that failed for want of memory",
+    "kswapd_wakes": "how often kswapd was woken",
+    "faults": "touches that had to wait for a page of their own",
+    "progress": "what the programs count: pages touched, messages, requests, frames, beats",
+    "received": "frames that reached this machine",
+    "delivered": "frames handed to a socket or to the kernel's own user of them",
+    "held": "fragments that wait for the rest of their datagrams",
+    "malformed": "batches refused by the decoder",
+}
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counted where it happens; everything else is read off when somebody asks."""
+
+    pages_out: int = 0
+    pages_in: int = 0
+    lost_pages: int = 0
+    retransmissions: int = 0
+    tx_no_memory: int = 0
+    faults: int = 0
+    received: int = 0
+    delivered: int = 0
+    malformed: int = 0
+    dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))

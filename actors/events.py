@@ -1,0 +1,38 @@
+"""One machine's event queue: a heap of (time, number, action, argument), and the machine's clock."""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, Final
+
+NEVER: Final = 1 << 62
+
+Action = Callable[[Any], None]
+
+
+class Events:
+    """What a machine will do next. Events of one time happen in the order in which they were asked for."""
+
+    __slots__ = ("_number", "heap", "now")
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.heap: list[tuple[int, int, Action, Any]] = []
+        self._number = 0
+
+    def at(self, time_ns: int, action: Action, argument: Any = None) -> None:
+        """Let `action(argument)` happen at `time_ns`, which is not in the past."""
+        self._number = number = self._number + 1
+        heappush(self.heap, (time_ns, number, action, argument))
+
+    def after(self, delay_ns: int, action: Action, argument: Any = None) -> None:
+        """Let `action(argument)` happen `delay_ns` from now."""
+        self.at(self.now + delay_ns, action, argument)
+
+    def next_ns(self) -> int:
+        """When the next event happens; `NEVER` if there is none."""
+        return self.heap[0][0] if self.heap else NEVER
+
+    def step(self) -> None:
+        """Let the next event happen."""
+        self.now, _, action, argument = heappop(self.heap)
+        action(argument)

@@ -1,0 +1,136 @@
+"""Anonymous memory: the pages of programs, their states, and the clock hand that looks for the next to leave.
+
+A machine is millions of pages, so a page is one byte of state and four of stamp, and whole runs are looked at and
+changed at C speed. The *stamp* says which contents a page holds; what comes back from the swap server must carry the
+stamp that was sent out.
+"""
+
+import re
+from array import array
+from collections.abc import Iterator
+from typing import Final
+
+UNTOUCHED: Final = 0x00
+"""Never written: the first touch gets a zeroed page."""
+SWAPPED: Final = 0x01
+"""Only the swap server has it."""
+READING: Final = 0x02
+"""A page has been found for it and its page-in is under way."""
+WRITING: Final = 0x03
+"""Its page-out is under way; not free until the reply has been processed."""
+RESIDENT: Final = 0x10
+ACCESSED: Final = 0x20
+"""Touched since the hand came by: it gets a second chance."""
+DIRTY: Final = 0x40
+"""The swap server does not have these contents."""
+HOT: Final = RESIDENT | ACCESSED | DIRTY
+
+_ABSENT: Final = re.compile(rb"[\x00-\x0f]")
+_PRESENT: Final = re.compile(rb"[\x10-\xff]")
+_VICTIM: Final = re.compile(rb"[\x10\x50]")
+_TOUCHED: Final = bytes([HOT])
+_READ: Final = bytes(state | ACCESSED if state & RESIDENT else state for state in range(256))
+_FORGET: Final = bytes(state & ~ACCESSED if state & RESIDENT else state for state in range(256))
+_STAMP_MAX: Final = 0xFFFFFFFF
+
+
+class AddressSpace:
+    """The anonymous pages of one program; `base` is the number of its first page in the machine's swap space."""
+
+    __slots__ = ("base", "name", "pages", "resident", "rewritten", "stamps", "states", "write_clock")
+
+    def __init__(self, name: str, base: int, pages: int) -> None:
+        self.name = name
+        self.base = base
+        self.pages = pages
+        self.states = bytearray(pages)
+        self.stamps = array("I", bytes(4 * pages))
+        self.resident = 0
+        self.rewritten: set[int] = set()
+        """Pages touched again while their page-out is under way: they stay."""
+        self.write_clock = 0
+
+    def absent(self, start: int, end: int) -> int:
+        """The first page within [start, end) that is not resident; `end` if all are."""
+        found = _ABSENT.search(self.states, start, end)
+        return found.start() if found else end
+
+    def touch(self, start: int, end: int, *, write: bool) -> None:
+        """Use resident pages [start, end)."""
+        if not write:
+            self.states[start:end] = self.states[start:end].translate(_READ)
+            return
+        count = end - start
+        self.write_clock = stamp = self.write_clock % _STAMP_MAX + 1
+        self.states[start:end] = _TOUCHED * count
+        self.stamps[start:end] = array("I", [stamp]) * count
+
+    def fill(self, start: int, end: int) -> None:
+        """Pages [start, end) have been found: zeroed pages, written by their first touch."""
+        self.resident += end - start
+        self.touch(start, end, write=True)
+
+    def keep_while_writing(self, page: int, *, write: bool) -> None:
+        """A page whose page-out is under way is used again: it becomes resident, and the reply does not free it."""
+        self.states[page] = RESIDENT | DIRTY
+        self.resident += 1
+        self.rewritten.add(page)
+        self.touch(page, page + 1, write=write)
+
+    def warm(self, resident: int, stamp: int) -> None:
+        """As if it had run for long: the first pages resident and dirty, the rest on the server with this stamp."""
+        self.states[:] = bytes([RESIDENT | DIRTY]) * resident + bytes([SWAPPED]) * (self.pages - resident)
+        self.stamps[:] = array("I", [stamp]) * self.pages
+        self.resident = resident
+        self.write_clock = stamp
+
+    def next_resident(self, start: int) -> int:
+        """The first resident page from `start` on; `pages` if there is none."""
+        found = _PRESENT.search(self.states, start)
+        return found.start() if found else self.pages
+
+    def victim(self, start: int, end: int) -> tuple[int, int]:
+        """(page, hand): the first page within [start, end) that may leave, and where the hand stands after it.
+
+        Pages touched since the hand came by last are passed and lose their mark. Without a victim the page is -1.
+        """
+        found = _VICTIM.search(self.states, start, end)
+        page = found.start() if found else end
+        if page > start:
+            self.states[start:page] = self.states[start:page].translate(_FORGET)
+        return (page, page + 1) if found else (-1, end)
+
+
+class Hand:
+    """The clock hand that goes round all address spaces of a machine, the oldest first."""
+
+    __slots__ = ("_page", "_space", "spaces")
+
+    def __init__(self) -> None:
+        self.spaces: list[AddressSpace] = []
+        self._space = 0
+        self._page = 0
+
+    def resident(self) -> int:
+        """Pages on the list that the hand goes round."""
+        return sum(space.resident for space in self.spaces)
+
+    def victims(self, quota: int) -> Iterator[tuple[AddressSpace, int]]:
+        """Those among the next `quota` resident pages that may leave, in order; at most two rounds."""
+        turns = 2 * len(self.spaces)
+        while quota > 0 and turns >= 0 and self.spaces:
+            space = self.spaces[self._space]
+            start = space.next_resident(self._page)
+            page, self._page = space.victim(start, min(space.pages, start + quota))
+            quota -= self._page - start
+            if self._page >= space.pages:
+                self._space = (self._space + 1) % len(self.spaces)
+                self._page = 0
+                turns -= 1
+            if page >= 0 and page not in space.rewritten:
+                yield space, page
+
+    def step_back(self, space: AddressSpace, page: int) -> None:
+        """The hand's last victim could not leave now: it is the first to be looked at next time."""
+        self._space = self.spaces.index(space)
+        self._page = page

@@ -1,0 +1,92 @@
+"""Page faults: how a program's pages come to it."""
+
+from actors.counters import Counters
+from actors.memory.anonymous import READING, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace
+from actors.memory.reclaim import Reclaim
+from actors.memory.zone import Zone
+from actors.programs.task import BLOCKED, Blocked, Task
+from actors.swap.device import SwapDevice
+
+
+class Faults:
+    """Finds pages for programs, zeroed or from the server, with read-ahead around a page that is read back."""
+
+    def __init__(self, zone: Zone, reclaim: Reclaim, device: SwapDevice | None, counters: Counters, readahead: int) -> None:
+        self._zone = zone
+        self._reclaim = reclaim
+        self._device = device
+        self._counters = counters
+        self._readahead = readahead
+        self._awaited: dict[tuple[AddressSpace, int], Task] = {}
+
+    def touch(self, task: Task, space: AddressSpace, start: int, end: int, *, write: bool) -> int:
+        """Touch what can be touched of [start, end) now; the first page that has to be waited for, or `end`."""
+        page = start
+        while page < end:
+            stop = space.absent(page, end)
+            if stop > page:
+                space.touch(page, stop, write=write)
+                task.progress.add(stop - page)
+                page = stop
+                continue
+            state = space.states[page]
+            if state == WRITING:
+                space.keep_while_writing(page, write=write)
+                task.progress.add(1)
+                page += 1
+            elif state == UNTOUCHED and self._zero(task, space, page, end):
+                page = space.absent(page, end)
+            else:
+                break
+        return page
+
+    def fault(self, task: Task, space: AddressSpace, page: int) -> Blocked:
+        """Wait for an absent page; the task is woken when it is there."""
+        self._counters.faults += 1
+        if space.states[page] == READING:
+            self._awaited[space, page] = task
+            return BLOCKED
+
+        def granted() -> None:
+            self._found(task, space, page)
+
+        if self._reclaim.obtain(f"{space.name}'s page {page}", granted):
+            granted()
+        return BLOCKED
+
+    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """The server has sent a page back."""
+        if stamp != space.stamps[page]:
+            self._counters.lost_pages += 1
+        space.states[page] = RESIDENT
+        space.resident += 1
+        task = self._awaited.pop((space, page), None)
+        if task is not None:
+            self._reclaim.later(task.wake)
+
+    def _zero(self, task: Task, space: AddressSpace, page: int, end: int) -> int:
+        """Zeroed pages from `page` on, as many as can be had without waiting."""
+        stop = page
+        while stop < end and space.states[stop] == UNTOUCHED and stop - page < 64:
+            stop += 1
+        got = self._reclaim.obtain_now(stop - page)
+        if got:
+            space.fill(page, page + got)
+            task.progress.add(got)
+        return got
+
+    def _found(self, task: Task, space: AddressSpace, page: int) -> None:
+        """A free page has been found for an absent one."""
+        if space.states[page] == UNTOUCHED:
+            space.fill(page, page + 1)
+            self._reclaim.later(task.wake)
+            return
+        assert self._device is not None, "only a machine that swaps has pages elsewhere"
+        self._awaited[space, page] = task
+        space.states[page] = READING
+        self._device.page_in(space, page)
+        first = page - page % self._readahead
+        for near in range(first, min(first + self._readahead, space.pages)):
+            if space.states[near] == SWAPPED and not self._reclaim.waiters and self._zone.take(self._zone.floors.kernel):
+                space.states[near] = READING
+                self._device.page_in(space, near)

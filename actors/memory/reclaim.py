@@ -1,0 +1,186 @@
+"""Freeing pages: kswapd, direct reclaim, and those who wait for a page.
+
+Source: mm/vmscan.c and mm/page_alloc.c of 2.6.22. Two steps of the kernel are folded into one: a page whose page-out has
+been answered is freed at once (there it is moved to the tail of the inactive list, and the next scan frees it). Those
+who wait for a page are served in order, one for each page freed, and each has one poll pending, as congestion_wait gives
+every direct reclaimer its turn at the latest after 0.1 s.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
+from actors.memory.zone import Zone
+
+
+class SwapOut(Protocol):
+    """The swap device, as reclaim sees it."""
+
+    def can_page_out(self) -> bool:
+        """Whether another page-out may start now."""
+
+    def page_out(self, space: AddressSpace, page: int) -> None:
+        """Start one, with the rights of a reclaimer (PF_MEMALLOC)."""
+
+
+class Waiter:
+    """Somebody who waits for a page in direct reclaim."""
+
+    __slots__ = ("granted", "priority", "served", "who")
+
+    def __init__(self, who: str, granted: Callable[[], None], priority: int) -> None:
+        self.who = who
+        self.granted = granted
+        self.priority = priority
+        self.served = False
+
+
+class Reclaim:
+    """kswapd and direct reclaim of one machine."""
+
+    def __init__(self, events: Events, zone: Zone, kernel: Kernel, swap: SwapOut | None) -> None:
+        self.hand = Hand()
+        self.waiters: deque[Waiter] = deque()
+        self.asleep = True
+        self.kswapd_wakes = 0
+        self.wants_slot = False
+        """kswapd found a page to write and no free request slot."""
+        self._events = events
+        self._zone = zone
+        self._kernel = kernel
+        self._swap = swap
+        self._serving = False
+        self._poll_pending = False
+        zone.on_free_with_waiters(self._page_freed)
+
+    # -- whoever needs a page ---------------------------------------------------------------------------------------
+
+    def obtain(self, who: str, granted: Callable[[], None]) -> bool:
+        """A page for user space: True if it was had at once; otherwise `granted` is called when it has been found."""
+        zone = self._zone
+        if zone.free <= zone.floors.low:
+            self.wake_kswapd()
+        if not self.waiters and zone.take(zone.floors.kernel):
+            return True
+        self._shrink(self._kernel.def_priority)
+        if not self.waiters and zone.take(zone.floors.kernel):
+            return True
+        waiter = Waiter(who, granted, self._kernel.def_priority - 1)
+        self.waiters.append(waiter)
+        zone.waiters = self.waiters
+        self._events.after(self._kernel.reclaim_wait_ns, self._poll, waiter)
+        return False
+
+    def obtain_now(self, wanted: int) -> int:
+        """Up to `wanted` pages that can be had without waiting; how many."""
+        zone = self._zone
+        if self.waiters:
+            return 0
+        taken = zone.take_many(zone.floors.low, wanted)
+        if taken < wanted:
+            self.wake_kswapd()
+            taken += zone.take_many(zone.floors.kernel, wanted - taken)
+        return taken
+
+    def later(self, resume: Callable[[object], None]) -> None:
+        """Let a process run on as soon as what is being done now has been done."""
+        self._events.after(0, resume)
+
+    def _page_freed(self) -> None:
+        if not self._serving:
+            self._serving = True
+            self._events.after(0, self._serve)
+
+    def _serve(self, _: object) -> None:
+        """Hand pages to those who wait, in order, while there are any above the floor."""
+        self._serving = False
+        zone = self._zone
+        while self.waiters and zone.take(zone.floors.kernel):
+            waiter = self.waiters.popleft()
+            waiter.served = True
+            waiter.granted()
+        if zone.free <= zone.floors.low:
+            self.wake_kswapd()
+
+    def _poll(self, waiter: Waiter) -> None:
+        """A direct reclaimer's wait is over: scan harder, and wait again; after the last priority start anew."""
+        if waiter.served:
+            return
+        self._shrink(waiter.priority)
+        waiter.priority = waiter.priority - 1 if waiter.priority else self._kernel.def_priority
+        self._events.after(self._kernel.reclaim_wait_ns, self._poll, waiter)
+        self._page_freed()
+
+    # -- kswapd -----------------------------------------------------------------------------------------------------
+
+    def wake_kswapd(self) -> None:
+        """An allocation failed the low mark."""
+        if self.asleep:
+            self.asleep = False
+            self.kswapd_wakes += 1
+            self._events.after(0, self._kswapd)
+
+    def slot_free(self) -> None:
+        """A request slot of the swap device has become free."""
+        if self.wants_slot:
+            self.wants_slot = False
+            self._events.after(0, self._kswapd)
+
+    def _kswapd(self, _: object) -> None:
+        """Work until the high mark is met, a slot is missing, or there is nothing left to try for now."""
+        zone = self._zone
+        if zone.free <= zone.high_mark:
+            self._pass(2 * self.hand.resident() + 1, lambda: zone.free > zone.high_mark)
+        if zone.free > zone.high_mark:
+            self.asleep = True
+        elif not self.wants_slot and not self._poll_pending:
+            self._poll_pending = True
+            self._events.after(self._kernel.reclaim_wait_ns, self._kswapd_poll)
+
+    def _kswapd_poll(self, _: object) -> None:
+        self._poll_pending = False
+        self._kswapd(None)
+
+    # -- what both do -----------------------------------------------------------------------------------------------
+
+    def _shrink(self, priority: int) -> None:
+        """One pass of direct reclaim: a share of the list, until a cluster is freed."""
+        enough = self._zone.free + self._kernel.swap_cluster_max
+        quota = max(self._kernel.swap_cluster_max, self.hand.resident() >> priority)
+        self._pass(quota, lambda: self._zone.free >= enough, kswapd=False)
+
+    def _pass(self, quota: int, enough: Callable[[], bool], *, kswapd: bool = True) -> None:
+        for space, page in self.hand.victims(quota):
+            if not space.states[page] & DIRTY:
+                self._drop(space, page)
+            elif self._swap is None:
+                continue
+            elif self._swap.can_page_out():
+                space.states[page] = WRITING
+                space.resident -= 1
+                self._swap.page_out(space, page)
+            else:
+                self.hand.step_back(space, page)
+                self.wants_slot = self.wants_slot or kswapd
+                return
+            if enough():
+                return
+
+    def _drop(self, space: AddressSpace, page: int) -> None:
+        """A clean page leaves without a word: the server has its contents."""
+        space.states[page] = SWAPPED
+        space.resident -= 1
+        self._zone.give()
+
+    def written(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """The reply to a page-out has been processed: the page is free, unless it was used meanwhile."""
+        if page not in space.rewritten:
+            space.states[page] = SWAPPED
+            self._zone.give()
+            return
+        space.rewritten.discard(page)
+        if space.stamps[page] == stamp and space.states[page] & RESIDENT:
+            space.states[page] &= ~DIRTY

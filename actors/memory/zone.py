@@ -1,0 +1,118 @@
+"""One zone of pages: how many are free, and how far down each kind of request may go.
+
+Source: mm/page_alloc.c of 2.6.22; the emergency pool from Zijlstra's series (it is added to every floor but zero).
+Only the page allocator knows watermarks: a freed object in a slab is handed out again without asking here.
+"""
+
+from collections.abc import Callable, Sized
+from typing import NamedTuple
+
+Wake = Callable[[], None]
+
+
+class Floors(NamedTuple):
+    """An order-0 request succeeds iff free pages are above its floor (strictly)."""
+
+    low: int
+    """First attempt of anybody; below it kswapd is woken."""
+    kernel: int
+    """GFP_KERNEL and user pages, second attempt: min."""
+    nowait: int
+    """Cannot wait, not urgent: three quarters of min."""
+    high: int
+    """Urgent but may wait: half of min."""
+    atomic: int
+    """GFP_ATOMIC, all packet reception: three eighths of min."""
+    memalloc: int
+    """PF_MEMALLOC in process context, and requests entitled to the reserve: 0."""
+
+
+def floors(min_pages: int, emergency: int = 0) -> Floors:
+    """The floors of a zone with this min watermark and emergency pool, in pages, by the kernel's integer arithmetic."""
+    half = min_pages - min_pages // 2
+    return Floors(
+        low=min_pages + min_pages // 4 + emergency,
+        kernel=min_pages + emergency,
+        nowait=min_pages - min_pages // 4 + emergency,
+        high=half + emergency,
+        atomic=half - half // 4 + emergency,
+        memalloc=0,
+    )
+
+
+class Zone:
+    """Free pages of one machine. All counts in pages."""
+
+    __slots__ = ("_wake", "emergency", "floors", "free", "free_min", "min", "reserve_used", "reserve_used_max", "total",
+                 "waiters")
+
+    def __init__(self, total: int, min_pages: int, emergency: int = 0) -> None:
+        if not 0 <= min_pages + emergency < total:
+            raise ValueError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages")
+        self.total = total
+        self.free = total
+        self.free_min = total
+        self.min = min_pages
+        self.emergency = emergency
+        self.floors = floors(min_pages, emergency)
+        self.reserve_used = 0
+        self.reserve_used_max = 0
+        self.waiters: Sized = ()
+        """Those who wait for a page; anybody in it is to be woken when one is freed."""
+        self._wake: Wake = _nobody
+
+    @property
+    def low_mark(self) -> int:
+        """kswapd is woken when free pages are not above this."""
+        return self.floors.low
+
+    @property
+    def high_mark(self) -> int:
+        """kswapd works until free pages are above this."""
+        return self.min + self.min // 2 + self.emergency
+
+    def on_free_with_waiters(self, wake: Wake) -> None:
+        """Call `wake` when a page is freed while somebody waits for one."""
+        self._wake = wake
+
+    def take(self, floor: int) -> bool:
+        """Take a page if more than `floor` pages are free."""
+        free = self.free
+        if free <= floor:
+            return False
+        self.free = free = free - 1
+        if free < self.free_min:
+            self.free_min = free
+        return True
+
+    def take_many(self, floor: int, wanted: int) -> int:
+        """Take up to `wanted` pages, leaving `floor`; the number taken."""
+        taken = min(wanted, self.free - floor)
+        if taken <= 0:
+            return 0
+        self.free -= taken
+        self.free_min = min(self.free_min, self.free)
+        return taken
+
+    def take_ignoring_watermarks(self) -> bool:
+        """Take one of the last pages, for an entitled request whose ordinary floor refused it."""
+        if not self.take(0):
+            return False
+        self.reserve_used += 1
+        self.reserve_used_max = max(self.reserve_used_max, self.reserve_used)
+        return True
+
+    def give(self, pages: int = 1) -> None:
+        """Pages come back."""
+        self.free += pages
+        if self.waiters:
+            self._wake()
+
+    def give_back_reserve(self) -> None:
+        """A page taken by `take_ignoring_watermarks` comes back."""
+        self.reserve_used -= 1
+        self.give()
+
+
+def _nobody() -> None:
+    """Nobody has asked to be woken."""

@@ -1,0 +1,80 @@
+"""Receive and transmit buffers: a head and a data object from the slabs, with or without a right to the reserve.
+
+Source: net/core/skbuff.c with Zijlstra's netvm patches. A receive allocation is tried as GFP_ATOMIC; if that fails and
+the machine has a swap socket with access to the reserve, it is charged to the reserve and tried again without watermarks.
+Such a buffer is flagged *emergency*.
+"""
+
+from actors.kernels import Kernel
+from actors.memory.reserve import Node, charge_of
+from actors.memory.slab import Slab, SlabCache
+from actors.memory.zone import Zone
+
+Buffer = tuple[Slab, Slab, int, int]
+"""Data, head, truesize in bytes, and what the reserve was charged for it: 0 unless the buffer is an emergency one."""
+
+
+class Buffers:
+    """All buffers of one machine."""
+
+    __slots__ = ("_atomic", "_reserve", "copies", "heads", "kernel", "receive", "routes", "rpc", "tx_headers")
+
+    def __init__(self, zone: Zone, kernel: Kernel, reserve: Node | None, *, guarded: bool) -> None:
+        """`reserve`: the node that emergency receive buffers are charged to, if there is such access at all."""
+        self.kernel = kernel
+        self.receive = SlabCache(zone, "kmalloc-2048", kernel.rx_data, guarded=guarded)
+        self.copies = SlabCache(zone, "kmalloc-512", kernel.copy_data, guarded=guarded)
+        self.heads = SlabCache(zone, "skbuff_head_cache", kernel.skb_head, guarded=guarded)
+        self.routes = SlabCache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
+        self.rpc = SlabCache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
+        self.tx_headers = self.copies
+        self._atomic = zone.floors.atomic
+        self._reserve = reserve
+
+    def allocate(self, cache: SlabCache, truesize: int) -> Buffer | None:
+        """A receive buffer with its data from `cache`; None if there is no memory for it."""
+        floor = self._atomic
+        data = cache.take(floor)
+        if data is not None:
+            head = self.heads.take(floor)
+            if head is not None:
+                return (data, head, truesize, 0)
+            cache.give(data)
+        return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
+
+    def _allocate_emergency(self, cache: SlabCache, truesize: int, reserve: Node) -> Buffer | None:
+        charge = charge_of(cache.size) + charge_of(self.heads.size)
+        if not reserve.charge(charge):
+            return None
+        data = cache.take_entitled(self._atomic)
+        if data is not None:
+            head = self.heads.take_entitled(self._atomic)
+            if head is not None:
+                return (data, head, truesize, charge)
+            cache.give(data)
+        reserve.uncharge(charge)
+        return None
+
+    def free(self, buffer: Buffer) -> None:
+        """Give a receive buffer back."""
+        data, head, _, charge = buffer
+        data.cache.give(data)
+        head.cache.give(head)
+        if charge and self._reserve is not None:
+            self._reserve.uncharge(charge)
+
+    def transmit(self, packets: int, floor: int, *, entitled: bool) -> list[Slab] | None:
+        """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""
+        taken: list[Slab] = []
+        for cache in (self.heads, self.tx_headers) * packets:
+            slab = cache.take_entitled(floor) if entitled else cache.take(floor)
+            if slab is None:
+                self.release(taken)
+                return None
+            taken.append(slab)
+        return taken
+
+    def release(self, slabs: list[Slab]) -> None:
+        """The card has sent them."""
+        for slab in slabs:
+            slab.cache.give(slab)

@@ -1,0 +1,171 @@
+"""The card: a ring of receive buffers, and one transmitter.
+
+Two rules for the ring (drivers/net/e1000, drivers/net/tg3.c of 2.6.22). `e1000`: the received buffer is passed up, then a
+replacement is allocated; where that fails the descriptor stays empty, the ring drains, and a watchdog tries again every
+2 s. `tg3`: the replacement is allocated first; where that fails the frame is dropped and its buffer stays in the ring,
+which never drains. Both copy short frames into a buffer of their own.
+
+The ring's buffers are outside free memory: they are allocated when the card is brought up.
+"""
+
+from collections import deque
+from typing import Final
+
+from actors.counters import Counters
+from actors.events import NEVER, Events
+from actors.kernels import Kernel
+from actors.net.buffers import Buffer, Buffers
+from actors.net.stack import Stack
+from protocol.frame import CORRUPT, VERSION, Arrival, Raw, encode
+from protocol.units import seconds
+
+_SECOND: Final = seconds(1)
+
+
+class Nic:
+    """One machine's network card."""
+
+    def __init__(self, events: Events, kernel: Kernel, buffers: Buffers, stack: Stack, counters: Counters, index: int,
+                 rate_bps: int, ring: int, refill: str) -> None:
+        self.ring_size = ring
+        self.refill_rule = refill
+        self.sent = 0
+        """Frames given to the network so far, those of trains under way included."""
+        self.watchdog_ns: list[int] = []
+        """When the watchdog ran last, and before that."""
+        self._events = events
+        self._kernel = kernel
+        self._buffers = buffers
+        self._stack = stack
+        self._counters = counters
+        self._index = index
+        self._rate_bps = rate_bps
+        self._out: list[bytes] = []
+        self._idle_ns = 0
+        self._keeps_ring = refill == "tg3"
+        self._ring: deque[Buffer] = deque()
+        self._fill()
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def wire_ns(self, wire: int) -> int:
+        """How long the card takes for so many bytes."""
+        return wire * 8 * _SECOND // self._rate_bps
+
+    def send(self, destination: int, kind: int, port: int, count: int, wire: int, tail: int,
+             body: tuple[object, ...]) -> int:
+        """Put a datagram's packets on the wire behind all others; when the last has left (ns).
+
+        They are sent as one train on the beat of the full packets; its last packet is exact.
+        """
+        gap = self.wire_ns(wire) if count > 1 else 0
+        first = max(self._events.now, self._idle_ns) + self.wire_ns(tail)
+        self._idle_ns = first + (count - 1) * gap
+        self._emit(first, destination, kind, port, count, gap, wire, tail, body)
+        return self._idle_ns
+
+    def send_train(self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int,
+                   body: tuple[object, ...]) -> None:
+        """Let `count` equal packets leave from now on, `gap_ns` apart; others find the wire busy for one of them."""
+        first = max(self._events.now, self._idle_ns) + self.wire_ns(wire)
+        self._idle_ns = first
+        self._emit(first, destination, kind, port, count, gap_ns, wire, wire, body)
+
+    def _emit(self, sent_ns: int, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, tail: int,
+              body: tuple[object, ...]) -> None:
+        self._out.append(encode((VERSION, sent_ns, self._index, self.sent, destination, wire, tail, kind, port, count,
+                                 gap_ns, body)))
+        self.sent += count
+
+    def take_out(self) -> bytes:
+        """What has been sent since the last call."""
+        if not self._out:
+            return b""
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def filled(self) -> int:
+        """Descriptors that hold a buffer."""
+        return len(self._ring)
+
+    def receive(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
+        """Receive the frames of a train one by one, up to `limit_ns` or the next event; what is left of it."""
+        at_ns, source, number, copy, count, gap, index, flags, frame = arrival
+        events = self._events
+        heap = events.heap
+        woken = self._stack.woken
+        end = index + count
+        while True:
+            events.now = at_ns
+            self._counters.received += 1
+            self._frame(frame, index, flags)
+            while woken:
+                woken.pop(0)()
+            index += 1
+            at_ns += gap
+            if index == end:
+                return None
+            if at_ns >= limit_ns or (heap and heap[0][0] <= at_ns):
+                done = index - arrival[6]
+                return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
+
+    def _frame(self, frame: Raw, index: int, flags: int) -> None:
+        ring = self._ring
+        if not ring:
+            self._counters.dropped["ring-empty"] += 1
+            return
+        wire = frame[6] if index == frame[9] - 1 else frame[5]
+        buffer = self._copy() if wire < self._kernel.copybreak else self._replace()
+        if buffer is None:
+            self._counters.dropped["no-memory"] += 1
+            return
+        if flags & CORRUPT:
+            self._stack.drop((buffer,), "corrupt")
+        else:
+            self._stack.input(frame, index, buffer)
+        if len(ring) < self.ring_size:
+            self._fill()
+
+    def _copy(self) -> Buffer | None:
+        """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""
+        buffer = self._buffers.allocate(self._buffers.copies, self._kernel.copy_truesize)
+        return buffer if buffer is not None or self._keeps_ring else self._ring.popleft()
+
+    def _replace(self) -> Buffer | None:
+        """The ring's next buffer; a driver that keeps its ring gives it away only for another."""
+        if not self._keeps_ring:
+            return self._ring.popleft()
+        new = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
+        if new is None:
+            return None
+        self._ring.append(new)
+        return self._ring.popleft()
+
+    def _fill(self) -> None:
+        """Refill empty descriptors; where memory is missing, leave it to the next frame or to the watchdog."""
+        ring = self._ring
+        while len(ring) < self.ring_size:
+            buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
+            if buffer is None:
+                self._watch()
+                return
+            ring.append(buffer)
+
+    def _watch(self) -> None:
+        """Have the watchdog look at its next beat, unless it will anyway."""
+        beat = self._kernel.watchdog_ns
+        due = (self._events.now // beat + 1) * beat
+        if self._watchdog_due != due:
+            self._watchdog_due = due
+            self._events.at(due, self._watchdog)
+
+    _watchdog_due = NEVER
+
+    def _watchdog(self, _: object) -> None:
+        self._watchdog_due = NEVER
+        self.watchdog_ns = [self._events.now, *self.watchdog_ns[:1]]
+        if len(self._ring) < self.ring_size:
+            self._fill()

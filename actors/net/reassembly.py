@@ -1,0 +1,102 @@
+"""IPv4 reassembly: fragments wait for the rest of their datagram, and nobody can say whom they are for.
+
+Source: net/ipv4/ip_fragment.c of 2.6.22. When the cache is above its high limit as a fragment arrives, the least recently
+used incomplete datagrams are thrown away until it is below the low limit; a datagram that is not complete 30 s after its
+first fragment is thrown away too. All sizes in truesize.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.net.buffers import Buffer
+from protocol.ip import UDP_HEADER, fragments
+
+Drop = Callable[[tuple[Buffer, ...], str], None]
+
+
+class Incomplete:
+    """A datagram some of whose fragments have come."""
+
+    __slots__ = ("born_ns", "buffers", "missing", "seen", "truesize")
+
+    def __init__(self, fragments_needed: int, born_ns: int) -> None:
+        self.missing = fragments_needed
+        self.seen = 0
+        self.buffers: list[Buffer] = []
+        self.truesize = 0
+        self.born_ns = born_ns
+
+
+class Reassembly:
+    """The fragment cache of one machine."""
+
+    __slots__ = ("_drop", "_events", "_expiring", "_kernel", "_mtu", "frames", "incomplete", "truesize", "truesize_max")
+
+    def __init__(self, events: Events, kernel: Kernel, mtu: int, drop: Drop) -> None:
+        self.incomplete: dict[tuple[int, int], Incomplete] = {}
+        self.truesize = 0
+        self.truesize_max = 0
+        self.frames = 0
+        self._events = events
+        self._kernel = kernel
+        self._mtu = mtu
+        self._drop = drop
+        self._expiring: deque[tuple[tuple[int, int], Incomplete]] = deque()
+
+    def add(self, key: tuple[int, int], offset: int, payload: int, buffer: Buffer) -> tuple[Buffer, ...] | None:
+        """Fragment `offset` of a datagram of `payload` bytes; all its buffers once it is complete, else None."""
+        if self.truesize > self._kernel.fragment_high:
+            self._evict()
+        entry = self.incomplete.pop(key, None) or self._begin(key, payload)
+        self.incomplete[key] = entry
+        if entry.seen >> offset & 1:
+            self._drop((buffer,), "reassembly-evicted")
+            return None
+        entry.seen |= 1 << offset
+        entry.missing -= 1
+        entry.buffers.append(buffer)
+        entry.truesize += buffer[2]
+        self.truesize += buffer[2]
+        self.frames += 1
+        if self.truesize > self.truesize_max:
+            self.truesize_max = self.truesize
+        if entry.missing:
+            return None
+        self._forget(key)
+        return tuple(entry.buffers)
+
+    def oldest_ns(self) -> int | None:
+        """When the oldest incomplete datagram's first fragment came."""
+        return min((entry.born_ns for entry in self.incomplete.values()), default=None)
+
+    def _begin(self, key: tuple[int, int], payload: int) -> Incomplete:
+        now = self._events.now
+        entry = Incomplete(fragments(payload + UDP_HEADER, self._mtu), now)
+        self._expiring.append((key, entry))
+        if len(self._expiring) == 1:
+            self._events.at(now + self._kernel.fragment_timeout_ns, self._expire)
+        return entry
+
+    def _forget(self, key: tuple[int, int]) -> Incomplete:
+        entry = self.incomplete.pop(key)
+        self.truesize -= entry.truesize
+        self.frames -= len(entry.buffers)
+        return entry
+
+    def _evict(self) -> None:
+        while self.incomplete and self.truesize >= self._kernel.fragment_low:
+            entry = self._forget(next(iter(self.incomplete)))
+            self._drop(tuple(entry.buffers), "reassembly-evicted")
+
+    def _expire(self, _: object) -> None:
+        due = self._events.now - self._kernel.fragment_timeout_ns
+        expiring = self._expiring
+        while expiring and (expiring[0][1].born_ns <= due or self.incomplete.get(expiring[0][0]) is not expiring[0][1]):
+            key, entry = expiring.popleft()
+            if self.incomplete.get(key) is entry:
+                self._forget(key)
+                self._drop(tuple(entry.buffers), "reassembly-timeout")
+        if expiring:
+            self._events.at(expiring[0][1].born_ns + self._kernel.fragment_timeout_ns, self._expire)

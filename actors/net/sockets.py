@@ -1,0 +1,57 @@
+"""UDP sockets that programs read: charged by truesize, while real memory is what the slabs say.
+
+A socket accepts a datagram iff what it holds already plus its truesize stays below the receive buffer (net/core/sock.c
+of 2.6.22); otherwise the datagram is dropped and its memory is free at once.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from actors.net.buffers import Buffer
+
+
+class Datagram(NamedTuple):
+    """What waits in a socket."""
+
+    source: int
+    """Index of the machine that sent it."""
+    source_port: int
+    port: int
+    payload: int
+    """Bytes."""
+    message: object
+    buffers: tuple[Buffer, ...]
+    truesize: int
+
+
+class Socket:
+    """One UDP port of a program. Sizes in bytes of truesize."""
+
+    __slots__ = ("charged", "dropped", "port", "queues", "rcvbuf")
+
+    def __init__(self, port: int, rcvbuf: int, queues: "Queues") -> None:
+        self.port = port
+        self.rcvbuf = rcvbuf
+        self.charged = 0
+        self.dropped = 0
+        self.queues = queues
+
+
+class Queues:
+    """The receive queues of all sockets of one program, read in the order of arrival."""
+
+    __slots__ = ("buffers", "datagrams", "sockets", "wake")
+
+    def __init__(self) -> None:
+        self.sockets: dict[int, Socket] = {}
+        self.datagrams: deque[tuple[Socket, Datagram]] = deque()
+        self.buffers = 0
+        """Frames that wait here."""
+        self.wake: Callable[[], None] | None = None
+        """Set while the program waits for a message."""
+
+    def open(self, port: int, rcvbuf: int) -> Socket:
+        """A socket on this port."""
+        socket = self.sockets[port] = Socket(port, rcvbuf, self)
+        return socket

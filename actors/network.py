@@ -1,0 +1,411 @@
+"""The network: links, what is under way on them, and the fate of each packet.
+
+All state is kept per directed link or per destination, never shared between destinations. What a frame suffers *on* a
+link (queue, loss, latency) is decided when it leaves its sender's card; whether the two ends can reach each other is
+decided when it would arrive, so that a fault applied by hand while a run is paused gives the same bytes as the same fault
+in a timeline. Windows end wherever a fault begins or ends, so that nothing changes within one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from random import Random
+from typing import Any, Final
+
+from actors.events import NEVER
+from protocol.frame import CORRUPT, FRAGMENT, KIND_NAMES, Raw, cut, encode_arrival
+from protocol.units import seconds
+
+_SECOND: Final = seconds(1)
+_MILLION: Final = 1_000_000
+_ANY: Final = 0
+
+
+@dataclass(slots=True)
+class LinkSettings:
+    """One directed link; shares in parts per million, bandwidth in bits per second, queue in packets."""
+
+    latency_ns: int
+    jitter_ns: int = 0
+    bandwidth_bps: int | None = None
+    queue: int | None = None
+    loss_ppm: int = 0
+    duplicate_ppm: int = 0
+    reorder_ppm: int = 0
+    corrupt_ppm: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Frames of one link: sent + duplicated = delivered to the machine + dropped + under way, always."""
+
+    sent: int = 0
+    duplicated: int = 0
+    delivered: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def drop(self, cause: str, frames: int) -> None:
+        """Count frames lost here."""
+        self.dropped[cause] = self.dropped.get(cause, 0) + frames
+
+
+class Piece:
+    """A stretch of a train that is under way: one unit for all its frames."""
+
+    __slots__ = ("copy", "count", "data", "first", "flags", "frame", "gap_ns", "link")
+
+    def __init__(self, link: "Link", frame: Raw, data: bytes, first: int, count: int, gap_ns: int, copy: int = 0,
+                 flags: int = 0) -> None:
+        self.link = link
+        self.frame = frame
+        self.data = data
+        self.first = first
+        self.count = count
+        self.gap_ns = gap_ns
+        self.copy = copy
+        self.flags = flags
+
+    def split(self, count: int) -> "Piece":
+        """Take the first `count` frames off; self keeps the rest."""
+        head = Piece(self.link, self.frame, self.data, self.first, count, self.gap_ns, self.copy, self.flags)
+        self.first += count
+        self.count -= count
+        return head
+
+
+Due = tuple[int, int, int, int, Piece]
+"""When the first frame arrives, source, number, copy (these never tie), and the piece."""
+
+
+class Link:
+    """One direction between two machines."""
+
+    __slots__ = ("base", "chance", "cuts", "destination", "free_ns", "held", "holds", "last_ns", "now", "overrides", "plain",
+                 "source", "starts", "tally")
+
+    def __init__(self, source: int, destination: int, settings: LinkSettings, seed: int, name: str) -> None:
+        self.source = source
+        self.destination = destination
+        self.base = settings
+        self.overrides: list[dict[str, int]] = []
+        self.now = settings
+        self.plain = True
+        self.cuts = 0
+        self.holds: list[int] = []
+        """Kinds that are held; `_ANY` for all."""
+        self.held: list[Due] = []
+        self.free_ns = 0
+        """When the link has put its last frame on the line."""
+        self.last_ns = 0
+        """The latest arrival so far: first in, first out."""
+        self.starts: list[int] = []
+        self.tally = Tally()
+        self.chance = {what: Random(f"{seed}/network/{name}/{what}")
+                       for what in ("loss", "jitter", "duplicate", "reorder", "corrupt")}
+        self._settle()
+
+    def override(self, values: dict[str, int]) -> None:
+        """A fault that changes the link; the one that began last is in force."""
+        self.overrides.append(values)
+        self._settle()
+
+    def restore(self, values: dict[str, int]) -> None:
+        """That fault ends."""
+        self.overrides.remove(values)
+        self._settle()
+
+    def _settle(self) -> None:
+        values = {name: getattr(self.base, name) for name in LinkSettings.__dataclass_fields__}
+        for change in self.overrides:
+            values.update(change)
+        self.now = now = LinkSettings(**values)
+        self.plain = not (now.jitter_ns or now.loss_ppm or now.duplicate_ppm or now.reorder_ppm or now.corrupt_ppm
+                          or now.bandwidth_bps or now.queue is not None)
+
+    def holds_back(self, kind: int) -> bool:
+        """Whether a packet of this kind has to wait."""
+        return bool(self.holds) and (_ANY in self.holds or kind & ~FRAGMENT in self.holds)
+
+
+@dataclass(slots=True)
+class Port:
+    """The switch port in front of one machine, shared by all that send to it."""
+
+    bandwidth_bps: int
+    queue: int
+    free_ns: int = 0
+    waiting: list[int] = field(default_factory=list)
+
+
+class Network:
+    """All links of a cluster, and the frames under way on them."""
+
+    def __init__(self, names: Sequence[str], default: LinkSettings, links: dict[tuple[int, int], LinkSettings], seed: int,
+                 port: tuple[int, int] | None = None) -> None:
+        """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port."""
+        self.names = names
+        self.lookahead_ns = min([default.latency_ns, *(link.latency_ns for link in links.values())])
+        if self.lookahead_ns < 1:
+            raise ValueError("the smallest latency is the lookahead: it cannot be 0")
+        self._default = default
+        self._settings = links
+        self._seed = seed
+        self._links: dict[tuple[int, int], Link] = {}
+        self._leaving: list[tuple[int, int, int, Piece]] = []
+        """Frames that machines have announced and that leave their cards at or after the end of the window."""
+        self._under_way: list[list[Due]] = [[] for _ in names]
+        self._in_port: list[list[Due]] = [[] for _ in names]
+        self._ports = [Port(*port) for _ in names] if port else None
+        self._fates: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._fault = 0
+
+    # -- windows ----------------------------------------------------------------------------------------------------
+
+    def earliest_ns(self) -> list[int]:
+        """For each machine, no arrival comes before this."""
+        earliest = [heap[0][0] if heap else NEVER for heap in self._under_way]
+        if self._ports:
+            earliest = [min(at, heap[0][0]) if heap else at for at, heap in zip(earliest, self._in_port, strict=True)]
+        for sent_ns, _, _, piece in self._leaving:
+            to = piece.link.destination
+            if sent_ns + self.lookahead_ns < earliest[to]:
+                earliest[to] = sent_ns + self.lookahead_ns
+        return earliest
+
+    def deliver(self, until_ns: int) -> list[bytes]:
+        """What reaches each machine before `until_ns`, as a batch."""
+        if self._ports:
+            self._through_ports(until_ns)
+            return [self._batch(heap, until_ns) if heap and heap[0][0] < until_ns else b"" for heap in self._in_port]
+        return [self._batch(heap, until_ns) if heap and heap[0][0] < until_ns else b"" for heap in self._under_way]
+
+    def accept(self, batches: Iterable[bytes], until_ns: int) -> None:
+        """What the machines have sent while they advanced to `until_ns`.
+
+        Raises `RemoteProtocolError` if a batch is no stream of frames.
+        """
+        leaving = self._leaving
+        for batch in batches:
+            if batch:
+                for frame, data in cut(batch):
+                    piece = Piece(self._link(frame[2], frame[4]), frame, data, 0, frame[9], frame[10])
+                    leaving.append((frame[1], frame[2], frame[3], piece))
+        if leaving:
+            self._send(until_ns)
+
+    def _send(self, until_ns: int) -> None:
+        """Put on their links, in order, all frames that leave before `until_ns`."""
+        leaving = self._leaving
+        heapify(leaving)
+        while leaving and leaving[0][0] < until_ns:
+            sent_ns, source, number, piece = heappop(leaving)
+            link = piece.link
+            now = 1 if piece.count == 1 or not piece.gap_ns else -(-(until_ns - sent_ns) // piece.gap_ns)
+            if not link.plain and leaving and now > 1:
+                now = min(now, 1 + max(0, leaving[0][0] - sent_ns) // piece.gap_ns)
+            if now < piece.count:
+                head = piece.split(now)
+                heappush(leaving, (sent_ns + now * piece.gap_ns, source, number + now, piece))
+                piece = head
+            link.tally.sent += piece.count
+            if link.plain:
+                self._travel(sent_ns + link.now.latency_ns, number, piece)
+            else:
+                self._cross(link, sent_ns, number, piece)
+
+    def _travel(self, at_ns: int, number: int, piece: Piece) -> None:
+        link = piece.link
+        if at_ns < link.last_ns:
+            at_ns = link.last_ns
+        last_ns = at_ns + (piece.count - 1) * piece.gap_ns
+        if last_ns > link.last_ns:
+            link.last_ns = last_ns
+        heappush(self._under_way[link.destination], (at_ns, link.source, number, piece.copy, piece))
+
+    def _cross(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
+        """Frames of a link that is more than a delay, one by one."""
+        now = link.now
+        for index in range(piece.count):
+            one = Piece(link, piece.frame, piece.data, piece.first + index, 1, 0)
+            at_ns = sent_ns + index * piece.gap_ns
+            if now.bandwidth_bps:
+                last = one.first == piece.frame[9] - 1
+                at_ns = self._queue(link, at_ns, piece.frame[6] if last else piece.frame[5], now.bandwidth_bps)
+                if at_ns < 0:
+                    link.tally.drop("link-queue", 1)
+                    continue
+            if self._happens(link, "loss", now.loss_ppm):
+                link.tally.drop("link-loss", 1)
+                continue
+            if self._happens(link, "corrupt", now.corrupt_ppm):
+                one.flags |= CORRUPT
+            at_ns += now.latency_ns
+            if now.jitter_ns:
+                at_ns += link.chance["jitter"].randrange(now.jitter_ns + 1)
+            if self._happens(link, "reorder", now.reorder_ppm):
+                at_ns += link.chance["reorder"].randrange(2 * now.latency_ns)
+                heappush(self._under_way[link.destination], (at_ns, link.source, number + index, 0, one))
+            else:
+                self._travel(at_ns, number + index, one)
+            if self._happens(link, "duplicate", now.duplicate_ppm):
+                link.tally.duplicated += 1
+                self._travel(at_ns, number + index, Piece(link, one.frame, one.data, one.first, 1, 0, 1, one.flags))
+
+    @staticmethod
+    def _happens(link: Link, what: str, ppm: int) -> bool:
+        return ppm > 0 and link.chance[what].randrange(_MILLION) < ppm
+
+    @staticmethod
+    def _queue(link: Link, sent_ns: int, wire: int, bandwidth_bps: int) -> int:
+        """When the last bit of a frame is on the line; -1 if the queue before it is full."""
+        limit = link.now.queue
+        if limit is not None:
+            link.starts = [start for start in link.starts if start > sent_ns]
+            if len(link.starts) >= limit:
+                return -1
+        start = max(link.free_ns, sent_ns)
+        if limit is not None and start > sent_ns:
+            link.starts.append(start)
+        link.free_ns = start + wire * 8 * _SECOND // bandwidth_bps
+        return link.free_ns
+
+    def _through_ports(self, until_ns: int) -> None:
+        """Let what arrives before `until_ns` queue for its switch port, in order of arrival."""
+        assert self._ports is not None
+        for port, arriving, leaving in zip(self._ports, self._under_way, self._in_port, strict=True):
+            while arriving and arriving[0][0] < until_ns:
+                at_ns, source, number, copy, piece = heappop(arriving)
+                if piece.count > 1:
+                    rest = piece
+                    piece = rest.split(1)
+                    heappush(arriving, (at_ns + rest.gap_ns, source, number + 1, copy, rest))
+                frame = piece.frame
+                port.waiting = [start for start in port.waiting if start > at_ns]
+                if len(port.waiting) >= port.queue:
+                    piece.link.tally.drop("link-queue", 1)
+                    continue
+                start = max(port.free_ns, at_ns)
+                if start > at_ns:
+                    port.waiting.append(start)
+                wire = frame[6] if piece.first == frame[9] - 1 else frame[5]
+                port.free_ns = start + wire * 8 * _SECOND // port.bandwidth_bps
+                heappush(leaving, (port.free_ns, source, number, copy, piece))
+
+    def _batch(self, heap: list[Due], until_ns: int) -> bytes:
+        """Take off a heap what arrives before `until_ns` and can be reached."""
+        parts: list[bytes] = []
+        while heap and heap[0][0] < until_ns:
+            at_ns, source, number, copy, piece = heappop(heap)
+            if piece.gap_ns and piece.count > 1:
+                now = -(-(until_ns - at_ns) // piece.gap_ns)
+                if now < piece.count:
+                    rest = piece
+                    piece = rest.split(now)
+                    heappush(heap, (at_ns + now * rest.gap_ns, source, number + now, copy, rest))
+            link = piece.link
+            if link.cuts:
+                link.tally.drop("partition", piece.count)
+            elif link.holds and link.holds_back(piece.frame[7]):
+                link.held.append((at_ns, source, number, copy, piece))
+            else:
+                link.tally.delivered += piece.count
+                parts.append(encode_arrival(at_ns, copy, piece.flags, piece.first, piece.count, piece.gap_ns))
+                parts.append(piece.data)
+        return b"".join(parts)
+
+    def _link(self, source: int, destination: int) -> Link:
+        link = self._links.get((source, destination))
+        if link is None:
+            settings = self._settings.get((source, destination), self._default)
+            name = f"{self.names[source]}>{self.names[destination]}"
+            link = self._links[source, destination] = Link(source, destination, settings, self._seed, name)
+        return link
+
+    # -- faults -----------------------------------------------------------------------------------------------------
+
+    def begin(self, verb: str, args: dict[str, Any]) -> int:
+        """A fault begins; the number by which it is ended.
+
+        `partition`: {"groups": lists of machine indexes}; the others: {"from", "to", ...} with the link's settings.
+        """
+        self._fault += 1
+        self._fates[self._fault] = (verb, args)
+        for link in self._affected(verb, args):
+            if verb in ("partition", "cut"):
+                link.cuts += 1
+            elif verb == "hold":
+                link.holds.append(_kind(args.get("only")))
+            else:
+                link.override(_changes(verb, args))
+        return self._fault
+
+    def end(self, fault: int, now_ns: int) -> None:
+        """That fault ends; what was held leaves in order."""
+        verb, args = self._fates.pop(fault)
+        for link in self._affected(verb, args):
+            if verb in ("partition", "cut"):
+                link.cuts -= 1
+            elif verb == "hold":
+                link.holds.remove(_kind(args.get("only")))
+                self._release(link, now_ns)
+            else:
+                link.restore(_changes(verb, args))
+
+    def _release(self, link: Link, now_ns: int) -> None:
+        held, link.held = link.held, []
+        heap = self._in_port[link.destination] if self._ports else self._under_way[link.destination]
+        for due in held:
+            _, source, number, copy, piece = due
+            if link.holds_back(piece.frame[7]):
+                link.held.append(due)
+                continue
+            piece.gap_ns = 0
+            heappush(heap, (now_ns, source, number, copy, piece))
+            link.last_ns = max(link.last_ns, now_ns)
+
+    def _affected(self, verb: str, args: dict[str, Any]) -> list[Link]:
+        if verb != "partition":
+            return [self._link(source, to) for source in _indexes(args["from"]) for to in _indexes(args["to"])
+                    if source != to]
+        groups = [list(group) for group in args["groups"]]
+        return [self._link(source, to) for one in groups for other in groups if one is not other
+                for source in one for to in other]
+
+    # -- what others may see ----------------------------------------------------------------------------------------
+
+    def tallies(self) -> dict[str, dict[str, Any]]:
+        """For each link that carried anything: what became of its frames."""
+        under_way = self._count_under_way()
+        return {
+            f"{self.names[source]}>{self.names[to]}": {
+                "sent": link.tally.sent, "duplicated": link.tally.duplicated, "delivered": link.tally.delivered,
+                "under_way": under_way.get((source, to), 0), "dropped": dict(sorted(link.tally.dropped.items())),
+            }
+            for (source, to), link in sorted(self._links.items())
+        }
+
+    def _count_under_way(self) -> dict[tuple[int, int], int]:
+        counts: dict[tuple[int, int], int] = {}
+        held = [link.held for link in self._links.values()]
+        for due in (due for heap in (*self._under_way, *self._in_port, *held) for due in heap):
+            link = due[4].link
+            key = (link.source, link.destination)
+            counts[key] = counts.get(key, 0) + due[4].count
+        return counts
+
+
+def _indexes(value: Any) -> list[int]:
+    return [value] if isinstance(value, int) else list(value)
+
+
+def _kind(only: str | None) -> int:
+    return _ANY if only is None else {name: kind for kind, name in KIND_NAMES.items()}[only]
+
+
+def _changes(verb: str, args: dict[str, Any]) -> dict[str, int]:
+    """What a fault of this verb changes on its links."""
+    if verb == "slow":
+        names = ("latency_ns", "jitter_ns", "bandwidth_bps")
+        return {name: args[name] for name in names if args.get(name) is not None}
+    share = {"lossy": "loss_ppm", "duplicate": "duplicate_ppm", "reorder": "reorder_ppm"}[verb]
+    return {share: args["rate_ppm"]}

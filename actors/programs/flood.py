@@ -1,0 +1,57 @@
+"""An open-loop source: it sends at its rate whatever becomes of it, so it says many frames at once (a train)."""
+
+from dataclasses import dataclass
+
+from actors.programs.system import System
+from actors.programs.task import Program
+from protocol.ip import datagram_wire
+from protocol.units import seconds
+
+
+@dataclass(slots=True)
+class Flood:
+    """`rate` in bits per second on the wire, `payload` in bytes of UDP, times in ns; its progress is frames.
+
+    Round robin over `to` machines and, on each, over the ports `port` to `port + flows - 1`.
+    """
+
+    to: tuple[int, ...]
+    port: int
+    rate: int
+    payload: int
+    flows: int = 1
+    train: int = 1_000_000
+    start_ns: int = 0
+    end_ns: int | None = None
+    fragments: str = "whole"
+    protocol: str = "udp"
+    framing: int = 38
+    mtu: int = 1500
+
+    def run(self, system: System) -> Program:
+        """A train, its time, and the next; the frames of a train go to one machine."""
+        packets, wire, tail = datagram_wire(self.payload, self.framing, self.mtu)
+        incomplete = self.fragments == "incomplete"
+        bits = 8 * (wire if incomplete or packets == 1 else (packets - 1) * wire + tail) * seconds(1)
+        whole = packets > 1 and not incomplete
+        gap = bits // self.rate
+        count = 1 if whole else max(1, self.train // gap)
+        sent = trains = 0
+        yield system.sleep_until(self.start_ns)
+        while True:
+            due = self.start_ns + sent * bits // self.rate
+            if self.end_ns is not None:
+                count = min(count, -(-(self.end_ns - due) // gap))
+                if count <= 0:
+                    return
+            yield system.sleep_until(due)
+            to = self.to[trains % len(self.to)]
+            if incomplete:
+                system.send_first_fragments(to, self.port, self.payload, count, gap)
+            elif whole:
+                system.send(to, self.port + sent % self.flows, self.payload)
+            else:
+                system.send_train(to, self.port, self.payload, count, gap, flow=sent % self.flows, flows=self.flows)
+            sent += count
+            trains += 1
+            system.progress.add(count)

@@ -1,0 +1,21 @@
+"""A watchdog of user space: every so often it uses its pages, and that is a beat."""
+
+from dataclasses import dataclass
+
+from actors.programs.system import System
+from actors.programs.task import Program
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """`every` in ns; its progress is beats."""
+
+    every: int
+    pages: int = 1
+
+    def run(self, system: System) -> Program:
+        """Beat for ever; a beat that comes late is not made up for."""
+        while True:
+            yield system.touch(0, self.pages)
+            system.progress.add(1)
+            yield system.sleep_until((system.now_ns // self.every + 1) * self.every)

@@ -1,0 +1,47 @@
+"""An MPI-style rank: it touches a share of its working set, computes, and starts over."""
+
+from dataclasses import dataclass
+
+from actors.programs.system import System
+from actors.programs.task import Program
+from protocol.rpc import PAGE
+
+
+@dataclass(slots=True)
+class Rank:
+    """Sizes in bytes, times in ns; its progress is the pages it has touched."""
+
+    working_set: int
+    touch: int
+    compute: int = 0
+    pattern: str = "cyclic"
+    access: str = "write"
+    start: str = "warm"
+    exchange: str = "none"
+    message: int | None = None
+    steps: int | None = None
+
+    def pages(self) -> int:
+        """Anonymous pages it uses."""
+        return -(-self.working_set // PAGE)
+
+    def run(self, system: System) -> Program:
+        """Touch, compute, and again."""
+        count = min(-(-self.touch // PAGE), system.space.pages)
+        write = self.access == "write"
+        chance = system.random("pattern")
+        first = 0
+        step = 0
+        while self.steps is None or step < self.steps:
+            if self.pattern == "random":
+                first = chance.randrange(system.space.pages - count + 1)
+                yield system.touch(first, count, write=write)
+            else:
+                fits = min(count, system.space.pages - first)
+                yield system.touch(first, fits, write=write)
+                if fits < count:
+                    yield system.touch(0, count - fits, write=write)
+                first = (first + count) % system.space.pages
+            if self.compute:
+                yield system.compute(self.compute)
+            step += 1

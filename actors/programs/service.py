@@ -1,0 +1,39 @@
+"""A network service of user space: many sockets, and pages of its own that can be swapped out."""
+
+from dataclasses import dataclass
+
+from actors.memory.anonymous import HOT
+from actors.programs.system import System
+from actors.programs.task import Program
+
+
+@dataclass(slots=True)
+class Service:
+    """Ports `port` to `port + sockets - 1`; for each message it touches one of its pages, at random, and works."""
+
+    port: int
+    sockets: int = 1
+    work: int = 0
+    buffer: int | None = None
+    pages: int = 0
+    lock: bool = False
+    protocol: str = "udp"
+
+    def run(self, system: System) -> Program:
+        """Read messages for ever; its progress is messages."""
+        for port in range(self.port, self.port + self.sockets):
+            system.open(port, self.buffer)
+        receive = system.receive()
+        draw = system.random("pages").random
+        states = system.space.states
+        pages = self.pages
+        progress = system.progress
+        while True:
+            yield receive
+            if pages:
+                page = int(draw() * pages)
+                if states[page] != HOT:
+                    yield system.touch(page)
+            if self.work:
+                yield system.compute(self.work)
+            progress.add(1)

@@ -1,0 +1,194 @@
+"""The system calls: what a program can ask its machine for, and what it waits for meanwhile.
+
+A call that may take time is a request to be yielded (`yield system.touch(...)`); the others act at once.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from actors.events import Events
+from actors.memory.anonymous import READING, SWAPPED, AddressSpace
+from actors.memory.faults import Faults
+from actors.memory.zone import Zone
+from actors.net.buffers import Buffers
+from actors.net.nic import Nic
+from actors.net.sockets import Queues
+from actors.net.stack import Handler, Stack
+from actors.programs.task import BLOCKED, Progress, Reason, Task
+from protocol.frame import FRAGMENT, UDP
+from protocol.ip import datagram_wire
+
+
+class Touch:
+    """Use `count` pages from `first` on, each in turn."""
+
+    __slots__ = ("_end", "_faults", "_page", "_space", "_write")
+    idle = False
+
+    def __init__(self, faults: Faults, space: AddressSpace, first: int, count: int, write: bool) -> None:
+        if not 0 <= first <= first + count <= space.pages:
+            raise ValueError(f"pages {first} to {first + count} of {space.name}, which has {space.pages}")
+        self._faults = faults
+        self._space = space
+        self._page = first
+        self._end = first + count
+        self._write = write
+
+    def begin(self, task: Task) -> Any:
+        """Touch on from the page that was waited for."""
+        self._page = page = self._faults.touch(task, self._space, self._page, self._end, write=self._write)
+        return None if page == self._end else self._faults.fault(task, self._space, page)
+
+    def reason(self) -> Reason:
+        """The page it waits for, or a free page to put it into."""
+        state = self._space.states[self._page]
+        if state == READING:
+            return Reason(f"page {self._space.base + self._page}", f"its own page {self._page}, which is on its way")
+        where = "which is on the swap server" if state == SWAPPED else "a new one"
+        return Reason("free page", f"a free page for its own page {self._page}, {where}")
+
+
+class Sleep:
+    """Nothing until `until_ns`; to compute is to sleep without being idle."""
+
+    __slots__ = ("_events", "_until_ns", "idle")
+
+    def __init__(self, events: Events, until_ns: int, *, idle: bool) -> None:
+        self._events = events
+        self._until_ns = until_ns
+        self.idle = idle
+
+    def begin(self, task: Task) -> Any:
+        """Over once the time has come."""
+        if self._events.now < self._until_ns:
+            self._events.at(self._until_ns, task.wake)
+            return BLOCKED
+        task.progress.add(0)
+        return None
+
+    def reason(self) -> Reason:
+        """Time."""
+        return Reason("time", f"{self._until_ns} ns")
+
+
+class Receive:
+    """The next datagram of this program's sockets, in the order of arrival."""
+
+    __slots__ = ("_queues", "_stack")
+    idle = True
+
+    def __init__(self, queues: Queues, stack: Stack) -> None:
+        self._queues = queues
+        self._stack = stack
+
+    def begin(self, task: Task) -> Any:
+        """A `Datagram`."""
+        queues = self._queues
+        if not queues.datagrams:
+            queues.wake = task.wake
+            return BLOCKED
+        socket, datagram = queues.datagrams.popleft()
+        self._stack.read(socket, datagram)
+        return datagram
+
+    def reason(self) -> Reason:
+        """A message."""
+        return Reason("message", "a message")
+
+
+class System:
+    """What one program sees of its machine. Times in ns, sizes in bytes."""
+
+    def __init__(self, name: str, machine: str, space: AddressSpace, progress: Progress, events: Events, zone: Zone,
+                 faults: Faults, stack: Stack, nic: Nic, buffers: Buffers, framing: int, mtu: int, seed: int) -> None:
+        self.name = name
+        self.space = space
+        """The program's anonymous memory."""
+        self.queues = Queues()
+        self.progress = progress
+        self._machine = machine
+        self._events = events
+        self._zone = zone
+        self._faults = faults
+        self._stack = stack
+        self._nic = nic
+        self._buffers = buffers
+        self._framing = framing
+        self._mtu = mtu
+        self._seed = seed
+        self._receive = Receive(self.queues, stack)
+
+    @property
+    def now_ns(self) -> int:
+        """The machine's clock."""
+        return self._events.now
+
+    def random(self, stream: str) -> Random:
+        """A stream of chance of its own: the same in every run with this seed."""
+        return Random(f"{self._seed}/machine/{self._machine}/{self.name}/{stream}")
+
+    def touch(self, first: int, count: int = 1, *, write: bool = True) -> Touch:
+        """Use pages of the program's memory, numbered from 0; waits for those that are not resident."""
+        return Touch(self._faults, self.space, first, count, write)
+
+    def compute(self, duration_ns: int) -> Sleep:
+        """Be busy for a while."""
+        return Sleep(self._events, self._events.now + duration_ns, idle=False)
+
+    def sleep_until(self, time_ns: int) -> Sleep:
+        """Have nothing to do until then."""
+        return Sleep(self._events, time_ns, idle=True)
+
+    def open(self, port: int, rcvbuf: int | None = None) -> None:
+        """A UDP socket; its receive buffer in bytes of truesize (default: the kernel's)."""
+        if port in self._stack.sockets:
+            raise ValueError(f"port {port} of {self._machine} is taken")
+        size = self._buffers.kernel.rmem_default if rcvbuf is None else rcvbuf
+        self._stack.sockets[port] = self.queues.open(port, size)
+
+    def receive(self) -> Receive:
+        """The next `Datagram` from any of this program's sockets."""
+        return self._receive
+
+    def serve(self, port: int, handler: Handler) -> None:
+        """Be the kernel's own user of a port: `handler` is called with each datagram."""
+        self._stack.serve(port, handler)
+
+    def send(self, to: int, port: int, payload: int, message: tuple[int, ...] = (), *, source_port: int = 0,
+             kind: int = UDP) -> bool:
+        """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
+        packets, wire, tail = datagram_wire(payload, self._framing, self._mtu)
+        slabs = self._buffers.transmit(packets, self._zone.floors.kernel, entitled=False)
+        if slabs is None:
+            return False
+        body: tuple[object, ...] = (source_port, payload, 0, 1, message)
+        if packets > 1:
+            kind |= FRAGMENT
+            body = (self._nic.sent & 0xFFFF, 0, body)
+        sent_ns = self._nic.send(to, kind, port, packets, wire, tail, body)
+        self._events.at(sent_ns, self._buffers.release, slabs)
+        return True
+
+    def send_train(self, to: int, port: int, payload: int, count: int, gap_ns: int, *, flow: int = 0,
+                   flows: int = 1) -> None:
+        """Send `count` datagrams, `gap_ns` apart, in turn to the ports from `port` on, beginning with number `flow`.
+
+        Each must fit into one packet; a train takes no transmit buffers.
+        """
+        packets, wire, _ = datagram_wire(payload, self._framing, self._mtu)
+        if packets > 1:
+            raise ValueError(f"{payload} bytes do not fit into one packet of {self._mtu}")
+        self._nic.send_train(to, UDP, port, count, gap_ns, wire, (0, payload, flow, flows, ()))
+
+    def send_first_fragments(self, to: int, port: int, payload: int, count: int, gap_ns: int) -> None:
+        """Send the first fragments of `count` datagrams, `gap_ns` apart; the rest of them never comes."""
+        packets, wire, _ = datagram_wire(payload, self._framing, self._mtu)
+        if packets == 1:
+            raise ValueError(f"{payload} bytes fit into one packet: there is nothing to leave out")
+        body = (self._nic.sent & 0xFFFF, 1, (0, payload, 0, 1, ()))
+        self._nic.send_train(to, UDP | FRAGMENT, port, count, gap_ns, wire, body)
+
+    def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
+        """Let `action(argument)` happen at that time, whatever the program does then."""
+        self._events.at(time_ns, action, argument)

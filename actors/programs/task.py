@@ -1,0 +1,139 @@
+"""A process: a program's generator, the request it is blocked in, and whether it makes progress.
+
+The request a task is blocked in *is* what it waits for, so the wait-for graph can be read off at any time.
+"""
+
+from collections.abc import Generator
+from typing import Any, Final, NamedTuple, Protocol
+
+from actors.events import Events
+
+
+class Blocked:
+    """The one value by which a request says that the task has to wait."""
+
+    __slots__ = ()
+
+
+BLOCKED: Final = Blocked()
+
+
+class Reason(NamedTuple):
+    """What a blocked task waits for: a node of the wait-for graph, and the same in words."""
+
+    node: str
+    sentence: str
+
+
+class Request(Protocol):
+    """A system call. A task that is woken begins its call again, as the kernel's own wait loops do."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether to wait in it is no stall: an empty receive, a sleep."""
+
+    def begin(self, task: "Task") -> Any:
+        """The call's result, or `BLOCKED`: then `task.wake` has been left with whoever will end the wait."""
+
+    def reason(self) -> Reason:
+        """What it waits for."""
+
+
+Program = Generator[Request, Any, None]
+
+
+
+
+class Progress:
+    """What a task counts, in slots of `stall_after`: a stall cannot hide between two slots."""
+
+    __slots__ = ("_edge_ns", "_events", "_slot_count", "busy", "count", "last_ns", "slots", "stall_after_ns", "stalls")
+
+    def __init__(self, events: Events, stall_after_ns: int) -> None:
+        self.stall_after_ns = stall_after_ns
+        self.count = 0
+        self.last_ns = 0
+        """The last progress, or when the task stopped being idle."""
+        self.busy = True
+        self.stalls: list[tuple[int, int]] = []
+        self.slots: list[int] = []
+        """How much progress each past slot of `stall_after` saw."""
+        self._events = events
+        self._edge_ns = stall_after_ns
+        self._slot_count = 0
+
+    def add(self, amount: int) -> None:
+        """The task got on."""
+        now = self._events.now
+        if now >= self._edge_ns:
+            self._roll(now)
+        self.count += amount
+        self.last_ns = now
+
+    def rest(self) -> None:
+        """The task has nothing to do."""
+        self._close(self._events.now)
+        self.busy = False
+
+    def work(self) -> None:
+        """The task has something to do again."""
+        self.busy = True
+        self.last_ns = self._events.now
+
+    def open_stall(self, now_ns: int) -> int | None:
+        """Since when the task stalls, if it does."""
+        return self.last_ns if self.busy and now_ns - self.last_ns >= self.stall_after_ns else None
+
+    def _roll(self, now: int) -> None:
+        self._close(now)
+        while self._edge_ns <= now:
+            self.slots.append(self.count - self._slot_count)
+            self._slot_count = self.count
+            self._edge_ns += self.stall_after_ns
+
+    def _close(self, now: int) -> None:
+        if self.busy and now - self.last_ns >= self.stall_after_ns:
+            self.stalls.append((self.last_ns, now))
+
+
+class Task:
+    """A program running on a machine."""
+
+    __slots__ = ("_send", "finished", "name", "progress", "request")
+
+    def __init__(self, name: str, program: Program, progress: Progress) -> None:
+        self.name = name
+        self.progress = progress
+        self.request: Request | None = None
+        self.finished = False
+        self._send = program.send
+
+    def start(self, _: object = None) -> None:
+        """Let the program run until it blocks for the first time."""
+        self._run(None)
+
+    def wake(self, _: object = None) -> None:
+        """What the task waits for may have come."""
+        request = self.request
+        assert request is not None, f"{self.name} is not waiting"
+        value = request.begin(self)
+        if value is not BLOCKED:
+            if request.idle:
+                self.progress.work()
+            self._run(value)
+
+    def _run(self, value: Any) -> None:
+        try:
+            while True:
+                request = self._send(value)
+                value = request.begin(self)
+                if value is BLOCKED:
+                    break
+        except StopIteration:
+            self.request = None
+            self.finished = True
+            self.progress.rest()
+            return
+        self.request = request
+        if request.idle:
+            self.progress.rest()

@@ -1,0 +1,202 @@
+"""What can be seen of a machine from outside, as plain data: counters, programs, timers, and who waits for what.
+
+A node of the wait-for graph is {"node": "A/free page", "sentence": ..., "waits_for": [nodes], "quantities": {...}}.
+"""
+
+from typing import Any
+
+from actors.machine import Machine
+from actors.programs.task import Task
+from actors.swap.device import Request
+from protocol.rpc import PAGE
+
+Node = dict[str, Any]
+
+
+def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
+    """Everything the verdict, the expectations and the views need to know. Times in ns."""
+    return {
+        "name": machine.settings.name,
+        "index": machine.settings.index,
+        "digest": machine.sent_digest(),
+        "counters": counters(machine),
+        "dropped": dict(machine.counters.dropped),
+        "programs": [_program(task, now_ns) for task in machine.tasks],
+        "timers": _timers(machine),
+        "last_reply_ns": machine.device.last_reply_ns if machine.device else None,
+        "waits": waits(machine, names),
+    }
+
+
+def counters(machine: Machine) -> dict[str, int]:
+    """The counters of `actors.counters.COUNTERS`."""
+    counted = machine.counters
+    zone = machine.zone
+    stack = machine.stack
+    return {
+        "free_pages": zone.free,
+        "free_pages_min": zone.free_min,
+        "noncritical_pages_max": _pages(machine, stack.noncritical_max),
+        "reserve_pages": zone.emergency,
+        "reserve_used_max": zone.reserve_used_max,
+        "emergency_bytes_max": machine.emergency_data.usage_max if machine.emergency_data else 0,
+        "pages_out": counted.pages_out,
+        "pages_in": counted.pages_in,
+        "lost_pages": counted.lost_pages,
+        "retransmissions": counted.retransmissions,
+        "tx_no_memory": counted.tx_no_memory,
+        "kswapd_wakes": machine.reclaim.kswapd_wakes,
+        "faults": counted.faults,
+        "progress": sum(task.progress.count for task in machine.tasks),
+        "received": counted.received,
+        "delivered": counted.delivered,
+        "held": stack.reassembly.frames,
+        "malformed": counted.malformed,
+    }
+
+
+def _pages(machine: Machine, frames: int) -> int:
+    """Pages that so many full receive buffers fill, data and heads apart."""
+    return -(-frames * machine.kernel.rx_data // PAGE) + -(-frames * machine.kernel.skb_head // PAGE)
+
+
+def _program(task: Task, now_ns: int) -> dict[str, Any]:
+    progress = task.progress
+    return {
+        "name": task.name,
+        "finished": task.finished,
+        "idle": not progress.busy,
+        "progress": progress.count,
+        "last_ns": progress.last_ns,
+        "stalls": [list(stall) for stall in progress.stalls],
+        "stalled_since_ns": progress.open_stall(now_ns),
+        "slots": list(progress.slots),
+    }
+
+
+def _timers(machine: Machine) -> list[tuple[str, int, int]]:
+    """(what, when it fired last, and before that) of every timer that could still help; -1 for never."""
+    timers: list[tuple[str, int, int]] = []
+    if machine.device is not None:
+        timers += [("retransmission", request.last_ns, request.previous_ns)
+                   for request in machine.device.under_way.values()]
+    born_ns = machine.stack.reassembly.oldest_ns()
+    if born_ns is not None:
+        timers.append(("fragment time-out", born_ns, -1))
+    if machine.nic.filled() < machine.nic.ring_size:
+        last, previous, *_ = [*machine.nic.watchdog_ns, -1, -1]
+        timers.append(("watchdog", last, previous))
+    return timers
+
+
+# -- who waits for what -------------------------------------------------------------------------------------------------
+
+
+def waits(machine: Machine, names: list[str]) -> list[Node]:
+    """The wait-for graph of one machine, read off what each of its tasks is blocked in."""
+    graph = _Graph(machine, names)
+    for task in machine.tasks:
+        graph.task(task)
+    return list(graph.nodes.values())
+
+
+class _Graph:
+    """Follows what is waited for until nothing is left to explain."""
+
+    def __init__(self, machine: Machine, names: list[str]) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._machine = machine
+        self._prefix = machine.settings.name
+        self._server = names[machine.device.server] if machine.device else "nobody"
+
+    def task(self, task: Task) -> None:
+        """A process and what it is blocked in."""
+        if task.request is None or task.request.idle:
+            return
+        reason = task.request.reason()
+        if reason.node.startswith("page "):
+            target = self._page(int(reason.node[5:]))
+        elif reason.node == "free page":
+            target = self._free_page()
+        else:
+            return
+        self._add(task.name, f"{task.name} waits for {reason.sentence}", target)
+
+    def _add(self, node: str, sentence: str, *targets: str, **quantities: int) -> str:
+        name = f"{self._prefix}/{node}"
+        self.nodes[name] = {"node": name, "sentence": sentence, "waits_for": list(targets), "quantities": quantities}
+        return name
+
+    def _free_page(self) -> str:
+        name = f"{self._prefix}/free page"
+        if name in self.nodes:
+            return name
+        zone = self._machine.zone
+        floors = zone.floors
+        sentence = f"a free page: free {zone.free}, min {floors.kernel}, atomic floor {floors.atomic}"
+        self._add("free page", sentence)
+        self.nodes[name]["waits_for"] += [self._page_outs(), *self._queues()]
+        self.nodes[name]["quantities"] = {"free": zone.free, "min": floors.kernel, "atomic": floors.atomic,
+                                          "waiters": len(self._machine.reclaim.waiters)}
+        return name
+
+    def _page_outs(self) -> str:
+        device = self._machine.device
+        if device is None:
+            return self._add("page-outs", "nothing can be written: there is no swap")
+        if not device.under_way:
+            return self._add("page-outs", "kswapd and direct reclaim look for a page that may leave")
+        writes = sum(request.write for request in device.under_way.values())
+        kswapd = "; kswapd waits for a request slot" if self._machine.reclaim.wants_slot else ""
+        sentence = (f"{writes} page-outs and {len(device.under_way) - writes} page-ins of at most {device.in_flight} wait"
+                    f" for a reply from {self._server}{kswapd}")
+        return self._add("page-outs", sentence, self._reply(), page_outs=writes, under_way=len(device.under_way))
+
+    def _page(self, number: int) -> str:
+        device = self._machine.device
+        assert device is not None, "only a machine that swaps waits for a page on its way"
+        for request in device.under_way.values():
+            if request.space.base + request.page == number:
+                return self._request(request)
+        return self._add(f"page {number}", f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",
+                         self._page_outs(), backlog=len(device.backlog))
+
+    def _request(self, request: Request) -> str:
+        said = "page-out" if request.write else "page-in"
+        number = request.space.base + request.page
+        return self._add(f"page {number}", f"its {said} waits for a reply from {self._server}, asked {request.attempts} times",
+                         self._reply(), attempts=request.attempts, last_ns=request.last_ns)
+
+    def _reply(self) -> str:
+        name = f"{self._prefix}/reply"
+        if name not in self.nodes:
+            self._add("reply", f"a reply from {self._server}")
+            self.nodes[name]["waits_for"] += self._receive_buffer()
+        return name
+
+    def _receive_buffer(self) -> list[str]:
+        """Whether a reply that came now could be received."""
+        machine = self._machine
+        if machine.nic.filled():
+            return []
+        zone = machine.zone
+        sentence = f"a receive buffer: the ring is empty, and {zone.free} free pages are not above the atomic floor {zone.floors.atomic}"
+        return [self._add("receive buffer", sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic)]
+
+    def _queues(self) -> list[str]:
+        """Who holds pages that would come back if their owner read them."""
+        machine = self._machine
+        found: list[str] = []
+        for task, system in zip(machine.tasks, machine.systems, strict=True):
+            frames = system.queues.buffers
+            if not frames:
+                continue
+            pages = _pages(machine, frames)
+            sentence = f"{pages} pages are held by {frames} frames in {len(system.queues.sockets)} receive queues of {task.name}"
+            blocked = task.request is not None and not task.request.idle
+            found.append(self._add(f"queues of {task.name}", sentence, *([f"{self._prefix}/{task.name}"] if blocked else []),
+                                   pages=pages, frames=frames))
+        frames = machine.stack.reassembly.frames
+        if frames:
+            found.append(self._add("reassembly", f"{frames} fragments wait for the rest of their datagrams", frames=frames))
+        return found

@@ -1,0 +1,1 @@
+"""Swapping over the network: `device` is the side that needs pages kept, `server` the side that keeps them."""

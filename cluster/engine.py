@@ -1,0 +1,42 @@
+"""What an engine is: the same cluster, in this process or on Ray."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+
+class State(NamedTuple):
+    """The whole cluster at one moment, as plain data."""
+
+    now_ns: int
+    windows: int
+    machines: list[dict[str, Any]]
+    """`actors.report.report` of each machine, in scenario order."""
+    links: dict[str, dict[str, Any]]
+    """`Network.tallies`."""
+    faults: list[tuple[str, dict[str, Any], int, int | None]]
+    """(verb, args, begin, end) of each fault so far; end is None while it lasts."""
+
+
+class Engine(Protocol):
+    """Drives a cluster. Times in ns."""
+
+    name: str
+
+    @property
+    def now_ns(self) -> int:
+        """The cluster's clock."""
+
+    def run(self, until_ns: int, watch: Callable[[int], None] | None = None) -> None:
+        """Let everything strictly before `until_ns` happen; `watch(now)` is called now and then, between windows."""
+
+    def begin(self, verb: str, args: dict[str, Any]) -> int:
+        """Apply a fault now; the number by which it is ended."""
+
+    def end(self, fault: int) -> None:
+        """End a fault now."""
+
+    def state(self) -> State:
+        """Look at everything. Machines are not disturbed."""
+
+    def close(self) -> None:
+        """Give back whatever the engine holds."""

@@ -1,0 +1,189 @@
+"""What a scenario claims about its machines: `A is wedged`, `A is not wedged`, `A.lost_pages == 0`."""
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from protocol import units
+from protocol.units import UnitError
+
+VERDICTS: tuple[str, ...] = (
+    "oom-killed",
+    "wedged",
+    "livelocked",
+    "blocked",
+    "undecided",
+    "recovered",
+    "slow",
+    "healthy",
+    "finished",
+)
+
+CAUSES: tuple[str, ...] = (
+    "link-loss",
+    "link-queue",
+    "partition",
+    "no-memory",
+    "ring-empty",
+    "backlog",
+    "reassembly-evicted",
+    "reassembly-timeout",
+    "demux",
+    "no-socket",
+    "socket-full",
+    "tcp-limit",
+    "corrupt",
+    "crashed",
+)
+
+COUNTERS: tuple[str, ...] = (
+    "free_pages",
+    "free_pages_min",
+    "noncritical_pages_max",
+    "reserve_pages",
+    "reserve_used_max",
+    "pages_out",
+    "pages_in",
+    "lost_pages",
+    "stalled_ns",
+    "stalled_at_ns",
+    "recovered_after_ns",
+    "retransmissions",
+    "tx_no_memory",
+    "demux_drops",
+    "progress",
+    *(f"dropped.{cause}" for cause in CAUSES),
+)
+
+OPERATORS: dict[str, Callable[[int, int], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+_NAME = r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)"
+_VERDICT = re.compile(_NAME + r"\s+is\s+(?P<negated>not\s+)?(?P<verdict>\S+)")
+_COMPARISON = re.compile(_NAME + r"\.(?P<attribute>[A-Za-z0-9_.-]+)\s*(?P<op>[<>=!]+)\s*(?P<value>\S.*)")
+
+
+class ExpectationError(ValueError):
+    """A text that is no expectation; `message` says why, `hint` what would be right."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message}; {hint}")
+        self.message = message
+        self.hint = hint
+
+
+class MachineView(Protocol):
+    """What is judged: a machine as the cluster shows it.
+
+    Attributes named as in COUNTERS are looked up in `counters` first and then on the view itself.
+    """
+
+    @property
+    def verdict(self) -> str: ...
+
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One claim about every machine in `machines`.
+
+    A `verdict` claim has `verdict` and `negated`; a `counter` claim has `attribute`, `op` and `value` (a count, or
+    nanoseconds for an attribute that ends in `_ns`).
+    """
+
+    text: str
+    machines: tuple[str, ...]
+    kind: Literal["verdict", "counter"]
+    negated: bool = False
+    verdict: str = ""
+    attribute: str = ""
+    op: str = ""
+    value: int = 0
+
+    def about(self, machines: Sequence[str]) -> "Expectation":
+        """The same claim about these machines."""
+        return replace(self, machines=tuple(machines))
+
+
+def parse(text: str) -> Expectation:
+    """The expectation of a text, about the machine as named there. Raises ExpectationError."""
+    written = text.strip()
+    if match := _VERDICT.fullmatch(written):
+        return _verdict_claim(text, match)
+    if match := _COMPARISON.fullmatch(written):
+        return _counter_claim(text, match)
+    raise ExpectationError(f'"{text}" is no expectation', "write NAME is [not] VERDICT, or NAME.counter == 0")
+
+
+def judge(expectation: Expectation, view: MachineView) -> tuple[bool, object]:
+    """Whether one machine meets the claim, and what was seen: its verdict or the value (None where there is none)."""
+    if expectation.kind == "verdict":
+        return (view.verdict == expectation.verdict) != expectation.negated, view.verdict
+    seen = _look_up(view, expectation.attribute)
+    if not isinstance(seen, int):
+        return False, seen
+    return OPERATORS[expectation.op](seen, expectation.value), seen
+
+
+def judge_all(expectation: Expectation, views: Mapping[str, MachineView]) -> tuple[bool, object]:
+    """Whether every machine of the claim meets it, and what was seen: by name if there are several machines."""
+    results = {name: judge(expectation, views[name]) for name in expectation.machines}
+    met = all(one_met for one_met, _ in results.values())
+    if len(results) == 1:
+        return met, next(seen for _, seen in results.values())
+    return met, {name: seen for name, (_, seen) in results.items()}
+
+
+def _look_up(view: MachineView, attribute: str) -> object:
+    if attribute in view.counters:
+        return view.counters[attribute]
+    if attribute.startswith("dropped."):
+        return 0  # a cause that never occurred need not be listed
+    return getattr(view, attribute, None)
+
+
+def _verdict_claim(text: str, match: re.Match[str]) -> Expectation:
+    verdict = match["verdict"]
+    if verdict not in VERDICTS:
+        raise ExpectationError(f'there is no verdict "{verdict}"', _nearest(verdict, VERDICTS))
+    return Expectation(text, (match["name"],), "verdict", negated=bool(match["negated"]), verdict=verdict)
+
+
+def _counter_claim(text: str, match: re.Match[str]) -> Expectation:
+    attribute, op = match["attribute"], match["op"]
+    if attribute not in COUNTERS:
+        raise ExpectationError(f'there is no counter "{attribute}"', _nearest(attribute, COUNTERS))
+    if op not in OPERATORS:
+        raise ExpectationError(f'"{op}" does not compare', f"write one of {' '.join(OPERATORS)}")
+    value = _value(attribute, match["value"])
+    return Expectation(text, (match["name"],), "counter", attribute=attribute, op=op, value=value)
+
+
+def _value(attribute: str, written: str) -> int:
+    """A count, or for an attribute in nanoseconds a time."""
+    try:
+        value = units.parse_quantity(written)
+    except UnitError as error:
+        raise ExpectationError(error.message, error.hint) from None
+    unit = units.unit_of(written)
+    if attribute.endswith("_ns") and unit and unit not in units.TIME_UNITS:
+        raise ExpectationError(f'{attribute} is a time, "{written}" is not', "write for example 10s")
+    if unit and not attribute.endswith("_ns"):
+        raise ExpectationError(f'{attribute} is a plain number, "{written}" is not', "write it without a unit")
+    return value
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"

@@ -1,0 +1,82 @@
+"""All actors in this process: the fast path for small studies and for tests."""
+
+import gc
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from actors.machine import Machine
+from actors.report import report
+from cluster import build
+from cluster.clock import Answer, Clock
+from cluster.engine import State
+
+_LOOK_S = 0.2
+
+
+class InlineEngine:
+    """A cluster of plain objects."""
+
+    name = "inline"
+
+    def __init__(self, resolved: build.Resolved, *, record: bool = False) -> None:
+        """`record`: keep all that each machine sends, for `outbound`."""
+        self._names = [one["name"] for one in resolved["machines"]]
+        self._machines = [build.machine(resolved, index) for index in range(len(self._names))]
+        self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
+        first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
+        self._clock = Clock(build.network(resolved), self._exchange, first, build.timeline(resolved))
+        gc.freeze()
+
+    @property
+    def now_ns(self) -> int:
+        """The cluster's clock."""
+        return self._clock.now_ns
+
+    def machine(self, index: int) -> Machine:
+        """The machine itself, to look at."""
+        return self._machines[index]
+
+    def outbound(self, index: int) -> bytes:
+        """All that a machine has sent, if it was recorded."""
+        return b"".join(self._outbound[index]) if self._outbound is not None else b""
+
+    def run(self, until_ns: int, watch: Callable[[int], None] | None = None) -> None:
+        """See `Engine.run`."""
+        if watch is None:
+            self._clock.run(until_ns)
+            return
+        done = False
+        while not done:
+            end = monotonic() + _LOOK_S
+            done = self._clock.run(until_ns, lambda end=end: monotonic() < end)  # type: ignore[misc]
+            watch(self._clock.now_ns)
+
+    def begin(self, verb: str, args: dict[str, Any]) -> int:
+        """See `Engine.begin`."""
+        return self._clock.begin(verb, args)
+
+    def end(self, fault: int) -> None:
+        """See `Engine.end`."""
+        self._clock.end(fault)
+
+    def state(self) -> State:
+        """See `Engine.state`."""
+        clock = self._clock
+        machines = [report(machine, self._names, clock.now_ns) for machine in self._machines]
+        faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
+        return State(clock.now_ns, clock.windows, machines, clock.network.tallies(), faults)
+
+    def close(self) -> None:
+        """Let the garbage collector see what was built."""
+        gc.unfreeze()
+
+    def _exchange(self, until_ns: int, inbound: dict[int, bytes]) -> dict[int, Answer]:
+        answers: dict[int, Answer] = {}
+        for index, batch in inbound.items():
+            machine = self._machines[index]
+            out = machine.advance(until_ns, batch)
+            if self._outbound is not None:
+                self._outbound[index].append(out)
+            answers[index] = Answer(machine.next_ns(), machine.silent_until_ns(), out)
+        return answers

@@ -1,0 +1,10 @@
+"""Scenarios: YAML with units, checked as a whole, resolved to plain data.
+
+Read in this order: `models` (what may be written), `scenario` (load), `source` (YAML with places), `check` and its
+neighbours (what must fit together), `resolve` (the plain data that machines and network are built from).
+"""
+
+from cluster.scenario.errors import Problem, ScenarioError
+from cluster.scenario.scenario import Scenario, load
+
+__all__ = ["load", "Scenario", "ScenarioError", "Problem"]

@@ -1,0 +1,110 @@
+"""What no single value can tell: names that fit, safeguards and expectations that exist, and the checks beside this."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from actors import safeguards
+from actors.safeguards import SafeguardError
+from cluster import expectations
+from cluster.expectations import ExpectationError
+from cluster.scenario import check_machines, check_timeline
+from cluster.scenario.source import Document, Place, Step, Tree, show
+from cluster.scenario.written import Written, is_own_program, items_in, mapping_in
+
+_MACHINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_MAY_BE_EMPTY = ("network", "reserve", "nic")
+
+
+def check(document: Document) -> None:
+    """Report on the document everything that the models cannot see."""
+    written = Written(document)
+    _empty_values(written, (), written.tree)
+    _names(written)
+    _safeguards(written, (), written.tree)
+    for name, machine in written.machines.items():
+        _safeguards(written, ("machines", name), machine)
+        check_machines.machine(written, name)
+    check_machines.loops(written)
+    _links(written)
+    check_timeline.timeline(written)
+    _expect(written)
+
+
+def _empty_values(written: Written, place: Place, value: object) -> None:
+    """A key without a value is a slip, unless it stands for a mapping whose words all have defaults."""
+    if value is None and not _may_be_empty(place):
+        written.report(place, f"{show(place)} has no value", "write one, or remove the key", key=True)
+    for step, child in _children(value):
+        if not is_own_program(step):
+            _empty_values(written, (*place, step), child)
+
+
+def _children(value: object) -> Iterable[tuple[Step, object]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+def _may_be_empty(place: Place) -> bool:
+    is_machine = len(place) == 2 and place[0] == "machines"
+    is_program = len(place) == 5 and place[2] == "programs"
+    return is_machine or is_program or place[-1] in _MAY_BE_EMPTY
+
+
+def _names(written: Written) -> None:
+    """Machine names are words, and all different once counted machines are expanded."""
+    for name in written.machines:
+        if not _MACHINE_NAME.fullmatch(name):
+            hint = "use letters, digits, - and _, beginning with a letter"
+            written.report(("machines", name), f'"{name}" is no name for a machine', hint, key=True)
+    for second, name in written.cast.duplicates:
+        hint = "counted machines are numbered from 0; give one of the two another name"
+        written.report(("machines", second), f'there is a machine "{name}" already', hint, key=True)
+
+
+def _safeguards(written: Written, place: Place, tree: Tree) -> None:
+    """Safeguards are known and built."""
+    value = tree.get("safeguards")
+    if isinstance(value, str):
+        _try_safeguard(written, (*place, "safeguards"), value, safeguards.check_preset)
+    for index, name in enumerate(items_in(tree, "safeguards")):
+        if isinstance(name, str):
+            _try_safeguard(written, (*place, "safeguards", index), name, safeguards.check_name)
+
+
+def _try_safeguard(
+    written: Written, place: Place, name: str, test: Callable[[str], None], *, key: bool = False
+) -> None:
+    try:
+        test(name)
+    except SafeguardError as error:
+        written.report(place, error.message, error.hint, key=key)
+
+
+def _links(written: Written) -> None:
+    """Links join machines that exist."""
+    for index, link in enumerate(items_in(mapping_in(written.tree, "network"), "links")):
+        written.pair(("network", "links", index), link)
+
+
+def _expect(written: Written) -> None:
+    """Expectations can be read and are about machines that exist; their presets exist too."""
+    for preset, _ in mapping_in(written.tree, "expect").items():
+        _try_safeguard(written, ("expect", preset), preset, safeguards.check_preset, key=True)
+        _claims(written, ("expect", preset), items_in(written.tree["expect"], preset))
+    _claims(written, ("expect",), items_in(written.tree, "expect"))
+
+
+def _claims(written: Written, place: Place, texts: list[object]) -> None:
+    for index, text in enumerate(texts):
+        if isinstance(text, str):
+            _claim(written, (*place, index), text)
+
+
+def _claim(written: Written, place: Place, text: str) -> None:
+    try:
+        claim = expectations.parse(text)
+    except ExpectationError as error:
+        written.report(place, error.message, error.hint)
+    else:
+        written.known(place, claim.machines[0])

@@ -1,0 +1,160 @@
+"""Checks on machines: their programs, the ports these listen on, and who swaps to whom."""
+
+from dataclasses import dataclass
+
+from cluster.scenario import user_programs
+from cluster.scenario.models import PROGRAMS, Machine, Service
+from cluster.scenario.source import Place, Tree
+from cluster.scenario.words import PORT_MAX, nearest
+from cluster.scenario.written import Written, is_own_program, items_in, mapping_in, number_in, size_in, text_in
+
+
+@dataclass(frozen=True)
+class Listener:
+    """The ports of a service, both ends included."""
+
+    place: Place
+    first: int
+    last: int
+
+
+def machine(written: Written, name: str) -> None:
+    """Report what is wrong with one machine."""
+    _one_program_each(written, name)
+    for place, program, settings in written.programs_of(name):
+        _program(written, name, place, program, settings)
+    _one_swap_server(written, name)
+    _ports(written, name)
+    _swap(written, name)
+    _min_free(written, name)
+
+
+def loops(written: Written) -> None:
+    """Report whoever swaps, over whatever detour, to itself."""
+    reported: set[str] = set()
+    for name in written.machines:
+        way, server = [name], _server_of(written, name)
+        while server and server not in way:
+            way.append(server)
+            server = _server_of(written, server)
+        if server == name and len(way) > 1 and name not in reported:
+            loop = " > ".join([*way, name])
+            hint = "let one of them swap to a machine that does not swap"
+            written.report(("machines", name, "swap", "server"), f"mutual swap is not built yet: {loop}", hint)
+            reported.update(way)
+
+
+def _one_program_each(written: Written, name: str) -> None:
+    for index, item in enumerate(items_in(written.machines[name], "programs")):
+        if isinstance(item, dict) and len(item) != 1:
+            hint = "begin an item with - for each program"
+            written.report(("machines", name, "programs", index), f"{len(item)} programs in one item", hint)
+
+
+def _program(written: Written, name: str, place: Place, program: str, settings: Tree) -> None:
+    """A program is known; a flood has somewhere to go."""
+    if is_own_program(program):
+        problem = user_programs.problem_with(program)
+        if problem:
+            written.report(place, problem.message, problem.hint, key=True)
+    elif program not in PROGRAMS:
+        hint = nearest(program, PROGRAMS) + ", or package.module:Class for one of your own"
+        written.report(place, f'there is no program "{program}"', hint, key=True)
+    elif program == "flood":
+        _flood(written, name, place, settings)
+
+
+def _one_swap_server(written: Written, name: str) -> None:
+    places = [place for place, program, _ in written.programs_of(name) if program == "swap-server"]
+    for place in places[1:]:
+        written.report(place, f"{name} has a swap-server already", "keep one of them", key=True)
+
+
+def _ports(written: Written, name: str) -> None:
+    """The services of a machine share no port, and none goes beyond the last one."""
+    listeners = _listeners(written, name)
+    for index, one in enumerate(listeners):
+        if one.last > PORT_MAX:
+            message = f"there are no ports {PORT_MAX + 1} to {one.last}"
+            written.report((*one.place, "port"), message, "take a lower port, or fewer sockets")
+        for earlier in listeners[:index]:
+            if one.first <= earlier.last and earlier.first <= one.last:
+                message = f"ports {earlier.first} to {earlier.last} of {name} have a service already"
+                written.report((*one.place, "port"), message, f"begin at {earlier.last + 1} or later")
+
+
+def _listeners(written: Written, name: str) -> list[Listener]:
+    listeners = []
+    for place, program, settings in written.programs_of(name):
+        port = number_in(settings, "port")
+        sockets = number_in(settings, "sockets", Service.model_fields["sockets"].default)
+        if program == "service" and port and sockets:
+            listeners.append(Listener(place, port, port + sockets - 1))
+    return listeners
+
+
+def _flood(written: Written, name: str, place: Place, settings: Tree) -> None:
+    """A flood goes to another machine, and to a port on which a service listens."""
+    address = text_in(settings, "to")
+    if address is None:
+        return
+    target, colon, port_text = address.partition(":")
+    if not written.known((*place, "to"), target):
+        return
+    if written.cast.written_of(target) == name and len(written.cast.indexes(target)) == 1:
+        written.report((*place, "to"), f"{name} would flood itself", "name another machine")
+    elif colon and "port" in settings:
+        written.report((*place, "port"), "the port is named twice", f"remove it here, or write to: {target}")
+    elif colon:
+        port = int(port_text) if port_text.isdecimal() else None
+        _target_port(written, (*place, "to"), target, port)
+    elif "port" in settings:
+        _target_port(written, (*place, "port"), target, number_in(settings, "port"))
+    else:
+        written.report((*place, "to"), f"to which port of {target}?", _addresses(written, target))
+
+
+def _target_port(written: Written, place: Place, target: str, port: int | None) -> None:
+    listeners = _listeners(written, written.cast.written_of(target))
+    if port is None:
+        written.report(place, "this is no port", _addresses(written, target))
+    elif not any(one.first <= port <= one.last for one in listeners):
+        written.report(place, f"no service listens on port {port} of {target}", _addresses(written, target))
+
+
+def _addresses(written: Written, target: str) -> str:
+    listeners = _listeners(written, written.cast.written_of(target))
+    ranges = [f"{one.first} to {one.last}" if one.last > one.first else f"{one.first}" for one in listeners]
+    if not ranges:
+        return f"add a service to {target}: service: {{port: 9000}}"
+    return f'{target} listens on {", ".join(ranges)}: write "{target}:{listeners[0].first}"'
+
+
+def _swap(written: Written, name: str) -> None:
+    """The swap server is one other machine with a swap-server program."""
+    place: Place = ("machines", name, "swap", "server")
+    server = text_in(mapping_in(written.machines[name], "swap"), "server")
+    if server is None or not written.known(place, server):
+        return
+    host = written.cast.written_of(server)
+    if host == name:
+        written.report(place, f"{name} would swap to itself", "name another machine")
+    elif len(written.cast.indexes(server)) > 1:
+        hint = f"name one of them, as {written.cast.members(server)[0]}"
+        written.report(place, f"{server} is {len(written.cast.indexes(server))} machines", hint)
+    elif all(program != "swap-server" for _, program, _ in written.programs_of(host)):
+        written.report(place, f"{server} has no swap-server", f"add to the programs of {host}: swap-server: {{}}")
+
+
+def _server_of(written: Written, name: str) -> str | None:
+    server = text_in(mapping_in(written.machines[name], "swap"), "server")
+    return written.cast.written_of(server) if server is not None and server in written.cast else None
+
+
+def _min_free(written: Written, name: str) -> None:
+    """The minimum of free memory leaves some to use."""
+    tree, usual = written.machines[name], Machine.model_fields["memory"].default
+    floor, memory = size_in(tree, "min_free", "none"), size_in(tree, "memory", usual)
+    if floor is not None and memory is not None and floor >= memory:
+        hint = f"write less than {tree.get('memory', usual)}"
+        written.report(("machines", name, "min_free"), f"min_free is all the memory of {name}", hint)

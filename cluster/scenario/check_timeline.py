@@ -1,0 +1,91 @@
+"""Checks on the timeline: faults in the order of time, each one fault, about machines that exist."""
+
+from cluster.scenario.models import FAULTS, FAULTS_LATER, Network
+from cluster.scenario.source import Place, Tree
+from cluster.scenario.written import Written, items_in, mapping_in, time_in
+from protocol.units import parse_time
+
+
+def timeline(written: Written) -> None:
+    """Report what is wrong with the timeline."""
+    latest = 0
+    for index, fault in enumerate(items_in(written.tree, "timeline")):
+        if isinstance(fault, dict):
+            latest = _time(written, ("timeline", index, "at"), fault, latest)
+            _fault(written, ("timeline", index), fault)
+
+
+def _time(written: Written, place: Place, fault: Tree, latest: int) -> int:
+    """Look at when a fault begins; the latest beginning so far."""
+    at, stop = time_in(fault, "at"), time_in(written.tree, "stop")
+    if at is None:
+        return latest
+    if at < latest:
+        written.report(place, f"{fault['at']} is before the fault above", "put the faults in the order of time")
+    if stop is not None and at >= stop:
+        hint = f"begin before {written.tree['stop']}, or set stop later"
+        written.report(place, f"{fault['at']} is not before the end of the run", hint)
+    return max(latest, at)
+
+
+def _fault(written: Written, place: Place, fault: Tree) -> None:
+    """An item has one fault; words that are none are reported by the models."""
+    faults = [key for key in fault if key in FAULTS or key in FAULTS_LATER]
+    if len(faults) > 1:
+        written.report(place, f"{' and '.join(faults)} in one item", "begin an item with - for each fault")
+    elif not faults and set(fault) <= {"at", "for"}:
+        written.report(place, "no fault is named", f"add one of {', '.join(FAULTS)}")
+    for name in faults:
+        if name == "partition":
+            _partition(written, (*place, name), fault[name])
+        elif name in FAULTS:
+            written.pair((*place, name), fault[name])
+    if "slow" in fault:
+        _slow(written, (*place, "slow"), mapping_in(fault, "slow"))
+
+
+def _partition(written: Written, place: Place, value: object) -> None:
+    """The groups name machines that exist, each at most once, and leave somebody on the other side."""
+    groups = value if isinstance(value, list) else []
+    parted: set[int] = set()
+    for index, group in enumerate(groups):
+        if isinstance(group, list):
+            for number, name in enumerate(group):
+                _member(written, (*place, index, number), name, parted)
+        else:
+            _member(written, (*place, index), group, parted)
+    one_side = len(groups) == 1 or not any(isinstance(group, list) for group in groups)
+    if groups and one_side and len(parted) == len(written.cast):
+        hint = "leave a machine out, or write groups: [[A], [B, C]]"
+        written.report(place, "nobody is on the other side", hint)
+
+
+def _member(written: Written, place: Place, name: object, parted: set[int]) -> None:
+    if not isinstance(name, str) or not written.known(place, name):
+        return
+    indexes = set(written.cast.indexes(name))
+    if indexes & parted:
+        written.report(place, f"{name} is named twice", "put each machine into one group")
+    parted |= indexes
+
+
+def _slow(written: Written, place: Place, slow: Tree) -> None:
+    """It changes something, and no packet gets faster than the fastest link: the clock's windows rely on that."""
+    if not {"latency", "jitter", "bandwidth"} & set(slow):
+        written.report(place, "slow changes nothing", "add latency, jitter or bandwidth")
+    latency = time_in(slow, "latency")
+    least, as_written = _least_latency(written)
+    if latency is not None and latency < least:
+        message = f"{slow['latency']} is below the smallest latency of the network"
+        written.report((*place, "latency"), message, f"write at least {as_written}")
+
+
+def _least_latency(written: Written) -> tuple[int, str]:
+    """The smallest latency of any link, and how the file writes it."""
+    network = mapping_in(written.tree, "network")
+    usual = Network.model_fields["latency"].default
+    places = [network, *(link for link in items_in(network, "links") if isinstance(link, dict))]
+    known = [(latency, str(tree["latency"])) for tree in places if (latency := time_in(tree, "latency")) is not None]
+    if "latency" not in network:
+        known.append((parse_time(usual), usual))
+    return min(known, default=(0, "0ns"))

@@ -1,0 +1,322 @@
+"""The words of a scenario, as typed models: what may be written where, and what holds when it is not written.
+
+A field's name (or alias) is the key in the file and its default is written as in the file. Values are whole numbers in
+base units: nanoseconds, bytes, bits per second, parts per million. What concerns more than one value at a time, names
+of machines above all, is looked at in `check`.
+"""
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from cluster.scenario import words
+from cluster.scenario.words import OrWord
+from protocol import units
+from protocol.units import UnitError
+
+# Known keys whose mechanism does not exist yet, and what to write meanwhile.
+FAULTS_LATER = {
+    "crash": "use partition to take a machine away",
+    "pause": "use hold to keep its packets back",
+    "slow-disk": "set disk_latency in the server's swap-server program",
+}
+KEYS_LATER = {"servers": "use server with one machine"}
+
+
+def usually(written: str | dict[str, Any], description: str | None = None, alias: str | None = None) -> Any:
+    """A default as the file would write it; it is read like any other value."""
+    return Field(default=written, description=description, alias=alias)
+
+
+class Words(BaseModel):
+    """A mapping in a scenario: keys are known words, values are what they say they are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True, frozen=True)
+
+
+class EmptyAllowed(Words):
+    """A mapping that may be left empty: all its words have defaults."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, data: object) -> object:
+        return {} if data is None else data
+
+
+def _listed_words(value: object) -> object:
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        return value
+    hint = "write none, reserve or [reserve, -slab-rule]"
+    raise words.problem(f"{words.show(value)} is neither a preset nor a list of switches", hint)
+
+
+def _free_floor(value: object) -> object:
+    if value is None or value == "none":
+        return value
+    parse = units.parse_share if units.unit_of(value) == "%" else units.parse_size
+    try:
+        parse(value)
+    except UnitError as error:
+        raise words.problem(error.message, f"{error.hint}; a share as 20% or none is possible too") from None
+    return value
+
+
+def _groups(value: object) -> object:
+    if isinstance(value, list) and value:
+        if all(isinstance(item, str) for item in value):
+            return value
+        if all(isinstance(item, list) and item and all(isinstance(name, str) for name in item) for item in value):
+            return value
+    hint = "write [C], against the rest, or [[A], [B, C]]"
+    raise words.problem(f"{words.show(value)} is no list of machines", hint)
+
+
+def _expected(value: object) -> object:
+    lists = list(value.values()) if isinstance(value, dict) else [value]
+    if all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
+        return value
+    hint = "write [A is wedged], or such a list for each preset"
+    raise words.problem(f"{words.show(value)} is no list of expectations", hint)
+
+
+NAME_LIST = {"type": "array", "items": {"type": "string"}}
+Safeguards: TypeAlias = Annotated[
+    Any, BeforeValidator(_listed_words), WithJsonSchema({"anyOf": [{"type": "string"}, NAME_LIST]})
+]
+MinFree: TypeAlias = Annotated[
+    str | None,
+    BeforeValidator(_free_floor),
+    OrWord("none"),
+    WithJsonSchema({"type": "string", "examples": ["2896KiB", "20%", "none"]}),
+]
+Groups: TypeAlias = Annotated[
+    Any,
+    BeforeValidator(_groups),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [{"type": "string"}, NAME_LIST]}, "minItems": 1}),
+]
+Expect: TypeAlias = Annotated[
+    Any,
+    BeforeValidator(_expected),
+    WithJsonSchema({"anyOf": [NAME_LIST, {"type": "object", "additionalProperties": NAME_LIST}]}),
+]
+
+
+class Reserve(EmptyAllowed):
+    """The memory set aside where the safeguards include it: pages, and receive buffers that may be out at once."""
+
+    pages: words.CountOrAuto = usually("auto")
+    buffers: words.CountOrAuto = usually("auto")
+
+
+class SwitchPort(Words):
+    """The one switch port of a destination, which all its senders share."""
+
+    bandwidth: words.Rate = Field(examples=["1Gbit/s"])
+    queue: words.SeveralOrNone = usually("none", "packets")
+
+
+class Link(Words):
+    """What one directed link does differently."""
+
+    from_: str = Field(alias="from", examples=["A"])
+    to: str = Field(examples=["B"])
+    latency: words.PositiveTime | None = None
+    jitter: words.Time | None = None
+    bandwidth: words.RateOrNone = usually("none")
+    queue: words.SeveralOrNone = usually("none", "packets")
+    mtu: words.Mtu | None = None
+    loss: words.Share | None = None
+    duplicate: words.Share | None = None
+    reorder: words.Share | None = None
+
+
+class Network(EmptyAllowed):
+    """What every directed link does, the port of each destination, and the links that differ."""
+
+    latency: words.PositiveTime = usually("100us")
+    jitter: words.Time = usually("0ns")
+    bandwidth: words.RateOrNone = usually("none")
+    queue: words.SeveralOrNone = usually("none", "packets")
+    mtu: words.Mtu = usually("1500B")
+    loss: words.Share = usually("0%")
+    duplicate: words.Share = usually("0%")
+    reorder: words.Share = usually("0%")
+    framing: words.Framing = "ethernet"
+    port: Annotated[SwitchPort | None, OrWord("none")] = usually("none")
+    links: list[Link] = Field(default=[])
+
+
+class Nic(EmptyAllowed):
+    """A network card. The ring's default is the driver's: 256 for e1000, 200 for tg3."""
+
+    rate: words.Rate = usually("1Gbit/s")
+    ring: words.SeveralOrNone = usually("none", "descriptors; none is the driver's own number")
+    refill: words.Refill = "e1000"
+
+
+class Swap(Words):
+    """Where a machine's pages go."""
+
+    server: str = Field(examples=["C"])
+    transport: words.Transport = "nfs"
+    size: words.PagesSize = Field(examples=["2GiB"])
+    in_flight: words.Several = Field(default=16, description="requests under way")
+    readahead: words.Several = Field(default=8, description="pages read at a fault")
+    timeout: words.PositiveTime = usually("1.1s")
+
+
+class Rank(Words):
+    """An MPI-style process: touch memory, compute, again."""
+
+    working_set: words.PagesSize = Field(examples=["640MiB"])
+    touch: words.PagesSize = Field(description="per step", examples=["32MiB"])
+    compute: words.Time = usually("0ns", "per step")
+    pattern: words.Pattern = "cyclic"
+    access: words.Access = "write"
+    start: words.Start = "warm"
+    exchange: words.Exchange = "none"
+    message: words.SizeOrNone = usually("none")
+    steps: words.SeveralOrNone = usually("none")
+
+
+class Service(Words):
+    """A program that reads messages from `sockets` sockets, on ports `port` and following."""
+
+    protocol: words.Protocol = "udp"
+    port: words.Port = Field(examples=[9000])
+    sockets: words.Several = 1
+    work: words.Time = usually("0ns", "per message")
+    buffer: words.SizeOrNone = usually("none", "receive buffer; none is the kernel's default")
+    pages: words.Count = Field(default=0, description="pages of its own, one of them touched per message")
+    lock: bool = Field(default=False, description="keep these pages in memory")
+
+
+class Flood(Words):
+    """An open-loop sender. `rate` counts bytes on the wire."""
+
+    to: str = Field(examples=["A:9000"])
+    port: words.Port | None = None
+    protocol: words.Protocol = "udp"
+    rate: words.Rate = Field(examples=["100Mbit/s"])
+    payload: Annotated[words.Size, Field(le=65_507)] = Field(examples=["1472B"])
+    flows: words.SeveralOrNone = usually("none", "none is the sockets of the service addressed")
+    fragments: words.Fragments = "whole"
+    train: words.Time = usually("1ms")
+    from_: words.Time = usually("0s", alias="from")
+    for_: words.PositiveTimeOrEver = usually("ever", alias="for")
+
+
+class SwapServer(EmptyAllowed):
+    """A program that keeps the pages of others on its disk."""
+
+    disk_latency: words.Time = usually("200us")
+    disk_bandwidth: words.Bandwidth = usually("100MB/s")
+    queue: words.Several = Field(default=128, description="requests")
+
+
+class Heartbeat(Words):
+    """A program that touches its pages at every beat."""
+
+    every: words.PositiveTime = Field(examples=["1s"])
+    pages: words.Count = 1
+
+
+class Program(Words):
+    """One program under its name. A name with a colon is a user's own class, its settings are for it to judge."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    rank: Rank | None = None
+    service: Service | None = None
+    flood: Flood | None = None
+    swap_server: SwapServer | None = Field(default=None, alias="swap-server")
+    heartbeat: Heartbeat | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_names(cls, data: object) -> object:
+        """`- swap-server:` means one with its defaults."""
+        if isinstance(data, dict):
+            return {name: {} if settings is None else settings for name, settings in data.items()}
+        return data
+
+
+class Machine(EmptyAllowed):
+    """One computer, or `count` of a kind."""
+
+    count: words.MachineCount | None = None
+    memory: words.PagesSize = usually("512MiB")
+    kernel: words.Kernel | None = None
+    safeguards: Safeguards | None = None
+    reserve: Reserve | None = None
+    min_free: MinFree = usually("none")
+    cpus: words.Several = 1
+    nic: Nic = usually({})
+    swap: Annotated[Swap | None, OrWord("none")] = usually("none")
+    programs: list[Program] = Field(default=[])
+
+
+class Pair(Words):
+    """From whom to whom a fault acts."""
+
+    from_: str = Field(alias="from", examples=["C"])
+    to: str = Field(examples=["A"])
+
+
+class Hold(Pair):
+    """Packets wait, optionally only one kind of them."""
+
+    only: words.PacketKindOrNone = usually("none")
+
+
+class Slow(Pair):
+    """A link gets slower."""
+
+    latency: words.PositiveTime | None = None
+    jitter: words.Time | None = None
+    bandwidth: words.Rate | None = None
+
+
+class Chance(Pair):
+    """Packets are lost, doubled or reordered, this share of them."""
+
+    rate: words.Share = Field(examples=["1%"])
+
+
+class Fault(Words):
+    """One line of the timeline: when, what, for how long."""
+
+    at: words.Time = Field(examples=["5s"])
+    for_: words.PositiveTimeOrEver = Field(alias="for", examples=["10s"])
+    partition: Groups | None = None
+    cut: Pair | None = None
+    hold: Hold | None = None
+    slow: Slow | None = None
+    lossy: Chance | None = None
+    duplicate: Chance | None = None
+    reorder: Chance | None = None
+
+
+class ScenarioWords(Words):
+    """A whole scenario as written."""
+
+    title: Annotated[str, Field(min_length=1)] = Field(examples=["three machines, one outage"])
+    seed: words.Count = 1
+    stop: words.PositiveTime = Field(examples=["60s"])
+    stall_after: words.PositiveTime = usually("1s")
+    kernel: words.Kernel = "linux-2.6.22"
+    safeguards: Safeguards = "none"
+    reserve: Reserve = usually({})
+    network: Network = usually({})
+    machines: Annotated[dict[str, Machine], Field(min_length=1)] = Field(examples=["{A: {...}, B: {...}}"])
+    timeline: list[Fault] = Field(default=[])
+    expect: Expect = Field(default=[])
+
+
+def key_of(model: type[BaseModel], name: str) -> str:
+    """The key in the file of a model's field."""
+    return model.model_fields[name].alias or name
+
+
+PROGRAMS: tuple[str, ...] = tuple(key_of(Program, name) for name in Program.model_fields)
+FAULTS: tuple[str, ...] = tuple(name for name in Fault.model_fields if name not in ("at", "for_"))

@@ -1,0 +1,78 @@
+"""`--set k=v`: values put into a scenario's tree from outside, before it is checked.
+
+A key is a way of dots, items of lists by number: `machines.A.programs.0.rank.touch=1MiB`. A value in a text is YAML.
+"""
+
+from collections.abc import Iterable
+from copy import deepcopy
+
+from cluster.scenario.errors import Problem, ScenarioError
+from cluster.scenario.source import Document, Place, plain, show
+from cluster.scenario.words import nearest
+
+Override = str | tuple[str, object]
+
+
+def apply(document: Document, overrides: Iterable[Override]) -> None:
+    """Put each override into the tree, in order. What cannot be put is reported on the document."""
+    for override in overrides:
+        label = _label(override)
+        try:
+            path, value = _split(label, override)
+            document.override(_place(document, label, path), label, value)
+        except ScenarioError as error:
+            document.problems += error.problems
+
+
+def _label(override: Override) -> str:
+    return f"--set {override}" if isinstance(override, str) else f"--set {override[0]}={override[1]}"
+
+
+def _split(label: str, override: Override) -> tuple[str, object]:
+    if not isinstance(override, str):
+        return override[0], deepcopy(override[1])  # a later override may change it; the caller's stays as it is
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise _error(label, "there is no =", f"write --set {path}=VALUE")
+    return path.strip(), plain(label, text)
+
+
+def _place(document: Document, label: str, path: str) -> Place:
+    """The place that a dotted path names; mappings that are missing on the way are made."""
+    place: Place = ()
+    rest = path.split(".")
+    while rest:
+        parent = document.at(place)
+        if isinstance(parent, list):
+            place = (*place, _index(label, place, parent, rest.pop(0)))
+            continue
+        if parent is None and place:
+            parent = {}
+            document.override(place, label, parent)
+        if not isinstance(parent, dict):
+            raise _error(label, f"{show(place)} has no words in it", "name a key of a mapping, or an item of a list")
+        key, rest = _key(parent, rest)
+        if place == ("machines",) and rest and key not in parent:
+            raise _error(label, f'there is no machine "{key}"', nearest(key, parent))
+        place = (*place, key)
+    return place
+
+
+def _index(label: str, place: Place, items: list[object], step: str) -> int:
+    if not step.isdecimal() or int(step) >= len(items):
+        hint = f"write a number from 0 to {len(items) - 1}" if items else f"set {show(place)} as a whole"
+        raise _error(label, f'{show(place)} has no item "{step}"', hint)
+    return int(step)
+
+
+def _key(parent: dict[str, object], steps: list[str]) -> tuple[str, list[str]]:
+    """The key that the next steps name, and the steps after it. Keys may have dots in them (a user's own program)."""
+    for end in range(len(steps), 1, -1):
+        key = ".".join(steps[:end])
+        if key in parent:
+            return key, steps[end:]
+    return steps[0], steps[1:]
+
+
+def _error(label: str, message: str, hint: str) -> ScenarioError:
+    return ScenarioError([Problem(label, 1, 1, message, hint)])

@@ -1,0 +1,215 @@
+"""A scenario as plain data: all defaults filled in, whole numbers in base units, machines by their index.
+
+This is what the machines, the network and the clock are built from, and what a run's folder keeps.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from actors import safeguards
+from cluster.scenario import user_programs
+from cluster.scenario.cast import Cast
+from cluster.scenario.models import (
+    Chance,
+    Fault,
+    Flood,
+    Hold,
+    Link,
+    Machine,
+    Network,
+    Pair,
+    Program,
+    Reserve,
+    ScenarioWords,
+    Slow,
+    Swap,
+    Words,
+)
+from protocol import units
+
+Plain = dict[str, Any]
+
+RING_SLOTS = {"e1000": 256, "tg3": 200}
+
+# The names of whole numbers, for words outside of programs whose values carry a unit.
+_UNITS = {
+    "latency": "latency_ns",
+    "jitter": "jitter_ns",
+    "bandwidth": "bandwidth_bps",
+    "loss": "loss_ppm",
+    "duplicate": "duplicate_ppm",
+    "reorder": "reorder_ppm",
+    "timeout": "timeout_ns",
+}
+
+
+def cast_of(words: ScenarioWords) -> Cast:
+    """Who is who in a scenario."""
+    return Cast({name: machine.count for name, machine in words.machines.items()})
+
+
+def resolve(words: ScenarioWords) -> Plain:
+    """The whole scenario as JSON-able data."""
+    cast = cast_of(words)
+    return {
+        "title": words.title,
+        "seed": words.seed,
+        "stop_ns": words.stop,
+        "stall_after_ns": words.stall_after,
+        "network": _network(words.network, cast),
+        "machines": [_machine(words, cast, index) for index in range(len(cast))],
+        "timeline": [_fault(fault, cast) for fault in words.timeline],
+    }
+
+
+def _network(network: Network, cast: Cast) -> Plain:
+    data = _named(network, leave_out=("port", "links"))
+    port = network.port
+    data["port"] = None if port is None else _named(port)
+    data["links"] = _links(network.links, cast)
+    return data
+
+
+def _links(links: Iterable[Link], cast: Cast) -> list[Plain]:
+    """One entry for each directed link that differs; what is written later for the same link wins."""
+    merged: dict[tuple[int, int], Plain] = {}
+    for link in links:
+        written = {_key(name): getattr(link, name) for name in sorted(link.model_fields_set - {"from_", "to"})}
+        for source in cast.indexes(link.from_):
+            for to in cast.indexes(link.to):
+                if source != to:
+                    merged.setdefault((source, to), {"from": source, "to": to}).update(written)
+    return list(merged.values())
+
+
+def _machine(words: ScenarioWords, cast: Cast, index: int) -> Plain:
+    name = cast.names[index]
+    machine = words.machines[cast.written_of(name)]
+    return {
+        "name": name,
+        "index": index,
+        "memory": machine.memory,
+        "kernel": machine.kernel or words.kernel,
+        "safeguards": sorted(safeguards.resolve(_safeguards_as_written(words, machine))),
+        "reserve": _reserve(words.reserve, machine.reserve),
+        "min_free": _min_free(machine),
+        "cpus": machine.cpus,
+        "nic": {
+            "rate_bps": machine.nic.rate,
+            "ring": machine.nic.ring or RING_SLOTS[machine.nic.refill],
+            "refill": machine.nic.refill,
+        },
+        "swap": None if machine.swap is None else _swap(machine.swap, cast),
+        "programs": [_program(program, words, cast, index) for program in machine.programs],
+    }
+
+
+def _safeguards_as_written(words: ScenarioWords, machine: Machine) -> str | list[str]:
+    written: str | list[str] = words.safeguards if machine.safeguards is None else machine.safeguards
+    return written
+
+
+def _reserve(common: Reserve, own: Reserve | None) -> Plain:
+    """The machine's own words where it has any, else those of the scenario."""
+    return {
+        name: getattr(own if own is not None and name in own.model_fields_set else common, name)
+        for name in Reserve.model_fields
+    }
+
+
+def _min_free(machine: Machine) -> int | None:
+    written = machine.min_free
+    if written is None:
+        return None
+    if units.unit_of(written) == "%":
+        return machine.memory * units.parse_share(written) // units.PARTS_PER_MILLION
+    return units.parse_size(written)
+
+
+def _swap(swap: Swap, cast: Cast) -> Plain:
+    return _named(swap) | {"server": cast.indexes(swap.server)[0]}
+
+
+def _program(program: Program, words: ScenarioWords, cast: Cast, index: int) -> Plain:
+    if program.model_extra:
+        kind, own = next(iter(program.model_extra.items()))
+        return {"kind": kind, "settings": user_programs.settings_of(own)}
+    name = next(name for name in Program.model_fields if getattr(program, name) is not None)
+    settings = getattr(program, name)
+    kind = Program.model_fields[name].alias or name
+    if isinstance(settings, Flood):
+        return {"kind": kind, "settings": _flood(settings, words, cast, index)}
+    return {"kind": kind, "settings": _as_written(settings)}
+
+
+def _flood(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:
+    target, port = flood_address(flood)
+    sockets = _sockets_from(words.machines[cast.written_of(target)], port)
+    return _as_written(flood, leave_out=("from_", "for_")) | {
+        "to": [one for one in cast.indexes(target) if one != index],
+        "port": port,
+        "sockets": sockets,
+        "flows": flood.flows or sockets,
+        "start_ns": flood.from_,
+        "end_ns": None if flood.for_ is None else flood.from_ + flood.for_,
+    }
+
+
+def flood_address(flood: Flood) -> tuple[str, int]:
+    """The machine's name and the first port that a flood goes to."""
+    target, _, port = flood.to.partition(":")
+    return target, flood.port or int(port)
+
+
+def _sockets_from(machine: Machine, port: int) -> int:
+    """How many sockets the service that has this port opens from there on."""
+    services = [program.service for program in machine.programs if program.service is not None]
+    one = next(one for one in services if one.port <= port < one.port + one.sockets)
+    return one.port + one.sockets - port
+
+
+def _fault(fault: Fault, cast: Cast) -> Plain:
+    verb = next(name for name in Fault.model_fields if name not in ("at", "for_") and getattr(fault, name) is not None)
+    written = getattr(fault, verb)
+    return {
+        "at_ns": fault.at,
+        "end_ns": None if fault.for_ is None else fault.at + fault.for_,
+        "verb": verb,
+        "args": {"groups": _groups(written, cast)} if verb == "partition" else _pair(written, cast),
+    }
+
+
+def _groups(written: list[str] | list[list[str]], cast: Cast) -> list[list[int]]:
+    """The groups named; all machines that are in none of them are one more."""
+    named = [[name] if isinstance(name, str) else name for name in written]
+    if all(isinstance(name, str) for name in written):
+        named = [[name for group in named for name in group]]
+    groups = [sorted(index for name in group for index in cast.indexes(name)) for group in named]
+    parted = {index for group in groups for index in group}
+    rest = [index for index in range(len(cast)) if index not in parted]
+    return [*groups, rest] if rest else groups
+
+
+def _pair(pair: Pair, cast: Cast) -> Plain:
+    data: Plain = {"from": cast.indexes(pair.from_), "to": cast.indexes(pair.to)}
+    if isinstance(pair, Hold):
+        data["only"] = pair.only
+    if isinstance(pair, Slow):
+        data |= {"latency_ns": pair.latency, "jitter_ns": pair.jitter, "bandwidth_bps": pair.bandwidth}
+    if isinstance(pair, Chance):
+        data["rate_ppm"] = pair.rate
+    return data
+
+
+def _named(words: Words, leave_out: tuple[str, ...] = ()) -> Plain:
+    """All fields of a model, those with a unit under a name that says it."""
+    return {_key(name): value for name, value in _as_written(words, leave_out).items()}
+
+
+def _as_written(words: Words, leave_out: tuple[str, ...] = ()) -> Plain:
+    """All fields of a model under the names of the scenario."""
+    return {name: getattr(words, name) for name in type(words).model_fields if name not in leave_out}
+
+
+def _key(name: str) -> str:
+    return _UNITS.get(name, name)

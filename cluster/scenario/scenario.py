@@ -1,0 +1,92 @@
+"""A scenario that holds together, and the way to one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from cluster import expectations
+from cluster.expectations import Expectation
+from cluster.scenario import overrides as overriding
+from cluster.scenario import resolve, source, translate
+from cluster.scenario.check import check
+from cluster.scenario.errors import Problem, ScenarioError
+from cluster.scenario.models import ScenarioWords
+from cluster.scenario.overrides import Override
+from cluster.scenario.source import Document
+from cluster.scenario.words import SchemaForEditors
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario without mistakes.
+
+    `words` are its values as typed models, `source_text` is the text before any override, `path` is None for a
+    scenario that was given as a text.
+    """
+
+    words: ScenarioWords
+    path: Path | None
+    source_text: str
+
+    @property
+    def title(self) -> str:
+        """What the scenario is called."""
+        return self.words.title
+
+    @property
+    def seed(self) -> int:
+        """The number that all its chance comes from."""
+        return self.words.seed
+
+    @cached_property
+    def expectations(self) -> list[Expectation]:
+        """The expectations in force, each about single machines.
+
+        A list is always in force; of lists for presets it is the one of the preset in `safeguards`, if that is one.
+        """
+        cast = resolve.cast_of(self.words)
+        claims = [expectations.parse(text) for text in self._texts_in_force()]
+        return [claim.about(cast.members(claim.machines[0])) for claim in claims]
+
+    def _texts_in_force(self) -> list[str]:
+        expect: dict[str, list[str]] | list[str] = self.words.expect
+        if isinstance(expect, list):
+            return expect
+        preset = self.words.safeguards
+        return expect.get(preset, []) if isinstance(preset, str) else []
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole scenario as plain data: whole numbers, defaults filled in, machines by index."""
+        return resolve.resolve(self.words)
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """The JSON Schema of a scenario file, for editors."""
+        schema = ScenarioWords.model_json_schema(by_alias=True, schema_generator=SchemaForEditors)
+        return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "netswap scenario"}
+
+
+def load(path_or_text: str | Path, *, overrides: Iterable[Override] = (), **top_level: object) -> Scenario:
+    """Read a scenario, put the overrides into it and check it.
+
+    A str with a line end in it is a scenario itself, any other str a path. An override is `k=v` as for `--set`, its
+    value YAML, or a pair of a dotted path and a value; keywords set keys of the top level. Raises ScenarioError with
+    everything that is wrong.
+    """
+    file, text = source.read(path_or_text)
+    document = source.parse(file, text)
+    overriding.apply(document, [*overrides, *top_level.items()])
+    words = translate.validate(document)
+    check(document)
+    if words is None or document.problems:
+        raise ScenarioError(_in_order(document))
+    return Scenario(words, None if file == source.TEXT else Path(file), text)
+
+
+def _in_order(document: Document) -> list[Problem]:
+    """Those of the file from its top to its end, then those of the overrides."""
+    return sorted(document.problems, key=lambda one: (one.file != document.file, one.line, one.column))

@@ -1,0 +1,194 @@
+"""The msgpack stream that crosses between machines and the network.
+
+A *frame* is one msgpack array; frames stand one after another without an outer list, so a batch can be cut and joined
+without re-encoding. The network reads only what stands before the body. `count` frames `gap_ns` apart are a *train*:
+the source says once what it sends many times; the last frame of a train may be shorter (`tail`).
+
+In a batch *to* a machine each untouched frame is preceded by its *arrival*: when the first of these frames arrives,
+which copy it is, flags, and which frames of the train they are.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+from protocol.errors import RemoteProtocolError
+
+VERSION: Final = 1
+
+UDP: Final = 1
+PAGE_OUT: Final = 2
+PAGE_OUT_REPLY: Final = 3
+PAGE_IN: Final = 4
+PAGE_IN_REPLY: Final = 5
+FRAGMENT: Final = 64
+"""Added to the kind of a datagram that travels in IPv4 fragments."""
+
+KIND_NAMES: Final = {
+    UDP: "udp",
+    PAGE_OUT: "page-out",
+    PAGE_OUT_REPLY: "page-out-reply",
+    PAGE_IN: "page-in",
+    PAGE_IN_REPLY: "page-in-reply",
+}
+
+CORRUPT: Final = 1
+"""Arrival flag: the bits were damaged on the way; the receiver's checksum finds out."""
+
+SMALL_MAX: Final = (1 << 20) - 1
+"""Most of a machine's index, of a frame's bytes, of the frames of a train (a full mask, so that one test serves)."""
+TIME_MAX: Final = (1 << 62) - 1
+PORT_MAX: Final = (1 << 16) - 1
+
+_BROKEN: Final = (ValueError, msgpack.exceptions.UnpackException, msgpack.exceptions.BufferFull, TypeError)
+
+
+class Frame(NamedTuple):
+    """One frame, or a train of them, as it leaves a machine's card."""
+
+    version: int
+    sent_ns: int
+    """When the first frame's last bit has left the card."""
+    source: int
+    """Index of the sending machine in the scenario."""
+    number: int
+    """The sender's own numbering, one per frame (a train takes `count` of them)."""
+    destination: int
+    wire: int
+    """Bytes on the wire of each frame but the last."""
+    tail: int
+    """Bytes on the wire of the last frame."""
+    kind: int
+    port: int
+    count: int
+    gap_ns: int
+    body: tuple[object, ...]
+
+
+Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
+"""One stretch of a train as it reaches a machine: arrival of its first frame (ns), source, number, copy, frames, gap
+(ns), which frame of the train is its first, flags, frame. The first four order all arrivals, and never tie."""
+
+_HEAD: Final = (int,) * 11
+_LIMITS: Final = (VERSION, TIME_MAX, SMALL_MAX, TIME_MAX, SMALL_MAX, SMALL_MAX, SMALL_MAX, PORT_MAX, PORT_MAX, SMALL_MAX,
+                  TIME_MAX)
+_BODY_SIZES: Final = (3, 5)
+_ARRIVAL: Final = (int,) * 6
+_pack = msgpack.Packer(autoreset=True).pack
+
+Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
+"""A frame as msgpack gives it: the fields of `Frame`, without the names (naming costs more than decoding)."""
+
+
+def encode(frame: tuple[object, ...]) -> bytes:
+    """The bytes of one frame, given in the order of `Frame`."""
+    packed: bytes = _pack(frame)
+    return packed
+
+
+def encode_arrival(at_ns: int, copy: int, flags: int, first: int, count: int, gap_ns: int) -> bytes:
+    """What stands before an untouched frame in a batch to a machine."""
+    packed: bytes = _pack((at_ns, copy, flags, first, count, gap_ns))
+    return packed
+
+
+def cut(data: bytes) -> list[tuple[Raw, bytes]]:
+    """The frames of a batch that a machine sent, each with its own bytes.
+
+    Raises `RemoteProtocolError` with the offset of the first frame that cannot be read.
+    """
+    frames: list[tuple[Raw, bytes]] = []
+    start = 0
+    unpacker = _unpacker(data)
+    tell = unpacker.tell
+    try:
+        for item in unpacker:
+            end = tell()
+            if not _fits(item):
+                raise _refuse(item, start)
+            frames.append((item, data[start:end]))
+            start = end
+    except _BROKEN as error:
+        raise RemoteProtocolError(f"not msgpack: {error!s:.80}", start) from error
+    if start != len(data):
+        raise RemoteProtocolError(f"the last frame is cut off after {len(data) - start} bytes", start)
+    return frames
+
+
+def arrivals(data: bytes) -> list[Arrival]:
+    """What reaches a machine, in the order of the batch.
+
+    Raises `RemoteProtocolError` with the offset of the first arrival that cannot be read.
+    """
+    result: list[Arrival] = []
+    start = 0
+    unpacker = _unpacker(data)
+    try:
+        for stamp in unpacker:
+            if not _is_stamp(stamp):
+                raise RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {stamp!r:.60}", start)
+            frame = next(unpacker)
+            if not _fits(frame):
+                raise _refuse(frame, start)
+            at_ns, copy, flags, first, count, gap = stamp
+            if first + count > frame[9]:
+                raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
+            result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
+            start = unpacker.tell()
+    except StopIteration:
+        raise RemoteProtocolError("an arrival without its frame", start) from None
+    except _BROKEN as error:
+        raise RemoteProtocolError(f"not msgpack: {error!s:.80}", start) from error
+    if start != len(data):
+        raise RemoteProtocolError(f"the last frame is cut off after {len(data) - start} bytes", start)
+    return result
+
+
+def _unpacker(data: bytes) -> msgpack.Unpacker:
+    unpacker = msgpack.Unpacker(
+        use_list=False, max_array_len=16, max_str_len=256, max_bin_len=1 << 16, max_map_len=0, max_ext_len=0,
+        max_buffer_size=len(data) + 1,
+    )
+    unpacker.feed(data)
+    return unpacker
+
+
+def _fits(item: object) -> bool:
+    """Whether a decoded msgpack value is a frame within all limits (two comparisons cover ten fields)."""
+    if type(item) is not tuple or len(item) != 12 or tuple(map(type, item[:11])) != _HEAD:
+        return False
+    version, sent, source, number, destination, wire, tail, kind, port, count, gap, body = item
+    small = source | destination | wire | tail | count
+    return (
+        version == VERSION
+        and 0 <= (sent | number | gap | small | kind | port) <= TIME_MAX
+        and 0 < count
+        and small <= SMALL_MAX
+        and kind | port <= PORT_MAX
+        and type(body) is tuple
+        and len(body) in _BODY_SIZES
+    )
+
+
+def _is_stamp(item: object) -> bool:
+    """Whether a decoded msgpack value can stand before a frame."""
+    if type(item) is not tuple or len(item) != 6 or tuple(map(type, item)) != _ARRIVAL:
+        return False
+    at_ns, copy, flags, first, count, gap = item
+    return 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX and count > 0
+
+
+def _refuse(item: object, offset: int) -> RemoteProtocolError:
+    """Say which field of a frame is wrong."""
+    if not isinstance(item, tuple) or len(item) != 12:
+        return RemoteProtocolError(f"a frame is an array of 12, not {item!r:.60}", offset)
+    if item[0] != VERSION:
+        return RemoteProtocolError(f"unknown version {item[0]!r:.20}; this is version {VERSION}", offset)
+    for name, value, most in zip(Frame._fields, item, _LIMITS, strict=False):
+        if type(value) is not int:
+            return RemoteProtocolError(f"{name} is {value!r:.40}, not an integer", offset)
+        if not 0 <= value <= most:
+            return RemoteProtocolError(f"{name} {value} is not within 0 to {most}", offset)
+    if item[9] == 0:
+        return RemoteProtocolError("count 0: a train has at least one frame", offset)
+    return RemoteProtocolError(f"body {item[11]!r:.60} is not an array of 3 or 5", offset)
