@@ -180,7 +180,7 @@ class _Graph:
         if machine.nic.filled():
             return []
         zone = machine.zone
-        sentence = f"a receive buffer: the ring is empty, and {zone.free} free pages are not above the atomic floor {zone.floors.atomic}"
+        sentence = f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages (atomic floor {zone.floors.atomic})"
         return [self._add("receive buffer", sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic)]
 
     def _queues(self) -> list[str]:

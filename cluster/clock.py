@@ -60,13 +60,14 @@ class Clock:
     def run(self, until_ns: int, may_go_on: Callable[[], bool] | None = None) -> bool:
         """Let everything before `until_ns` happen; stop early, between windows, when `may_go_on` says no.
 
-        True if the time has been reached.
+        True once the time has been reached and every machine, idle ones too, stands there.
         """
         while self.now_ns < until_ns:
             self._apply_due()
             self._window(until_ns)
-            if may_go_on is not None and not may_go_on():
-                return self.now_ns >= until_ns
+            if may_go_on is not None and self.now_ns < until_ns and not may_go_on():
+                return False
+        self._exchange(until_ns, dict.fromkeys(range(len(self._next)), b""))
         return True
 
     def _window(self, until_ns: int) -> None:

@@ -72,7 +72,13 @@ Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
 _HEAD: Final = (int,) * 11
 _LIMITS: Final = (VERSION, TIME_MAX, SMALL_MAX, TIME_MAX, SMALL_MAX, SMALL_MAX, SMALL_MAX, PORT_MAX, PORT_MAX, SMALL_MAX,
                   TIME_MAX)
-_BODY_SIZES: Final = (3, 5)
+_BODY_SIZES: Final = (3, 6)
+"""(ident, step, datagram) of fragments; (source port, payload, flow, flows, ports, message) of a whole datagram.
+
+Frame i of a train belongs to flow `(flow + i) % flows`, and goes to the frame's port plus that number modulo `ports`.
+With step 0 the frames of a train are the fragments of one datagram; with step 1 each is the first of another, numbered on
+from ident.
+"""
 _ARRIVAL: Final = (int,) * 6
 _pack = msgpack.Packer(autoreset=True).pack
 
@@ -191,4 +197,4 @@ def _refuse(item: object, offset: int) -> RemoteProtocolError:
             return RemoteProtocolError(f"{name} {value} is not within 0 to {most}", offset)
     if item[9] == 0:
         return RemoteProtocolError("count 0: a train has at least one frame", offset)
-    return RemoteProtocolError(f"body {item[11]!r:.60} is not an array of 3 or 5", offset)
+    return RemoteProtocolError(f"body {item[11]!r:.60} is not an array of 3 or 6", offset)

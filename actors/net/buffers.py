@@ -34,24 +34,24 @@ class Buffers:
     def allocate(self, cache: SlabCache, truesize: int) -> Buffer | None:
         """A receive buffer with its data from `cache`; None if there is no memory for it."""
         floor = self._atomic
-        data = cache.take(floor)
-        if data is not None:
-            head = self.heads.take(floor)
-            if head is not None:
+        head = self.heads.take(floor)
+        if head is not None:
+            data = cache.take(floor)
+            if data is not None:
                 return (data, head, truesize, 0)
-            cache.give(data)
+            self.heads.give(head)
         return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
 
     def _allocate_emergency(self, cache: SlabCache, truesize: int, reserve: Node) -> Buffer | None:
         charge = charge_of(cache.size) + charge_of(self.heads.size)
         if not reserve.charge(charge):
             return None
-        data = cache.take_entitled(self._atomic)
-        if data is not None:
-            head = self.heads.take_entitled(self._atomic)
-            if head is not None:
+        head = self.heads.take_entitled(self._atomic)
+        if head is not None:
+            data = cache.take_entitled(self._atomic)
+            if data is not None:
                 return (data, head, truesize, charge)
-            cache.give(data)
+            self.heads.give(head)
         reserve.uncharge(charge)
         return None
 

@@ -66,8 +66,8 @@ class Stack:
             index = 0
         else:
             buffers = (buffer,)
-        source_port, payload, flow, flows, message = body
-        port = frame[8] + (flow + index) % flows if flows > 1 else frame[8]
+        source_port, payload, flow, flows, ports, message = body
+        port = frame[8] + (flow + index) % flows % ports if ports > 1 else frame[8]
         socket = self.sockets.get(port)
         if socket is None:
             self._to_kernel(Datagram(frame[2], source_port, port, payload, message, buffers, 0))

@@ -12,7 +12,8 @@ from protocol.units import seconds
 class Flood:
     """`rate` in bits per second on the wire, `payload` in bytes of UDP, times in ns; its progress is frames.
 
-    Round robin over `to` machines and, on each, over the ports `port` to `port + flows - 1`.
+    Trains go to the `to` machines in turn; on each, frames belong to `flows` flows in turn, and flow i goes to port
+    `port + i % sockets`.
     """
 
     to: tuple[int, ...]
@@ -20,6 +21,7 @@ class Flood:
     rate: int
     payload: int
     flows: int = 1
+    sockets: int = 1
     train: int = 1_000_000
     start_ns: int = 0
     end_ns: int | None = None
@@ -49,9 +51,10 @@ class Flood:
             if incomplete:
                 system.send_first_fragments(to, self.port, self.payload, count, gap)
             elif whole:
-                system.send(to, self.port + sent % self.flows, self.payload)
+                system.send(to, self.port + sent % self.flows % self.sockets, self.payload)
             else:
-                system.send_train(to, self.port, self.payload, count, gap, flow=sent % self.flows, flows=self.flows)
+                system.send_train(to, self.port, self.payload, count, gap, flow=sent % self.flows, flows=self.flows,
+                                  ports=self.sockets)
             sent += count
             trains += 1
             system.progress.add(count)

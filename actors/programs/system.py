@@ -162,7 +162,7 @@ class System:
         slabs = self._buffers.transmit(packets, self._zone.floors.kernel, entitled=False)
         if slabs is None:
             return False
-        body: tuple[object, ...] = (source_port, payload, 0, 1, message)
+        body: tuple[object, ...] = (source_port, payload, 0, 1, 1, message)
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
@@ -171,22 +171,22 @@ class System:
         return True
 
     def send_train(self, to: int, port: int, payload: int, count: int, gap_ns: int, *, flow: int = 0,
-                   flows: int = 1) -> None:
-        """Send `count` datagrams, `gap_ns` apart, in turn to the ports from `port` on, beginning with number `flow`.
+                   flows: int = 1, ports: int = 1) -> None:
+        """Send `count` datagrams, `gap_ns` apart, of `flows` flows in turn, beginning with number `flow`.
 
-        Each must fit into one packet; a train takes no transmit buffers.
+        Flow i goes to port `port + i % ports`. Each must fit into one packet; a train takes no transmit buffers.
         """
         packets, wire, _ = datagram_wire(payload, self._framing, self._mtu)
         if packets > 1:
             raise ValueError(f"{payload} bytes do not fit into one packet of {self._mtu}")
-        self._nic.send_train(to, UDP, port, count, gap_ns, wire, (0, payload, flow, flows, ()))
+        self._nic.send_train(to, UDP, port, count, gap_ns, wire, (0, payload, flow, flows, ports, ()))
 
     def send_first_fragments(self, to: int, port: int, payload: int, count: int, gap_ns: int) -> None:
         """Send the first fragments of `count` datagrams, `gap_ns` apart; the rest of them never comes."""
         packets, wire, _ = datagram_wire(payload, self._framing, self._mtu)
         if packets == 1:
             raise ValueError(f"{payload} bytes fit into one packet: there is nothing to leave out")
-        body = (self._nic.sent & 0xFFFF, 1, (0, payload, 0, 1, ()))
+        body = (self._nic.sent & 0xFFFF, 1, (0, payload, 0, 1, 1, ()))
         self._nic.send_train(to, UDP | FRAGMENT, port, count, gap_ns, wire, body)
 
     def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:

@@ -143,7 +143,7 @@ class SwapDevice:
         kind = PAGE_OUT if request.write else PAGE_IN
         payload = HEADER + PAGE if request.write else HEADER
         said = (request.xid, request.space.base + request.page, request.stamp)
-        body: tuple[object, ...] = (CALL_PORT, payload, 0, 1, said)
+        body: tuple[object, ...] = (CALL_PORT, payload, 0, 1, 1, said)
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)

@@ -58,7 +58,7 @@ def _program(written: Written, name: str, place: Place, program: str, settings: 
         if problem:
             written.report(place, problem.message, problem.hint, key=True)
     elif program not in PROGRAMS:
-        hint = nearest(program, PROGRAMS) + ", or package.module:Class for one of your own"
+        hint = f"{nearest(program, PROGRAMS)} (one of your own is package.module:Class)"
         written.report(place, f'there is no program "{program}"', hint, key=True)
     elif program == "flood":
         _flood(written, name, place, settings)
@@ -111,14 +111,18 @@ def _flood(written: Written, name: str, place: Place, settings: Tree) -> None:
     elif "port" in settings:
         _target_port(written, (*place, "port"), target, number_in(settings, "port"))
     else:
-        written.report((*place, "to"), f"to which port of {target}?", _addresses(written, target))
+        written.report((*place, "to"), f"the port of {target} is missing", _addresses(written, target))
 
 
 def _target_port(written: Written, place: Place, target: str, port: int | None) -> None:
-    listeners = _listeners(written, written.cast.written_of(target))
+    host = written.cast.written_of(target)
+    listeners = _listeners(written, host)
     if port is None:
         written.report(place, "this is no port", _addresses(written, target))
-    elif not any(one.first <= port <= one.last for one in listeners):
+    elif any(one.first <= port <= one.last for one in listeners):
+        return
+    elif len(listeners) == sum(program == "service" for _, program, _ in written.programs_of(host)):
+        # With a service that cannot be read, which is reported there, nobody can tell.
         written.report(place, f"no service listens on port {port} of {target}", _addresses(written, target))
 
 

@@ -57,7 +57,7 @@ def _free_floor(value: object) -> object:
     try:
         parse(value)
     except UnitError as error:
-        raise words.problem(error.message, f"{error.hint}; a share as 20% or none is possible too") from None
+        raise words.quantity_problem(error.message, f"{error.hint}, or a share as 20%, or none") from None
     return value
 
 
@@ -198,7 +198,7 @@ class Flood(Words):
     port: words.Port | None = None
     protocol: words.Protocol = "udp"
     rate: words.Rate = Field(examples=["100Mbit/s"])
-    payload: Annotated[words.Size, Field(le=65_507)] = Field(examples=["1472B"])
+    payload: words.Payload = Field(examples=["1472B"])
     flows: words.SeveralOrNone = usually("none", "none is the sockets of the service addressed")
     fragments: words.Fragments = "whole"
     train: words.Time = usually("1ms")

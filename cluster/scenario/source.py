@@ -5,7 +5,7 @@ duplicate keys can be reported together with everything else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -56,6 +56,9 @@ class Document:
 
     def override(self, place: Place, label: str, value: object) -> None:
         """Put `value` at `place`, whose parent exists. From now on `label` is where it stands."""
+        for places in (self._values, self._keys, self._overridden):
+            for gone in [one for one in places if one[: len(place)] == place]:
+                del places[gone]
         parent, last = self.at(place[:-1]), place[-1]
         if isinstance(parent, list) and isinstance(last, int):
             parent[last] = value
@@ -157,12 +160,15 @@ def compose(file: str, text: str) -> Node | None:
 
 
 def plain(file: str, text: str) -> object:
-    """The plain value of a YAML text, as of a `--set`. Raises ScenarioError as `compose`, and for duplicate keys."""
-    node = compose(file, text)
+    """The plain value of a YAML text, as of a `--set`. Raises ScenarioError, at 1:1, as `parse`."""
     document = Document(file, text)
-    value = None if node is None else document.build(node)
+    try:
+        node = compose(file, text)
+        value = None if node is None else document.build(node)
+    except ScenarioError as error:
+        document.problems += error.problems
     if document.problems:
-        raise ScenarioError([Problem(file, 1, 1, one.message, one.hint) for one in document.problems])
+        raise ScenarioError([replace(problem, line=1, column=1) for problem in document.problems])
     return value
 
 

@@ -64,6 +64,8 @@ def _message_and_hint(detail: ErrorDetails, place: Place) -> tuple[str, str]:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     name = _name(place)
     if kind == "word":
+        return str(context["message"]), str(context["hint"])
+    if kind == "quantity":
         return f"{name}: {context['message']}", str(context["hint"])
     if kind in _TYPES:
         what, hint = _TYPES[kind]

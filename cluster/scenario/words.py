@@ -25,6 +25,11 @@ def problem(message: str, hint: str) -> PydanticCustomError:
     return PydanticCustomError("word", "{message}", {"message": message, "hint": hint})
 
 
+def quantity_problem(message: str, hint: str) -> PydanticCustomError:
+    """The same about a number, whose message needs the key before it: "0" alone tells nothing."""
+    return PydanticCustomError("quantity", "{message}", {"message": message, "hint": hint})
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint: the known word that `word` was probably meant to be, or all of them."""
     choices = list(known)
@@ -36,13 +41,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number with a unit, at least `least` of its base unit; `least_text` is how the file would write that."""
+    """A number with a unit, within limits in its base unit; the texts are how the file would write these."""
 
     parse: Callable[[object], int]
     pattern: str
     example: str
     least: int = 0
     least_text: str = ""
+    most: int | None = None
+    most_text: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
@@ -55,9 +62,11 @@ class Quantity:
         try:
             number = self.parse(value)
         except UnitError as error:
-            raise problem(error.message, error.hint) from None
+            raise quantity_problem(error.message, error.hint) from None
         if number < self.least:
-            raise problem(f'"{value}" is too small', f"write at least {self.least_text}")
+            raise quantity_problem(f'"{value}" is too small', f"write at least {self.least_text}")
+        if self.most is not None and number > self.most:
+            raise quantity_problem(f'"{value}" is too large', f"write at most {self.most_text}")
         return number
 
 
@@ -147,6 +156,9 @@ Time = Annotated[int, _time("100us")]  # nanoseconds
 PositiveTime = Annotated[int, _time("10s", 1, "1ns")]
 Size = Annotated[int, _size("1472B", 1, "1B")]  # bytes
 PagesSize = Annotated[int, _size("512MiB", PAGE_SIZE, "4KiB, which is one page")]
+Payload = Annotated[
+    int, Quantity(units.parse_size, units.unit_pattern(units.SIZE_UNITS), "1472B", 1, "1B", 65_507, "65507B")
+]
 Mtu = Annotated[int, _size("1500B", 68, "68B, the least that IPv4 allows")]
 Rate = Annotated[int, Quantity(units.parse_rate, units.unit_pattern(units.RATE_UNITS), "1Gbit/s", 1, "1bit/s")]
 Bandwidth = Annotated[

@@ -1,5 +1,6 @@
 """Scenarios: what they resolve to, and what is said about those that cannot."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -50,7 +51,9 @@ class Broken(NamedTuple):
 ONE_MISTAKE = {
     # keys
     "unknown key at the top": Broken("stop:", "▸stpo: 3s\nstop:", 'unknown key "stpo"', '"stop"'),
-    "unknown key of a machine": Broken("    swap:", "    ▸memroy: 1GiB\n    swap:", '"memroy" in machines.A', '"memory"'),
+    "unknown key of a machine": Broken(
+        "    swap:", "    ▸memroy: 1GiB\n    swap:", '"memroy" in machines.A', '"memory"'
+    ),
     "unknown key of swap": Broken("size: 1GiB", "size: 1GiB, ▸in_fligth: 3", '"in_fligth"', '"in_flight"'),
     "unknown key of a program": Broken("sockets: 4", "▸sokets: 4", '"sokets"', '"sockets"'),
     "unknown key of a fault": Broken("for: 10s", "for: 10s, ▸form: 3s", '"form"', '"for"'),
@@ -61,8 +64,8 @@ ONE_MISTAKE = {
     "a key that is far from all others": Broken("stop:", "▸xyzzy: 1\nstop:", '"xyzzy"', "known are title, seed, stop"),
     "a key twice": Broken("  A:\n", "  A:\n    memory: 1GiB\n    ▸memory: 2GiB\n", "a second time", "line 5"),
     "a machine twice": Broken("timeline:", "  ▸A: {}\ntimeline:", '"A" stands here a second time', "keep one"),
-    "a counted machine's name twice": Broken("timeline:", "  A1: {}\n  ▸A: {count: 2}\ntimeline:", "", "")._replace(
-        find="  B:\n", replace="  D0: {}\n  ▸D: {count: 2}\n  B:\n", message='a machine "D0" already', hint="another name"
+    "a counted machine's name twice": Broken(
+        "  B:\n", "  D0: {}\n  ▸D: {count: 2}\n  B:\n", 'a machine "D0" already', "another name"
     ),
     "a machine's name with a dot": Broken("  B:\n", "  ▸b.1: {}\n  B:\n", '"b.1" is no name', "use letters"),
     "a key without a value": Broken("stop:", "▸seed:\nstop:", "seed has no value", "remove the key"),
@@ -101,7 +104,9 @@ ONE_MISTAKE = {
     "a transport not built": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbd", "not built yet", "use nfs"),
     "a protocol not built": Broken("sockets: 4", "protocol: ▸tcp", "not built yet", "use udp"),
     "an exchange not built": Broken("touch: 4KiB", "touch: 4KiB, exchange: ▸ring", "not built yet", "use none"),
-    "a refill rule not built": Broken("    swap:", "    nic: {refill: ▸virtio}\n    swap:", "not built yet", "e1000 or tg3"),
+    "a refill rule not built": Broken(
+        "    swap:", "    nic: {refill: ▸virtio}\n    swap:", "not built yet", "e1000 or tg3"
+    ),
     "several servers, not built": Broken("server: C,", "server: C, ▸servers: [C],", "not built yet", "use server"),
     "a fault not built": Broken("partition: [C], for", "▸crash: C, for", '"crash" is not built yet', "use partition"),
     "an unknown preset": Broken("stop:", "safeguards: ▸resreve\nstop:", 'no safeguard "resreve"', '"reserve"'),
@@ -109,41 +114,60 @@ ONE_MISTAKE = {
     "a switch for a preset": Broken("stop:", "safeguards: ▸slab-rule\nstop:", "not a preset", "[slab-rule]"),
     "an unknown switch": Broken("stop:", "safeguards: [reserve, ▸-slab-rul]\nstop:", '"slab-rul"', '"slab-rule"'),
     "a switch not built": Broken("stop:", "safeguards: [▸tcp-exemption]\nstop:", "not built yet", "use reserve-access"),
-    "safeguards of a machine": Broken("    swap:", "    safeguards: ▸rsv\n    swap:", '"rsv"', "known are"),
+    "safeguards of a machine": Broken("    swap:", "    safeguards: ▸xyz\n    swap:", '"xyz"', "known are"),
     "an unknown program": Broken("- rank:", "- ▸rnak:", 'no program "rnak"', '"rank"'),
-    "two programs in one item": Broken("- swap-server: {}", "- ▸{swap-server: {}, service: {port: 1}}", "2 programs", "-"),
-    "two swap-servers": Broken("- swap-server: {}", "- swap-server: {}\n      - ▸swap-server: {}", "already", "keep one"),
-    "a module that is not there": Broken("- rank:", "- ▸no_such_module:Me: {}\n      - rank:", "no_such_module", "spelling"),
-    "a class that is not there": Broken("- rank:", "- ▸fractions:Fracton: {}\n      - rank:", '"Fracton"', '"Fraction"'),
-    "a class that is no name": Broken("- rank:", "- ▸fractions:: {}\n      - rank:", "names no class", "package.module"),
+    "two programs in one item": Broken(
+        "- swap-server: {}", "- ▸{swap-server: {}, service: {port: 1}}", "2 programs", "-"
+    ),
+    "two swap-servers": Broken(
+        "- swap-server: {}", "- swap-server: {}\n      - ▸swap-server: {}", "already", "keep one"
+    ),
+    "a module that is not there": Broken(
+        "- rank:", "- ▸no_such_module:Me: {}\n      - rank:", "no_such_module", "spelling"
+    ),
+    "a class that is not there": Broken(
+        "- rank:", "- ▸fractions:Fracton: {}\n      - rank:", '"Fracton"', '"Fraction"'
+    ),
+    "a class that is no name": Broken(
+        "- rank:", "- ▸fractions:: {}\n      - rank:", "names no class", "package.module"
+    ),
     # who swaps to whom
     "an unknown server": Broken("server: C", "server: ▸D", 'no machine "D"', "known are A, B, C"),
     "oneself as a server": Broken("server: C", "server: ▸A", "swap to itself", "another machine"),
     "a server without a program": Broken("server: C", "server: ▸B", "B has no swap-server", "swap-server: {}"),
-    "a server that is many": Broken("  C:\n", "  C:\n    count: 2\n", "C is 2 machines", "C0"),
+    "a server that is many": Broken(
+        "  A:\n    swap: {server: C",
+        "  E: {count: 2, programs: [{swap-server: {}}]}\n  A:\n    swap: {server: ▸E",
+        "E is 2 machines",
+        "name one of them, as E0",
+    ),
     "mutual swap": Broken(
-        "- swap-server: {}\n",
-        "- swap-server: {}\n    swap: {server: B, size: 1GiB}\n",
-        "C has no",
-        "",
+        "  A:\n    swap: {server: C, size: 1GiB}\n    programs:\n",
+        "  E: {swap: {server: ▸A, size: 1GiB}, programs: [{swap-server: {}}]}\n"
+        "  A:\n    swap: {server: E, size: 1GiB}\n    programs:\n      - swap-server: {}\n",
+        "mutual swap is not built yet: E > A > E",
+        "a machine that does not swap",
     ),
     # ports
     "ports that overlap": Broken(
         "sockets: 4}", "sockets: 4}\n      - service: {port: ▸9003}", "9000 to 9003 of A have a service", "9004"
     ),
-    "ports beyond the last": Broken("port: 9000,", "port: ▸65534,", "no ports 65536 to 65537", "lower port"),
+    "ports beyond the last": Broken(
+        "sockets: 4}",
+        "sockets: 4}\n      - service: {port: ▸65534, sockets: 4}",
+        "no ports 65536 to 65537",
+        "lower port",
+    ),
     "port 0": Broken("port: 9000,", "port: ▸0,", "0 is no port", "1 to 65535"),
     "a flood to nobody": Broken('"A:9000"', '▸"D:9000"', 'no machine "D"', "known are A"),
     "a flood to a deaf port": Broken('"A:9000"', '▸"A:9004"', "no service listens on port 9004", "9000 to 9003"),
-    "a flood without a port": Broken('"A:9000"', "▸A", "which port of A", '"A:9000"'),
+    "a flood without a port": Broken('"A:9000"', "▸A", "the port of A is missing", '"A:9000"'),
     "a flood with two ports": Broken('"A:9000"', '"A:9000", port: ▸9000', "named twice", "to: A"),
     "a flood to a word": Broken('"A:9000"', '▸"A:http"', "no port", "A:9000"),
     "a flood to oneself": Broken('"A:9000"', '▸"B:9000"', "flood itself", "another"),
     # the timeline
     "an unknown fault": Broken("partition: [C]", "▸partiton: [C]", '"partiton"', '"partition"'),
-    "no fault": Broken("partition: [C], ", "", "no fault is named", "partition, cut")._replace(
-        find="- {at: 5s, partition: [C], for", replace="- ▸{at: 5s, for"
-    ),
+    "no fault": Broken("- {at: 5s, partition: [C], for", "- ▸{at: 5s, for", "no fault is named", "partition, cut"),
     "two faults in one": Broken("- {at: 5s, ", "- ▸{at: 5s, cut: {from: A, to: C}, ", "partition", "an item with -"),
     "faults out of order": Broken(
         "expect:", "  - {at: ▸4s, partition: [C], for: 1s}\nexpect:", "4s is before the fault above", "order"
@@ -156,7 +180,9 @@ ONE_MISTAKE = {
     "a partition without a list": Broken("[C]", "▸C", '"C" is no list', "[C]"),
     "a cut from nobody": Broken("partition: [C]", "cut: {from: ▸D, to: A}", 'no machine "D"', "known are"),
     "a cut of one machine": Broken("partition: [C]", "cut: {from: A, to: ▸A}", "the same machine", "another"),
-    "a hold of unknown packets": Broken("partition: [C]", "hold: {from: A, to: C, only: ▸page-outs}", "", '"page-out"'),
+    "a hold of unknown packets": Broken(
+        "partition: [C]", "hold: {from: A, to: C, only: ▸page-outs}", "kind of packet", '"page-out"'
+    ),
     "a slow that is fast": Broken(
         "partition: [C]", "slow: {from: A, to: C, latency: ▸10us}", "below the smallest latency", "at least 100us"
     ),
@@ -167,5 +193,492 @@ ONE_MISTAKE = {
     "an unknown machine expected": Broken("A is wedged", "▸D is wedged", 'no machine "D"', "known are"),
     "a sentence": Broken("A is wedged", "▸A wedges", "no expectation", "NAME is [not] VERDICT"),
     "expectations of an unknown preset": Broken("expect: [A is wedged]", "expect: {▸nome: []}", '"nome"', '"none"'),
-    "expectations that are no list": Broken("expect: [A is wedged]", "expect: ▸A is wedged", "no list", "[A is wedged]"),
+    "expectations that are no list": Broken(
+        "expect: [A is wedged]", "expect: ▸A is wedged", "no list", "[A is wedged]"
+    ),
 }
+
+
+def problems_of(source: str | Path, **how: object) -> list[Problem]:
+    """What is wrong with a scenario, which must be something."""
+    with pytest.raises(ScenarioError) as caught:
+        load(source, **how)  # type: ignore[arg-type]
+    return caught.value.problems
+
+
+def place_of(marked: str) -> tuple[int, int]:
+    """Line and column of the mark in a text; its beginning without one."""
+    before = marked[: max(marked.find("▸"), 0)]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def sound_with(find: str, replace: str) -> str:
+    """The sound scenario with one change."""
+    assert SOUND.count(find) == 1, f"{find!r} stands {SOUND.count(find)} times in the sound scenario"
+    return SOUND.replace(find, replace)
+
+
+def test_the_sound_scenario_is_sound() -> None:
+    """The scenario that the mistakes are put into has none of its own."""
+    assert load(SOUND).title == "a sound scenario"
+
+
+@pytest.mark.parametrize("broken", ONE_MISTAKE.values(), ids=ONE_MISTAKE.keys())
+def test_a_mistake_is_reported_once_with_its_place_and_what_would_be_right(broken: Broken) -> None:
+    """Each mistake gives one problem, at its place, with a message and a hint."""
+    marked = sound_with(broken.find, broken.replace)
+    found = problems_of(marked.replace("▸", ""))
+    assert len(found) == 1, "\n".join(str(one) for one in found)
+    problem = found[0]
+    assert (problem.file, problem.line, problem.column) == ("<text>", *place_of(marked))
+    assert broken.message in problem.message
+    assert broken.hint in problem.hint
+
+
+BROKEN_FILES = {
+    "empty.yaml": ["1:1: there is nothing in it; a scenario has title, stop and machines"],
+    "list.yaml": ["1:1: a scenario is a mapping, not a list; write title:, stop: and machines: one below the other"],
+    "latin-1.yaml": ["1:1: byte 10 is not UTF-8; save the file as UTF-8"],
+    "tab.yaml": ["4:1: YAML: found character '\\t' that cannot start any token; indent with spaces, not with tabs"],
+    "open-bracket.yaml": [
+        "5:1: YAML: expected ',' or '}', but got '<stream end>'; "
+        "check the brackets, quotes and indentation here and in the line above"
+    ],
+    "duplicates.yaml": [
+        '3:1: "stop" stands here a second time; keep one of them; the first is in line 2',
+        '7:3: "A" stands here a second time; keep one of them; the first is in line 5',
+        '8:3: there is a machine "B1" already; counted machines are numbered from 0; give one of the two another name',
+    ],
+    "mutual.yaml": [
+        "4:22: mutual swap is not built yet: A > B > C > A; let one of them swap to a machine that does not swap"
+    ],
+    "five-errors.yaml": [
+        '3:7: stop: "60" has no unit; write 60s or 60ms',
+        '7:5: unknown key "memroy" in machines.A; did you mean "memory"?',
+        '8:20: there is no machine "D"; known are A, C',
+        '15:5: "for" is missing in timeline.0; add for: 10s, or for: ever',
+        '17:5: there is no verdict "wegded"; did you mean "wedged"?',
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "lines"), BROKEN_FILES.items(), ids=BROKEN_FILES.keys())
+def test_all_that_is_wrong_with_a_file_is_said_at_once_in_its_order(name: str, lines: list[str]) -> None:
+    """The error's text is one line a problem: file:line:column: what is wrong; what would be right."""
+    with pytest.raises(ScenarioError) as caught:
+        load(BROKEN / name)
+    assert str(caught.value).splitlines() == [f"{BROKEN / name}:{line}" for line in lines]
+
+
+def test_every_broken_file_is_tested() -> None:
+    """No file lies about without a test."""
+    assert {path.name for path in BROKEN.iterdir()} == set(BROKEN_FILES)
+
+
+def test_a_missing_file_is_an_error_that_names_its_neighbours() -> None:
+    """A slip in a path is answered with the scenarios that are there."""
+    [problem] = problems_of(BROKEN / "emtpy.yaml")
+    assert problem.message == "there is no such file"
+    assert "empty.yaml" in problem.hint
+
+
+def test_a_folder_is_no_scenario() -> None:
+    """What cannot be read is an error of the input."""
+    [problem] = problems_of(BROKEN)
+    assert "cannot be read" in problem.message
+
+
+def test_an_alias_of_itself_is_an_error_and_no_endless_loop() -> None:
+    """A value that contains itself is found."""
+    [problem] = problems_of("title: x\nmachines: &a\n  A: *a\n")
+    assert "nested too deeply" in problem.message
+
+
+@given(st.text(max_size=200))
+def test_no_text_is_more_than_an_error(text: str) -> None:
+    """Whatever is given as a scenario, the answer is a ScenarioError with places, or a scenario."""
+    found = problems_of(text + "\n")
+    assert all(problem.line >= 1 and problem.column >= 1 for problem in found)
+
+
+@given(st.data())
+def test_a_scenario_with_a_piece_cut_out_is_sound_or_a_scenario_error(data: st.DataObject) -> None:
+    """No half of a scenario makes a check fall over."""
+    begin = data.draw(st.integers(0, len(SOUND)))
+    text = SOUND[:begin] + SOUND[data.draw(st.integers(begin, len(SOUND))) :]
+    with contextlib.suppress(ScenarioError):
+        load(text + "\n").resolved()
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["A", "B:1", "1s", "none"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(["from", "to"]), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.sampled_from(
+        [
+            "machines",
+            "machines.A",
+            "machines.A.count",
+            "machines.A.swap",
+            "machines.A.swap.server",
+            "machines.A.programs",
+            "machines.A.programs.1",
+            "machines.A.programs.1.service",
+            "machines.A.programs.1.service.port",
+            "machines.B.programs.0.flood.to",
+            "network",
+            "network.latency",
+            "network.links",
+            "safeguards",
+            "reserve",
+            "timeline",
+            "timeline.0",
+            "timeline.0.partition",
+            "timeline.0.slow",
+            "expect",
+        ]
+    ),
+    junk,
+)
+def test_no_value_anywhere_is_more_than_an_error(path: str, value: object) -> None:
+    """The checks read what the models have not accepted yet, and must bear all of it."""
+    with contextlib.suppress(ScenarioError):
+        load(SOUND, overrides=[(path, value)]).resolved()
+
+
+class TestOverrides:
+    """`--set k=v`, and the keywords of load."""
+
+    def test_a_value_is_yaml_and_replaces_what_the_file_says(self) -> None:
+        """Values with units, presets and lists can be set, whether or not the file has them."""
+        scenario = load(
+            EXAMPLE,
+            overrides=["machines.A.memory=1GiB", "stop=30s", "network.loss=1%", "safeguards=[reserve, -slab-rule]"],
+        )
+        resolved = scenario.resolved()
+        assert resolved["machines"][0]["memory"] == gib(1)
+        assert resolved["stop_ns"] == seconds(30)
+        assert resolved["network"]["loss_ppm"] == 10_000
+        assert "slab-rule" not in resolved["machines"][0]["safeguards"]
+        assert "drop-at-demux" in resolved["machines"][0]["safeguards"]
+
+    def test_an_item_of_a_list_is_named_by_its_number(self) -> None:
+        """machines.A.programs.0 is the first program of A."""
+        resolved = load(EXAMPLE, overrides=["machines.A.programs.0.rank.touch=1MiB"]).resolved()
+        assert resolved["machines"][0]["programs"][0]["settings"]["touch"] == mib(1)
+
+    def test_a_key_with_dots_in_it_can_be_named(self) -> None:
+        """A user's own program has dots in its name."""
+        text = sound_with("- rank:", "- fractions:Fraction: {pause: 1s}\n      - rank:")
+        path = "machines.A.programs.0.fractions:Fraction.pause"
+        [own, *_] = load(text, overrides=[f"{path}=2s"]).resolved()["machines"][0]["programs"]
+        assert own == {"kind": "fractions:Fraction", "settings": {"pause": seconds(2)}}
+
+    def test_pairs_and_keywords_take_values_as_they_are(self) -> None:
+        """A caller in Python gives values, not texts of YAML."""
+        scenario = load(EXAMPLE, overrides=[("seed", 7)], timeline=[], safeguards="reserve")
+        assert scenario.seed == 7
+        assert scenario.resolved()["timeline"] == []
+        assert [claim.text for claim in scenario.expectations] == ["A is recovered"]
+
+    def test_a_value_given_by_the_caller_stays_as_it_is(self) -> None:
+        """A later override does not reach into the caller's own data."""
+        network = {"latency": "1ms"}
+        load(EXAMPLE, overrides=[("network", network), "network.latency=2ms"])
+        assert network == {"latency": "1ms"}
+
+    @pytest.mark.parametrize(
+        ("override", "message", "hint"),
+        [
+            ("machines.A.memory=1gb", '"gb" in "1gb" is no unit of size', "write 1GB"),
+            ("machines.D.memory=1GiB", 'no machine "D"', "known are A, B, C"),
+            ("machines.A.memroy=1GiB", 'unknown key "memroy"', '"memory"'),
+            ("machines.A.programs.7.rank.touch=1MiB", 'no item "7"', "0 to 1"),
+            ("machines.A.programs.first=1", 'no item "first"', "0 to 1"),
+            ("stop.it=1s", "stop has no words in it", "a key of a mapping"),
+            ("stop=60", '"60" has no unit', "60s"),
+            ("stop=", "stop has no value", "write one"),
+            ("stop", "there is no =", "--set stop=VALUE"),
+            ("stop=[", "YAML", "check the brackets"),
+            ("reserve={pages: 1, pages: 2}", "a second time", "keep one"),
+            ("safeguards=resreve", 'no safeguard "resreve"', '"reserve"'),
+            ("machines.A.swap={server: C}", '"size" is missing', "size: 2GiB"),
+            ("timeline=[{at: 5s, cut: {from: C, to: D}, for: ever}]", 'no machine "D"', "known are"),
+        ],
+    )
+    def test_a_mistake_is_placed_at_the_override(self, override: str, message: str, hint: str) -> None:
+        """The place of a problem in an override is the override."""
+        [problem] = problems_of(EXAMPLE, overrides=[override])
+        assert str(problem).startswith(f"--set {override}:1:1: ")
+        assert message in problem.message
+        assert hint in problem.hint
+
+    def test_mistakes_of_file_and_overrides_are_reported_together(self) -> None:
+        """First those of the file."""
+        found = problems_of(BROKEN / "five-errors.yaml", overrides=["seed=-1"])
+        assert [Path(one.file).name for one in found] == ["five-errors.yaml"] * 5 + ["--set seed=-1"]
+
+
+class TestResolved:
+    """The plain data that everything is built from."""
+
+    def test_the_example_of_the_argument(self) -> None:
+        """Three machines, one outage: A swaps to C and serves, B floods, C keeps A's pages."""
+        resolved = load(EXAMPLE).resolved()
+        a, b, c = resolved["machines"]
+        assert (resolved["title"], resolved["seed"]) == ("three machines, one outage", 1)
+        assert (resolved["stop_ns"], resolved["stall_after_ns"]) == (seconds(60), seconds(1))
+        assert [one["name"] for one in (a, b, c)] == ["A", "B", "C"]
+        assert [one["index"] for one in (a, b, c)] == [0, 1, 2]
+        assert a["swap"] == {
+            "server": 2,
+            "transport": "nfs",
+            "size": gib(2),
+            "in_flight": 16,
+            "readahead": 8,
+            "timeout_ns": ms(1100),
+        }
+        assert a["programs"] == [
+            {
+                "kind": "rank",
+                "settings": {
+                    "working_set": mib(640),
+                    "touch": mib(32),
+                    "compute": ms(20),
+                    "pattern": "cyclic",
+                    "access": "write",
+                    "start": "warm",
+                    "exchange": "none",
+                    "message": None,
+                    "steps": None,
+                },
+            },
+            {
+                "kind": "service",
+                "settings": {
+                    "protocol": "udp",
+                    "port": 9000,
+                    "sockets": 64,
+                    "work": 0,
+                    "buffer": None,
+                    "pages": 64,
+                    "lock": False,
+                },
+            },
+        ]
+        assert b["programs"] == [
+            {
+                "kind": "flood",
+                "settings": {
+                    "to": [0],
+                    "port": 9000,
+                    "sockets": 64,
+                    "flows": 64,
+                    "protocol": "udp",
+                    "rate": 100_000_000,
+                    "payload": 1472,
+                    "fragments": "whole",
+                    "train": ms(1),
+                    "start_ns": seconds(5),
+                    "end_ns": None,
+                },
+            }
+        ]
+        assert c["programs"] == [
+            {
+                "kind": "swap-server",
+                "settings": {"disk_latency": us(200), "disk_bandwidth": 100_000_000, "queue": 128},
+            }
+        ]
+        assert resolved["timeline"] == [
+            {"at_ns": seconds(5), "end_ns": seconds(15), "verb": "partition", "args": {"groups": [[2], [0, 1]]}}
+        ]
+
+    def test_a_machine_that_says_nothing_has_every_default(self) -> None:
+        """The defaults of a machine and of the network."""
+        resolved = load("title: t\nstop: 1s\nmachines: {A: }\n").resolved()
+        assert resolved["machines"] == [
+            {
+                "name": "A",
+                "index": 0,
+                "memory": mib(512),
+                "kernel": "linux-2.6.22",
+                "safeguards": [],
+                "reserve": {"pages": None, "buffers": None},
+                "min_free": None,
+                "cpus": 1,
+                "nic": {"rate_bps": 1_000_000_000, "ring": 256, "refill": "e1000"},
+                "swap": None,
+                "programs": [],
+            }
+        ]
+        assert resolved["network"] == {
+            "latency_ns": us(100),
+            "jitter_ns": 0,
+            "bandwidth_bps": None,
+            "queue": None,
+            "mtu": 1500,
+            "loss_ppm": 0,
+            "duplicate_ppm": 0,
+            "reorder_ppm": 0,
+            "framing": "ethernet",
+            "port": None,
+            "links": [],
+        }
+
+    def test_it_is_plain_data(self) -> None:
+        """What goes through JSON comes back the same."""
+        resolved = load(EXAMPLE).resolved()
+        assert json.loads(json.dumps(resolved)) == resolved
+
+    def test_the_ring_is_the_drivers_own_unless_it_is_said(self) -> None:
+        """256 descriptors for e1000, 200 for tg3."""
+        text = "title: t\nstop: 1s\nmachines: {A: {nic: {refill: tg3}}, B: {nic: {ring: 16}}}\n"
+        assert [machine["nic"]["ring"] for machine in load(text).resolved()["machines"]] == [200, 16]
+
+    def test_counted_machines_are_numbered_and_their_name_means_all_of_them(self) -> None:
+        """In floods, faults, links and expectations A is A0, A1 and A2."""
+        text = sound_with("  A:\n", "  A:\n    count: 3\n")
+        text = text.replace(
+            "stop:", "network: {links: [{from: A, to: C, latency: 1ms}, {from: A1, to: C, loss: 1%}]}\nstop:"
+        )
+        text = text.replace("partition: [C]", "cut: {from: C, to: A}")
+        scenario = load(text)
+        resolved = scenario.resolved()
+        assert [machine["name"] for machine in resolved["machines"]] == ["A0", "A1", "A2", "B", "C"]
+        assert resolved["machines"][3]["programs"][0]["settings"]["to"] == [0, 1, 2]
+        assert resolved["timeline"][0]["args"] == {"from": [4], "to": [0, 1, 2]}
+        assert resolved["network"]["links"] == [
+            {"from": 0, "to": 4, "latency_ns": ms(1)},
+            {"from": 1, "to": 4, "latency_ns": ms(1), "loss_ppm": 10_000},
+            {"from": 2, "to": 4, "latency_ns": ms(1)},
+        ]
+        assert [claim.machines for claim in scenario.expectations] == [("A0", "A1", "A2")]
+
+    def test_a_machines_own_words_go_before_those_of_the_scenario(self) -> None:
+        """Safeguards as a whole, the reserve word by word."""
+        text = sound_with("    swap:", "    safeguards: [slab-rule]\n    reserve: {buffers: 3}\n    swap:")
+        a, b, _ = load(text, safeguards="reserve", reserve={"pages": 100, "buffers": 9}).resolved()["machines"]
+        assert (a["safeguards"], a["reserve"]) == (["slab-rule"], {"pages": 100, "buffers": 3})
+        assert b["safeguards"] == sorted(safeguards.PRESETS["reserve"].switches)
+        assert b["reserve"] == {"pages": 100, "buffers": 9}
+
+    @pytest.mark.parametrize(("written", "size"), [("20%", gib(1) // 5), ("2896KiB", kib(2896)), ("none", None)])
+    def test_the_minimum_of_free_memory_is_a_size_or_a_share(self, written: str, size: int | None) -> None:
+        """A share is of the machine's memory."""
+        text = f"title: t\nstop: 1s\nmachines: {{A: {{memory: 1GiB, min_free: {written}}}}}\n"
+        assert load(text).resolved()["machines"][0]["min_free"] == size
+
+    def test_a_flood_goes_to_the_sockets_from_its_port_on(self) -> None:
+        """A flood to the third of four sockets has two to go to, and as many flows unless it says otherwise."""
+        one = load(sound_with('to: "A:9000"', 'to: "A:9002"')).resolved()["machines"][1]["programs"][0]["settings"]
+        two = load(sound_with('to: "A:9000"', "to: A, port: 9000, flows: 9, from: 1s, for: 2s")).resolved()
+        settings = two["machines"][1]["programs"][0]["settings"]
+        assert (one["port"], one["sockets"], one["flows"]) == (9002, 2, 2)
+        assert (settings["port"], settings["sockets"], settings["flows"]) == (9000, 4, 9)
+        assert (settings["start_ns"], settings["end_ns"]) == (seconds(1), seconds(3))
+
+    @pytest.mark.parametrize(
+        ("fault", "verb", "args"),
+        [
+            ("partition: [[A], [B, C]]", "partition", {"groups": [[0], [1, 2]]}),
+            ("partition: [[A], [B]]", "partition", {"groups": [[0], [1], [2]]}),
+            ("partition: [A, B]", "partition", {"groups": [[0, 1], [2]]}),
+            ("cut: {from: A, to: C}", "cut", {"from": [0], "to": [2]}),
+            ("hold: {from: A, to: C}", "hold", {"from": [0], "to": [2], "only": None}),
+            ("hold: {from: A, to: C, only: page-in}", "hold", {"from": [0], "to": [2], "only": "page-in"}),
+            (
+                "slow: {from: A, to: C, latency: 1s, bandwidth: 1kbit/s}",
+                "slow",
+                {"from": [0], "to": [2], "latency_ns": seconds(1), "jitter_ns": None, "bandwidth_bps": 1000},
+            ),
+            ("lossy: {from: A, to: C, rate: 50%}", "lossy", {"from": [0], "to": [2], "rate_ppm": 500_000}),
+            ("duplicate: {from: A, to: C, rate: 1%}", "duplicate", {"from": [0], "to": [2], "rate_ppm": 10_000}),
+            ("reorder: {from: A, to: C, rate: 0.1%}", "reorder", {"from": [0], "to": [2], "rate_ppm": 1000}),
+        ],
+    )
+    def test_faults_name_machines_by_index(self, fault: str, verb: str, args: dict[str, object]) -> None:
+        """Groups cover all machines; ends are lists, since a name may mean several."""
+        [resolved] = load(sound_with("partition: [C], for: 10s", f"{fault}, for: ever")).resolved()["timeline"]
+        assert resolved == {"at_ns": seconds(5), "end_ns": None, "verb": verb, "args": args}
+
+    def test_settings_of_a_users_program_become_whole_numbers(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Texts that are quantities do, wherever they stand; other texts stay."""
+        (tmp_path / "mine_for_test.py").write_text("class Echo: ...\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        text = sound_with(
+            "- rank:", "- mine_for_test:Echo: {every: 1s, sizes: [4KiB, 7], to: A, deep: {share: 5%}}\n      - rank:"
+        )
+        [own, *_] = load(text).resolved()["machines"][0]["programs"]
+        assert own["kind"] == "mine_for_test:Echo"
+        assert own["settings"] == {"every": seconds(1), "sizes": [4096, 7], "to": "A", "deep": {"share": 50_000}}
+
+    def test_a_users_module_that_fails_is_an_error_of_the_input(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever a module does when it is imported is reported with its place."""
+        (tmp_path / "fails_for_test.py").write_text("1 / 0\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        [problem] = problems_of(sound_with("- rank:", "- fails_for_test:Echo: {}\n      - rank:"))
+        assert "ZeroDivisionError" in problem.message
+        assert "fails_for_test" not in sys.modules
+
+
+class TestScenario:
+    """What a scenario knows beside its data."""
+
+    def test_it_keeps_its_text_and_path(self) -> None:
+        """A text has no path."""
+        assert load(EXAMPLE).path == EXAMPLE
+        assert load(EXAMPLE, seed=7).source_text == EXAMPLE.read_text()
+        assert load(SOUND).path is None
+
+    @pytest.mark.parametrize(
+        ("chosen", "texts"), [("none", ["A is wedged"]), ("reserve", ["A is recovered"]), (["reserve"], [])]
+    )
+    def test_the_expectations_of_the_preset_are_in_force(self, chosen: object, texts: list[str]) -> None:
+        """A list of switches is no preset, so none of the lists for presets is about it."""
+        assert [claim.text for claim in load(EXAMPLE, safeguards=chosen).expectations] == texts
+
+    def test_a_list_of_expectations_is_always_in_force(self) -> None:
+        """Whatever the safeguards are."""
+        assert [claim.text for claim in load(SOUND, safeguards=["slab-rule"]).expectations] == ["A is wedged"]
+
+    def test_the_schema_describes_values_as_they_are_written(self) -> None:
+        """Quantities are texts with a pattern and an example; nothing is ever null."""
+        schema = Scenario.schema()
+        assert schema["required"] == ["title", "stop", "machines"]
+        assert schema["properties"]["stop"]["type"] == "string"
+        assert schema["properties"]["stop"]["examples"] == ["60s"]
+        assert schema["$defs"]["Network"]["properties"]["latency"]["default"] == "100us"
+        assert '"null"' not in json.dumps(schema)
+
+
+class TestSafeguards:
+    """The table of switches and presets."""
+
+    def test_presets_are_made_of_switches(self) -> None:
+        """No preset names a switch that does not exist."""
+        for preset in safeguards.PRESETS.values():
+            assert preset.switches <= set(safeguards.SWITCHES)
+
+    def test_no_name_is_both(self) -> None:
+        """A name in a list means one thing."""
+        assert not set(safeguards.PRESETS) & set(safeguards.SWITCHES)
+
+    def test_minus_turns_off_wherever_it_stands(self) -> None:
+        """The order of a list does not matter."""
+        off_last = safeguards.resolve(["reserve", "-slab-rule"])
+        assert off_last == safeguards.resolve(["-slab-rule", "reserve"])
+        assert off_last == safeguards.PRESETS["reserve"].switches - {"slab-rule"}
+
+    def test_an_unknown_name_is_answered_with_the_nearest(self) -> None:
+        """As for unknown keys."""
+        with pytest.raises(safeguards.UnknownSafeguard, match='did you mean "tx-bound"'):
+            safeguards.resolve(["tx-bond"])

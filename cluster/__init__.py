@@ -1,0 +1,13 @@
+"""Time, placement, faults, judgement, and what people see.
+
+The question: a machine that swaps over the network needs memory to free memory. What does it take to survive an outage of
+its swap server?
+
+    from cluster.lab import open_cluster
+
+    with open_cluster("configs/three-machines.yaml", safeguards="reserve") as cluster:
+        print(cluster.run()["A"].verdict)
+
+Read in this order: `clock` (windows), `engine` and `inline` (who drives the machines), `verdict` (what became of them),
+`lab` (a cluster in one's hands), `scenario` (what may be written).
+"""

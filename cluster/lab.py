@@ -1,0 +1,268 @@
+"""A cluster to hold in one's hands: what tests and notebooks work with.
+
+    from cluster.lab import open_cluster
+    from protocol.units import seconds
+
+    with open_cluster("configs/three-machines.yaml", safeguards="reserve", timeline=[]) as cluster:
+        cluster.run_for(seconds(5))
+        with cluster.partition({"C"}):
+            cluster.run_for(seconds(10))
+        cluster.run_for(seconds(45))
+        print(cluster["A"].verdict)
+
+Faults are verbs. Each returns what ends it: a context manager, or something to call `heal()` on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
+from typing import Any, Self
+
+import networkx
+
+from cluster import expectations, results
+from cluster.digest import digest, first_difference
+from cluster.engine import Engine, State
+from cluster.inline import InlineEngine
+from cluster.results import Outcome, Result
+from cluster.scenario import Scenario, load
+from cluster.verdict import judge, wait_graph
+from cluster.views import MachineView
+from protocol.units import milliseconds
+
+Condition = str | Callable[["Cluster"], bool]
+Names = str | Iterable[str]
+
+
+class Undo:
+    """A fault that is in force; `heal()` it, or use it as a context manager."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end: Callable[[], None] | None = end
+
+    def heal(self) -> None:
+        """End the fault now; a second time does nothing."""
+        end, self._end = self._end, None
+        if end is not None:
+            end()
+
+    mend = release = heal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.heal()
+
+
+class Cluster:
+    """A scenario under way. Times in whole ns, names as in the scenario."""
+
+    def __init__(self, scenario: Scenario, engine: Engine) -> None:
+        self.scenario = scenario
+        self.engine = engine
+        self._resolved = scenario.resolved()
+        self._names = [one["name"] for one in self._resolved["machines"]]
+        self._seen: tuple[Any, State] | None = None
+        self._begun: list[tuple[str, int, Undo]] = []
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        """The cluster's clock."""
+        return self.engine.now_ns
+
+    def run_for(self, duration_ns: int) -> Self:
+        """Advance every machine by so much; stops before the events of that moment."""
+        return self.run_to(self.now_ns + duration_ns)
+
+    def run_to(self, time_ns: int) -> Self:
+        """Advance every machine to a time."""
+        if time_ns < self.now_ns:
+            raise ValueError(f"cannot run back to {time_ns} ns; it is {self.now_ns} ns")
+        self._seen = None
+        self.engine.run(time_ns)
+        return self
+
+    def run(self) -> Self:
+        """Advance to the scenario's `stop`."""
+        return self.run_to(max(self.now_ns, self._resolved["stop_ns"]))
+
+    def run_until(self, condition: Condition, *, within: int | None = None, every: int = milliseconds(10)) -> bool:
+        """Advance until a condition holds, looking `every` so often; False if it does not `within` so long.
+
+        A condition is a text (`"A is wedged"`, `"A.free_pages < 300"`) or a function of the cluster. Without `within`
+        the scenario's `stop` is the end.
+        """
+        end = self._resolved["stop_ns"] if within is None else self.now_ns + within
+        holds = self._condition(condition)
+        while not holds(self):
+            if self.now_ns >= end:
+                return False
+            self.run_to(min(end, self.now_ns + every))
+        return True
+
+    # -- faults -----------------------------------------------------------------------------------------------------
+
+    def partition(self, *groups: Names) -> Undo:
+        """Keep groups of machines apart; a single group from all the rest."""
+        lists = [self._indexes(group) for group in groups]
+        rest = [index for index in range(len(self._names)) if not any(index in group for group in lists)]
+        return self._begin("partition", {"groups": [*lists, rest] if rest else lists})
+
+    def cut(self, source: Names, to: Names) -> Undo:
+        """Lose all that goes in this direction."""
+        return self._begin("cut", self._ends(source, to))
+
+    def hold(self, source: Names, to: Names, *, only: str | None = None) -> Undo:
+        """Keep back what goes in this direction, or only one kind of it; released in order."""
+        return self._begin("hold", {**self._ends(source, to), "only": only})
+
+    def slow(self, source: Names, to: Names, *, latency: int | None = None, jitter: int | None = None,
+             bandwidth: int | None = None) -> Undo:
+        """Change a direction's latency and jitter (ns) or bandwidth (bit/s); latency not below the lookahead."""
+        change = {"latency_ns": latency, "jitter_ns": jitter, "bandwidth_bps": bandwidth}
+        least = self._resolved_lookahead()
+        if latency is not None and latency < least:
+            raise ValueError(f"latency {latency} ns is below the smallest in the scenario, {least} ns: use that or more")
+        return self._begin("slow", {**self._ends(source, to), **change})
+
+    def lossy(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
+        """Lose a share of the frames, in parts per million."""
+        return self._begin("lossy", {**self._ends(source, to), "rate_ppm": rate_ppm})
+
+    def duplicate(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
+        """Deliver a share of the frames twice, in parts per million."""
+        return self._begin("duplicate", {**self._ends(source, to), "rate_ppm": rate_ppm})
+
+    def reorder(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
+        """Let a share of the frames be overtaken, in parts per million."""
+        return self._begin("reorder", {**self._ends(source, to), "rate_ppm": rate_ppm})
+
+    def heal(self) -> None:
+        """End every fault that was applied by hand and is still in force."""
+        for undo in self._begun:
+            undo[2].heal()
+        self._begun.clear()
+
+    # -- what can be seen -------------------------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Everything, as plain data."""
+        key = (self.now_ns, len(self._begun))
+        if self._seen is None or self._seen[0] != key:
+            self._seen = (key, self.engine.state())
+        return self._seen[1]
+
+    def __getitem__(self, name: str) -> MachineView:
+        """One machine as it is now."""
+        return self.views()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def views(self) -> Mapping[str, MachineView]:
+        """All machines as they are now, in scenario order."""
+        state = self.state()
+        judged = judge(state, self._resolved["stall_after_ns"])
+        graph = wait_graph(state)
+        return {machine["name"]: MachineView(machine, judged[machine["name"]], graph) for machine in state.machines}
+
+    def waits(self) -> "networkx.DiGraph[str]":
+        """Who waits for whom; nodes carry a `sentence` and `quantities`."""
+        return wait_graph(self.state())
+
+    def frames(self) -> dict[str, Any]:
+        """Sent, duplicated, delivered, dropped by cause and under way, over the whole cluster."""
+        return results.frames(self.state())
+
+    def links(self) -> dict[str, dict[str, Any]]:
+        """The same for each directed link that carried anything: "B>A"."""
+        return self.state().links
+
+    def digest(self) -> str:
+        """SHA-256 over what was sent, the fates and the counters so far."""
+        return digest(self.state())
+
+    def check(self) -> list[Outcome]:
+        """Judge the scenario's expectations now; raises AssertionError that says which is not met."""
+        outcomes = results.check(self.scenario.expectations, dict(self.views()))
+        missed = [f"{outcome.text}: {outcome.seen}" for outcome in outcomes if not outcome.met]
+        assert not missed, "; ".join(missed)
+        return outcomes
+
+    def result(self) -> Result:
+        """The run as it would end now."""
+        return results.conclude(self.scenario, self._resolved, self.state())
+
+    def sent(self) -> list[bytes]:
+        """What each machine has sent so far; only of an in-process cluster opened with `record=True`."""
+        assert isinstance(self.engine, InlineEngine), "only the in-process engine records"
+        return [self.engine.outbound(index) for index in range(len(self._names))]
+
+    def assert_same_as(self, other: "Cluster") -> None:
+        """Raise AssertionError that names the first frame in which two recorded runs differ."""
+        if self.digest() != other.digest():
+            difference = first_difference(self._names, self.sent(), other.sent())
+            raise AssertionError(f"the runs differ: {difference or 'in their counters only'}")
+
+    def close(self) -> None:
+        """Give the engine back."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- within -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, verb: str, args: dict[str, Any]) -> Undo:
+        self._seen = None
+        number = self.engine.begin(verb, args)
+
+        def end() -> None:
+            self._seen = None
+            self.engine.end(number)
+
+        undo = Undo(end)
+        self._begun.append((verb, number, undo))
+        return undo
+
+    def _condition(self, condition: Condition) -> Callable[["Cluster"], bool]:
+        if callable(condition):
+            return condition
+        claim = expectations.parse(condition)
+        return lambda cluster: all(met for met, _ in (expectations.judge(claim, cluster[name]) for name in claim.machines))
+
+    def _indexes(self, names: Names) -> list[int]:
+        listed = [names] if isinstance(names, str) else sorted(names, key=self._index)
+        return [self._index(name) for name in listed]
+
+    def _index(self, name: str) -> int:
+        if name not in self._names:
+            raise ValueError(f"there is no machine {name!r} in this cluster, which has {', '.join(self._names)}")
+        return self._names.index(name)
+
+    def _ends(self, source: Names, to: Names) -> dict[str, Any]:
+        return {"from": self._indexes(source), "to": self._indexes(to)}
+
+    def _resolved_lookahead(self) -> int:
+        network = self._resolved["network"]
+        return min([network["latency_ns"], *(link.get("latency_ns", network["latency_ns"]) for link in network["links"])])
+
+
+def open_cluster(path: str | PathLike[str], *, engine: str = "inline", record: bool = False,
+                 set: Mapping[str, Any] | None = None, **top_level: Any) -> Cluster:
+    """Open a scenario, by file or as a text of several lines.
+
+    `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
+    `ScenarioError` with all that is wrong. `engine="ray"` needs Ray to be started (`cluster.on_ray`).
+    """
+    scenario = load(path, overrides=list((set or {}).items()), **top_level)
+    if engine == "inline":
+        return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))
+    from cluster.on_ray import RayEngine
+
+    return Cluster(scenario, RayEngine(scenario.resolved()))

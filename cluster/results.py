@@ -1,0 +1,135 @@
+"""What a run leaves behind: one JSON object, and the folder it stands in."""
+
+from typing import Any, NamedTuple
+
+from cluster.digest import digest
+from cluster.engine import State
+from cluster.expectations import Expectation
+from cluster.expectations import judge as judge_expectation
+from cluster.scenario import Scenario
+from cluster.verdict import BAD, Judgement, Verdict, explain, judge, recovery, wait_graph
+from cluster.views import MachineView
+
+
+class Outcome(NamedTuple):
+    """Whether an expectation was met, and what was seen."""
+
+    text: str
+    met: bool
+    seen: Any
+
+
+class Result(NamedTuple):
+    """A finished run."""
+
+    scenario: Scenario
+    resolved: dict[str, Any]
+    state: State
+    judgements: dict[str, Judgement]
+    expectations: list[Outcome]
+    verdict: str
+    digest: str
+
+    @property
+    def exit_status(self) -> int:
+        """0 if all expectations were met; 1 if not, or if the run proves nothing."""
+        return 0 if self.verdict == "ok" and all(outcome.met for outcome in self.expectations) else 1
+
+
+def conclude(scenario: Scenario, resolved: dict[str, Any], state: State) -> Result:
+    """Judge a run that has come to its end."""
+    judgements = judge(state, resolved["stall_after_ns"])
+    graph = wait_graph(state)
+    views = {machine["name"]: MachineView(machine, judgements[machine["name"]], graph) for machine in state.machines}
+    outcomes = check(scenario.expectations, views)
+    verdict = "vacuous" if _is_vacuous(scenario.expectations, resolved, views) else "ok"
+    return Result(scenario, resolved, state, judgements, outcomes, verdict, digest(state))
+
+
+def check(expectations: list[Expectation], views: dict[str, MachineView]) -> list[Outcome]:
+    """Judge expectations; without any, no machine may be wedged, livelocked or killed."""
+    if not expectations:
+        bad = {name: str(view.verdict) for name, view in views.items() if view.verdict in BAD}
+        return [Outcome("no machine is wedged, livelocked or killed", not bad, bad or "none is")]
+    outcomes = []
+    for expectation in expectations:
+        seen = {name: judge_expectation(expectation, views[name]) for name in expectation.machines}
+        values = {name: value for name, (_, value) in seen.items()}
+        outcomes.append(Outcome(expectation.text, all(met for met, _ in seen.values()),
+                                next(iter(values.values())) if len(values) == 1 else values))
+    return outcomes
+
+
+def _is_vacuous(expectations: list[Expectation], resolved: dict[str, Any], views: dict[str, MachineView]) -> bool:
+    """Whether something is claimed of a reserve that nobody ever needed."""
+    guarded = {one["name"] for one in resolved["machines"] if one["swap"] and "reserve-access" in one["safeguards"]}
+    claims = [expectation for expectation in expectations if _claims_reserve(expectation)]
+    named = {name for expectation in claims for name in expectation.machines} & guarded
+    return bool(named) and not any(views[name].used_reserve for name in named)
+
+
+def _claims_reserve(expectation: Expectation) -> bool:
+    """Whether it says that a machine got over something, or speaks of the reserve."""
+    if expectation.attribute is not None:
+        return expectation.attribute.startswith(("reserve_used", "emergency_"))
+    survives = expectation.verdict == Verdict.RECOVERED and not expectation.negated
+    return survives or (expectation.negated and expectation.verdict in BAD)
+
+
+def frames(state: State) -> dict[str, Any]:
+    """Sent + duplicated = delivered + dropped + under way, over the whole cluster."""
+    links = state.links.values()
+    dropped: dict[str, int] = {}
+    for counted in [link["dropped"] for link in links] + [machine["dropped"] for machine in state.machines]:
+        for cause, count in counted.items():
+            dropped[cause] = dropped.get(cause, 0) + count
+    return {
+        "sent": sum(link["sent"] for link in links),
+        "duplicated": sum(link["duplicated"] for link in links),
+        "delivered": sum(machine["counters"]["delivered"] for machine in state.machines),
+        "under_way": sum(link["under_way"] for link in links)
+        + sum(machine["counters"]["held"] for machine in state.machines),
+        "dropped": {cause: count for cause, count in sorted(dropped.items()) if count},
+    }
+
+
+def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) -> dict[str, Any]:
+    """The one JSON object of a run."""
+    state = result.state
+    phase = recovery(state)
+    return {
+        "scenario": result.resolved["title"],
+        "engine": engine,
+        "seed": result.resolved["seed"],
+        "verdict": result.verdict,
+        "digest": result.digest,
+        "virtual_ns": state.now_ns,
+        "windows": state.windows,
+        "wall_s": round(wall_s, 3),
+        "run": run,
+        "frames": frames(state),
+        "machines": {
+            machine["name"]: {
+                "verdict": str(judgement.verdict),
+                "stalled_at_ns": judgement.stalled_at_ns,
+                "stalled_ns": judgement.stalled_ns,
+                "recovered_after_ns": judgement.recovered_after_ns,
+                "counters": {**machine["counters"], "dropped": machine["dropped"]},
+                "waits": machine["waits"],
+                "reason": explain(state, machine["name"], judgement, phase) if _is_ill(judgement) else [],
+            }
+            for machine in state.machines
+            for judgement in [result.judgements[machine["name"]]]
+        },
+        "expectations": [{"text": outcome.text, "met": outcome.met, "seen": _plain(outcome.seen)}
+                         for outcome in result.expectations],
+        "command": command,
+    }
+
+
+def _is_ill(judgement: Judgement) -> bool:
+    return judgement.verdict in (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | dict) or value is None else str(value)

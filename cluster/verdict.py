@@ -1,0 +1,173 @@
+"""What became of each machine, and why that and nothing else can be said.
+
+A machine's verdict is its worst program's. *Wedged* is only said when it can be: all faults have ended, no progress was
+made since, and every timer that could still help has fired after that without effect; otherwise a stalled machine is
+*undecided*.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+from typing import Any, Final
+
+import networkx
+
+from cluster.engine import State
+from protocol.rpc import DOUBLINGS, TIMEOUT_NS
+
+
+class Verdict(StrEnum):
+    """From worst to best."""
+
+    OOM_KILLED = "oom-killed"
+    WEDGED = "wedged"
+    LIVELOCKED = "livelocked"
+    BLOCKED = "blocked"
+    UNDECIDED = "undecided"
+    RECOVERED = "recovered"
+    SLOW = "slow"
+    HEALTHY = "healthy"
+    FINISHED = "finished"
+
+
+_ORDER: Final = list(Verdict)
+BAD: Final = (Verdict.OOM_KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
+_LAST_CHANCE_NS: Final = 2 * (TIMEOUT_NS << DOUBLINGS)
+"""Replies that came within the two longest time-outs before the end say that packets still move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One machine's verdict, with the times that go with it (ns; None where there is none)."""
+
+    verdict: Verdict
+    stalled_at_ns: int | None
+    """When its longest stall began."""
+    stalled_ns: int
+    """How long that lasted."""
+    recovered_after_ns: int | None
+    """From the last heal to the first progress of a program that stood still then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The phase in which a wedge can be judged."""
+
+    first_fault_ns: int | None
+    healed_ns: int | None
+    """When the last fault ended; 0 without faults; None while one lasts."""
+
+
+def recovery(state: State) -> Recovery:
+    """When all faults had ended."""
+    if not state.faults:
+        return Recovery(None, 0)
+    ends = [end for _, _, _, end in state.faults]
+    healed = None if None in ends else max(end for end in ends if end is not None)
+    return Recovery(min(begin for _, _, begin, _ in state.faults), healed)
+
+
+def judge(state: State, stall_after_ns: int) -> dict[str, Judgement]:
+    """Every machine of the cluster."""
+    phase = recovery(state)
+    judged = {machine["name"]: _machine(machine, state.now_ns, stall_after_ns, phase) for machine in state.machines}
+    graph = wait_graph(state)
+    for machine in state.machines:
+        name = machine["name"]
+        if judged[name].verdict is Verdict.WEDGED and _only_behind_another(graph, name, judged):
+            was = judged[name]
+            judged[name] = Judgement(Verdict.BLOCKED, was.stalled_at_ns, was.stalled_ns, None)
+    return judged
+
+
+def wait_graph(state: State) -> "networkx.DiGraph[str]":
+    """Who waits for whom, over the whole cluster; each node carries its `sentence` and `quantities`."""
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    for machine in state.machines:
+        for node in machine["waits"]:
+            graph.add_node(node["node"], sentence=node["sentence"], quantities=node["quantities"])
+    for machine in state.machines:
+        for node in machine["waits"]:
+            graph.add_edges_from((node["node"], target) for target in node["waits_for"])
+    return graph
+
+
+def _machine(machine: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery) -> Judgement:
+    programs = machine["programs"]
+    verdicts = [_program(machine, program, now_ns, stall_after_ns, phase) for program in programs]
+    stalls = [tuple(stall) for program in programs for stall in program["stalls"]]
+    stalls += [(program["stalled_since_ns"], now_ns) for program in programs if program["stalled_since_ns"] is not None]
+    longest = max(stalls, key=lambda stall: (stall[1] - stall[0], -stall[0]), default=None)
+    resumed = [end - phase.healed_ns for program in programs for begin, end in program["stalls"]
+               if phase.healed_ns is not None and begin <= phase.healed_ns <= end]
+    return Judgement(
+        verdict=min(verdicts, key=_ORDER.index, default=Verdict.HEALTHY),
+        stalled_at_ns=longest[0] if longest else None,
+        stalled_ns=longest[1] - longest[0] if longest else 0,
+        recovered_after_ns=min(resumed, default=None),
+    )
+
+
+def _program(machine: dict[str, Any], program: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery) -> Verdict:
+    if program["finished"]:
+        return Verdict.FINISHED
+    stalled_since = program["stalled_since_ns"]
+    if stalled_since is None:
+        if program["stalls"]:
+            return Verdict.RECOVERED
+        return Verdict.SLOW if _is_slow(program["slots"], stall_after_ns, phase) else Verdict.HEALTHY
+    if phase.healed_ns is None:
+        return Verdict.UNDECIDED
+    since = max(phase.healed_ns, stalled_since)
+    if not all(_has_fired(last, previous, since, now_ns, stall_after_ns) for _, last, previous in machine["timers"]):
+        return Verdict.UNDECIDED
+    replied = machine["last_reply_ns"]
+    if replied is not None and replied >= max(since, now_ns - _LAST_CHANCE_NS):
+        return Verdict.LIVELOCKED
+    return Verdict.WEDGED if now_ns - since >= stall_after_ns else Verdict.UNDECIDED
+
+
+def _has_fired(last_ns: int, previous_ns: int, since_ns: int, now_ns: int, patience_ns: int) -> bool:
+    """Whether a timer has fired since, and what it did has had time to help."""
+    return previous_ns >= since_ns or (last_ns >= since_ns and now_ns - last_ns >= patience_ns)
+
+
+def _is_slow(slots: list[int], slot_ns: int, phase: Recovery) -> bool:
+    """Under half the rate before the first fault: by medians, since a warm start's first touches cost nothing."""
+    if phase.first_fault_ns is None:
+        return False
+    edge = phase.first_fault_ns // slot_ns
+    before, since = slots[:edge], slots[edge:]
+    return bool(before) and bool(since) and 2 * median(since) < median(before)
+
+
+def _only_behind_another(graph: "networkx.DiGraph[str]", name: str, judged: dict[str, Judgement]) -> bool:
+    """Whether a stalled machine is in no loop of its own, and waits for a machine that is wedged."""
+    mine = [node for node in graph if node.startswith(f"{name}/")]
+    behind = {other.split("/")[0] for node in mine for other in networkx.descendants(graph, node)} - {name}
+    in_loop = any(name == node.split("/")[0] for loop in networkx.simple_cycles(graph) for node in loop)
+    return not in_loop and any(judged[other].verdict is Verdict.WEDGED for other in behind if other in judged)
+
+
+def explain(state: State, name: str, judgement: Judgement, phase: Recovery) -> list[str]:
+    """The verdict on a machine that is not well, in sentences, with quantities; the loop first, then who waits outside."""
+    machine = next(machine for machine in state.machines if machine["name"] == name)
+    head = f"{name} {judgement.verdict}"
+    if judgement.stalled_at_ns is not None:
+        head += f" at {judgement.stalled_at_ns / 1e9:.3f} s"
+    if phase.healed_ns:
+        head += f"; the last fault ended at {phase.healed_ns / 1e9:.3f} s"
+    graph = wait_graph(state)
+    loop = {node for cycle in networkx.simple_cycles(graph) for node in cycle}
+    nodes = [node for node in machine["waits"]]
+    nodes.sort(key=lambda node: node["node"] not in loop)
+    lines = [head]
+    for node in nodes:
+        lines.append(f"  {node['sentence']}" + ("" if node["node"] in loop or not loop else "  (outside the loop)"))
+    dropped = {cause: count for cause, count in machine["dropped"].items() if count}
+    if dropped:
+        lines.append("  frames dropped here: " + ", ".join(f"{count} {cause}" for cause, count in dropped.items()))
+    counters = machine["counters"]
+    if counters["tx_no_memory"]:
+        lines.append(f"  {counters['tx_no_memory']} transmissions failed for want of memory")
+    return lines

@@ -1,0 +1,46 @@
+"""What tests, expectations and conditions see of one machine."""
+
+from typing import Any
+
+import networkx
+
+from cluster.verdict import Judgement, Verdict
+
+
+class MachineView:
+    """One machine at the moment it was looked at. Counters are attributes: `view.free_pages`, `view.pages_out`."""
+
+    def __init__(self, report: dict[str, Any], judgement: Judgement, graph: "networkx.DiGraph[str]") -> None:
+        self._report = report
+        self._graph = graph
+        self.name: str = report["name"]
+        self.verdict: Verdict = judgement.verdict
+        self.stalled_at_ns = judgement.stalled_at_ns
+        self.stalled_ns = judgement.stalled_ns
+        self.recovered_after_ns = judgement.recovered_after_ns
+        self.counters: dict[str, int] = report["counters"]
+        self.dropped: dict[str, int] = report["dropped"]
+
+    @property
+    def used_reserve(self) -> bool:
+        """Whether anything was ever taken from its reserve."""
+        return self.counters["reserve_used_max"] > 0 or self.counters["emergency_bytes_max"] > 0
+
+    def waits_for(self, text: str) -> bool:
+        """Whether a path in the wait-for graph leads from a task of this machine to a node that says `text`."""
+        tasks = [node for program in self.programs if (node := f"{self.name}/{program}") in self._graph]
+        reached = {node for task in tasks for node in {task, *networkx.descendants(self._graph, task)}}
+        return any(text in self._graph.nodes[node].get("sentence", "") for node in reached)
+
+    @property
+    def programs(self) -> dict[str, dict[str, Any]]:
+        """Each program's progress, stalls and state, by name ("rank 0")."""
+        return {program["name"]: program for program in self._report["programs"]}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("dropped."):
+            return self.dropped[name.removeprefix("dropped.")]
+        try:
+            return self.__dict__["counters"][name]
+        except KeyError:
+            raise AttributeError(f"a machine has no counter {name!r}") from None
