@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from actors import counters
 from protocol import units
 from protocol.units import UnitError
 
@@ -22,41 +23,10 @@ VERDICTS: tuple[str, ...] = (
     "finished",
 )
 
-CAUSES: tuple[str, ...] = (
-    "link-loss",
-    "link-queue",
-    "partition",
-    "no-memory",
-    "ring-empty",
-    "backlog",
-    "reassembly-evicted",
-    "reassembly-timeout",
-    "demux",
-    "no-socket",
-    "socket-full",
-    "tcp-limit",
-    "corrupt",
-    "crashed",
-)
+# What the judgement of a machine tells beside its counters; None where it never came to that.
+JUDGED = ("stalled_at_ns", "stalled_ns", "recovered_after_ns")
 
-COUNTERS: tuple[str, ...] = (
-    "free_pages",
-    "free_pages_min",
-    "noncritical_pages_max",
-    "reserve_pages",
-    "reserve_used_max",
-    "pages_out",
-    "pages_in",
-    "lost_pages",
-    "stalled_ns",
-    "stalled_at_ns",
-    "recovered_after_ns",
-    "retransmissions",
-    "tx_no_memory",
-    "demux_drops",
-    "progress",
-    *(f"dropped.{cause}" for cause in CAUSES),
-)
+COUNTERS: tuple[str, ...] = (*counters.COUNTERS, *JUDGED, *(f"dropped.{cause}" for cause in counters.CAUSES))
 
 OPERATORS: dict[str, Callable[[int, int], bool]] = {
     "<=": operator.le,
@@ -84,7 +54,7 @@ class ExpectationError(ValueError):
 class MachineView(Protocol):
     """What is judged: a machine as the cluster shows it.
 
-    Attributes named as in COUNTERS are looked up in `counters` first and then on the view itself.
+    `dropped` counts frames by cause. Other names of COUNTERS are looked up in `counters`, then on the view itself.
     """
 
     @property
@@ -93,13 +63,16 @@ class MachineView(Protocol):
     @property
     def counters(self) -> Mapping[str, int]: ...
 
+    @property
+    def dropped(self) -> Mapping[str, int]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """One claim about every machine in `machines`.
 
     A `verdict` claim has `verdict` and `negated`; a `counter` claim has `attribute`, `op` and `value` (a count, or
-    nanoseconds for an attribute that ends in `_ns`).
+    nanoseconds for an attribute that ends in `_ns`). The fields of the other kind are empty.
     """
 
     text: str
@@ -146,10 +119,10 @@ def judge_all(expectation: Expectation, views: Mapping[str, MachineView]) -> tup
 
 
 def _look_up(view: MachineView, attribute: str) -> object:
+    if attribute.startswith("dropped."):
+        return view.dropped.get(attribute.removeprefix("dropped."), 0)  # one that never occurred need not be listed
     if attribute in view.counters:
         return view.counters[attribute]
-    if attribute.startswith("dropped."):
-        return 0  # a cause that never occurred need not be listed
     return getattr(view, attribute, None)
 
 

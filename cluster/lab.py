@@ -14,7 +14,7 @@ Faults are verbs. Each returns what ends it: a context manager, or something to 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import networkx
@@ -253,7 +253,7 @@ class Cluster:
         return min([network["latency_ns"], *(link.get("latency_ns", network["latency_ns"]) for link in network["links"])])
 
 
-def open_cluster(path: str | PathLike[str], *, engine: str = "inline", record: bool = False,
+def open_cluster(path: str | Path, *, engine: str = "inline", record: bool = False,
                  set: Mapping[str, Any] | None = None, **top_level: Any) -> Cluster:
     """Open a scenario, by file or as a text of several lines.
 

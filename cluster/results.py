@@ -4,8 +4,7 @@ from typing import Any, NamedTuple
 
 from cluster.digest import digest
 from cluster.engine import State
-from cluster.expectations import Expectation
-from cluster.expectations import judge as judge_expectation
+from cluster.expectations import Expectation, judge_all
 from cluster.scenario import Scenario
 from cluster.verdict import BAD, Judgement, Verdict, explain, judge, recovery, wait_graph
 from cluster.views import MachineView
@@ -51,13 +50,7 @@ def check(expectations: list[Expectation], views: dict[str, MachineView]) -> lis
     if not expectations:
         bad = {name: str(view.verdict) for name, view in views.items() if view.verdict in BAD}
         return [Outcome("no machine is wedged, livelocked or killed", not bad, bad or "none is")]
-    outcomes = []
-    for expectation in expectations:
-        seen = {name: judge_expectation(expectation, views[name]) for name in expectation.machines}
-        values = {name: value for name, (_, value) in seen.items()}
-        outcomes.append(Outcome(expectation.text, all(met for met, _ in seen.values()),
-                                next(iter(values.values())) if len(values) == 1 else values))
-    return outcomes
+    return [Outcome(expectation.text, *judge_all(expectation, views)) for expectation in expectations]
 
 
 def _is_vacuous(expectations: list[Expectation], resolved: dict[str, Any], views: dict[str, MachineView]) -> bool:
@@ -70,7 +63,7 @@ def _is_vacuous(expectations: list[Expectation], resolved: dict[str, Any], views
 
 def _claims_reserve(expectation: Expectation) -> bool:
     """Whether it says that a machine got over something, or speaks of the reserve."""
-    if expectation.attribute is not None:
+    if expectation.kind == "counter":
         return expectation.attribute.startswith(("reserve_used", "emergency_"))
     survives = expectation.verdict == Verdict.RECOVERED and not expectation.negated
     return survives or (expectation.negated and expectation.verdict in BAD)

@@ -145,8 +145,19 @@ def _only_behind_another(graph: "networkx.DiGraph[str]", name: str, judged: dict
     """Whether a stalled machine is in no loop of its own, and waits for a machine that is wedged."""
     mine = [node for node in graph if node.startswith(f"{name}/")]
     behind = {other.split("/")[0] for node in mine for other in networkx.descendants(graph, node)} - {name}
-    in_loop = any(name == node.split("/")[0] for loop in networkx.simple_cycles(graph) for node in loop)
+    loops = [part for part in networkx.strongly_connected_components(graph) if len(part) > 1]
+    in_loop = any(node in mine for loop in loops for node in loop)
     return not in_loop and any(judged[other].verdict is Verdict.WEDGED for other in behind if other in judged)
+
+
+def _in_order(graph: "networkx.DiGraph[str]", name: str, programs: list[dict[str, Any]]) -> list[str]:
+    """The nodes of one machine as a story: each program, then what it waits for, and on."""
+    told: dict[str, None] = {}
+    for program in programs:
+        task = f"{name}/{program['name']}"
+        if task in graph:
+            told.update(dict.fromkeys([task, *(node for _, node in networkx.bfs_edges(graph, task))]))
+    return [node for node in told if "sentence" in graph.nodes[node]]
 
 
 def explain(state: State, name: str, judgement: Judgement, phase: Recovery) -> list[str]:
@@ -158,12 +169,11 @@ def explain(state: State, name: str, judgement: Judgement, phase: Recovery) -> l
     if phase.healed_ns:
         head += f"; the last fault ended at {phase.healed_ns / 1e9:.3f} s"
     graph = wait_graph(state)
-    loop = {node for cycle in networkx.simple_cycles(graph) for node in cycle}
-    nodes = [node for node in machine["waits"]]
-    nodes.sort(key=lambda node: node["node"] not in loop)
+    loop = {node for part in networkx.strongly_connected_components(graph) if len(part) > 1 for node in part}
     lines = [head]
-    for node in nodes:
-        lines.append(f"  {node['sentence']}" + ("" if node["node"] in loop or not loop else "  (outside the loop)"))
+    for node in _in_order(graph, name, machine["programs"]):
+        outside = "" if node in loop or not loop else "  (outside the loop)"
+        lines.append(f"  {graph.nodes[node]['sentence']}{outside}")
     dropped = {cause: count for cause, count in machine["dropped"].items() if count}
     if dropped:
         lines.append("  frames dropped here: " + ", ".join(f"{count} {cause}" for cause, count in dropped.items()))

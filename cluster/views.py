@@ -18,8 +18,9 @@ class MachineView:
         self.stalled_at_ns = judgement.stalled_at_ns
         self.stalled_ns = judgement.stalled_ns
         self.recovered_after_ns = judgement.recovered_after_ns
-        self.counters: dict[str, int] = report["counters"]
         self.dropped: dict[str, int] = report["dropped"]
+        drops = {f"dropped.{cause}": count for cause, count in self.dropped.items()}
+        self.counters: dict[str, int] = {**report["counters"], **drops}
 
     @property
     def used_reserve(self) -> bool:
@@ -38,8 +39,6 @@ class MachineView:
         return {program["name"]: program for program in self._report["programs"]}
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("dropped."):
-            return self.dropped[name.removeprefix("dropped.")]
         try:
             return self.__dict__["counters"][name]
         except KeyError:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Scenario:
         return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "netswap scenario"}
 
 
-def load(path_or_text: str | Path, *, overrides: Iterable[Override] = (), **top_level: object) -> Scenario:
+def load(path_or_text: str | PathLike[str], *, overrides: Iterable[Override] = (), **top_level: object) -> Scenario:
     """Read a scenario, put the overrides into it and check it.
 
     A str with a line end in it is a scenario itself, any other str a path. An override is `k=v` as for `--set`, its

@@ -6,6 +6,7 @@ duplicate keys can be reported together with everything else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -109,7 +110,7 @@ class Document:
         self.problems.append(Problem(self.file, line, column, message, hint))
 
 
-def read(path_or_text: str | Path) -> tuple[str, str]:
+def read(path_or_text: str | PathLike[str]) -> tuple[str, str]:
     """The name to report and the text. A str with a line end (or an empty one) is a text itself; else it is a path.
 
     Raises ScenarioError if the file cannot be read.

@@ -1,0 +1,164 @@
+"""The command `netswap`."""
+
+import json
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from actors.counters import CAUSES, COUNTERS
+from actors.kernels import KERNELS
+from actors.machine import PROGRAMS
+from actors.safeguards import PRESETS, SWITCHES
+from cluster import present
+from cluster.runs import How, InfrastructureError, command_line, folder_for, run as run_scenario
+from cluster.scenario import Scenario, ScenarioError, load
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+                  help="A laboratory for swapping over the network: which machines deadlock, why, and what saves them.")
+
+INPUT_IS_WRONG = 2
+INFRASTRUCTURE_FAILED = 3
+INTERRUPTED = 130
+
+
+class EngineName(StrEnum):
+    """Where the actors run."""
+
+    RAY = "ray"
+    INLINE = "inline"
+
+
+class ExchangeName(StrEnum):
+    """How batches travel between actors on Ray."""
+
+    GRAPH = "graph"
+    CALLS = "calls"
+
+
+class Topic(StrEnum):
+    """What `netswap list` knows."""
+
+    SAFEGUARDS = "safeguards"
+    PROGRAMS = "programs"
+    COUNTERS = "counters"
+    CAUSES = "causes"
+    KERNELS = "kernels"
+
+
+Path_ = Annotated[str, typer.Argument(metavar="SCENARIO", help="a YAML file")]
+Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="override a key, dotted; the value is YAML")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
+
+
+@app.callback(invoke_without_command=True)
+def top(show_version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    """A laboratory for swapping over the network."""
+    if show_version:
+        print(f"netswap {version('netswap')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    scenario: Path_,
+    engine: Annotated[EngineName, typer.Option(help="on Ray, or all in this process")] = EngineName.RAY,
+    machines_per_actor: Annotated[int, typer.Option(min=1, help="machines in each Ray actor")] = 1,
+    address: Annotated[str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")] = None,
+    exchange: Annotated[ExchangeName, typer.Option(help="on Ray: through a compiled graph, or by plain calls")] = ExchangeName.GRAPH,
+    override: Set = [],  # noqa: B006  (typer copies it)
+    seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
+    as_json: Json = False,
+    run_dir: Annotated[Path | None, typer.Option(help="the run's folder; default runs/TITLE-SEED-N")] = None,
+    ray_logs: Annotated[bool, typer.Option("--ray-logs", help="show Ray's own messages")] = False,
+) -> None:
+    """Run a scenario and judge it.
+
+    Exit status: 0 all expectations met, 1 one was not (or the run proves nothing), 2 the input is wrong, 3 Ray failed.
+    """
+    overrides = [*override, *([f"seed={seed}"] if seed is not None else [])]
+    loaded = _load(scenario, overrides, as_json)
+    how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs)
+    folder = folder_for(loaded, run_dir)
+    resolved = loaded.resolved()
+    screen = Console(stderr=True, quiet=as_json)
+    try:
+        with present.ProgressLine(screen, loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]) as progress:
+            finished = run_scenario(loaded, how, folder, command_line(scenario, how, override, seed), progress)
+    except InfrastructureError as error:
+        raise typer.Exit(_failed(error, folder, as_json)) from None
+    except KeyboardInterrupt:
+        print(f"interrupted; what there is stands in {folder}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print(json.dumps(finished.summary))
+    else:
+        present.show(Console(), finished.summary)
+    raise typer.Exit(finished.result.exit_status)
+
+
+@app.command()
+def check(scenario: Path_, override: Set = [], as_json: Json = False) -> None:  # noqa: B006  (typer copies it)
+    """Check a scenario without running it."""
+    loaded = _load(scenario, override, as_json)
+    resolved = loaded.resolved()
+    if as_json:
+        print(json.dumps({"errors": [], "scenario": loaded.title, "machines": len(resolved["machines"])}))
+    else:
+        print(f"{scenario}: {loaded.title}: {len(resolved['machines'])} machines, {len(resolved['timeline'])} faults, "
+              f"{len(loaded.expectations)} expectations in force")
+
+
+@app.command("list")
+def list_(topic: Topic) -> None:
+    """List what scenarios can name."""
+    rows = {
+        Topic.SAFEGUARDS: [*((name, preset.doc) for name, preset in PRESETS.items()),
+                           *((name, switch.doc) for name, switch in SWITCHES.items())],
+        Topic.PROGRAMS: [(name, (program.__doc__ or "").split("\n")[0]) for name, program in PROGRAMS.items()],
+        Topic.COUNTERS: list(COUNTERS.items()),
+        Topic.CAUSES: list(CAUSES.items()),
+        Topic.KERNELS: [(name, "the kernel of August 2007") for name in KERNELS],
+    }[topic]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:<{width}}  {text}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenarios, for editors."""
+    print(json.dumps(Scenario.schema(), indent=2))
+
+
+def _load(scenario: str, overrides: list[str], as_json: bool) -> Scenario:
+    """The scenario, or all its errors on standard error and exit status 2."""
+    try:
+        return load(Path(scenario), overrides=overrides)
+    except ScenarioError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        if as_json:
+            fields = ("file", "line", "column", "message", "hint")
+            print(json.dumps({"errors": [{name: getattr(problem, name) for name in fields} for problem in error.problems]}))
+        raise typer.Exit(INPUT_IS_WRONG) from None
+
+
+def _failed(error: InfrastructureError, folder: Path, as_json: bool) -> int:
+    print(f"Ray failed, which is no result: {error}; its logs are in {folder / 'ray'}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"verdict": "infrastructure failed", "error": str(error), "run": str(folder)}))
+    return INFRASTRUCTURE_FAILED
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

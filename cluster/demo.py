@@ -1,0 +1,111 @@
+"""`make demo`: the deadlock of 2007 and its cure, on a private local Ray cluster, an actor for each part."""
+
+import sys
+import tempfile
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cluster import present
+from cluster.inline import InlineEngine
+from cluster.on_ray import RayEngine, session
+from cluster.results import Result, as_json, conclude
+from cluster.runs import InfrastructureError, interruptible
+from cluster.scenario import Scenario, load
+
+SCENARIO = Path("configs/three-machines.yaml")
+POLICIES = ("none", "reserve")
+
+
+def main() -> int:
+    """Run the scenario under both policies, on Ray and in process; 0 if all is as expected and all digests agree."""
+    console = Console()
+    try:
+        with interruptible(), tempfile.TemporaryDirectory(prefix="netswap-") as logs:
+            return _demo(console, Path(logs))
+    except KeyboardInterrupt:
+        console.print("interrupted; nothing is left behind")
+        return 130
+    except InfrastructureError as error:
+        console.print(f"Ray failed, which is no result: {error}")
+        return 3
+
+
+def _demo(console: Console, logs: Path) -> int:
+    console.print(SCENARIO.read_text().split("\n")[0].removeprefix("# "), style="bold")
+    console.print("A swaps to C and serves B. At 5 s C becomes unreachable, for 10 s, and B starts to flood A.\n")
+    scenarios = {policy: load(SCENARIO, safeguards=policy) for policy in POLICIES}
+    began = monotonic()
+    with session(logs=logs):
+        console.print(f"a private Ray cluster started in {monotonic() - began:.1f} s; "
+                      "A, B, C and the network are an actor each", highlight=False)
+        summaries = {policy: _on_ray(console, policy, scenario) for policy, scenario in scenarios.items()}
+    same = {policy: _in_process(console, scenario) == summaries[policy]["digest"]
+            for policy, scenario in scenarios.items()}
+    _contrast(console, summaries, same)
+    return 0 if all(same.values()) and all(one["met"] for one in summaries.values()) else 1
+
+
+def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]:
+    resolved = scenario.resolved()
+    engine = RayEngine(resolved)
+    began = monotonic()
+    try:
+        title = f"safeguards: {policy}"
+        with present.ProgressLine(console, title, resolved["stop_ns"], resolved["stall_after_ns"]) as progress:
+            engine.run(resolved["stop_ns"], lambda _: progress(engine))
+        result = conclude(scenario, resolved, engine.state())
+    finally:
+        engine.close()
+    wall_s = monotonic() - began
+    console.print(f"safeguards: {policy:<8} {resolved['stop_ns'] / 1e9:.0f} virtual seconds in {wall_s:.0f} s, "
+                  f"{result.state.windows:,} windows", highlight=False)
+    return {**as_json(result, "ray", wall_s, "", ""), "met": result.exit_status == 0}
+
+
+def _in_process(console: Console, scenario: Scenario) -> str:
+    resolved = scenario.resolved()
+    engine = InlineEngine(resolved)
+    try:
+        engine.run(resolved["stop_ns"])
+        result: Result = conclude(scenario, resolved, engine.state())
+    finally:
+        engine.close()
+    return result.digest
+
+
+def _contrast(console: Console, summaries: dict[str, dict[str, Any]], same: dict[str, bool]) -> None:
+    """What the argument of 2007 was about, in one table."""
+    rows = {policy: summary["machines"]["A"] for policy, summary in summaries.items()}
+    table = Table(title="\nmachine A", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for policy in rows:
+        table.add_column(f"safeguards: {policy}")
+    table.add_row("verdict", *(present.verdict_text(row["verdict"]) for row in rows.values()))
+    table.add_row("stalled at", *(present.seconds(row["stalled_at_ns"]) for row in rows.values()))
+    table.add_row("resumed after the heal", *(_resumed(row) for row in rows.values()))
+    table.add_row("frames dropped", *(present.causes(row["counters"]["dropped"]) for row in rows.values()))
+    table.add_row("most pages held by non-critical frames",
+                  *(str(row["counters"]["noncritical_pages_max"]) for row in rows.values()))
+    table.add_row("lowest free pages", *(str(row["counters"]["free_pages_min"]) for row in rows.values()))
+    table.add_row("pages reserved for it", *(str(row["counters"]["reserve_pages"]) for row in rows.values()))
+    console.print(table, highlight=False)
+    console.print("\nwhy:", style="bold")
+    for line in summaries["none"]["machines"]["A"]["reason"]:
+        console.print(line, highlight=False, markup=False)
+    console.print()
+    for policy, summary in summaries.items():
+        verdict = Text("the same in process", style="green") if same[policy] else Text("DIFFERS in process", style="bold red")
+        console.print(f"digest {policy:<8} {summary['digest']}", verdict, highlight=False)
+
+
+def _resumed(row: dict[str, Any]) -> str:
+    return "never" if row["recovered_after_ns"] is None else present.seconds(row["recovered_after_ns"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

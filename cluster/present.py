@@ -1,0 +1,121 @@
+"""What people see in a terminal: a progress line while a run goes on, and its result."""
+
+from collections.abc import Iterable
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from actors.counters import CAUSES
+from cluster.engine import Engine
+from cluster.results import frames
+from cluster.verdict import BAD, Verdict, judge
+
+_COLOURS = {Verdict.RECOVERED: "green", Verdict.HEALTHY: "green", Verdict.FINISHED: "green", Verdict.SLOW: "yellow",
+            Verdict.UNDECIDED: "yellow", Verdict.BLOCKED: "red"}
+_LOOK_S = 1.0
+
+
+def seconds(time_ns: int | None) -> str:
+    """A virtual time, for people."""
+    return "-" if time_ns is None else f"{time_ns / 1e9:.3f} s"
+
+
+def verdict_text(verdict: str) -> Text:
+    """A verdict in its colour."""
+    known = Verdict(verdict)
+    return Text(verdict, style="bold red" if known in BAD else _COLOURS.get(known, ""))
+
+
+class ProgressLine:
+    """Virtual time, the worst machine and frames per second; quiet where nobody looks."""
+
+    def __init__(self, console: Console, title: str, stop_ns: int, stall_after_ns: int) -> None:
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+        self._shown = console.is_terminal
+        self._title = title
+        self._stop_ns = stop_ns
+        self._stall_after_ns = stall_after_ns
+        self._looked_s = 0.0
+        self._frames = 0
+
+    def __enter__(self) -> "ProgressLine":
+        if self._shown:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._live.stop()
+
+    def __call__(self, engine: Engine) -> None:
+        """Look at the cluster, about once a second."""
+        now_s = monotonic()
+        if not self._shown or now_s - self._looked_s < _LOOK_S:
+            return
+        state = engine.state()
+        sent = frames(state)["sent"]
+        rate = (sent - self._frames) / (now_s - self._looked_s) if self._looked_s else 0.0
+        self._looked_s, self._frames = now_s, sent
+        judged = judge(state, self._stall_after_ns)
+        worst = min(judged, key=lambda name: list(Verdict).index(judged[name].verdict))
+        free = next(machine["counters"]["free_pages"] for machine in state.machines if machine["name"] == worst)
+        self._live.update(Text.assemble(
+            f"{self._title}  {seconds(state.now_ns)} of {seconds(self._stop_ns)}  {worst} ",
+            verdict_text(judged[worst].verdict), f", {free} pages free  {rate:,.0f} frames/s",
+        ))
+
+
+def machines_table(summary: dict[str, Any], most: int = 12) -> Table:
+    """Each machine's verdict and times; of very many the worst."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("machine", "verdict", "stalled at", "for", "resumed after heal", "lowest free", "dropped here"):
+        table.add_column(column)
+    order = [str(verdict) for verdict in Verdict]
+    rows = sorted(summary["machines"].items(), key=lambda row: order.index(row[1]["verdict"]))
+    for name, machine in rows[:most]:
+        counters = machine["counters"]
+        table.add_row(name, verdict_text(machine["verdict"]), seconds(machine["stalled_at_ns"]),
+                      seconds(machine["stalled_ns"] or None), seconds(machine["recovered_after_ns"]),
+                      f"{counters['free_pages_min']} pages", causes(counters["dropped"]))
+    if len(rows) > most:
+        table.add_row(f"and {len(rows) - most} more", "")
+    return table
+
+
+def causes(dropped: dict[str, int]) -> str:
+    """Frames by cause, in words."""
+    return ", ".join(f"{count} {cause}" for cause, count in dropped.items() if count) or "none"
+
+
+def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
+    """Why the first few machines that are not well are not."""
+    for _, machine in [(name, one) for name, one in summary["machines"].items() if one["reason"]][:most]:
+        yield from machine["reason"]
+
+
+def show(console: Console, summary: dict[str, Any]) -> None:
+    """A finished run."""
+    counted = summary["frames"]
+    console.print(Text(summary["scenario"], style="bold"), f"({summary['engine']}, seed {summary['seed']})")
+    console.print(machines_table(summary))
+    for line in reasons(summary):
+        console.print(line, highlight=False, markup=False)
+    console.print(f"frames: {counted['sent']:,} sent, {counted['delivered']:,} delivered, {counted['under_way']} under way; "
+                  f"dropped: {causes(counted['dropped'])}", highlight=False)
+    for outcome in summary["expectations"]:
+        mark = Text("met   ", style="green") if outcome["met"] else Text("MISSED", style="bold red")
+        console.print(mark, outcome["text"], f"(seen: {outcome['seen']})", highlight=False)
+    if summary["verdict"] == "vacuous":
+        console.print("vacuous: this run claims something of a reserve that was never touched", style="bold red")
+    console.print(f"digest {summary['digest']}", highlight=False)
+    console.print(f"{seconds(summary['virtual_ns'])} of virtual time in {summary['wall_s']} s and {summary['windows']:,} "
+                  f"windows; {summary['run']}", highlight=False)
+
+
+def causes_table() -> list[tuple[str, str]]:
+    """Every cause a frame can be dropped for."""
+    return list(CAUSES.items())

@@ -1,0 +1,113 @@
+"""One run, from a scenario to its result and its folder."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from cluster.engine import Engine
+from cluster.inline import InlineEngine
+from cluster.results import Result, as_json, conclude
+from cluster.scenario import Scenario
+
+Watch = Callable[[Engine], None]
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """Where and how a scenario is run."""
+
+    engine: str = "ray"
+    machines_per_actor: int = 1
+    exchange: str = "graph"
+    address: str | None = None
+    """An existing Ray cluster; None starts a private one."""
+    ray_logs: bool = False
+    """Show Ray's own messages in the terminal too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that has ended, with what it left behind."""
+
+    result: Result
+    summary: dict[str, Any]
+    """The one JSON object."""
+
+
+class InfrastructureError(Exception):
+    """Ray, not the simulated cluster, has failed: never a result."""
+
+
+def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch | None = None) -> Finished:
+    """Run a scenario to its end and write its folder. Raises `InfrastructureError`."""
+    began = monotonic()
+    resolved = scenario.resolved()
+    prepare(folder, scenario, resolved)
+    with ExitStack() as stack:
+        engine = open_engine(resolved, how, folder, stack)
+        engine.run(resolved["stop_ns"], (lambda _: watch(engine)) if watch else None)
+        result = conclude(scenario, resolved, engine.state())
+    summary = as_json(result, how.engine, monotonic() - began, str(folder), command)
+    write_json(folder / "result.json", summary)
+    return Finished(result, summary)
+
+
+def open_engine(resolved: dict[str, Any], how: How, folder: Path, stack: ExitStack) -> Engine:
+    """The engine asked for; `stack` gives back what it takes."""
+    if how.engine == "inline":
+        inline = InlineEngine(resolved)
+        stack.callback(inline.close)
+        return inline
+    from cluster.on_ray import RayEngine, session
+
+    stack.enter_context(session(address=how.address, logs=folder / "ray"))
+    engine = RayEngine(resolved, machines_per_actor=how.machines_per_actor, exchange=how.exchange)
+    stack.callback(engine.close)
+    return engine
+
+
+def prepare(folder: Path, scenario: Scenario, resolved: dict[str, Any]) -> None:
+    """Make the run's folder, with the scenario as written and as resolved."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scenario.yaml").write_text(scenario.source_text)
+    write_json(folder / "resolved.json", resolved)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """One JSON object, indented."""
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def folder_for(scenario: Scenario, asked: Path | None) -> Path:
+    """`asked`, or the first free `runs/TITLE-SEED-N`."""
+    if asked is not None:
+        return asked
+    title = re.sub(r"[^a-z0-9]+", "-", scenario.title.lower()).strip("-") or "run"
+    number = 1
+    while (folder := Path("runs") / f"{title}-{scenario.seed}-{number}").exists():
+        number += 1
+    return folder
+
+
+def command_line(scenario: str, how: How, overrides: list[str], seed: int | None) -> str:
+    """The line that repeats a run."""
+    words = ["netswap", "run", scenario]
+    if how.engine != "ray":
+        words += ["--engine", how.engine]
+    elif how.exchange != "graph":
+        words += ["--exchange", how.exchange]
+    if how.machines_per_actor != 1:
+        words += ["--machines-per-actor", str(how.machines_per_actor)]
+    if how.address is not None:
+        words += ["--address", how.address]
+    for override in overrides:
+        words += ["--set", override]
+    if seed is not None:
+        words += ["--seed", str(seed)]
+    return shlex.join(words)
