@@ -36,7 +36,7 @@ class Kernel:
     copybreak: int
     """Frames shorter than this are copied into a small buffer (drivers/net/e1000, tg3)."""
     copy_data: int
-    """The slab object of such a copy."""
+    """The slab object of such a copy: up to 255 bytes, 18 of padding and 312 of shared info do not fit into 512."""
     copy_truesize: int
     tx_header: int
     """The slab object of a transmitted segment's headers; its data is sent from the page itself."""
@@ -48,6 +48,8 @@ class Kernel:
     """The slab object of a route cache entry: 12 to a page."""
     route_entries: int
     """Entries the IPv4 route cache may hold (net/ipv4/route.c: 16 for each hash bucket, 1024 buckets)."""
+    route_gc_ns: int
+    """Under pressure, entries unused for this long are collected (net/ipv4/route.c, ip_rt_gc_min_interval)."""
     fragment_high: int
     fragment_low: int
     """Reassembly limits in truesize (net/ipv4/ip_fragment.c)."""
@@ -76,13 +78,14 @@ LINUX_2_6_22: Final = Kernel(
     rx_data=2048,
     rx_truesize=1600 + 232,
     copybreak=256,
-    copy_data=512,
+    copy_data=1024,
     copy_truesize=256 + 232,
     tx_header=512,
     rpc_request=512,
     rpc_slots_max=128,
     route_entry=320,
     route_entries=16_384,
+    route_gc_ns=milliseconds(500),
     fragment_high=256 * 1024,
     fragment_low=192 * 1024,
     fragment_timeout_ns=seconds(30),

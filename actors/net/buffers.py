@@ -23,11 +23,11 @@ class Buffers:
         """`reserve`: the node that emergency receive buffers are charged to, if there is such access at all."""
         self.kernel = kernel
         self.receive = SlabCache(zone, "kmalloc-2048", kernel.rx_data, guarded=guarded)
-        self.copies = SlabCache(zone, "kmalloc-512", kernel.copy_data, guarded=guarded)
+        self.copies = SlabCache(zone, "kmalloc-1024", kernel.copy_data, guarded=guarded)
         self.heads = SlabCache(zone, "skbuff_head_cache", kernel.skb_head, guarded=guarded)
         self.routes = SlabCache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
         self.rpc = SlabCache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
-        self.tx_headers = self.copies
+        self.tx_headers = SlabCache(zone, "kmalloc-512", kernel.tx_header, guarded=guarded)
         self._atomic = zone.floors.atomic
         self._reserve = reserve
 

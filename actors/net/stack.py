@@ -13,6 +13,7 @@ from actors.kernels import Kernel
 from actors.memory.zone import Zone
 from actors.net.buffers import Buffer, Buffers
 from actors.net.reassembly import Reassembly
+from actors.net.routes import Routes
 from actors.net.sockets import Datagram, Socket
 from protocol.frame import FRAGMENT, Raw
 
@@ -23,7 +24,7 @@ Handler = Callable[[Datagram], None]
 class Stack:
     """The protocol layers of one machine."""
 
-    __slots__ = ("_buffers", "_counters", "_drop_at_demux", "_dropped", "_handlers", "_memalloc_processing", "_route_floor",
+    __slots__ = ("_buffers", "_counters", "_drop_at_demux", "_dropped", "_handlers", "_memalloc_processing", "_routes",
                  "_routed", "noncritical", "noncritical_max", "reassembly", "sockets", "woken")
 
     def __init__(self, events: Events, zone: Zone, kernel: Kernel, buffers: Buffers, counters: Counters, mtu: int,
@@ -33,7 +34,7 @@ class Stack:
         self._dropped = counters.dropped
         self._handlers: dict[int, Handler] = {}
         self._routed: frozenset[int] = frozenset()
-        self._route_floor = zone.floors.atomic
+        self._routes = Routes(events, kernel, buffers.routes, zone.floors.atomic)
         self._drop_at_demux = "drop-at-demux" in switches
         self._memalloc_processing = "memalloc-processing" in switches
         self.reassembly = Reassembly(events, kernel, mtu, self.drop)
@@ -47,7 +48,7 @@ class Stack:
     def serve(self, port: int, handler: Handler, *, routed: frozenset[int] = frozenset()) -> None:
         """Let the kernel itself take what comes to `port`.
 
-        Datagrams from the machines in `routed` need a route cache entry while they are processed.
+        Datagrams from the machines in `routed` need a route cache entry to be processed.
         """
         self._handlers[port] = handler
         self._routed |= routed
@@ -113,13 +114,10 @@ class Stack:
             self.drop(datagram.buffers, "no-socket")
             return
         if datagram.source in self._routed:
-            routes = self._buffers.routes
             entitled = self._memalloc_processing and any(buffer[3] for buffer in datagram.buffers)
-            route = routes.take_entitled(self._route_floor) if entitled else routes.take(self._route_floor)
-            if route is None:
+            if not self._routes.find(datagram.source, entitled=entitled):
                 self.drop(datagram.buffers, "no-memory")
                 return
-            routes.give(route)
         self._counters.delivered += len(datagram.buffers)
         for buffer in datagram.buffers:
             self._buffers.free(buffer)

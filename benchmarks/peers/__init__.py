@@ -1,0 +1,1 @@
+"""The workloads as one would write them with another simulator."""

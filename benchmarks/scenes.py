@@ -1,0 +1,55 @@
+"""The scenarios that are measured: W1, W2 and W3 of the peers, on the machines that users run."""
+
+from typing import Final
+
+_HEAD: Final = """
+title: {title}
+stop: {stop}
+network: {{latency: 100us}}
+machines:
+"""
+_A: Final = """
+  A:
+    memory: 64MiB
+"""
+_SWAPS: Final = """
+    swap: {server: C, size: 2GiB, in_flight: 32, readahead: 1}
+"""
+_PROGRAMS: Final = """
+    programs:
+"""
+_SERVICE: Final = """
+      - service: {port: 9000, sockets: 64}
+"""
+_RANK: Final = """
+      - rank: {working_set: 845MiB, touch: 845MiB, start: cold, steps: 1}
+"""
+_B: Final = """
+  B:
+    programs:
+      - flood: {to: "A:9000", rate: 1Gbit/s, payload: 1472B, for: 12304ms}
+"""
+_C: Final = """
+  C:
+    programs:
+      - swap-server: {disk_latency: 0ns, disk_bandwidth: 1000000MB/s}
+"""
+
+
+def _scene(title: str, *parts: str, stop: str = "15s") -> str:
+    return _HEAD.format(title=title, stop=stop) + "".join(part.removeprefix("\n") for part in parts)
+
+
+FLOOD: Final = _scene("1,000,000 frames of 1538 bytes at line rate", _A, _PROGRAMS, _SERVICE, _B)
+PAGE_OUTS: Final = _scene("200,000 page-outs, 32 in flight", _A, _SWAPS, _PROGRAMS, _RANK, _C)
+BOTH: Final = _scene("the flood and the page-outs at once", _A, _SWAPS, _PROGRAMS, _RANK, _SERVICE, _B, _C)
+
+PAGES: Final = 65_536
+MEMORY: Final = _scene("pages that have all been written out", """
+  A:
+    memory: 64MiB
+    swap: {server: C, size: 1GiB, in_flight: 32}
+    programs:
+      - rank: {working_set: 256MiB, touch: 256MiB, steps: 2}
+""", _C, stop="30s")
+"""A rank of `PAGES` pages, of which a quarter is resident at any time."""
