@@ -15,7 +15,9 @@ from actors.kernels import KERNELS
 from actors.machine import PROGRAMS
 from actors.safeguards import PRESETS, SWITCHES
 from cluster import present
-from cluster.runs import How, InfrastructureError, command_line, folder_for, run as run_scenario
+from cluster.engine import InfrastructureError
+from cluster.runs import How, command_line, folder_for, terminal
+from cluster.runs import run as run_scenario
 from cluster.scenario import Scenario, ScenarioError, load
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -85,10 +87,14 @@ def run(
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs)
     folder = folder_for(loaded, run_dir)
     resolved = loaded.resolved()
-    screen = Console(stderr=True, quiet=as_json)
+    line = command_line(scenario, how, override, seed)
     try:
-        with present.ProgressLine(screen, loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]) as progress:
-            finished = run_scenario(loaded, how, folder, command_line(scenario, how, override, seed), progress)
+        with (
+            terminal(how, folder) as screen,
+            present.ProgressLine(Console(file=screen.err, quiet=as_json), loaded.title, resolved["stop_ns"],
+                                 resolved["stall_after_ns"]) as progress,
+        ):
+            finished = run_scenario(loaded, how, folder, line, progress)
     except InfrastructureError as error:
         raise typer.Exit(_failed(error, folder, as_json)) from None
     except KeyboardInterrupt:

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster import present
+from cluster.engine import InfrastructureError
 from cluster.inline import InlineEngine
-from cluster.on_ray import RayEngine, session
 from cluster.results import Result, as_json, conclude
-from cluster.runs import InfrastructureError, interruptible
 from cluster.scenario import Scenario, load
+from cluster.surroundings import noise_to
 
 SCENARIO = Path("configs/three-machines.yaml")
 POLICIES = ("none", "reserve")
@@ -23,19 +23,20 @@ POLICIES = ("none", "reserve")
 
 def main() -> int:
     """Run the scenario under both policies, on Ray and in process; 0 if all is as expected and all digests agree."""
-    console = Console()
     try:
-        with interruptible(), tempfile.TemporaryDirectory(prefix="netswap-") as logs:
-            return _demo(console, Path(logs))
+        with tempfile.TemporaryDirectory() as logs, noise_to(Path(logs) / "terminal.txt") as screen:
+            return _demo(Console(file=screen.out), Path(logs))
     except KeyboardInterrupt:
-        console.print("interrupted; nothing is left behind")
+        print("interrupted; nothing is left behind", file=sys.stderr)
         return 130
     except InfrastructureError as error:
-        console.print(f"Ray failed, which is no result: {error}")
+        print(f"Ray failed, which is no result: {error}", file=sys.stderr)
         return 3
 
 
 def _demo(console: Console, logs: Path) -> int:
+    from cluster.on_ray import session
+
     console.print(SCENARIO.read_text().split("\n")[0].removeprefix("# "), style="bold")
     console.print("A swaps to C and serves B. At 5 s C becomes unreachable, for 10 s, and B starts to flood A.\n")
     scenarios = {policy: load(SCENARIO, safeguards=policy) for policy in POLICIES}
@@ -51,6 +52,8 @@ def _demo(console: Console, logs: Path) -> int:
 
 
 def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]:
+    from cluster.on_ray import RayEngine
+
     resolved = scenario.resolved()
     engine = RayEngine(resolved)
     began = monotonic()

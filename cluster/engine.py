@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 
+class InfrastructureError(Exception):
+    """Ray, not the simulated cluster, has failed: never a result."""
+
+
 class State(NamedTuple):
     """The whole cluster at one moment, as plain data."""
 

@@ -3,18 +3,22 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
-from contextlib import ExitStack
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from cluster.engine import Engine
 from cluster.inline import InlineEngine
 from cluster.results import Result, as_json, conclude
 from cluster.scenario import Scenario
+from cluster.surroundings import Terminal, noise_to
 
+PROCESSES_AT_ONCE: Final = 8
+"""Workers that a private Ray cluster starts beforehand, at most."""
 Watch = Callable[[Engine], None]
 
 
@@ -40,10 +44,6 @@ class Finished:
     """The one JSON object."""
 
 
-class InfrastructureError(Exception):
-    """Ray, not the simulated cluster, has failed: never a result."""
-
-
 def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch | None = None) -> Finished:
     """Run a scenario to its end and write its folder. Raises `InfrastructureError`."""
     began = monotonic()
@@ -58,6 +58,17 @@ def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch |
     return Finished(result, summary)
 
 
+@contextmanager
+def terminal(how: How, folder: Path) -> Iterator[Terminal]:
+    """Where we may write while Ray's own messages go to a file in the run's folder."""
+    if how.engine == "inline" or how.ray_logs:
+        yield Terminal(sys.stdout, sys.stderr)
+        return
+    (folder / "ray").mkdir(parents=True, exist_ok=True)
+    with noise_to(folder / "ray" / "terminal.txt") as saved:
+        yield saved
+
+
 def open_engine(resolved: dict[str, Any], how: How, folder: Path, stack: ExitStack) -> Engine:
     """The engine asked for; `stack` gives back what it takes."""
     if how.engine == "inline":
@@ -66,7 +77,8 @@ def open_engine(resolved: dict[str, Any], how: How, folder: Path, stack: ExitSta
         return inline
     from cluster.on_ray import RayEngine, session
 
-    stack.enter_context(session(address=how.address, logs=folder / "ray"))
+    actors = -(-len(resolved["machines"]) // how.machines_per_actor) + 1
+    stack.enter_context(session(processes=min(actors, PROCESSES_AT_ONCE), address=how.address, logs=folder / "ray"))
     engine = RayEngine(resolved, machines_per_actor=how.machines_per_actor, exchange=how.exchange)
     stack.callback(engine.close)
     return engine

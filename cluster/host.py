@@ -1,0 +1,68 @@
+"""Machines that share a process, and how their batches travel: what a machine actor is made of, without Ray.
+
+A blob *to* a host is a msgpack array [until_ns, index, inbound, index, inbound, ...] of those of its machines that are due;
+the blob back is [index, next_ns, silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgpack
+
+from actors.report import report
+from cluster import build
+from cluster.clock import Answer
+
+
+def pack_inbound(until_ns: int, share: Iterable[int], inbound: Mapping[int, bytes]) -> bytes:
+    """What a host with these machines is to do."""
+    due = [part for index in share if index in inbound for part in (index, inbound[index])]
+    return _pack([until_ns, *due]) if due else b""
+
+
+def unpack_answers(blob: bytes) -> dict[int, Answer]:
+    """What a host's machines have answered."""
+    if not blob:
+        return {}
+    parts = _unpack(blob)
+    return {parts[at]: Answer(parts[at + 1], parts[at + 2], parts[at + 3]) for at in range(0, len(parts), 4)}
+
+
+class MachineHost:
+    """Some machines of a scenario."""
+
+    def __init__(self, resolved: build.Resolved, share: Sequence[int]) -> None:
+        """`share`: the indexes of these machines."""
+        self._machines = {index: build.machine(resolved, index) for index in share}
+        self._names = [one["name"] for one in resolved["machines"]]
+
+    def promises(self) -> dict[int, Answer]:
+        """What each machine promises before anything has happened."""
+        return {index: Answer(machine.next_ns(), machine.silent_until_ns(), b"")
+                for index, machine in self._machines.items()}
+
+    def exchange(self, blob: bytes) -> bytes:
+        """Advance those that are due."""
+        if not blob:
+            return b""
+        parts = _unpack(blob)
+        until_ns = parts[0]
+        answers: list[Any] = []
+        for at in range(1, len(parts), 2):
+            machine = self._machines[parts[at]]
+            out = machine.advance(until_ns, parts[at + 1])
+            answers += (parts[at], machine.next_ns(), machine.silent_until_ns(), out)
+        return _pack(answers)
+
+    def reports(self, now_ns: int) -> list[dict[str, Any]]:
+        """What can be seen of each machine."""
+        return [report(machine, self._names, now_ns) for machine in self._machines.values()]
+
+
+def _pack(parts: list[Any]) -> bytes:
+    packed: bytes = msgpack.packb(parts)
+    return packed
+
+
+def _unpack(blob: bytes) -> Any:
+    return msgpack.unpackb(blob, use_list=False, max_bin_len=len(blob), max_array_len=len(blob))
