@@ -8,6 +8,7 @@ In a batch *to* a machine each untouched frame is preceded by its *arrival*: whe
 which copy it is, flags, and which frames of the train they are.
 """
 
+import reprlib
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -80,6 +81,7 @@ With step 0 the frames of a train are the fragments of one datagram; with step 1
 from ident.
 """
 _ARRIVAL: Final = (int,) * 6
+_DATAGRAM: Final = (int,) * 5
 _pack = msgpack.Packer(autoreset=True).pack
 
 Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
@@ -132,10 +134,12 @@ def arrivals(data: bytes) -> list[Arrival]:
     try:
         for stamp in unpacker:
             if not _is_stamp(stamp):
-                raise RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {stamp!r:.60}", start)
+                raise RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {_shown(stamp)}", start)
             frame = next(unpacker)
             if not _fits(frame):
                 raise _refuse(frame, start)
+            if not _body_fits(frame[7], frame[11]):
+                raise RemoteProtocolError(f"no stack can read the body {_shown(frame[11])}", start)
             at_ns, copy, flags, first, count, gap = stamp
             if first + count > frame[9]:
                 raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
@@ -168,12 +172,31 @@ def _fits(item: object) -> bool:
     return (
         version == VERSION
         and 0 <= (sent | number | gap | small | kind | port) <= TIME_MAX
-        and 0 < count
+        and count > 0
         and small <= SMALL_MAX
         and kind | port <= PORT_MAX
         and type(body) is tuple
         and len(body) in _BODY_SIZES
     )
+
+
+def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
+    """Whether a frame's body is what its kind says: fragments of a datagram, or a whole one."""
+    if kind & FRAGMENT:
+        if len(body) != 3 or type(body[2]) is not tuple or tuple(map(type, body[:2])) != (int, int):
+            return False
+        ident, step, body = body
+        if not 0 <= ident <= PORT_MAX or step not in (0, 1):
+            return False
+    if len(body) != 6 or tuple(map(type, body[:5])) != _DATAGRAM:
+        return False
+    port, payload, flow, flows, ports, message = body
+    return 0 <= (port | payload | flow | flows | ports) <= TIME_MAX and flows > 0 and ports > 0 and type(message) is tuple
+
+
+def _shown(value: object) -> str:
+    """A value in a message: short, however deep it is."""
+    return reprlib.repr(value)
 
 
 def _is_stamp(item: object) -> bool:
@@ -187,14 +210,14 @@ def _is_stamp(item: object) -> bool:
 def _refuse(item: object, offset: int) -> RemoteProtocolError:
     """Say which field of a frame is wrong."""
     if not isinstance(item, tuple) or len(item) != 12:
-        return RemoteProtocolError(f"a frame is an array of 12, not {item!r:.60}", offset)
+        return RemoteProtocolError(f"a frame is an array of 12, not {_shown(item)}", offset)
     if item[0] != VERSION:
-        return RemoteProtocolError(f"unknown version {item[0]!r:.20}; this is version {VERSION}", offset)
+        return RemoteProtocolError(f"unknown version {_shown(item[0])}; this is version {VERSION}", offset)
     for name, value, most in zip(Frame._fields, item, _LIMITS, strict=False):
         if type(value) is not int:
-            return RemoteProtocolError(f"{name} is {value!r:.40}, not an integer", offset)
+            return RemoteProtocolError(f"{name} is {_shown(value)}, not an integer", offset)
         if not 0 <= value <= most:
             return RemoteProtocolError(f"{name} {value} is not within 0 to {most}", offset)
     if item[9] == 0:
         return RemoteProtocolError("count 0: a train has at least one frame", offset)
-    return RemoteProtocolError(f"body {item[11]!r:.60} is not an array of 3 or 6", offset)
+    return RemoteProtocolError(f"body {_shown(item[11])} is not an array of 3 or 6", offset)
