@@ -1,8 +1,8 @@
 """The card: a ring of receive buffers, and one transmitter.
 
-Two rules for the ring (drivers/net/e1000, drivers/net/tg3.c of 2.6.22). `e1000`: the received buffer is passed up, then a
-replacement is allocated; where that fails the descriptor stays empty, the ring drains, and a watchdog tries again every
-2 s. `tg3`: the replacement is allocated first; where that fails the frame is dropped and its buffer stays in the ring,
+Two rules for the ring (drivers/net/e1000, drivers/net/tg3.c of 2.6.22). `e1000`: received buffers are passed up, and once
+16 descriptors are empty, or all, they are refilled; where that fails they stay empty, the ring drains, and a watchdog
+tries again every 2 s. `tg3`: the replacement is allocated first; where that fails the frame is dropped and its buffer stays in the ring,
 which never drains. Both copy short frames into a buffer of their own.
 
 The ring's buffers are outside free memory: they are allocated when the card is brought up.
@@ -43,6 +43,8 @@ class Nic:
         self._out: list[bytes] = []
         self._idle_ns = 0
         self._keeps_ring = refill == "tg3"
+        self._cleaned = 0
+        """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
         self._fill()
 
@@ -126,27 +128,32 @@ class Nic:
             self._stack.drop((buffer,), "corrupt")
         else:
             self._stack.input(frame, index, buffer)
-        if len(ring) < self.ring_size:
+        if self._cleaned >= self._kernel.rx_refill_batch or (self._cleaned and not ring):
             self._fill()
 
     def _copy(self) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""
         buffer = self._buffers.allocate(self._buffers.copies, self._kernel.copy_truesize)
-        return buffer if buffer is not None or self._keeps_ring else self._ring.popleft()
+        return buffer if buffer is not None or self._keeps_ring else self._take()
 
     def _replace(self) -> Buffer | None:
         """The ring's next buffer; a driver that keeps its ring gives it away only for another."""
         if not self._keeps_ring:
-            return self._ring.popleft()
+            return self._take()
         new = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
         if new is None:
             return None
         self._ring.append(new)
         return self._ring.popleft()
 
+    def _take(self) -> Buffer:
+        self._cleaned += 1
+        return self._ring.popleft()
+
     def _fill(self) -> None:
-        """Refill empty descriptors; where memory is missing, leave it to the next frame or to the watchdog."""
+        """Refill all empty descriptors; where memory is missing, leave it to the next batch or to the watchdog."""
         ring = self._ring
+        self._cleaned = 0
         while len(ring) < self.ring_size:
             buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
             if buffer is None:

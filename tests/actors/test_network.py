@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import A, B, C, udp
 
+from actors.events import NEVER
 from actors.network import LinkSettings, Network
 from protocol.errors import RemoteProtocolError
 from protocol.frame import CORRUPT, PAGE_OUT_REPLY, UDP, Raw, arrivals, encode
@@ -81,7 +83,9 @@ def run(net: Network, frames: Iterable[Raw], cuts: Iterable[int] = (), faults: S
     left = sorted(frames, key=lambda one: one[1])
     got: list[Got] = []
     begun: dict[int, int] = {}
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
+        if not left and min(net.earliest_ns()) == NEVER and not begun and all(fault.end_ns < start for fault in faults):
+            break
         for place, fault in enumerate(faults):
             if fault.end_ns == start and place in begun:
                 net.end(begun.pop(place), start)
@@ -115,11 +119,11 @@ def balance(net: Network) -> None:
 
 
 trains = st.builds(
-    frame, st.integers(0, 12_000), st.sampled_from((B, C)), st.just(A), count=st.integers(1, 6),
+    frame, st.integers(0, 12_000), st.sampled_from((B, C)), st.just(A), count=st.integers(1, 4),
     gap_ns=st.integers(1, 900), wire=st.sampled_from((60, 300, 1538)),
 )
 crossing = st.builds(frame, st.integers(0, 12_000), st.just(B), st.just(C))
-traffic = st.lists(trains | crossing, max_size=8).map(numbered)
+traffic = st.lists(trains | crossing, max_size=6).map(numbered)
 window_cuts = st.lists(st.integers(1, END - 1), max_size=40)
 spans = st.tuples(st.integers(0, 20_000), st.integers(1, 15_000))
 
@@ -193,6 +197,15 @@ def test_a_frame_that_leaves_in_the_middle_of_a_train_arrives_in_the_middle_of_i
         assert times(got) == [10_000, 10_400, 10_500, 10_800, 11_200]
 
 
+def test_trains_that_meet_go_by_their_numbers_whatever_the_windows() -> None:
+    """Trains of 2 frames, 10 ns apart, both from 0: 0 and 2 leave at 0, 1 and 3 at 10; on the line one by one."""
+    frames = numbered([frame(0, count=2, gap_ns=10, wire=60), frame(0, count=2, gap_ns=10, wire=60)])
+    for cuts in ((), (5,), (10,)):
+        got = run(network(LINKS["narrow"]), frames, cuts)
+        assert [(one.at_ns, one.number) for one in got] == [
+            (LATENCY + 60 * place, number) for place, number in enumerate((0, 2, 1, 3), start=1)]
+
+
 def test_after_slowness_frames_wait_for_those_before_them_and_no_longer() -> None:
     """At 900 ns a frame with latency 3000 arrives at 3900; from 1000 on it is 1000 again: 2000 + 500 i becomes 3900 or more."""
     slow = Fault("slow", {**ends, "latency_ns": 3_000}, 0, 1_000)
@@ -211,7 +224,7 @@ def test_frames_are_conserved_on_every_link_at_every_moment(
 ) -> None:
     """sent + duplicated = delivered + dropped by cause + under way, also with everything going wrong at once."""
     net = network(LINKS[name], port=port)
-    got = run(net, frames, cuts, [*faults, *slowness], check=balance)
+    got = run(net, frames, cuts, [*faults, *slowness], until=120_000, check=balance)
     tallies = net.tallies()
     assert sum(link["sent"] for link in tallies.values()) == sum(one[9] for one in frames)
     assert sum(link["delivered"] for link in tallies.values()) == len(got)
@@ -270,7 +283,7 @@ def test_bandwidth_puts_one_frame_on_the_line_after_another(sent: list[tuple[int
     assert times(run(network(LINKS["narrow"]), frames)) == expected
 
 
-@pytest.mark.parametrize("queue", [0, 1, 3, 10])
+@pytest.mark.parametrize("queue", [1, 3, 10])
 def test_a_full_queue_drops_what_comes_last(queue: int) -> None:
     """20 frames at once: one on the line, so many as the queue holds behind it, the others dropped."""
     net = network(LinkSettings(LATENCY, bandwidth_bps=FAST, queue=queue))
