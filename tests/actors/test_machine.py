@@ -1,0 +1,211 @@
+"""One machine, driven through its door alone: cutting time differently changes nothing, and bad bytes harm nobody."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scene import FRAMING, GIGABIT, MTU, RESERVE, SERVICE, A, B, C
+
+from actors.machine import Machine, MachineSettings, Swap
+from actors.network import LinkSettings, Network
+from protocol.errors import RemoteProtocolError
+from protocol.frame import VERSION, arrivals, cut, encode, encode_arrival
+from protocol.units import kib, mib, microseconds, milliseconds, seconds
+
+NAMES = ("A", "B", "C")
+LATENCY = microseconds(200)
+END = milliseconds(60)
+SWITCHES = {"none": frozenset[str](), "reserve": RESERVE}
+
+
+def machine(index: int, switches: frozenset[str] = frozenset(), refill: str = "e1000") -> Machine:
+    """A of 4 MiB swaps to C and has a service, B floods that, C serves."""
+    programs: dict[int, tuple[tuple[str, dict[str, Any]], ...]] = {
+        A: (
+            ("rank", {"working_set": mib(6), "touch": kib(512), "compute": milliseconds(2)}),
+            ("service", {"port": SERVICE, "sockets": 2, "pages": 4}),
+        ),
+        B: (("flood", {"to": (A,), "port": SERVICE, "rate": GIGABIT // 10, "payload": 1472, "flows": 2, "sockets": 2,
+                       "start_ns": milliseconds(10), "end_ns": milliseconds(40)}),),
+        C: (("swap-server", {}),),
+    }
+    return Machine(MachineSettings(
+        name=NAMES[index], index=index, memory=mib(4), kernel="linux-2.6.22",
+        switches=switches if index == A else frozenset(), reserve_pages=100 if switches else None, reserve_buffers=None,
+        min_free=kib(256), cpus=1, nic_rate_bps=GIGABIT, nic_ring=32, nic_refill=refill,
+        swap=Swap(C, mib(16), 16, 8, seconds(1.1)) if index == A else None, programs=programs[index], seed=1,
+        stall_after_ns=seconds(1), framing=FRAMING, mtu=MTU))
+
+
+class Record(NamedTuple):
+    """What A received in each window, and what it sent."""
+
+    inbound: tuple[tuple[int, bytes], ...]
+    outbound: bytes
+    digest: str
+
+
+@cache
+def record(name: str) -> Record:
+    """A, B and C for 60 ms, in windows of one latency of 0.2 ms."""
+    machines = [machine(index, SWITCHES[name]) for index in (A, B, C)]
+    network = Network(NAMES, LinkSettings(LATENCY), {}, 1)
+    inbound: list[tuple[int, bytes]] = []
+    sent: list[bytes] = []
+    for end in range(LATENCY, END + 1, LATENCY):
+        batches = network.deliver(end)
+        inbound.append((end, batches[A]))
+        out = [one.advance(end, batch) for one, batch in zip(machines, batches, strict=True)]
+        sent.append(out[A])
+        network.accept(out, end)
+    return Record(tuple(inbound), b"".join(sent), machines[A].sent_digest())
+
+
+def all_inbound(recorded: Record) -> bytes:
+    """Everything that A received, as one batch: batches are joined as they are."""
+    return b"".join(batch for _, batch in recorded.inbound)
+
+
+# -- windows ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_recorded_machine_swaps_and_is_flooded() -> None:
+    """Otherwise the tests below say little: pages out and in, and frames of the service."""
+    for name, switches in SWITCHES.items():
+        a = machine(A, switches)
+        a.advance(END, all_inbound(record(name)))
+        assert a.counters.pages_out > 100
+        assert a.counters.pages_in > 100
+        assert a.counters.delivered > 200
+        assert a.counters.lost_pages == 0
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_one_long_window_sends_what_many_short_ones_send(name: str) -> None:
+    """All inbound at once and one advance: the same bytes, the same digest."""
+    a = machine(A, SWITCHES[name])
+    assert a.advance(END, all_inbound(record(name))) == record(name).outbound
+    assert a.sent_digest() == record(name).digest
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, END), max_size=6))
+def test_advancing_in_steps_sends_what_advancing_at_once_sends(name: str, stops: list[int]) -> None:
+    """advance(a); advance(b) = advance(b), for any a, also twice to the same time."""
+    a = machine(A, SWITCHES[name])
+    out = [a.advance(0, all_inbound(record(name)))]
+    for stop in sorted(stops):
+        out.append(a.advance(stop))
+        assert a.next_ns() >= stop
+        assert a.advance(stop) == b""
+    out.append(a.advance(END))
+    assert b"".join(out) == record(name).outbound
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, END), min_size=1, max_size=6))
+def test_inbound_may_come_in_the_window_in_which_it_arrives_or_earlier(stops: list[int]) -> None:
+    """Each recorded batch is given at the last stop before its window begins."""
+    recorded = record("none")
+    a = machine(A)
+    out: list[bytes] = []
+    given = 0
+    for now, stop in zip([0, *sorted(stops)], [*sorted(stops), END], strict=True):
+        due = [batch for end, batch in recorded.inbound[given:] if end - LATENCY < stop]
+        given += len(due)
+        assert all(now <= at[0] for at in arrivals(b"".join(due)))
+        out.append(a.advance(stop, b"".join(due)))
+    assert b"".join(out) == recorded.outbound
+
+
+@given(st.lists(st.integers(1, END), min_size=1, max_size=5))
+def test_nothing_leaves_before_the_promised_time_unless_something_arrives(stops: list[int]) -> None:
+    """Without inbound, advancing to next_ns sends nothing."""
+    a = machine(A)
+    for stop in sorted(stops):
+        a.advance(stop)
+        if stop < a.next_ns() < END:
+            assert a.advance(a.next_ns()) == b""
+
+
+def test_what_a_machine_sends_bears_its_own_times_in_order() -> None:
+    """From its card, one frame behind the other, numbered without a gap."""
+    frames = [raw for raw, _ in cut(record("none").outbound)]
+    assert [frame[1] for frame in frames] == sorted(frame[1] for frame in frames)
+    number = 0
+    for frame in frames:
+        assert (frame[2], frame[3]) == (A, number)
+        number += frame[9]
+
+
+# -- bad bytes -------------------------------------------------------------------------------------------------------
+
+
+GOOD = encode_arrival(milliseconds(5), 0, 0, 0, 1, 0) + encode(
+    (VERSION, 0, B, 0, A, 1538, 1538, 1, SERVICE, 1, 0, (0, 1472, 0, 1, 1, ())))
+BAD = {
+    "cut off": GOOD[:-1],
+    "another version": GOOD[:8] + GOOD[8:].replace(b"\x9c\x01", b"\x9c\x02", 1),
+    "a byte too many": b"\x00",
+    "an arrival alone": encode_arrival(0, 0, 0, 0, 1, 0),
+    "no msgpack": b"\xc1",
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_inbound_raises_and_nothing_of_the_batch_is_taken(bad: str) -> None:
+    """Good frames before the bad bytes included; the machine goes on as if the batch had not been there."""
+    a = machine(A)
+    recorded = record("none")
+    half = [batch for end, batch in recorded.inbound if end <= END // 2]
+    out = a.advance(END // 2, b"".join(half))
+    for batch in (BAD[bad], GOOD + BAD[bad], all_inbound(recorded) + BAD[bad]):
+        with pytest.raises(RemoteProtocolError) as caught:
+            a.advance(END, batch)
+        assert caught.value.offset == len(batch) - len(BAD[bad])
+    out += a.advance(END, all_inbound(recorded)[len(b"".join(half)):])
+    assert out == recorded.outbound
+
+
+def test_a_refused_batch_is_counted() -> None:
+    """The counter `malformed`: one for each batch."""
+    a = machine(A)
+    for batch in BAD.values():
+        with pytest.raises(RemoteProtocolError):
+            a.advance(1, batch)
+    assert a.counters.malformed == len(BAD)
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_any_bytes_are_taken_whole_or_refused_whole(junk: bytes) -> None:
+    """A machine never falls over what arrives."""
+    a = machine(C)
+    try:
+        arrivals(GOOD + junk)
+    except RemoteProtocolError:
+        with pytest.raises(RemoteProtocolError):
+            a.advance(milliseconds(10), GOOD + junk)
+        a.advance(milliseconds(10))
+        assert a.counters.received == 0
+    else:
+        a.advance(milliseconds(10), GOOD + junk)
+        assert a.counters.received >= 1
+
+
+@pytest.mark.parametrize("message", [(), (1, 2), (1, None, 3), ("x", 2, 3), (1, 2, -3), (1, -2, 3), (1, 2, 1 << 32)],
+                         ids=repr)
+@pytest.mark.parametrize(("index", "port"), [(A, 800), (C, 2049)])
+def test_a_message_that_is_no_call_and_no_reply_is_dropped_and_never_a_crash(
+    index: int, port: int, message: tuple[Any, ...]
+) -> None:
+    """Anybody can flood the ports of the swap device and of the swap server, with calls of both lengths."""
+    one = machine(index)
+    for number, payload in enumerate((128, 1472)):
+        body = (0, payload, 0, 1, 1, message)
+        stamp = encode_arrival(milliseconds(5 * (number + 1)), 0, 0, 0, 1, 0)
+        frame = encode((VERSION, 0, B, number, index, 1538, 1538, 1, port, 1, 0, body))
+        one.advance(milliseconds(5 * number + 9), stamp + frame)
+        assert one.counters.received == number + 1
