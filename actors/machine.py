@@ -17,7 +17,7 @@ from actors.kernels import KERNELS
 from actors.memory.anonymous import AddressSpace
 from actors.memory.faults import Faults
 from actors.memory.reclaim import Reclaim
-from actors.memory.reserve import Node, find, machine_tree, receive_buffer_charge
+from actors.memory.reserve import Node, find, machine_tree, receive_charge
 from actors.memory.zone import Zone
 from actors.net.buffers import Buffers
 from actors.net.nic import Nic
@@ -30,6 +30,7 @@ from actors.programs.system import System
 from actors.programs.task import Progress, Task
 from actors.swap.device import SwapDevice
 from actors.swap.server import WARM_STAMP, SwapServer
+from protocol.errors import RemoteProtocolError
 from protocol.frame import Arrival, arrivals
 from protocol.ip import datagram_wire
 from protocol.rpc import CALL_PORT, HEADER, PAGE
@@ -177,7 +178,7 @@ class Machine:
             reply_frames=datagram_wire(HEADER + PAGE, settings.framing, settings.mtu)[0],
         )
         if settings.reserve_buffers is not None:
-            find(tree, "SKB data").limit = settings.reserve_buffers * receive_buffer_charge(self.kernel) + 1
+            find(tree, "SKB data").limit = settings.reserve_buffers * receive_charge(self.kernel) + 1
         return tree
 
     def _zone(self) -> Zone:
@@ -244,7 +245,12 @@ class Machine:
             self.zone.take_many(self.zone.high_mark, resident)
 
     def _take_in(self, inbound: bytes) -> None:
-        for arrival in arrivals(inbound):
+        try:
+            batch = arrivals(inbound)
+        except RemoteProtocolError:
+            self.counters.malformed += 1
+            raise
+        for arrival in batch:
             heappush(self._arrivals, arrival)
 
     # -- what others may see ----------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ Due = tuple[int, int, int, int, Piece]
 class Link:
     """One direction between two machines."""
 
-    __slots__ = ("base", "chance", "cuts", "destination", "free_ns", "held", "holds", "last_ns", "now", "overrides", "plain",
+    __slots__ = ("base", "chance", "cuts", "destination", "floor_ns", "free_ns", "held", "holds", "last_ns", "now", "overrides", "plain",
                  "source", "starts", "tally")
 
     def __init__(self, source: int, destination: int, settings: LinkSettings, seed: int, name: str) -> None:
@@ -97,7 +97,9 @@ class Link:
         self.free_ns = 0
         """When the link has put its last frame on the line."""
         self.last_ns = 0
-        """The latest arrival so far: first in, first out."""
+        """The latest arrival so far."""
+        self.floor_ns = 0
+        """No frame arrives before this. On a link of constant delay it is moved only when the delay changes."""
         self.starts: list[int] = []
         self.tally = Tally()
         self.chance = {what: Random(f"{seed}/network/{name}/{what}")
@@ -115,6 +117,7 @@ class Link:
         self._settle()
 
     def _settle(self) -> None:
+        self.floor_ns = self.last_ns
         values = {name: getattr(self.base, name) for name in LinkSettings.__dataclass_fields__}
         for change in self.overrides:
             values.update(change)
@@ -202,7 +205,7 @@ class Network:
             link = piece.link
             now = 1 if piece.count == 1 or not piece.gap_ns else -(-(until_ns - sent_ns) // piece.gap_ns)
             if not link.plain and leaving and now > 1:
-                now = min(now, 1 + max(0, leaving[0][0] - sent_ns) // piece.gap_ns)
+                now = min(now, max(1, -(-(leaving[0][0] - sent_ns) // piece.gap_ns)))
             if now < piece.count:
                 head = piece.split(now)
                 heappush(leaving, (sent_ns + now * piece.gap_ns, source, number + now, piece))
@@ -214,12 +217,22 @@ class Network:
                 self._cross(link, sent_ns, number, piece)
 
     def _travel(self, at_ns: int, number: int, piece: Piece) -> None:
+        """Frames that arrive at these times, but none before the link's floor: first in, first out."""
         link = piece.link
-        if at_ns < link.last_ns:
-            at_ns = link.last_ns
+        if at_ns < link.floor_ns:
+            late = piece.count
+            if piece.gap_ns:
+                late = min(late, -(-(link.floor_ns - at_ns) // piece.gap_ns))
+            if late < piece.count:
+                self._travel(at_ns, number, piece.split(late))
+                at_ns, number = at_ns + late * piece.gap_ns, number + late
+            else:
+                at_ns, piece.gap_ns = link.floor_ns, 0
         last_ns = at_ns + (piece.count - 1) * piece.gap_ns
         if last_ns > link.last_ns:
             link.last_ns = last_ns
+            if not link.plain:
+                link.floor_ns = last_ns
         heappush(self._under_way[link.destination], (at_ns, link.source, number, piece.copy, piece))
 
     def _cross(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
@@ -362,6 +375,7 @@ class Network:
             piece.gap_ns = 0
             heappush(heap, (now_ns, source, number, copy, piece))
             link.last_ns = max(link.last_ns, now_ns)
+            link.floor_ns = link.last_ns
 
     def _affected(self, verb: str, args: dict[str, Any]) -> list[Link]:
         if verb != "partition":

@@ -25,8 +25,10 @@ from cluster.engine import Engine, State
 from cluster.inline import InlineEngine
 from cluster.results import Outcome, Result
 from cluster.scenario import Scenario, load
+from cluster.scenario.resolve import cast_of
 from cluster.verdict import judge, wait_graph
 from cluster.views import MachineView
+from protocol.frame import KIND_NAMES
 from protocol.units import milliseconds
 
 Condition = str | Callable[["Cluster"], bool]
@@ -55,13 +57,14 @@ class Undo:
 
 
 class Cluster:
-    """A scenario under way. Times in whole ns, names as in the scenario."""
+    """A scenario under way. Times in whole ns, names as in the scenario; a counted NAME means all of them."""
 
     def __init__(self, scenario: Scenario, engine: Engine) -> None:
         self.scenario = scenario
         self.engine = engine
         self._resolved = scenario.resolved()
-        self._names = [one["name"] for one in self._resolved["machines"]]
+        self._cast = cast_of(scenario.words)
+        self._names = self._cast.names
         self._seen: tuple[Any, State] | None = None
         self._begun: list[tuple[str, int, Undo]] = []
 
@@ -105,10 +108,16 @@ class Cluster:
     # -- faults -----------------------------------------------------------------------------------------------------
 
     def partition(self, *groups: Names) -> Undo:
-        """Keep groups of machines apart; a single group from all the rest."""
+        """Keep groups of machines apart; those that are not named are a group too."""
         lists = [self._indexes(group) for group in groups]
-        rest = [index for index in range(len(self._names)) if not any(index in group for group in lists)]
-        return self._begin("partition", {"groups": [*lists, rest] if rest else lists})
+        named = [index for group in lists for index in group]
+        if len(named) != len(set(named)):
+            raise ValueError("a machine is in two groups: put each into one")
+        rest = [index for index in range(len(self._names)) if index not in named]
+        lists += [rest] if rest else []
+        if len(lists) < 2:
+            raise ValueError("nobody is on the other side: leave a machine out, or name several groups")
+        return self._begin("partition", {"groups": lists})
 
     def cut(self, source: Names, to: Names) -> Undo:
         """Lose all that goes in this direction."""
@@ -116,6 +125,8 @@ class Cluster:
 
     def hold(self, source: Names, to: Names, *, only: str | None = None) -> Undo:
         """Keep back what goes in this direction, or only one kind of it; released in order."""
+        if only is not None and only not in KIND_NAMES.values():
+            raise ValueError(f"there is no kind of packet {only!r}, only {', '.join(KIND_NAMES.values())}")
         return self._begin("hold", {**self._ends(source, to), "only": only})
 
     def slow(self, source: Names, to: Names, *, latency: int | None = None, jitter: int | None = None,
@@ -156,6 +167,8 @@ class Cluster:
 
     def __getitem__(self, name: str) -> MachineView:
         """One machine as it is now."""
+        if name not in self._names:
+            raise KeyError(self._unknown(name))
         return self.views()[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -234,16 +247,19 @@ class Cluster:
         if callable(condition):
             return condition
         claim = expectations.parse(condition)
-        return lambda cluster: all(met for met, _ in (expectations.judge(claim, cluster[name]) for name in claim.machines))
+        machines = [self._names[index] for index in self._indexes(claim.machines)]
+        return lambda cluster: expectations.judge_all(claim.about(machines), cluster.views())[0]
 
     def _indexes(self, names: Names) -> list[int]:
-        listed = [names] if isinstance(names, str) else sorted(names, key=self._index)
-        return [self._index(name) for name in listed]
+        """The machines that these names stand for, in the order of the scenario."""
+        listed = [names] if isinstance(names, str) else list(names)
+        for name in listed:
+            if name not in self._cast:
+                raise ValueError(self._unknown(name))
+        return sorted({index for name in listed for index in self._cast.indexes(name)})
 
-    def _index(self, name: str) -> int:
-        if name not in self._names:
-            raise ValueError(f"there is no machine {name!r} in this cluster, which has {', '.join(self._names)}")
-        return self._names.index(name)
+    def _unknown(self, name: str) -> str:
+        return f"there is no machine {name!r} in this cluster, which has {', '.join(self._cast.known())}"
 
     def _ends(self, source: Names, to: Names) -> dict[str, Any]:
         return {"from": self._indexes(source), "to": self._indexes(to)}
@@ -253,16 +269,17 @@ class Cluster:
         return min([network["latency_ns"], *(link.get("latency_ns", network["latency_ns"]) for link in network["links"])])
 
 
-def open_cluster(path: str | Path, *, engine: str = "inline", record: bool = False,
-                 set: Mapping[str, Any] | None = None, **top_level: Any) -> Cluster:
+def open_cluster(path: str | Path, *, engine: str = "inline", record: bool = False, machines_per_actor: int = 1,
+                 exchange: str = "graph", set: Mapping[str, Any] | None = None, **top_level: Any) -> Cluster:
     """Open a scenario, by file or as a text of several lines.
 
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
-    `ScenarioError` with all that is wrong. `engine="ray"` needs Ray to be started (`cluster.on_ray`).
+    `ScenarioError` with all that is wrong. `engine="ray"` needs Ray to be started (`cluster.on_ray.session`), and packs
+    `machines_per_actor`, with an `exchange` by "graph" or "calls". `record` keeps what is sent, in process only.
     """
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
     if engine == "inline":
         return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))
     from cluster.on_ray import RayEngine
 
-    return Cluster(scenario, RayEngine(scenario.resolved()))
+    return Cluster(scenario, RayEngine(scenario.resolved(), machines_per_actor=machines_per_actor, exchange=exchange))

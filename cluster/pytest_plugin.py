@@ -37,8 +37,8 @@ def netswap_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 def netswap(pytestconfig: pytest.Config, netswap_ray: Callable[[], None]) -> Iterator[Open]:
     """Open a scenario: `netswap(path, *, safeguards, seed, engine="inline", set={...}, **top_level_keys)`.
 
-    Paths are relative to pytest's rootdir; a text of several lines is a scenario itself. Returns a `Cluster`, closed when
-    the test ends.
+    Paths are relative to pytest's rootdir; a text of several lines is a scenario itself. `engine="ray"` takes
+    `machines_per_actor` and `exchange` too. Returns a `Cluster`, closed when the test ends.
     """
     from cluster.lab import open_cluster
 

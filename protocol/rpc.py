@@ -20,6 +20,8 @@ CALL_PORT: Final = 800
 SERVER_PORT: Final = 2049
 TIMEOUT_NS: Final = milliseconds(1100)
 DOUBLINGS: Final = 3
+STAMP_MAX: Final = 0xFFFFFFFF
+"""Stamps are kept in four bytes."""
 
 
 class Message(NamedTuple):
@@ -34,7 +36,8 @@ class Message(NamedTuple):
 
 def message(value: object) -> Message:
     """The message in a datagram's body; raises `LocalProtocolError` if it is none."""
-    if type(value) is not tuple or len(value) != 3 or tuple(map(type, value)) != (int, int, int):
+    whole = type(value) is tuple and tuple(map(type, value)) == (int, int, int)
+    if not whole or min(value) < 0 or value[2] > STAMP_MAX:  # type: ignore[call-overload,index]  # a tuple of int by now
         raise LocalProtocolError(f"an RPC message is (xid, page, stamp), not {value!r:.60}")
     return Message(*value)
 

@@ -10,6 +10,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Final
 
+from protocol.rpc import STAMP_MAX
+
 UNTOUCHED: Final = 0x00
 """Never written: the first touch gets a zeroed page."""
 SWAPPED: Final = 0x01
@@ -28,10 +30,10 @@ HOT: Final = RESIDENT | ACCESSED | DIRTY
 _ABSENT: Final = re.compile(rb"[\x00-\x0f]")
 _PRESENT: Final = re.compile(rb"[\x10-\xff]")
 _VICTIM: Final = re.compile(rb"[\x10\x50]")
+_ABSENT_STATES: Final = bytes(range(RESIDENT))
 _TOUCHED: Final = bytes([HOT])
 _READ: Final = bytes(state | ACCESSED if state & RESIDENT else state for state in range(256))
 _FORGET: Final = bytes(state & ~ACCESSED if state & RESIDENT else state for state in range(256))
-_STAMP_MAX: Final = 0xFFFFFFFF
 
 
 class AddressSpace:
@@ -61,7 +63,7 @@ class AddressSpace:
             self.states[start:end] = self.states[start:end].translate(_READ)
             return
         count = end - start
-        self.write_clock = stamp = self.write_clock % _STAMP_MAX + 1
+        self.write_clock = stamp = self.write_clock % STAMP_MAX + 1
         self.states[start:end] = _TOUCHED * count
         self.stamps[start:end] = array("I", [stamp]) * count
 
@@ -88,6 +90,10 @@ class AddressSpace:
         """The first resident page from `start` on; `pages` if there is none."""
         found = _PRESENT.search(self.states, start)
         return found.start() if found else self.pages
+
+    def residents(self, start: int, end: int) -> int:
+        """How many of pages [start, end) are resident."""
+        return len(self.states[start:end].translate(None, _ABSENT_STATES))
 
     def victim(self, start: int, end: int) -> tuple[int, int]:
         """(page, hand): the first page within [start, end) that may leave, and where the hand stands after it.
@@ -122,7 +128,7 @@ class Hand:
             space = self.spaces[self._space]
             start = space.next_resident(self._page)
             page, self._page = space.victim(start, min(space.pages, start + quota))
-            quota -= self._page - start
+            quota -= space.residents(start, self._page)
             if self._page >= space.pages:
                 self._space = (self._space + 1) % len(self.spaces)
                 self._page = 0

@@ -64,10 +64,10 @@ class Reclaim:
         zone = self._zone
         if not self.waiters and zone.take(zone.floors.kernel):
             return True
-        self._shrink(self._kernel.def_priority)
+        priority = self._scan(self._kernel.def_priority)
         if not self.waiters and zone.take(zone.floors.kernel):
             return True
-        waiter = Waiter(who, granted, self._kernel.def_priority - 1)
+        waiter = Waiter(who, granted, priority)
         self.waiters.append(waiter)
         zone.waiters = self.waiters
         self._events.after(self._kernel.reclaim_wait_ns, self._poll, waiter)
@@ -102,8 +102,7 @@ class Reclaim:
         """A direct reclaimer's wait is over: scan harder, and wait again; after the last priority start anew."""
         if waiter.served:
             return
-        self._shrink(waiter.priority)
-        waiter.priority = waiter.priority - 1 if waiter.priority else self._kernel.def_priority
+        waiter.priority = self._scan(waiter.priority)
         self._events.after(self._kernel.reclaim_wait_ns, self._poll, waiter)
         self._page_freed()
 
@@ -138,6 +137,19 @@ class Reclaim:
         self._kswapd(None)
 
     # -- what both do -----------------------------------------------------------------------------------------------
+
+    def _scan(self, priority: int) -> int:
+        """Passes down to the first that a wait follows, or that was enough; the priority of the next.
+
+        From the third priority below the first on, each pass is followed by a wait; after the last they start anew.
+        """
+        zone, first = self._zone, self._kernel.def_priority
+        while True:
+            self._shrink(priority)
+            waits = priority < first - 2
+            priority = priority - 1 if priority else first
+            if waits or zone.free > zone.floors.kernel:
+                return priority
 
     def _shrink(self, priority: int) -> None:
         """One pass of direct reclaim: a share of the list, until a cluster is freed."""

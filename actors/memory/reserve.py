@@ -63,19 +63,31 @@ class Node:
         self.usage = max(0, self.usage - size)
 
 
-def receive_buffer_charge(kernel: Kernel) -> int:
+def receive_charge(kernel: Kernel) -> int:
     """What one receive buffer is charged: its data and its head, each rounded up, in bytes."""
     return charge_of(kernel.rx_data) + charge_of(kernel.skb_head)
 
 
-def receive_buffers(kernel: Kernel, *, cover_fragments: bool, parked: int, reply_frames: int) -> int:
-    """How many emergency receive buffers must be allowed so that reception never stops.
+def held_fragments(kernel: Kernel, truesize: int) -> int:
+    """Fragments of this truesize that incomplete datagrams hold before any is evicted.
 
-    Those that incomplete datagrams may hold (the limit is tested before a fragment is added, so one more fits), those
-    that a ring which never drains keeps for ever, and the frames of the largest reply.
+    The limit is tested before a fragment is added, so one more fits, and one is in hand.
     """
-    held = kernel.fragment_high // kernel.rx_truesize + 2 if cover_fragments else 0
-    return held + parked + reply_frames
+    return kernel.fragment_high // truesize + 2
+
+
+def receive_limit(kernel: Kernel, *, cover_fragments: bool, parked: int, reply_frames: int) -> int:
+    """Bytes that emergency receive buffers may be charged so that reception never stops.
+
+    They are those that incomplete datagrams may hold (of full frames, or of short ones, which take more for their
+    truesize), those that a ring which never drains keeps for ever, and the frames of the largest reply.
+    """
+    held = 0
+    if cover_fragments:
+        short = charge_of(kernel.copy_data) + charge_of(kernel.skb_head)
+        held = max(held_fragments(kernel, kernel.rx_truesize) * receive_charge(kernel),
+                   held_fragments(kernel, kernel.copy_truesize) * short)
+    return held + (parked + reply_frames) * receive_charge(kernel)
 
 
 def machine_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, parked: int, reply_frames: int) -> Node:
@@ -83,20 +95,23 @@ def machine_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, parked: in
 
     `parked`: receive buffers that stay in the ring for ever (0 unless the ring never drains).
     """
-    buffers = receive_buffers(kernel, cover_fragments=cover_fragments, parked=parked, reply_frames=reply_frames)
-    data = Node("SKB data", limit=buffers * receive_buffer_charge(kernel) + 1)
+    limit = receive_limit(kernel, cover_fragments=cover_fragments, parked=parked, reply_frames=reply_frames)
+    data = Node("SKB data", limit=limit + 1)
     if cover_fragments:
-        data.children.append(Node("IPv4 fragment cache", kmalloc_pages(kernel.fragment_high, kernel, cpus)))
-    data.children.append(Node("receive ring", _buffer_pages(parked + reply_frames, kernel)))
+        cache = kmalloc_pages(kernel.fragment_high, kernel, cpus)
+        short = _pages(held_fragments(kernel, kernel.copy_truesize), kernel.copy_data, kernel)
+        data.children.append(Node("IPv4 fragment cache", cache))
+        data.children.append(Node("short fragments", max(0, short - cache)))
+    data.children.append(Node("receive ring", _pages(parked + reply_frames, kernel.rx_data, kernel)))
     routes = Node("IPv4 route cache", object_pages(kernel.route_entries, PAGE // kernel.route_entry, cpus))
     slots = object_pages(kernel.rpc_slots_max, PAGE // kernel.rpc_request, cpus)
     transmit = Node("network TX", children=[Node("transport", transmit_pages()), Node("RPC slots", slots)])
     return Node("total", children=[transmit, Node("network RX", children=[routes, data])])
 
 
-def _buffer_pages(buffers: int, kernel: Kernel) -> int:
-    """Pages that so many receive buffers fill."""
-    return -(-buffers * (kernel.rx_data + kernel.skb_head) // PAGE)
+def _pages(buffers: int, data: int, kernel: Kernel) -> int:
+    """Pages that so many buffers with data objects of this size fill, heads apart."""
+    return -(-buffers // (PAGE // data)) + -(-buffers // (PAGE // kernel.skb_head))
 
 
 def find(tree: Node, name: str) -> Node:

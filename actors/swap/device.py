@@ -17,6 +17,7 @@ from actors.memory.zone import Zone
 from actors.net.buffers import Buffers
 from actors.net.nic import Nic
 from actors.net.sockets import Datagram
+from protocol.errors import LocalProtocolError
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
 from protocol.ip import datagram_wire
 from protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, Message, message, retry_interval
@@ -90,7 +91,7 @@ class SwapDevice:
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Write a page to the server, as a reclaimer."""
         self.writeback += 1
-        self._send(self._request(space, page, write=True), floor=self._zone.floors.memalloc, entitled=True)
+        self._send(self._request(space, page, write=True), floor=self._atomic, entitled=True)
 
     def page_in(self, space: AddressSpace, page: int) -> None:
         """Read a page back, as the process that needs it."""
@@ -101,8 +102,11 @@ class SwapDevice:
             self._send(request, floor=self._atomic, entitled=self._entitled)
 
     def reply(self, datagram: Datagram) -> None:
-        """The server has answered."""
-        answer: Message = message(datagram.message)
+        """The server has answered; what is no answer is ignored."""
+        try:
+            answer: Message = message(datagram.message)
+        except LocalProtocolError:
+            return
         request = self.under_way.pop(answer.xid, None)
         if request is None:
             return

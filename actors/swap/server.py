@@ -8,6 +8,7 @@ from typing import Any, Final
 from actors.net.sockets import Datagram
 from actors.programs.system import System
 from actors.programs.task import BLOCKED, Program, Reason, Task
+from protocol.errors import LocalProtocolError
 from protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
 from protocol.rpc import HEADER, PAGE, SERVER_PORT, Message, message
 from protocol.units import seconds
@@ -91,7 +92,10 @@ class _Disk:
 
     def request(self, datagram: Datagram) -> None:
         """A page-out or page-in has arrived; one that is being served already, or has been written, is not done twice."""
-        said = message(datagram.message)
+        try:
+            said = message(datagram.message)
+        except LocalProtocolError:
+            return
         write = datagram.payload > HEADER
         key = (datagram.source, said.xid)
         if key in self._pending or len(self._pending) >= self._settings.queue:

@@ -12,8 +12,8 @@ from actors.memory.reserve import (
     kmalloc_pages,
     machine_tree,
     object_pages,
-    receive_buffer_charge,
-    receive_buffers,
+    receive_charge,
+    receive_limit,
     transmit_pages,
     walk,
 )
@@ -98,7 +98,7 @@ def test_a_charge_is_the_next_power_of_two(size: int) -> None:
 
 def test_a_full_receive_buffer_is_charged_what_it_really_takes() -> None:
     """1912 bytes from kmalloc-2048 and a head of 232 from 256: 2048 + 256 = 2304."""
-    assert charge_of(1912) + charge_of(232) == 2304 == receive_buffer_charge(KERNEL)
+    assert charge_of(1912) + charge_of(232) == 2304 == receive_charge(KERNEL)
 
 
 @given(st.integers(1, 10_000), st.lists(st.integers(1, 5000), max_size=30))
@@ -148,19 +148,20 @@ def test_an_unknown_node_is_a_key_error() -> None:
 
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_a_machines_tree_has_the_nodes_it_needs(cpus: int) -> None:
-    """IPv4 only: TX 32 + (16 + cpus), routes 1366 + cpus, fragments 128 + 12 cpus, and a reply of 3 frames: 2 pages."""
+    """IPv4 only: TX 32 + (16 + cpus), routes 1366 + cpus, fragments 128 + 12 cpus, and a reply of 3 frames."""
     tree = machine_tree(KERNEL, cpus, cover_fragments=True, parked=0, reply_frames=3)
     assert find(tree, "network TX").pages == 32 + 128 // REQUESTS_PER_PAGE + cpus
     assert find(tree, "IPv4 route cache").pages == -(-16_384 // ROUTES_PER_PAGE) + cpus
     assert find(tree, "IPv4 fragment cache").pages == 128 + 12 * cpus
-    assert find(tree, "receive ring").pages == -(-3 * 2304 // PAGE)
+    assert find(tree, "receive ring").pages == 2 + 1
     assert tree.pages == sum(node.own_pages for node in walk(tree))
 
 
 def test_without_cover_the_tree_has_no_fragment_cache() -> None:
-    """Its 140 pages are what the switch costs; the limit covers replies alone."""
+    """Its 140 pages, and what short fragments take beyond them, are what the switch costs."""
     covered, bare = (machine_tree(KERNEL, 1, cover_fragments=on, parked=0, reply_frames=3) for on in (True, False))
-    assert covered.pages - bare.pages == 140
+    short = 262_144 // KERNEL.copy_truesize + 2
+    assert covered.pages - bare.pages == max(140, -(-short // 4) + -(-short // 16))
     assert "IPv4 fragment cache" not in [node.name for node in walk(bare)]
 
 
@@ -174,17 +175,18 @@ def charges_that_fit(node: Node, charge: int) -> int:
 
 @pytest.mark.parametrize("cover", [True, False])
 @pytest.mark.parametrize("parked", [0, 200])
-def test_the_limit_lets_exactly_the_needed_receive_buffers_be_had(cover: bool, parked: int) -> None:
-    """Cache: floor(262144 / 1832) + 1 held and one in hand; plus the ring that never drains, plus the reply."""
-    needed = (262_144 // 1832 + 2 if cover else 0) + parked + 3
-    assert receive_buffers(KERNEL, cover_fragments=cover, parked=parked, reply_frames=3) == needed
+def test_the_limit_is_what_fragments_may_hold_the_ring_parks_and_a_reply_takes(cover: bool, parked: int) -> None:
+    """Cache: floor(262144 / truesize) + 1 held and one in hand, of full (2304 B) or short (1280 B) fragments."""
+    held = max((262_144 // 1832 + 2) * 2304, (262_144 // 488 + 2) * 1280) if cover else 0
+    limit = receive_limit(KERNEL, cover_fragments=cover, parked=parked, reply_frames=3)
+    assert limit == held + (parked + 3) * 2304
     tree = machine_tree(KERNEL, 1, cover_fragments=cover, parked=parked, reply_frames=3)
-    assert charges_that_fit(find(tree, "SKB data"), 2304) == needed
+    assert charges_that_fit(find(tree, "SKB data"), 2304) == limit // 2304
 
 
 @pytest.mark.parametrize("parked", [0, 200])
 def test_the_pages_hold_all_receive_buffers_that_the_limit_allows(parked: int) -> None:
-    """(145 + parked + 3) buffers of 2304 bytes, in pages, are no more than the node has."""
+    """The bytes of the limit, in pages, are no more than the node has."""
     tree = machine_tree(KERNEL, 1, cover_fragments=True, parked=parked, reply_frames=3)
     data = find(tree, "SKB data")
     assert charges_that_fit(data, 2304) * 2304 <= data.pages * PAGE
@@ -194,10 +196,7 @@ def test_the_pages_hold_all_receive_buffers_that_the_limit_allows(parked: int) -
     ("truesize", "real"),
     [
         pytest.param(1832, 2048 + 256, id="full fragments"),
-        pytest.param(
-            KERNEL.copy_truesize, KERNEL.copy_data + 256, id="short fragments",
-            marks=pytest.mark.xfail(reason="the limit is sized for full frames, and short ones are charged less truesize"),
-        ),
+        pytest.param(KERNEL.copy_truesize, KERNEL.copy_data + 256, id="short fragments"),
     ],
 )
 def test_a_cache_full_of_fragments_leaves_room_for_the_reply(truesize: int, real: int) -> None:

@@ -5,7 +5,7 @@ from math import isclose
 import pytest
 
 from actors.kernels import LINUX_2_6_22 as KERNEL
-from actors.memory.reserve import receive_buffer_charge, receive_buffers
+from actors.memory.reserve import receive_limit
 from protocol.units import milliseconds, seconds
 from scenes import RING, atomic_floor, min_pages, outage, seed
 
@@ -19,7 +19,7 @@ def test_what_non_critical_packets_hold_of_the_reserve_does_not_grow_with_the_fl
     cluster = netswap(seed(stop="100s", timeline=outage(lasts=f"{lasts}s")), safeguards="reserve")
     cluster.run_for(seconds(2 + lasts))
     a = cluster["A"]
-    limit = receive_buffers(KERNEL, cover_fragments=True, parked=0, reply_frames=3) * receive_buffer_charge(KERNEL)
+    limit = receive_limit(KERNEL, cover_fragments=True, parked=0, reply_frames=3)
     assert 0 < a.emergency_bytes_max <= limit
     assert a.emergency_bytes_max == netswap_after(netswap, 3).emergency_bytes_max
 
