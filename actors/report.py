@@ -84,7 +84,7 @@ def _timers(machine: Machine) -> list[tuple[str, int, int]]:
     born_ns = machine.stack.reassembly.oldest_ns()
     if born_ns is not None:
         timers.append(("fragment time-out", born_ns, -1))
-    if machine.nic.filled() < machine.nic.ring_size:
+    if machine.nic.watching:
         last, previous, *_ = [*machine.nic.watchdog_ns, -1, -1]
         timers.append(("watchdog", last, previous))
     return timers

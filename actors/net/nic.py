@@ -87,6 +87,11 @@ class Nic:
         self._out.clear()
         return out
 
+    @property
+    def watching(self) -> bool:
+        """Whether a refill has failed, and the watchdog will try again."""
+        return self._watchdog_due != NEVER
+
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def filled(self) -> int:
