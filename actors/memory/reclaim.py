@@ -54,6 +54,7 @@ class Reclaim:
         self._swap = swap
         self._serving = False
         self._poll_pending = False
+        zone.on_pressure(self.wake_kswapd)
         zone.on_free_with_waiters(self._page_freed)
 
     # -- whoever needs a page ---------------------------------------------------------------------------------------
@@ -61,8 +62,6 @@ class Reclaim:
     def obtain(self, who: str, granted: Callable[[], None]) -> bool:
         """A page for user space: True if it was had at once; otherwise `granted` is called when it has been found."""
         zone = self._zone
-        if zone.free <= zone.floors.low:
-            self.wake_kswapd()
         if not self.waiters and zone.take(zone.floors.kernel):
             return True
         self._shrink(self._kernel.def_priority)
@@ -79,11 +78,7 @@ class Reclaim:
         zone = self._zone
         if self.waiters:
             return 0
-        taken = zone.take_many(zone.floors.low, wanted)
-        if taken < wanted:
-            self.wake_kswapd()
-            taken += zone.take_many(zone.floors.kernel, wanted - taken)
-        return taken
+        return zone.take_many(zone.floors.kernel, wanted)
 
     def later(self, resume: Callable[[object], None]) -> None:
         """Let a process run on as soon as what is being done now has been done."""
@@ -102,8 +97,6 @@ class Reclaim:
             waiter = self.waiters.popleft()
             waiter.served = True
             waiter.granted()
-        if zone.free <= zone.floors.low:
-            self.wake_kswapd()
 
     def _poll(self, waiter: Waiter) -> None:
         """A direct reclaimer's wait is over: scan harder, and wait again; after the last priority start anew."""

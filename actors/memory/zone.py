@@ -43,7 +43,7 @@ def floors(min_pages: int, emergency: int = 0) -> Floors:
 class Zone:
     """Free pages of one machine. All counts in pages."""
 
-    __slots__ = ("_wake", "emergency", "floors", "free", "free_min", "min", "reserve_used", "reserve_used_max", "total",
+    __slots__ = ("_pressed", "_wake", "emergency", "floors", "free", "free_min", "min", "reserve_used", "reserve_used_max", "total",
                  "waiters")
 
     def __init__(self, total: int, min_pages: int, emergency: int = 0) -> None:
@@ -60,6 +60,7 @@ class Zone:
         self.waiters: Sized = ()
         """Those who wait for a page; anybody in it is to be woken when one is freed."""
         self._wake: Wake = _nobody
+        self._pressed: Wake = _nobody
 
     @property
     def low_mark(self) -> int:
@@ -71,6 +72,10 @@ class Zone:
         """kswapd works until free pages are above this."""
         return self.min + self.min // 2 + self.emergency
 
+    def on_pressure(self, pressed: Wake) -> None:
+        """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd."""
+        self._pressed = pressed
+
     def on_free_with_waiters(self, wake: Wake) -> None:
         """Call `wake` when a page is freed while somebody waits for one."""
         self._wake = wake
@@ -78,6 +83,8 @@ class Zone:
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free."""
         free = self.free
+        if free <= self.floors.low:
+            self._pressed()
         if free <= floor:
             return False
         self.free = free = free - 1
@@ -88,6 +95,8 @@ class Zone:
     def take_many(self, floor: int, wanted: int) -> int:
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
         taken = min(wanted, self.free - floor)
+        if wanted and self.free - wanted < self.floors.low:
+            self._pressed()
         if taken <= 0:
             return 0
         self.free -= taken
