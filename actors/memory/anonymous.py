@@ -26,6 +26,7 @@ DIRTY: Final = 0x40
 HOT: Final = RESIDENT | ACCESSED | DIRTY
 
 _ABSENT: Final = re.compile(rb"[\x00-\x0f]")
+_WRITTEN: Final = re.compile(rb"[^\x00]")
 _PRESENT: Final = re.compile(rb"[\x10-\xff]")
 _VICTIM: Final = re.compile(rb"[\x10\x50]")
 _TOUCHED: Final = bytes([HOT])
@@ -55,13 +56,22 @@ class AddressSpace:
         found = _ABSENT.search(self.states, start, end)
         return found.start() if found else end
 
+    def untouched(self, start: int, end: int) -> int:
+        """The first page within [start, end) that has been written; `end` if none has."""
+        found = _WRITTEN.search(self.states, start, end)
+        return found.start() if found else end
+
     def touch(self, start: int, end: int, *, write: bool) -> None:
         """Use resident pages [start, end)."""
         if not write:
             self.states[start:end] = self.states[start:end].translate(_READ)
             return
-        count = end - start
         self.write_clock = stamp = self.write_clock % _STAMP_MAX + 1
+        count = end - start
+        if count == 1:
+            self.states[start] = HOT
+            self.stamps[start] = stamp
+            return
         self.states[start:end] = _TOUCHED * count
         self.stamps[start:end] = array("I", [stamp]) * count
 

@@ -96,6 +96,7 @@ class Nic:
         at_ns, source, number, copy, count, gap, index, flags, frame = arrival
         events = self._events
         heap = events.heap
+        soon = events.soon
         woken = self._stack.woken
         end = index + count
         while True:
@@ -108,7 +109,7 @@ class Nic:
             at_ns += gap
             if index == end:
                 return None
-            if at_ns >= limit_ns or (heap and heap[0][0] <= at_ns):
+            if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 done = index - arrival[6]
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
 

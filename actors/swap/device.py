@@ -108,7 +108,7 @@ class SwapDevice:
             return
         self.last_reply_ns = self._events.now
         if request.slab is not None:
-            self._buffers.release([request.slab])
+            self._buffers.rpc.give(request.slab)
         if request.write:
             self.writeback -= 1
             self._counters.pages_out += 1
