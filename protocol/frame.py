@@ -69,7 +69,7 @@ Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
 """One stretch of a train as it reaches a machine: arrival of its first frame (ns), source, number, copy, frames, gap
 (ns), which frame of the train is its first, flags, frame. The first four order all arrivals, and never tie."""
 
-_HEAD: Final = (int,) * 11
+_TYPES: Final = ((int,) * 11) + (tuple,)
 _LIMITS: Final = (VERSION, TIME_MAX, SMALL_MAX, TIME_MAX, SMALL_MAX, SMALL_MAX, SMALL_MAX, PORT_MAX, PORT_MAX, SMALL_MAX,
                   TIME_MAX)
 _BODY_SIZES: Final = (3, 6)
@@ -161,7 +161,7 @@ def _unpacker(data: bytes) -> msgpack.Unpacker:
 
 def _fits(item: object) -> bool:
     """Whether a decoded msgpack value is a frame within all limits (two comparisons cover ten fields)."""
-    if type(item) is not tuple or len(item) != 12 or tuple(map(type, item[:11])) != _HEAD:
+    if type(item) is not tuple or tuple(map(type, item)) != _TYPES:
         return False
     version, sent, source, number, destination, wire, tail, kind, port, count, gap, body = item
     small = source | destination | wire | tail | count
@@ -171,7 +171,6 @@ def _fits(item: object) -> bool:
         and 0 < count
         and small <= SMALL_MAX
         and kind | port <= PORT_MAX
-        and type(body) is tuple
         and len(body) in _BODY_SIZES
     )
 

@@ -25,6 +25,7 @@ DIRTY: Final = 0x40
 """The swap server does not have these contents."""
 HOT: Final = RESIDENT | ACCESSED | DIRTY
 
+_COLD: Final = RESIDENT | DIRTY
 _ABSENT: Final = re.compile(rb"[\x00-\x0f]")
 _WRITTEN: Final = re.compile(rb"[^\x00]")
 _PRESENT: Final = re.compile(rb"[\x10-\xff]")
@@ -123,7 +124,17 @@ class Hand:
 
     def resident(self) -> int:
         """Pages on the list that the hand goes round."""
-        return sum(space.resident for space in self.spaces)
+        pages = 0
+        for space in self.spaces:
+            pages += space.resident
+        return pages
+
+    def at_dirty(self) -> bool:
+        """Whether the hand stands on a page that may leave once it has been written."""
+        if not self.spaces:
+            return False
+        space = self.spaces[self._space]
+        return space.states[self._page] == _COLD and self._page not in space.rewritten
 
     def victims(self, quota: int) -> Iterator[tuple[AddressSpace, int]]:
         """Those among the next `quota` resident pages that may leave, in order; at most two rounds."""
