@@ -131,12 +131,14 @@ def arrivals(data: bytes) -> list[Arrival]:
     unpacker = _unpacker(data)
     try:
         for stamp in unpacker:
-            if not _is_stamp(stamp):
-                raise RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {stamp!r:.60}", start)
+            if type(stamp) is not tuple or tuple(map(type, stamp)) != _ARRIVAL:
+                raise _refuse_stamp(stamp, start)
+            at_ns, copy, flags, first, count, gap = stamp
+            if not 0 < count or not 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX:
+                raise _refuse_stamp(stamp, start)
             frame = next(unpacker)
             if not _fits(frame):
                 raise _refuse(frame, start)
-            at_ns, copy, flags, first, count, gap = stamp
             if first + count > frame[9]:
                 raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
             result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
@@ -175,12 +177,9 @@ def _fits(item: object) -> bool:
     )
 
 
-def _is_stamp(item: object) -> bool:
-    """Whether a decoded msgpack value can stand before a frame."""
-    if type(item) is not tuple or len(item) != 6 or tuple(map(type, item)) != _ARRIVAL:
-        return False
-    at_ns, copy, flags, first, count, gap = item
-    return 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX and count > 0
+def _refuse_stamp(item: object, offset: int) -> RemoteProtocolError:
+    """What should stand before a frame does not."""
+    return RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {item!r:.60}", offset)
 
 
 def _refuse(item: object, offset: int) -> RemoteProtocolError:

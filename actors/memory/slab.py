@@ -68,12 +68,22 @@ class SlabCache:
 
     def take_many(self, count: int, floor: int) -> list[Run]:
         """So many objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
-        slab = self._top
-        if slab is not None and slab.free > count and not (self.reserved and self.guarded):
-            slab.free -= count
-            return [(slab, count)]
-        taken = [self.take(floor) for _ in range(count)]
-        return [(slab, 1) for slab in taken if slab is not None]
+        runs: list[Run] = []
+        while count > 0:
+            slab = self._top
+            if slab is None or (self.reserved and self.guarded):
+                slab = self.take(floor)
+                assert slab is not None, f"{self.name}: {count} objects more than there are pages for"
+                taken = 1
+            else:
+                free = slab.free
+                taken = count if count < free else free
+                slab.free = free - taken
+                if taken == free:
+                    self._uncover()
+            runs.append((slab, taken))
+            count -= taken
+        return runs
 
     def take_entitled(self, floor: int) -> Slab | None:
         """An object for a request that ignores the watermarks where `floor` refuses it."""

@@ -43,6 +43,24 @@ class Buffers:
             self.heads.give(head)
         return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
 
+    def plenty(self, pages: int) -> bool:
+        """Whether requests for so many pages would be met at once by everybody's measure."""
+        return self._zone.free > self._zone.floors.low + pages
+
+    def allocate_plenty(self, count: int) -> list[Buffer]:
+        """So many full receive buffers while there is plenty."""
+        kernel = self.kernel
+        floor = self._atomic
+        take_head = self.heads.take
+        take_data = self.receive.take
+        made: list[Buffer] = []
+        for _ in range(count):
+            head = take_head(floor)
+            data = take_data(floor)
+            assert head is not None and data is not None, "there was plenty"
+            made.append((data, head, kernel.rx_truesize, 0))
+        return made
+
     def _allocate_emergency(self, cache: SlabCache, truesize: int, reserve: Node) -> Buffer | None:
         charge = charge_of(cache.size) + charge_of(self.heads.size)
         if not reserve.charge(charge):

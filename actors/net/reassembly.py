@@ -67,6 +67,17 @@ class Reassembly:
         self._forget(key)
         return tuple(entry.buffers)
 
+    def has_room(self, key: tuple[int, int], frames: int, payload: int) -> bool:
+        """Whether so many received fragments are a whole datagram that nothing is known of, and none would evict another."""
+        room = self._kernel.fragment_high - self.truesize - frames * self._kernel.rx_truesize
+        return room >= 0 and key not in self.incomplete and frames == fragments(payload + UDP_HEADER, self._mtu)
+
+    def passed(self, buffers: tuple[Buffer, ...]) -> None:
+        """All fragments of a datagram have come one after the other; none of them has to wait."""
+        truesize = self.truesize + sum([buffer[2] for buffer in buffers])
+        if truesize > self.truesize_max:
+            self.truesize_max = truesize
+
     def oldest_ns(self) -> int | None:
         """When the oldest incomplete datagram's first fragment came."""
         return min((entry.born_ns for entry in self.incomplete.values()), default=None)
