@@ -32,7 +32,11 @@ class Events:
 
     def after(self, delay_ns: int, action: Action, argument: Any = None) -> None:
         """Let `action(argument)` happen `delay_ns` from now."""
-        self.at(self.now + delay_ns, action, argument)
+        if delay_ns > 0:
+            self._number = number = self._number + 1
+            heappush(self.heap, (self.now + delay_ns, number, action, argument))
+        else:
+            self.soon.append((action, argument))
 
     def next_ns(self) -> int:
         """When the next event happens; `NEVER` if there is none."""

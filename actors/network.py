@@ -207,13 +207,19 @@ class Network:
 
         Raises `RemoteProtocolError` if a batch is no stream of frames.
         """
+        links = self._links
         for batch in batches:
             if batch:
                 for frame, data in cut(batch):
-                    link = self._link(frame[2], frame[4])
+                    link = links.get((frame[2], frame[4])) or self._link(frame[2], frame[4])
+                    count = frame[9]
+                    piece = Piece(link, frame, data, 0, count, frame[10])
                     if not link.leaving:
+                        if (count == 1 or link.plain) and frame[1] + (count - 1) * frame[10] < until_ns:
+                            self._put(link, frame[1], frame[3], piece)
+                            continue
                         self._sending.append(link)
-                    heappush(link.leaving, (frame[1], frame[3], Piece(link, frame, data, 0, frame[9], frame[10])))
+                    heappush(link.leaving, (frame[1], frame[3], piece))
         for link in self._sending:
             self._send(link, until_ns)
         self._sending = [link for link in self._sending if link.leaving]
@@ -230,11 +236,15 @@ class Network:
                 head = piece.split(now)
                 heappush(leaving, (sent_ns + now * piece.gap_ns, number + now, piece))
                 piece = head
-            link.tally.sent += piece.count
-            if link.plain:
-                self._travel(sent_ns + link.now.latency_ns, number, piece)
-            else:
-                self._cross(link, sent_ns, number, piece)
+            self._put(link, sent_ns, number, piece)
+
+    def _put(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
+        """Put on a link what leaves its card from `sent_ns` on."""
+        link.tally.sent += piece.count
+        if link.plain:
+            self._travel(sent_ns + link.now.latency_ns, number, piece)
+        else:
+            self._cross(link, sent_ns, number, piece)
 
     def _travel(self, at_ns: int, number: int, piece: Piece) -> None:
         link = piece.link

@@ -8,6 +8,7 @@ In a batch *to* a machine each untouched frame is preceded by its *arrival*: whe
 which copy it is, flags, and which frames of the train they are.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -80,22 +81,19 @@ With step 0 the frames of a train are the fragments of one datagram; with step 1
 from ident.
 """
 _ARRIVAL: Final = (int,) * 6
-_pack = msgpack.Packer(autoreset=True).pack
+_pack: Final[Callable[[tuple[object, ...]], bytes]] = msgpack.Packer(autoreset=True).pack
 
 Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
 """A frame as msgpack gives it: the fields of `Frame`, without the names (naming costs more than decoding)."""
 
 
-def encode(frame: tuple[object, ...]) -> bytes:
-    """The bytes of one frame, given in the order of `Frame`."""
-    packed: bytes = _pack(frame)
-    return packed
+encode: Final = _pack
+"""The bytes of one frame, given as a tuple in the order of `Frame`."""
 
 
 def encode_arrival(at_ns: int, copy: int, flags: int, first: int, count: int, gap_ns: int) -> bytes:
     """What stands before an untouched frame in a batch to a machine."""
-    packed: bytes = _pack((at_ns, copy, flags, first, count, gap_ns))
-    return packed
+    return _pack((at_ns, copy, flags, first, count, gap_ns))
 
 
 def cut(data: bytes) -> list[tuple[Raw, bytes]]:

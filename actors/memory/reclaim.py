@@ -149,7 +149,7 @@ class Reclaim:
     def _pass(self, priority: int, enough: int) -> None:
         """Look at a share of the list, kswapd at twice the list, until `enough` pages are free or no request can be made."""
         kswapd = priority == _TWO_ROUNDS
-        if self._swap is not None and self.hand.at_dirty() and not self._swap.can_page_out():
+        if self._lacks_slot():
             self.wants_slot = self.wants_slot or kswapd
             return
         resident = self.hand.resident()
@@ -169,6 +169,13 @@ class Reclaim:
                 return
             if self._zone.free >= enough:
                 return
+            if self._lacks_slot():
+                self.wants_slot = self.wants_slot or kswapd
+                return
+
+    def _lacks_slot(self) -> bool:
+        """Whether the next page to leave has to be written, and cannot be now."""
+        return self._swap is not None and self.hand.at_dirty() and not self._swap.can_page_out()
 
     def _drop(self, space: AddressSpace, page: int) -> None:
         """A clean page leaves without a word: the server has its contents."""

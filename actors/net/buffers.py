@@ -76,11 +76,16 @@ class Buffers:
 
     def free(self, buffer: Buffer) -> None:
         """Give a receive buffer back."""
-        data, head, _, charge = buffer
-        data.cache.give(data)
-        self.heads.give(head)
-        if charge and self._reserve is not None:
-            self._reserve.uncharge(charge)
+        self.free_all((buffer,))
+
+    def free_all(self, buffers: tuple[Buffer, ...]) -> None:
+        """Give receive buffers back, in order."""
+        give_head = self.heads.give
+        for data, head, _, charge in buffers:
+            data.cache.give(data)
+            give_head(head)
+            if charge and self._reserve is not None:
+                self._reserve.uncharge(charge)
 
     def transmit(self, packets: int, floor: int, *, entitled: bool) -> list[Run] | None:
         """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""

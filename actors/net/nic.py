@@ -151,8 +151,7 @@ class Nic:
             self._stack.drop((buffer,), "corrupt")
         else:
             self._stack.input(frame, index, buffer)
-        if len(ring) < self.ring_size:
-            self._fill()
+        self._fill()
 
     def _copy(self) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""
@@ -172,7 +171,7 @@ class Nic:
     def _fill(self) -> None:
         """Refill empty descriptors; where memory is missing, leave it to the next frame or to the watchdog."""
         ring = self._ring
-        while len(ring) < self.ring_size:
+        for _ in range(self.ring_size - len(ring)):
             buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
             if buffer is None:
                 self._watch()

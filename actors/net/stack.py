@@ -121,15 +121,12 @@ class Stack:
         socket.charged -= datagram.truesize
         socket.queues.buffers -= len(buffers)
         self.noncritical -= len(buffers)
-        free = self._buffers.free
-        for buffer in buffers:
-            free(buffer)
+        self._buffers.free_all(buffers)
 
     def drop(self, buffers: tuple[Buffer, ...], cause: str) -> None:
         """Throw received frames away; their memory is free at once."""
         self._dropped[cause] += len(buffers)
-        for buffer in buffers:
-            self._buffers.free(buffer)
+        self._buffers.free_all(buffers)
 
     def _to_kernel(self, datagram: Datagram) -> None:
         handler = self._handlers.get(datagram.port)
@@ -142,9 +139,7 @@ class Stack:
                 self.drop(datagram.buffers, "no-memory")
                 return
         self._counters.delivered += len(datagram.buffers)
-        free = self._buffers.free
-        for buffer in datagram.buffers:
-            free(buffer)
+        self._buffers.free_all(datagram.buffers)
         handler(datagram)
 
     def _high_water(self, more: int = 0) -> None:
