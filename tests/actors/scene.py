@@ -21,7 +21,9 @@ GIGABIT = 1_000_000_000
 SERVICE = 9000
 MTU = 1500
 FRAMING = 38
-RESERVE = frozenset({"reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule", "fragment-cover", "tx-bound"})
+RESERVE = frozenset(
+    {"reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule", "fragment-cover", "tx-bound"}
+)
 
 
 @dataclass
@@ -47,8 +49,8 @@ class Host:
     def receive(self, frame: Raw, at_ns: int | None = None, flags: int = 0) -> None:
         """All frames of a train reach the card."""
         at_ns = self.events.now if at_ns is None else at_ns
-        rest = self.nic.receive((at_ns, frame[2], frame[3], 0, frame[9], frame[10], 0, flags, frame), at_ns + seconds(100))
-        assert rest is None
+        arrival = (at_ns, frame[2], frame[3], 0, frame[9], frame[10], 0, flags, frame)
+        assert self.nic.receive(arrival, at_ns + seconds(100)) is None
 
     def run_until(self, time_ns: int) -> None:
         """Let all events before that time happen."""
@@ -71,8 +73,8 @@ class Host:
 
     def device(self, in_flight: int = 32, timeout_ns: int = seconds(1.1)) -> SwapDevice:
         """A's swap device, with C as the server; its owner is still to be given."""
-        device = SwapDevice(self.events, self.zone, KERNEL, self.buffers, self.nic, self.counters, C, in_flight, timeout_ns,
-                            FRAMING, MTU, self.switches)
+        device = SwapDevice(self.events, self.zone, KERNEL, self.buffers, self.nic, self.counters, C, in_flight,
+                            timeout_ns, FRAMING, MTU, self.switches)
         self.stack.serve(800, device.reply, routed=frozenset({C}))
         return device
 

@@ -102,8 +102,10 @@ def test_looking_for_absent_and_for_resident_pages_agrees_with_looking_at_each(
     start = data.draw(st.integers(0, len(states)))
     end = data.draw(st.integers(start, len(states)))
     resident = [state in (CLEAN, CLEAN | ACCESSED, COLD, HOT) for state in states]
-    assert space.absent(start, end) == next((page for page in range(start, end) if not resident[page]), end)
-    assert space.next_resident(start) == next((page for page in range(start, len(states)) if resident[page]), len(states))
+    absent = [page for page in range(start, end) if not resident[page]]
+    present = [page for page in range(start, len(states)) if resident[page]]
+    assert space.absent(start, end) == min(absent, default=end)
+    assert space.next_resident(start) == min(present, default=len(states))
 
 
 # -- leaving ---------------------------------------------------------------------------------------------------------

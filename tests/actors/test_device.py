@@ -5,7 +5,7 @@ from itertools import islice, takewhile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scene import C, KERNEL, Host, answer, host, udp
+from scene import KERNEL, C, Host, answer, host, udp
 
 from actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressSpace
 from actors.memory.faults import Faults
@@ -161,7 +161,7 @@ def test_page_outs_stop_above_5_5_percent_of_memory() -> None:
 
 
 @pytest.mark.parametrize(("asked", "bound", "allowed"), [(1000, True, 128), (1000, False, 1000), (16, True, 16)])
-def test_the_transmit_bound_allows_no_more_than_the_reserve_was_sized_for(asked: int, bound: bool, allowed: int) -> None:
+def test_the_transmit_bound_is_what_the_reserve_was_sized_for(asked: int, bound: bool, allowed: int) -> None:
     """The largest slot table: 128 requests."""
     scene = Scene(*["tx-bound"] * bound, in_flight=asked)
     assert scene.device.in_flight == allowed
@@ -304,7 +304,7 @@ def test_at_the_atomic_floor_a_page_in_needs_the_right_to_the_reserve(access: bo
 
 
 def test_with_the_slab_rule_reception_gets_nothing_of_a_page_that_a_reclaimer_took_below_the_floor() -> None:
-    """PF_MEMALLOC ignored the watermarks for it: a GFP_ATOMIC request must fail as a page allocation would (facts 2.5)."""
+    """PF_MEMALLOC ignored the watermarks for it: GFP_ATOMIC must fail as a page allocation would (facts 2.5)."""
     scene = starved("slab-rule")
     a = scene.a
     floor = a.zone.floors.atomic

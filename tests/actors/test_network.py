@@ -136,12 +136,12 @@ def fault_of(verb: str, args: dict[str, Any], span: tuple[int, int]) -> Fault:
 ends = {"from": B, "to": A}
 faults = st.lists(
     st.one_of(
-        st.builds(fault_of, st.just("partition"), st.sampled_from(({"groups": [[A], [B, C]]}, {"groups": [[B], [A, C]]})),
-                  spans),
+        st.builds(fault_of, st.just("partition"),
+                  st.sampled_from(({"groups": [[A], [B, C]]}, {"groups": [[B], [A, C]]})), spans),
         st.builds(fault_of, st.just("cut"), st.sampled_from((ends, {"from": C, "to": A}, {"from": [B, C], "to": A})),
                   spans),
-        st.builds(fault_of, st.just("hold"), st.sampled_from((ends, {**ends, "only": "udp"}, {**ends, "only": "page-in"})),
-                  spans),
+        st.builds(fault_of, st.just("hold"),
+                  st.sampled_from((ends, {**ends, "only": "udp"}, {**ends, "only": "page-in"})), spans),
         st.builds(fault_of, st.just("lossy"), st.just({**ends, "rate_ppm": 500_000}), spans),
         st.builds(fault_of, st.just("duplicate"), st.just({**ends, "rate_ppm": 500_000}), spans),
         st.builds(fault_of, st.just("reorder"), st.just({**ends, "rate_ppm": 500_000}), spans),
@@ -149,9 +149,8 @@ faults = st.lists(
     max_size=4,
 )
 slowness = st.lists(
-    st.builds(fault_of, st.just("slow"),
-              st.sampled_from(({**ends, "latency_ns": 5_000}, {**ends, "jitter_ns": 3_000}, {**ends, "bandwidth_bps": FAST})),
-              spans),
+    st.builds(fault_of, st.just("slow"), st.sampled_from(
+        ({**ends, "latency_ns": 5_000}, {**ends, "jitter_ns": 3_000}, {**ends, "bandwidth_bps": FAST})), spans),
     min_size=1, max_size=2,
 )
 
@@ -161,13 +160,17 @@ slowness = st.lists(
 
 @pytest.mark.parametrize("name", LINKS)
 @given(traffic, window_cuts)
-def test_the_same_frames_give_the_same_deliveries_for_any_windows(name: str, frames: list[Raw], cuts: list[int]) -> None:
+def test_the_same_frames_give_the_same_deliveries_for_any_windows(
+    name: str, frames: list[Raw], cuts: list[int]
+) -> None:
     """Times, copies and flags of every single frame; so a run that is paused is the same run."""
     assert run(network(LINKS[name]), frames, cuts) == run(network(LINKS[name]), frames)
 
 
 @given(traffic, window_cuts, st.sampled_from((1, 3, 1000)))
-def test_a_switch_port_gives_the_same_deliveries_for_any_windows(frames: list[Raw], cuts: list[int], queue: int) -> None:
+def test_a_switch_port_gives_the_same_deliveries_for_any_windows(
+    frames: list[Raw], cuts: list[int], queue: int
+) -> None:
     """One port in front of each machine, shared by its senders."""
     port = (FAST, queue)
     assert run(network(port=port), frames, cuts) == run(network(port=port), frames)
@@ -207,7 +210,7 @@ def test_trains_that_meet_go_by_their_numbers_whatever_the_windows() -> None:
 
 
 def test_after_slowness_frames_wait_for_those_before_them_and_no_longer() -> None:
-    """At 900 ns a frame with latency 3000 arrives at 3900; from 1000 on it is 1000 again: 2000 + 500 i becomes 3900 or more."""
+    """Sent at 900 with latency 3000: there at 3900; then it is 1000 again: 2000 + 500 i, but not before 3900."""
     slow = Fault("slow", {**ends, "latency_ns": 3_000}, 0, 1_000)
     frames = numbered([frame(900), frame(1_000, count=6, gap_ns=500)])
     expected = [3_900, *(max(3_900, 1_000 + 500 * index + LATENCY) for index in range(6))]
@@ -220,7 +223,8 @@ def test_after_slowness_frames_wait_for_those_before_them_and_no_longer() -> Non
 
 @given(traffic, window_cuts, faults, slowness, st.sampled_from(list(LINKS)), st.sampled_from((None, (FAST, 2))))
 def test_frames_are_conserved_on_every_link_at_every_moment(
-    frames: list[Raw], cuts: list[int], faults: list[Fault], slowness: list[Fault], name: str, port: tuple[int, int] | None
+    frames: list[Raw], cuts: list[int], faults: list[Fault], slowness: list[Fault], name: str,
+    port: tuple[int, int] | None,
 ) -> None:
     """sent + duplicated = delivered + dropped by cause + under way, also with everything going wrong at once."""
     net = network(LINKS[name], port=port)
@@ -454,7 +458,8 @@ def test_slow_keeps_the_fate_of_what_is_under_way() -> None:
 
 def test_the_fault_that_began_last_is_in_force() -> None:
     """Latency 5000 from 0, 2000 from 1000 to 4000; then 5000 again until 8000."""
-    both = [Fault("slow", {**ends, "latency_ns": 5_000}, 0, 8_000), Fault("slow", {**ends, "latency_ns": 2_000}, 1_000, 4_000)]
+    both = [Fault("slow", {**ends, "latency_ns": 5_000}, 0, 8_000),
+            Fault("slow", {**ends, "latency_ns": 2_000}, 1_000, 4_000)]
     got = run(network(), numbered(frame(at_ns) for at_ns in (3_500, 7_000, 20_000)), (), both)
     assert times(got) == [5_500, 12_000, 21_000]
 

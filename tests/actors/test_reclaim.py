@@ -100,7 +100,7 @@ def test_kswapd_stops_above_the_high_mark_and_not_before() -> None:
 
 
 def test_between_the_marks_kswapd_goes_on_if_it_is_awake_and_sleeps_on_if_it_sleeps() -> None:
-    """Hysteresis: answers bring free from 79 over 80 to 97; only then it sleeps; requests down to 81 leave it asleep."""
+    """Hysteresis: answers bring free from 79 to 97, only then it sleeps; requests down to 80 leave it asleep."""
     swap = Swap(slots=1)
     scene = Scene([COLD] * 100, free=80, swap=swap)
     scene.ask("rank 0")

@@ -196,7 +196,7 @@ def test_the_pages_hold_all_receive_buffers_that_the_limit_allows(parked: int) -
     ids=["full fragments", "short fragments"],
 )
 def test_a_cache_full_of_fragments_leaves_room_for_the_reply(truesize: int, real: int) -> None:
-    """The cache holds floor(262144 / truesize) + 1 fragments and one in hand before any is evicted; then 3 of a reply."""
+    """floor(262144 / truesize) + 1 fragments are held, and one is in hand, before any is evicted; then 3 of a reply."""
     data = find(machine_tree(KERNEL, 1, cover_fragments=True, parked=0, reply_frames=3), "SKB data")
     held = 262_144 // truesize + 2
     assert sum(data.charge(real) for _ in range(held)) == held

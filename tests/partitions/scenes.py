@@ -26,7 +26,7 @@ machines:
     swap: {{server: C, size: {4 * memory}MiB, readahead: 1{swap}}}
 {a}
     programs:
-      - rank: {{working_set: {memory * 5 // 4}MiB, touch: 1MiB, compute: 20ms{rank}}}
+      - rank: {{working_set: {memory * 5 // 4}MiB, touch: {memory // 16}MiB, compute: 20ms{rank}}}
       - service: {{port: 9000, sockets: {sockets}, pages: 64{service}}}
   B:
     programs: [{{flood: {{to: "A:9000", rate: {rate}, payload: 1472B, from: {flood_from}{flood}}}}}]
