@@ -37,6 +37,7 @@ COUNTERS: Final = {
     "progress": "what the programs count: pages touched, messages, requests, frames, beats",
     "received": "frames that reached this machine",
     "delivered": "frames handed to a socket or to the kernel's own user of them",
+    "socket_frames": "frames that wait in ordinary sockets now",
     "held": "fragments that wait for the rest of their datagrams",
     "malformed": "batches refused by the decoder",
 }

@@ -33,6 +33,8 @@ class Kernel:
     """The slab object of a card's receive buffer (drivers/net/e1000: 1912 bytes come from kmalloc-2048)."""
     rx_truesize: int
     """What a socket is charged for a received frame: the aligned buffer and the head, not the shared info."""
+    rx_refill_batch: int
+    """Descriptors are refilled so many at a time (E1000_RX_BUFFER_WRITE)."""
     copybreak: int
     """Frames shorter than this are copied into a small buffer (drivers/net/e1000, tg3)."""
     copy_data: int
@@ -77,6 +79,7 @@ LINUX_2_6_22: Final = Kernel(
     skb_head_charge=232,
     rx_data=2048,
     rx_truesize=1600 + 232,
+    rx_refill_batch=16,
     copybreak=256,
     copy_data=1024,
     copy_truesize=256 + 232,

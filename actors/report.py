@@ -50,6 +50,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "progress": sum(task.progress.count for task in machine.tasks),
         "received": counted.received,
         "delivered": counted.delivered,
+        "socket_frames": stack.noncritical,
         "held": stack.reassembly.frames,
         "malformed": counted.malformed,
     }

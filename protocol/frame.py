@@ -8,6 +8,7 @@ In a batch *to* a machine each untouched frame is preceded by its *arrival*: whe
 which copy it is, flags, and which frames of the train they are.
 """
 
+import reprlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -81,6 +82,8 @@ With step 0 the frames of a train are the fragments of one datagram; with step 1
 from ident.
 """
 _ARRIVAL: Final = (int,) * 6
+_FRAGMENT_BODY: Final = (int, int, tuple)
+_DATAGRAM_BODY: Final = ((int,) * 5) + (tuple,)
 _pack: Final[Callable[[tuple[object, ...]], bytes]] = msgpack.Packer(autoreset=True).pack
 
 Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
@@ -132,11 +135,13 @@ def arrivals(data: bytes) -> list[Arrival]:
             if type(stamp) is not tuple or tuple(map(type, stamp)) != _ARRIVAL:
                 raise _refuse_stamp(stamp, start)
             at_ns, copy, flags, first, count, gap = stamp
-            if not 0 < count or not 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX:
+            if count < 1 or not 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX:
                 raise _refuse_stamp(stamp, start)
             frame = next(unpacker)
             if not _fits(frame):
                 raise _refuse(frame, start)
+            if not _body_fits(frame[7], frame[11]):
+                raise RemoteProtocolError(f"no stack can read the body {_shown(frame[11])}", start)
             if first + count > frame[9]:
                 raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
             result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
@@ -168,29 +173,48 @@ def _fits(item: object) -> bool:
     return (
         version == VERSION
         and 0 <= (sent | number | gap | small | kind | port) <= TIME_MAX
-        and 0 < count
+        and count > 0
         and small <= SMALL_MAX
         and kind | port <= PORT_MAX
         and len(body) in _BODY_SIZES
     )
 
 
+def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
+    """Whether a frame's body is what its kind says: fragments of a datagram, or a whole one."""
+    if kind & FRAGMENT:
+        if tuple(map(type, body)) != _FRAGMENT_BODY:
+            return False
+        ident, step, body = body
+        if not 0 <= ident <= PORT_MAX or step not in (0, 1):
+            return False
+    if tuple(map(type, body)) != _DATAGRAM_BODY:
+        return False
+    port, payload, flow, flows, ports, _ = body
+    return 0 <= (port | payload | flow | flows | ports) <= TIME_MAX and flows > 0 and ports > 0
+
+
+def _shown(value: object) -> str:
+    """A value in a message: short, however deep it is."""
+    return reprlib.repr(value)
+
+
 def _refuse_stamp(item: object, offset: int) -> RemoteProtocolError:
     """What should stand before a frame does not."""
-    return RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {item!r:.60}", offset)
+    return RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {_shown(item)}", offset)
 
 
 def _refuse(item: object, offset: int) -> RemoteProtocolError:
     """Say which field of a frame is wrong."""
     if not isinstance(item, tuple) or len(item) != 12:
-        return RemoteProtocolError(f"a frame is an array of 12, not {item!r:.60}", offset)
+        return RemoteProtocolError(f"a frame is an array of 12, not {_shown(item)}", offset)
     if item[0] != VERSION:
-        return RemoteProtocolError(f"unknown version {item[0]!r:.20}; this is version {VERSION}", offset)
+        return RemoteProtocolError(f"unknown version {_shown(item[0])}; this is version {VERSION}", offset)
     for name, value, most in zip(Frame._fields, item, _LIMITS, strict=False):
         if type(value) is not int:
-            return RemoteProtocolError(f"{name} is {value!r:.40}, not an integer", offset)
+            return RemoteProtocolError(f"{name} is {_shown(value)}, not an integer", offset)
         if not 0 <= value <= most:
             return RemoteProtocolError(f"{name} {value} is not within 0 to {most}", offset)
     if item[9] == 0:
         return RemoteProtocolError("count 0: a train has at least one frame", offset)
-    return RemoteProtocolError(f"body {item[11]!r:.60} is not an array of 3 or 6", offset)
+    return RemoteProtocolError(f"body {_shown(item[11])} is not an array of 3 or 6", offset)

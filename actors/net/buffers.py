@@ -5,6 +5,9 @@ the machine has a swap socket with access to the reserve, it is charged to the r
 Such a buffer is flagged *emergency*.
 """
 
+from collections.abc import Iterator
+from itertools import repeat
+
 from actors.kernels import Kernel
 from actors.memory.reserve import Node, charge_of
 from actors.memory.slab import Run, Slab, SlabCache
@@ -47,19 +50,11 @@ class Buffers:
         """Whether requests for so many pages would be met at once by everybody's measure."""
         return self._zone.free > self._zone.floors.low + pages
 
-    def allocate_plenty(self, count: int) -> list[Buffer]:
+    def allocate_plenty(self, count: int) -> Iterator[Buffer]:
         """So many full receive buffers while there is plenty."""
-        kernel = self.kernel
-        floor = self._atomic
-        take_head = self.heads.take
-        take_data = self.receive.take
-        made: list[Buffer] = []
-        for _ in range(count):
-            head = take_head(floor)
-            data = take_data(floor)
-            assert head is not None and data is not None, "there was plenty"
-            made.append((data, head, kernel.rx_truesize, 0))
-        return made
+        heads = self.heads.take_many(count, self._atomic)
+        data = self.receive.take_many(count, self._atomic)
+        return zip(_each(data), _each(heads), repeat(self.kernel.rx_truesize), repeat(0))
 
     def _allocate_emergency(self, cache: SlabCache, truesize: int, reserve: Node) -> Buffer | None:
         charge = charge_of(cache.size) + charge_of(self.heads.size)
@@ -104,3 +99,7 @@ class Buffers:
         """The card has sent them."""
         for slab, count in runs:
             slab.cache.give(slab, count)
+
+
+def _each(runs: list[Run]) -> list[Slab]:
+    return [slab for slab, count in runs for _ in range(count)]

@@ -1,8 +1,8 @@
 """The card: a ring of receive buffers, and one transmitter.
 
-Two rules for the ring (drivers/net/e1000, drivers/net/tg3.c of 2.6.22). `e1000`: the received buffer is passed up, then a
-replacement is allocated; where that fails the descriptor stays empty, the ring drains, and a watchdog tries again every
-2 s. `tg3`: the replacement is allocated first; where that fails the frame is dropped and its buffer stays in the ring,
+Two rules for the ring (drivers/net/e1000, drivers/net/tg3.c of 2.6.22). `e1000`: received buffers are passed up, and once
+16 descriptors are empty, or all, they are refilled; where that fails they stay empty, the ring drains, and a watchdog
+tries again every 2 s. `tg3`: the replacement is allocated first; where that fails the frame is dropped and its buffer stays in the ring,
 which never drains. Both copy short frames into a buffer of their own.
 
 The ring's buffers are outside free memory: they are allocated when the card is brought up.
@@ -43,6 +43,8 @@ class Nic:
         self._out: list[bytes] = []
         self._idle_ns = 0
         self._keeps_ring = refill == "tg3"
+        self._cleaned = 0
+        """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
         self._fill()
 
@@ -103,7 +105,7 @@ class Nic:
             last_ns = at_ns + (count - 1) * gap
             if last_ns < limit_ns and not (heap and heap[0][0] <= last_ns) and self._is_easy(frame):
                 events.now = last_ns
-                self._datagram(frame, count)
+                self._datagram(frame)
                 while woken:
                     woken.pop(0)()
                 return None
@@ -123,19 +125,18 @@ class Nic:
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
 
     def _is_easy(self, frame: Raw) -> bool:
-        """Whether the fragments of this datagram would meet a full ring, no lack of memory and no short frame."""
-        return (not self._keeps_ring and len(self._ring) == self.ring_size >= frame[9] and frame[6] >= self._kernel.copybreak
-                and self._buffers.plenty(2 * frame[9]) and self._stack.expects(frame))
+        """Whether the fragments of this datagram need nothing but the ring's own buffers, up to the next refill."""
+        count = frame[9]
+        return (not self._keeps_ring and count + self._cleaned <= self._kernel.rx_refill_batch and count < len(self._ring)
+                and frame[6] >= self._kernel.copybreak and self._stack.expects(frame))
 
-    def _datagram(self, frame: Raw, count: int) -> None:
+    def _datagram(self, frame: Raw) -> None:
         """Receive all fragments of a datagram, as one by one."""
-        ring = self._ring
-        buffers = self._buffers
-        self._counters.received += count
-        filled = tuple([ring.popleft() for _ in range(count)])
-        ring.extend(buffers.allocate_plenty(count - 1))
-        self._stack.input_whole(frame, filled)
-        ring.extend(buffers.allocate_plenty(1))
+        self._counters.received += frame[9]
+        buffers = tuple([self._take() for _ in range(frame[9])])
+        self._stack.input_whole(frame, buffers)
+        if self._cleaned >= self._kernel.rx_refill_batch:
+            self._fill()
 
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
         ring = self._ring
@@ -151,27 +152,37 @@ class Nic:
             self._stack.drop((buffer,), "corrupt")
         else:
             self._stack.input(frame, index, buffer)
-        self._fill()
+        if self._cleaned >= self._kernel.rx_refill_batch or (self._cleaned and not ring):
+            self._fill()
 
     def _copy(self) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""
         buffer = self._buffers.allocate(self._buffers.copies, self._kernel.copy_truesize)
-        return buffer if buffer is not None or self._keeps_ring else self._ring.popleft()
+        return buffer if buffer is not None or self._keeps_ring else self._take()
 
     def _replace(self) -> Buffer | None:
         """The ring's next buffer; a driver that keeps its ring gives it away only for another."""
         if not self._keeps_ring:
-            return self._ring.popleft()
+            return self._take()
         new = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
         if new is None:
             return None
         self._ring.append(new)
         return self._ring.popleft()
 
+    def _take(self) -> Buffer:
+        self._cleaned += 1
+        return self._ring.popleft()
+
     def _fill(self) -> None:
-        """Refill empty descriptors; where memory is missing, leave it to the next frame or to the watchdog."""
+        """Refill all empty descriptors; where memory is missing, leave it to the next batch or to the watchdog."""
         ring = self._ring
-        for _ in range(self.ring_size - len(ring)):
+        self._cleaned = 0
+        missing = self.ring_size - len(ring)
+        if self._buffers.plenty(2 * missing):
+            ring.extend(self._buffers.allocate_plenty(missing))
+            return
+        for _ in range(missing):
             buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
             if buffer is None:
                 self._watch()

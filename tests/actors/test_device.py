@@ -1,0 +1,323 @@
+"""A's side of swap: when requests are sent, how many, from which memory, and what an answer does."""
+
+from itertools import islice, takewhile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scene import KERNEL, C, Host, answer, host, udp
+
+from actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressSpace
+from actors.memory.faults import Faults
+from actors.memory.reclaim import Reclaim
+from actors.memory.slab import Slab
+from actors.swap.device import SwapDevice
+from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, Frame
+from protocol.rpc import transmission_times
+from protocol.units import milliseconds, seconds
+
+REQUEST_WIRE = 128 + 8 + 20 + 38
+PAGE_WIRE = 4096 + 128 + 8 + 3 * (20 + 38)
+
+
+class Owner:
+    """Notes what the device reports."""
+
+    def __init__(self) -> None:
+        self.written: list[int] = []
+        self.read: list[tuple[int, int]] = []
+        self.slots = 0
+
+    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """A page-out has been answered."""
+        self.written.append(page)
+
+    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """A page-in has been answered."""
+        self.read.append((page, stamp))
+
+    def slot_free(self) -> None:
+        """Another request may start."""
+        self.slots += 1
+
+
+class Scene:
+    """A machine with a swap device and a rank of 1000 pages, whose numbers in the swap space begin at 500."""
+
+    def __init__(self, *switches: str, in_flight: int = 32, timeout_ns: int = seconds(1.1), ring: int = 32) -> None:
+        self.a: Host = host(*switches, ring=ring, emergency=100 if "reserve-access" in switches else 0,
+                            emergency_bytes=1 << 20)
+        self.device: SwapDevice = self.a.device(in_flight, timeout_ns)
+        self.owner = Owner()
+        self.device.owner = self.owner
+        self.space = AddressSpace("rank 0", 500, 1000)
+        self.space.warm(500, 7)
+
+    def answer(self, request: Frame, stamp: int | None = None) -> None:
+        """C's reply reaches the card."""
+        self.a.receive(answer(request, stamp))
+
+
+# -- when ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("timeout_ns", [seconds(1.1), milliseconds(100)])
+@pytest.mark.parametrize("write", [True, False])
+def test_a_request_that_is_not_answered_is_sent_on_the_grid(write: bool, timeout_ns: int) -> None:
+    """0, 1, 3, 7, 15, 16, 18 ... time-outs: for NFS over UDP 0, 1.1, 3.3, 7.7, 16.5, 17.6, 19.8, 24.2, 33.0 s."""
+    scene = Scene(timeout_ns=timeout_ns)
+    (scene.device.page_out if write else scene.device.page_in)(scene.space, 3)
+    scene.a.run_until(seconds(34))
+    frames = scene.a.sent()
+    expected = list(takewhile(lambda at: at < seconds(34), transmission_times(timeout_ns)))
+    sent = [frame.sent_ns - scene.a.nic.wire_ns(frame.tail) for frame in frames]
+    assert sent == expected
+    if timeout_ns == seconds(1.1):
+        assert sent == [seconds(at) for at in (0, 1.1, 3.3, 7.7, 16.5, 17.6, 19.8, 24.2, 33.0)]
+    assert scene.a.counters.retransmissions == len(sent) - 1
+
+
+@given(st.lists(st.integers(0, seconds(3)), min_size=1, max_size=6), st.sets(st.integers(0, 5)))
+def test_each_request_has_a_grid_of_its_own(pauses: list[int], answered: set[int]) -> None:
+    """Begun at any times; those that are answered are not sent again, the others all are."""
+    scene = Scene()
+    begun: dict[int, int] = {}
+    for page, pause_ns in enumerate(pauses):
+        scene.a.run_until(scene.a.events.now + pause_ns)
+        begun[page] = scene.a.events.now
+        scene.device.page_in(scene.space, 500 + page)
+        (*_, request) = scene.a.sent() if page in answered else (None,)
+        if request is not None:
+            scene.answer(request)
+    end = scene.a.events.now
+    scene.a.run_until(end + seconds(30))
+    again: dict[int, list[int]] = {}
+    for request in scene.device.under_way.values():
+        again.setdefault(request.page - 500, []).append(request.attempts)
+    assert set(again) == set(begun) - answered
+    for page, (attempts,) in again.items():
+        lasted = end + seconds(30) - begun[page]
+        assert attempts == len(list(takewhile(lambda at, lasted=lasted: at < lasted, transmission_times())))
+
+
+def test_a_request_is_one_packet_and_a_page_three() -> None:
+    """128 + 8 + 20 + 38 = 194 bytes; 4096 + 128 + 8 + 3 * 58 = 4406 bytes in two full packets and a rest."""
+    scene = Scene()
+    scene.device.page_in(scene.space, 700)
+    scene.device.page_out(scene.space, 3)
+    request, page = scene.a.sent()
+    assert (request.kind, request.count, request.tail, request.destination) == (PAGE_IN, 1, REQUEST_WIRE, C)
+    assert (page.kind, page.count, page.destination) == (PAGE_OUT | FRAGMENT, 3, C)
+    assert 2 * page.wire + page.tail == PAGE_WIRE
+    (_, _, datagram) = page.body
+    assert isinstance(datagram, tuple)
+    assert datagram[5] == (2, 503, 7)
+
+
+# -- how many --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_flight", [1, 4, 32])
+def test_no_more_requests_are_under_way_than_allowed(in_flight: int) -> None:
+    """Page-ins beyond wait for a slot, in order; each answer lets one go."""
+    scene = Scene(in_flight=in_flight)
+    for page in range(500, 500 + 3 * in_flight):
+        scene.device.page_in(scene.space, page)
+    requests = scene.a.sent()
+    assert len(requests) == len(scene.device.under_way) == in_flight
+    assert not scene.device.can_page_out()
+    for request in requests:
+        scene.answer(request, stamp=7)
+        (following,) = scene.a.sent()
+        requests.append(following)
+        assert len(scene.device.under_way) == in_flight
+        if len(requests) == 3 * in_flight:
+            break
+    for request in requests[-in_flight:]:
+        scene.answer(request, stamp=7)
+    assert [page for page, _ in scene.owner.read] == [*range(500, 500 + 3 * in_flight)]
+    assert scene.device.can_page_out()
+
+
+def test_page_outs_stop_where_a_slot_is_missing_or_a_page_in_waits() -> None:
+    """One slot: taken, none; free again, one."""
+    scene = Scene(in_flight=1)
+    assert scene.device.can_page_out()
+    scene.device.page_out(scene.space, 3)
+    assert not scene.device.can_page_out()
+    (page,) = scene.a.sent()
+    scene.answer(page)
+    assert (scene.owner.written, scene.owner.slots, scene.device.can_page_out()) == ([3], 1, True)
+
+
+def test_page_outs_stop_above_5_5_percent_of_memory() -> None:
+    """1.1 times the dirty ratio's floor of 5 %: 4096 pages, 225.28, so 226 page-outs may be under way."""
+    scene = Scene(in_flight=10_000)
+    started = 0
+    while scene.device.can_page_out():
+        scene.device.page_out(scene.space, started)
+        started += 1
+    assert started == 4096 * 55 // 1000 + 1
+
+
+@pytest.mark.parametrize(("asked", "bound", "allowed"), [(1000, True, 128), (1000, False, 1000), (16, True, 16)])
+def test_the_transmit_bound_is_what_the_reserve_was_sized_for(asked: int, bound: bool, allowed: int) -> None:
+    """The largest slot table: 128 requests."""
+    scene = Scene(*["tx-bound"] * bound, in_flight=asked)
+    assert scene.device.in_flight == allowed
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_reply_that_comes_twice_counts_once() -> None:
+    """To the first and to the second transmission of one request; the second finds nobody."""
+    scene = Scene()
+    scene.device.page_out(scene.space, 3)
+    scene.a.run_until(seconds(2))
+    first, second = scene.a.sent()
+    for reply in (first, second, first):
+        scene.answer(reply)
+    assert (scene.owner.written, scene.owner.slots, scene.a.counters.pages_out) == ([3], 1, 1)
+    assert (scene.device.writeback, scene.device.under_way) == (0, {})
+
+
+def test_an_answer_to_a_question_that_was_never_asked_is_ignored() -> None:
+    """An unknown xid."""
+    scene = Scene()
+    scene.a.receive(udp(1, source=C, port=800, wire=194, message=(99, 503, 7)))
+    assert (scene.owner.written, scene.owner.read, scene.owner.slots) == ([], [], 0)
+
+
+@pytest.mark.parametrize("message", [(), (1,), (1, 503), (1, 503, 7, 0)])
+def test_a_datagram_that_is_no_answer_is_dropped_and_never_a_crash(message: tuple[int, ...]) -> None:
+    """Anybody can send to the device's port: the request goes on waiting for its reply."""
+    scene = Scene()
+    scene.device.page_out(scene.space, 3)
+    (request,) = scene.a.sent()
+    scene.a.receive(udp(1, port=800, message=message))
+    scene.answer(request)
+    assert scene.owner.written == [3]
+
+
+@pytest.mark.parametrize("stamp", [7, 6, 0, (1 << 32) - 1])
+def test_a_page_that_comes_back_with_another_stamp_is_a_lost_page(stamp: int) -> None:
+    """It was written out with stamp 7; the page is resident in any case, and the counter says it."""
+    scene = Scene()
+    reclaim = Reclaim(scene.a.events, scene.a.zone, KERNEL, scene.device)
+    faults = Faults(scene.a.zone, reclaim, scene.device, scene.a.counters, 1)
+    scene.space.states[700] = READING
+    faults.page_read(scene.space, 700, stamp)
+    assert scene.a.counters.lost_pages == (stamp != 7)
+    assert (scene.space.states[700], scene.space.resident) == (RESIDENT, 501)
+
+
+def test_the_stamp_that_goes_out_is_that_of_the_moment_of_sending() -> None:
+    """Written again while under way: the request, and its repetitions, carry the older one."""
+    scene = Scene()
+    scene.device.page_out(scene.space, 3)
+    scene.space.touch(3, 4, write=True)
+    scene.a.run_until(seconds(2))
+    datagrams = [frame.body[2] for frame in scene.a.sent()]
+    assert [datagram[5] for datagram in datagrams if isinstance(datagram, tuple)] == [(1, 503, 7)] * 2
+    assert scene.space.states[700] == SWAPPED
+
+
+# -- memory ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("switches", [(), ("reserve-access", "slab-rule", "tx-bound")])
+def test_the_memory_of_finished_requests_comes_back(switches: tuple[str, ...]) -> None:
+    """20 page-outs and 20 page-ins, some sent twice: once all are answered and sent, free pages are as before."""
+    scene = Scene(*switches, in_flight=64)
+    a = scene.a
+    before = (a.zone.free, a.buffers.heads.in_use, a.buffers.tx_headers.in_use, a.buffers.rpc.in_use)
+    for page in range(20):
+        scene.device.page_out(scene.space, page)
+        scene.device.page_in(scene.space, 500 + page)
+    assert a.buffers.rpc.in_use == 40
+    requests = a.sent()
+    a.run_until(seconds(1.1) + 1)
+    for request in [*requests, *a.sent()]:
+        scene.answer(request, stamp=7)
+    a.run_until(seconds(2))
+    after = (a.zone.free, a.buffers.heads.in_use, a.buffers.tx_headers.in_use, a.buffers.rpc.in_use)
+    assert after == before
+
+
+def test_sending_takes_a_head_and_a_header_for_each_packet_until_it_has_left() -> None:
+    """Three of each for a page; given back when the last bit is on the wire."""
+    scene = Scene()
+    a = scene.a
+    before = (a.buffers.heads.in_use, a.buffers.tx_headers.in_use)
+    scene.device.page_out(scene.space, 3)
+    assert (a.buffers.heads.in_use - before[0], a.buffers.tx_headers.in_use - before[1]) == (3, 3)
+    a.run_until(PAGE_WIRE * 8)
+    assert a.buffers.heads.in_use - before[0] == 3
+    a.run_until(PAGE_WIRE * 8 + 1)
+    assert (a.buffers.heads.in_use, a.buffers.tx_headers.in_use) == before
+
+
+def starved(*switches: str) -> Scene:
+    """At the atomic floor, and no object is free."""
+    scene = Scene(*switches)
+    scene.a.drain_to_the_atomic_floor()
+    return scene
+
+
+def test_a_reclaimer_sends_a_page_from_the_last_pages() -> None:
+    """PF_MEMALLOC: below the atomic floor, down to no free page at all; then its time-out runs all the same."""
+    scene = starved()
+    scene.device.page_out(scene.space, 3)
+    assert len(scene.a.sent()) == 1
+    assert scene.a.zone.free < scene.a.zone.floors.atomic
+    empty = Scene()
+    empty.a.drain(0)
+    while empty.a.buffers.heads.take(0):
+        pass
+    empty.device.page_out(empty.space, 3)
+    assert (empty.a.sent(), empty.a.counters.tx_no_memory) == ([], 1)
+    assert [request.last_ns for request in empty.device.under_way.values()] == [0]
+
+
+@pytest.mark.parametrize("access", [True, False])
+def test_at_the_atomic_floor_a_retransmission_needs_the_right_to_the_reserve(access: bool) -> None:
+    """rpciod's allocations are GFP_ATOMIC: nothing leaves at 1.1, 3.3 and 7.7 s unless it is entitled (facts 4.2)."""
+    scene = Scene(*["reserve-access"] * access)
+    a = scene.a
+    scene.device.page_out(scene.space, 3)
+    a.run_until(seconds(1))
+    assert len(a.sent()) == 1
+    a.drain_to_the_atomic_floor()
+    a.run_until(seconds(8))
+    assert (len(a.sent()), a.counters.tx_no_memory) == ((3, 0) if access else (0, 3))
+    assert a.counters.retransmissions == 3
+
+
+@pytest.mark.parametrize("access", [True, False])
+def test_at_the_atomic_floor_a_page_in_needs_the_right_to_the_reserve(access: bool) -> None:
+    """The process that waits for it has no more rights than reception."""
+    scene = starved(*["reserve-access"] * access)
+    scene.device.page_in(scene.space, 700)
+    assert len(scene.a.sent()) == access
+    assert scene.a.counters.tx_no_memory == (not access)
+
+
+def test_with_the_slab_rule_reception_gets_nothing_of_a_page_that_a_reclaimer_took_below_the_floor() -> None:
+    """PF_MEMALLOC ignored the watermarks for it: GFP_ATOMIC must fail as a page allocation would (facts 2.5)."""
+    scene = starved("slab-rule")
+    a = scene.a
+    floor = a.zone.floors.atomic
+    scene.device.page_out(scene.space, 3)
+    assert a.zone.free < floor
+    for cache in (a.buffers.heads, a.buffers.tx_headers, a.buffers.rpc):
+        assert cache.take(floor) is None, f"{cache.name}: an object at {a.zone.free} free pages, floor {floor}"
+
+
+def test_without_the_slab_rule_reception_gets_the_rest_of_such_a_page() -> None:
+    """The twin: 16 heads from the reclaimer's page, 3 of them its own."""
+    scene = starved()
+    a = scene.a
+    scene.device.page_out(scene.space, 3)
+    taken: list[Slab | None] = list(islice(iter(lambda: a.buffers.heads.take(a.zone.floors.atomic), None), 100))
+    assert len(taken) == 16 - 3

@@ -1,0 +1,332 @@
+"""Reclaim: when kswapd works, how direct reclaim proceeds, and how those who wait are served."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from scene import KERNEL
+
+from actors.events import NEVER, Events
+from actors.memory.anonymous import ACCESSED, DIRTY, HOT, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace, Hand
+from actors.memory.reclaim import Reclaim, Waiter
+from actors.memory.zone import Zone
+from protocol.units import milliseconds, seconds
+
+COLD = RESIDENT | DIRTY
+CLEAN = RESIDENT
+
+
+class Swap:
+    """A swap device that takes so many page-outs at a time and answers when the test says so."""
+
+    def __init__(self, slots: int = 1_000_000) -> None:
+        self.slots = slots
+        self.started: list[int] = []
+        self.under_way: list[tuple[AddressSpace, int, int]] = []
+
+    def can_page_out(self) -> bool:
+        """Whether a slot is free."""
+        return len(self.under_way) < self.slots
+
+    def page_out(self, space: AddressSpace, page: int) -> None:
+        """Start one."""
+        self.started.append(page)
+        self.under_way.append((space, page, space.stamps[page]))
+
+
+class Scene:
+    """A zone, an address space in it, and reclaim. min 64, low 80, high 96."""
+
+    def __init__(self, states: list[int], free: int, swap: Swap | None = None, total: int = 4096) -> None:
+        self.events = Events()
+        self.zone = Zone(total, 64)
+        self.zone.free = self.zone.free_min = free
+        self.swap = swap
+        self.reclaim = Reclaim(self.events, self.zone, KERNEL, swap)
+        self.space = AddressSpace("rank 0", 0, len(states))
+        self.space.states[:] = bytes(states)
+        self.space.resident = sum(state >= RESIDENT for state in states)
+        self.reclaim.hand.spaces = [self.space]
+        self.granted: list[str] = []
+
+    def ask(self, who: str) -> bool:
+        """Somebody needs a page."""
+        return self.reclaim.obtain(who, lambda: self.granted.append(who))
+
+    def settle(self) -> None:
+        """Let happen what happens now."""
+        while self.events.next_ns() <= self.events.now:
+            self.events.step()
+
+    def run_until(self, time_ns: int) -> None:
+        """Let happen what happens before that time."""
+        while self.events.next_ns() < time_ns:
+            self.events.step()
+        self.events.now = time_ns
+
+    def answer(self, count: int = 1) -> None:
+        """The server answers so many page-outs, in order."""
+        assert self.swap is not None
+        for _ in range(count):
+            self.reclaim.written(*self.swap.under_way.pop(0))
+            self.reclaim.slot_free()
+            self.settle()
+
+    def polls(self) -> list[str]:
+        """Who has a poll pending that will do something."""
+        return [entry[3].who for entry in self.events.heap if isinstance(entry[3], Waiter) and not entry[3].served]
+
+
+# -- kswapd ----------------------------------------------------------------------------------------------------------
+
+
+def test_kswapd_is_woken_at_the_low_mark_and_not_above() -> None:
+    """low = 64 + 16 = 80: the request that finds 81 pages does not wake it, the one that finds 80 does (row 24)."""
+    scene = Scene([COLD] * 10, free=82, swap=Swap())
+    assert scene.ask("rank 0")
+    assert scene.ask("rank 0")
+    assert (scene.zone.free, scene.reclaim.asleep) == (80, True)
+    assert scene.ask("rank 0")
+    assert (scene.reclaim.asleep, scene.reclaim.kswapd_wakes) == (False, 1)
+
+
+def test_kswapd_stops_above_the_high_mark_and_not_before() -> None:
+    """high = 96: from 79 pages on it frees clean ones until 97 are free, 18 of them."""
+    scene = Scene([CLEAN] * 100, free=80)
+    assert scene.ask("rank 0")
+    scene.settle()
+    assert scene.zone.free == 97
+    assert scene.reclaim.asleep
+    assert list(scene.space.states).count(SWAPPED) == 97 - 79
+
+
+def test_between_the_marks_kswapd_goes_on_if_it_is_awake_and_sleeps_on_if_it_sleeps() -> None:
+    """Hysteresis: answers bring free from 79 to 97, only then it sleeps; requests down to 80 leave it asleep."""
+    swap = Swap(slots=1)
+    scene = Scene([COLD] * 100, free=80, swap=swap)
+    scene.ask("rank 0")
+    scene.settle()
+    for free in range(80, 97):
+        scene.answer()
+        assert (scene.zone.free, scene.reclaim.asleep) == (free, False)
+    scene.answer()
+    assert (scene.zone.free, scene.reclaim.asleep) == (97, True)
+    while scene.zone.free > 80:
+        scene.ask("rank 0")
+        scene.settle()
+        assert scene.reclaim.asleep
+    scene.ask("rank 0")
+    assert scene.reclaim.kswapd_wakes == 2
+
+
+def test_kswapd_waits_for_a_slot_and_goes_on_with_the_page_it_had_found() -> None:
+    """Two slots: pages 0 and 1; each answer lets the next page in order leave, without a poll in between."""
+    swap = Swap(slots=2)
+    scene = Scene([COLD] * 10, free=80, swap=swap)
+    scene.ask("rank 0")
+    scene.settle()
+    assert (swap.started, scene.reclaim.wants_slot) == ([0, 1], True)
+    scene.answer()
+    assert swap.started == [0, 1, 2]
+    scene.answer(2)
+    assert swap.started == [0, 1, 2, 3, 4]
+    assert scene.events.next_ns() == NEVER
+
+
+def test_kswapd_with_nothing_that_may_leave_looks_again_after_a_tenth_of_a_second() -> None:
+    """congestion_wait: 0.1 s; one poll, not one for each look."""
+    scene = Scene([UNTOUCHED] * 10, free=80)
+    scene.ask("rank 0")
+    scene.settle()
+    assert [entry[0] for entry in scene.events.heap] == [milliseconds(100)]
+    scene.space.states[:] = bytes([CLEAN]) * 10
+    scene.space.resident = 10
+    scene.run_until(milliseconds(100) + 1)
+    assert scene.zone.free == 79 + 10
+
+
+def test_without_swap_a_dirty_page_does_not_leave_and_a_clean_one_does() -> None:
+    """There is nowhere to write it to."""
+    scene = Scene([COLD, CLEAN, COLD, CLEAN], free=80)
+    scene.ask("rank 0")
+    scene.settle()
+    assert list(scene.space.states) == [COLD, SWAPPED, COLD, SWAPPED]
+
+
+# -- a page on its way out (row 47) ----------------------------------------------------------------------------------
+
+
+def page_out_one() -> Scene:
+    """Page 0 is under way; nobody waits."""
+    scene = Scene([COLD], free=80, swap=Swap())
+    scene.ask("rank 0")
+    scene.settle()
+    assert scene.swap is not None
+    assert scene.swap.started == [0]
+    return scene
+
+
+def test_a_page_under_writeback_is_not_free_until_its_reply_has_been_processed() -> None:
+    """However long it takes: state WRITING, free pages as before; the reply makes it SWAPPED and free."""
+    scene = page_out_one()
+    scene.run_until(seconds(100))
+    assert (scene.space.states[0], scene.space.resident, scene.zone.free) == (WRITING, 0, 79)
+    scene.answer()
+    assert (scene.space.states[0], scene.space.resident, scene.zone.free) == (SWAPPED, 0, 80)
+
+
+def test_a_page_read_while_it_is_written_stays_and_is_clean_then() -> None:
+    """The server has what it holds: nothing is freed, and it may leave without another write."""
+    scene = page_out_one()
+    scene.space.keep_while_writing(0, write=False)
+    scene.answer()
+    assert (scene.space.states[0], scene.space.resident, scene.zone.free) == (RESIDENT | ACCESSED, 1, 79)
+    assert not scene.space.rewritten
+
+
+def test_a_page_written_while_it_is_written_stays_dirty() -> None:
+    """The server has older contents: the stamps differ."""
+    scene = page_out_one()
+    scene.space.keep_while_writing(0, write=True)
+    scene.answer()
+    assert (scene.space.states[0], scene.space.resident, scene.zone.free) == (HOT, 1, 79)
+    assert not scene.space.rewritten
+
+
+# -- direct reclaim --------------------------------------------------------------------------------------------------
+
+
+def test_user_space_stops_at_min_and_not_before() -> None:
+    """free 65: one page; free 64: no page, the request waits."""
+    scene = Scene([UNTOUCHED], free=65)
+    assert scene.ask("first")
+    assert not scene.ask("second")
+    assert scene.zone.free == 64
+
+
+def test_direct_reclaim_frees_a_cluster_and_no_more() -> None:
+    """32 pages freed, one of them taken: 64 + 32 - 1 (SWAP_CLUSTER_MAX)."""
+    scene = Scene([CLEAN] * 1000, free=64)
+    assert scene.ask("rank 0")
+    assert scene.zone.free == 64 + 32 - 1
+
+
+class RecordingHand(Hand):
+    """Notes when the hand was asked to look, and at how many pages; it finds none."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        super().__init__()
+        self.looks: list[tuple[int, int]] = []
+        self._now = now
+
+    def victims(self, quota: int) -> Iterator[tuple[AddressSpace, int]]:
+        """Nothing may leave."""
+        self.looks.append((self._now(), quota))
+        return iter(())
+
+
+RESIDENT_PAGES = 1 << 18
+
+
+def looks_of_direct_reclaim(until_ns: int) -> list[tuple[int, int]]:
+    """(when, quota) of one reclaimer's passes over 1 GiB of pages that never become free; kswapd stays out of it."""
+    scene = Scene([COLD] * RESIDENT_PAGES, free=64, total=1 << 19)
+    scene.reclaim.asleep = False
+    hand = RecordingHand(lambda: scene.events.now)
+    hand.spaces = scene.reclaim.hand.spaces
+    scene.reclaim.hand = hand
+    assert not scene.ask("rank 0")
+    scene.run_until(until_ns)
+    return hand.looks
+
+
+def test_direct_reclaim_looks_at_twice_as_many_pages_each_time() -> None:
+    """LRU / 2^priority for priority 12 ... 0, never below 32; then a new attempt (facts 4.3)."""
+    expected = [max(32, RESIDENT_PAGES >> priority) for priority in (*range(12, -1, -1), 12, 11)]
+    assert [quota for _, quota in looks_of_direct_reclaim(seconds(5))][:15] == expected
+
+
+def test_an_attempt_of_direct_reclaim_sleeps_from_priority_9_on_and_is_over_after_a_second() -> None:
+    """Passes 12, 11, 10 and 9 at once, then 0.1 s after each: 8 at 0.1 s ... 0 at 0.9 s, anew at 10 * 0.1 = 1.0 s."""
+    expected = [0, 0, 0] + [milliseconds(100 * tenth) for tenth in range(11)]
+    assert [at_ns for at_ns, _ in looks_of_direct_reclaim(seconds(1) + 1)][:14] == expected
+
+
+# -- those who wait --------------------------------------------------------------------------------------------------
+
+
+def three_waiters() -> Scene:
+    """At min, nothing to reclaim."""
+    scene = Scene([UNTOUCHED], free=64)
+    assert not any([scene.ask("first"), scene.ask("second"), scene.ask("third")])
+    scene.settle()
+    return scene
+
+
+def test_waiters_are_served_in_order_one_for_each_page() -> None:
+    """A page, the first; two more, the second and the third; none is left over above min."""
+    scene = three_waiters()
+    scene.zone.give()
+    scene.settle()
+    assert (scene.granted, scene.zone.free) == (["first"], 64)
+    scene.zone.give(2)
+    scene.settle()
+    assert (scene.granted, scene.zone.free) == (["first", "second", "third"], 64)
+
+
+def test_pages_below_min_serve_nobody() -> None:
+    """Ten pages are missing to min: ten come back and all wait on; the eleventh serves the first."""
+    scene = three_waiters()
+    scene.zone.free = 54
+    scene.zone.give(10)
+    scene.settle()
+    assert scene.granted == []
+    scene.zone.give()
+    scene.settle()
+    assert scene.granted == ["first"]
+
+
+def test_nobody_overtakes_those_who_wait() -> None:
+    """A newcomer joins the end even where a page is free; a run of new pages gets none."""
+    scene = three_waiters()
+    scene.zone.give()
+    assert scene.reclaim.obtain_now(8) == 0
+    assert not scene.ask("fourth")
+    scene.zone.give(3)
+    scene.settle()
+    assert scene.granted == ["first", "second", "third", "fourth"]
+
+
+def test_each_waiter_has_one_pending_poll() -> None:
+    """After any number of polls, and however many pages came and went."""
+    scene = three_waiters()
+    for tenth in range(1, 40):
+        scene.run_until(milliseconds(100 * tenth) + 1)
+        assert sorted(scene.polls()) == ["first", "second", "third"]
+
+
+def test_a_served_waiters_poll_does_nothing_and_is_not_renewed() -> None:
+    """0.1 s later it is gone, the others' are there."""
+    scene = three_waiters()
+    scene.zone.give()
+    scene.settle()
+    scene.run_until(milliseconds(100) + 1)
+    assert sorted(scene.polls()) == ["second", "third"]
+    assert sum(isinstance(entry[3], Waiter) for entry in scene.events.heap) == 2
+
+
+def test_a_poll_serves_in_order_too() -> None:
+    """Clean pages turn up: the first poll frees 32, and the first in the queue is served first."""
+    scene = three_waiters()
+    scene.space.states[:] = bytes([CLEAN])
+    scene.space.resident = 1
+    scene.run_until(milliseconds(100) + 1)
+    assert scene.granted == ["first"]
+
+
+@pytest.mark.parametrize(("free", "wanted", "got"), [(200, 8, 8), (70, 8, 6), (64, 8, 0), (60, 8, 0)])
+def test_pages_had_without_waiting_end_at_min(free: int, wanted: int, got: int) -> None:
+    """min(wanted, free - 64); kswapd is woken where low (80) was not enough."""
+    scene = Scene([UNTOUCHED], free=free)
+    assert scene.reclaim.obtain_now(wanted) == got
+    assert scene.zone.free == free - got
+    assert scene.reclaim.asleep == (free == 200)
