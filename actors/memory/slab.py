@@ -50,8 +50,8 @@ class SlabCache:
     @property
     def in_use(self) -> int:
         """Objects that are out."""
-        partial = [*self._partial, self._top] if self._top is not None else []
-        return self.slabs * self.per_slab - sum(slab.free for slab in partial if slab is not None)
+        free = sum(slab.free for slab in self._partial) + (self._top.free if self._top is not None else 0)
+        return self.slabs * self.per_slab - free
 
     def take(self, floor: int) -> Slab | None:
         """An object for a request that may go down to `floor` free pages and has no right to the reserve."""
