@@ -1,5 +1,6 @@
-"""One machine's event queue: a heap of (time, number, action, argument), and the machine's clock."""
+"""One machine's event queue: a heap of (time, number, action, argument), what happens at once, and the machine's clock."""
 
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -12,27 +13,41 @@ Action = Callable[[Any], None]
 class Events:
     """What a machine will do next. Events of one time happen in the order in which they were asked for."""
 
-    __slots__ = ("_number", "heap", "now")
+    __slots__ = ("_number", "heap", "now", "soon")
 
     def __init__(self) -> None:
         self.now = 0
         self.heap: list[tuple[int, int, Action, Any]] = []
+        self.soon: deque[tuple[Action, Any]] = deque()
+        """What happens now. It was asked for now, so it comes after all that the heap holds for this time."""
         self._number = 0
 
     def at(self, time_ns: int, action: Action, argument: Any = None) -> None:
         """Let `action(argument)` happen at `time_ns`, which is not in the past."""
-        self._number = number = self._number + 1
-        heappush(self.heap, (time_ns, number, action, argument))
+        if time_ns <= self.now:
+            self.soon.append((action, argument))
+        else:
+            self._number = number = self._number + 1
+            heappush(self.heap, (time_ns, number, action, argument))
 
     def after(self, delay_ns: int, action: Action, argument: Any = None) -> None:
         """Let `action(argument)` happen `delay_ns` from now."""
-        self.at(self.now + delay_ns, action, argument)
+        if delay_ns > 0:
+            self._number = number = self._number + 1
+            heappush(self.heap, (self.now + delay_ns, number, action, argument))
+        else:
+            self.soon.append((action, argument))
 
     def next_ns(self) -> int:
         """When the next event happens; `NEVER` if there is none."""
+        if self.soon:
+            return self.now
         return self.heap[0][0] if self.heap else NEVER
 
     def step(self) -> None:
         """Let the next event happen."""
-        self.now, _, action, argument = heappop(self.heap)
+        if self.soon and not (self.heap and self.heap[0][0] <= self.now):
+            action, argument = self.soon.popleft()
+        else:
+            self.now, _, action, argument = heappop(self.heap)
         action(argument)

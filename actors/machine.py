@@ -122,16 +122,22 @@ class Machine:
             self._take_in(inbound)
         events = self.events
         heap = events.heap
+        soon = events.soon
         waiting = self._arrivals
         receive = self.nic.receive
         while True:
-            own_ns = heap[0][0] if heap else NEVER
             arrival_ns = waiting[0][0] if waiting else NEVER
-            if own_ns <= arrival_ns:
-                if own_ns >= until_ns:
+            limit_ns = arrival_ns if arrival_ns < until_ns else until_ns - 1
+            while True:
+                if soon and not (heap and heap[0][0] <= events.now):
+                    if events.now > limit_ns:
+                        break
+                    action, argument = soon.popleft()
+                elif heap and heap[0][0] <= limit_ns:
+                    events.now, _, action, argument = heappop(heap)
+                else:
                     break
-                events.step()
-                continue
+                action(argument)
             if arrival_ns >= until_ns:
                 break
             arrival = heappop(waiting)

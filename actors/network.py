@@ -8,7 +8,7 @@ in a timeline. Windows end wherever a fault begins or ends, so that nothing chan
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final
 
@@ -80,8 +80,8 @@ Due = tuple[int, int, int, int, Piece]
 class Link:
     """One direction between two machines."""
 
-    __slots__ = ("base", "chance", "cuts", "destination", "floor_ns", "free_ns", "held", "holds", "last_ns", "now", "overrides", "plain",
-                 "source", "starts", "tally")
+    __slots__ = ("base", "chance", "cuts", "destination", "floor_ns", "free_ns", "held", "holds", "last_ns", "leaving",
+                 "now", "overrides", "plain", "source", "starts", "steady", "tally")
 
     def __init__(self, source: int, destination: int, settings: LinkSettings, seed: int, name: str) -> None:
         self.source = source
@@ -90,6 +90,11 @@ class Link:
         self.overrides: list[dict[str, int]] = []
         self.now = settings
         self.plain = True
+        """Nothing but a delay."""
+        self.steady = True
+        """Nothing but a delay and a bandwidth: frames that need not queue keep their distances."""
+        self.leaving: list[tuple[int, int, Piece]] = []
+        """What its source has announced, (time, number, piece), and what leaves the card after the end of the window."""
         self.cuts = 0
         self.holds: list[int] = []
         """Kinds that are held; `_ANY` for all."""
@@ -122,8 +127,8 @@ class Link:
         for change in self.overrides:
             values.update(change)
         self.now = now = LinkSettings(**values)
-        self.plain = not (now.jitter_ns or now.loss_ppm or now.duplicate_ppm or now.reorder_ppm or now.corrupt_ppm
-                          or now.bandwidth_bps or now.queue is not None)
+        self.steady = not (now.jitter_ns or now.loss_ppm or now.duplicate_ppm or now.reorder_ppm or now.corrupt_ppm)
+        self.plain = self.steady and not now.bandwidth_bps and now.queue is None
 
     def holds_back(self, kind: int) -> bool:
         """Whether a packet of this kind has to wait."""
@@ -154,8 +159,11 @@ class Network:
         self._settings = links
         self._seed = seed
         self._links: dict[tuple[int, int], Link] = {}
-        self._leaving: list[tuple[int, int, int, Piece]] = []
-        """Frames that machines have announced and that leave their cards at or after the end of the window."""
+        self._sending: list[Link] = []
+        """Links with frames that leave their cards at or after the end of the window."""
+        self._soonest: list[tuple[int, int]] = []
+        """A heap of (ns, machine): nothing under way arrives there before. Overtaken where `_first` is another."""
+        self._first = [NEVER] * len(names)
         self._under_way: list[list[Due]] = [[] for _ in names]
         self._in_port: list[list[Due]] = [[] for _ in names]
         self._ports = [Port(*port) for _ in names] if port else None
@@ -169,52 +177,77 @@ class Network:
         earliest = [heap[0][0] if heap else NEVER for heap in self._under_way]
         if self._ports:
             earliest = [min(at, heap[0][0]) if heap else at for at, heap in zip(earliest, self._in_port, strict=True)]
-        for sent_ns, _, _, piece in self._leaving:
-            to = piece.link.destination
-            if sent_ns + self.lookahead_ns < earliest[to]:
-                earliest[to] = sent_ns + self.lookahead_ns
+        for link in self._sending:
+            earliest[link.destination] = min(earliest[link.destination], link.leaving[0][0] + self.lookahead_ns)
         return earliest
 
-    def deliver(self, until_ns: int) -> list[bytes]:
-        """What reaches each machine before `until_ns`, as a batch."""
-        if self._ports:
-            self._through_ports(until_ns)
-            return [self._batch(heap, until_ns) if heap and heap[0][0] < until_ns else b"" for heap in self._in_port]
-        return [self._batch(heap, until_ns) if heap and heap[0][0] < until_ns else b"" for heap in self._under_way]
+    def first_ns(self) -> int:
+        """No arrival comes anywhere before this."""
+        first_ns = self._first_under_way_ns()
+        for link in self._sending:
+            if link.leaving[0][0] + self.lookahead_ns < first_ns:
+                first_ns = link.leaving[0][0] + self.lookahead_ns
+        return first_ns
+
+    def deliver(self, until_ns: int) -> dict[int, bytes]:
+        """What reaches the machines before `until_ns`, as a batch for each that something reaches."""
+        batches: dict[int, bytes] = {}
+        while self._first_under_way_ns() < until_ns:
+            _, to = heappop(self._soonest)
+            if self._ports:
+                self._through_port(to, until_ns)
+            batch = self._batch(self._in_port[to] if self._ports else self._under_way[to], until_ns)
+            if batch:
+                batches[to] = batch
+            self._first[to] = NEVER
+            for heap in (self._under_way[to], self._in_port[to]):
+                if heap:
+                    self._expect(to, heap[0][0])
+        return batches
 
     def accept(self, batches: Iterable[bytes], until_ns: int) -> None:
         """What the machines have sent while they advanced to `until_ns`.
 
         Raises `RemoteProtocolError` if a batch is no stream of frames.
         """
-        leaving = self._leaving
+        links = self._links
         for batch in batches:
             if batch:
                 for frame, data in cut(batch):
-                    piece = Piece(self._link(frame[2], frame[4]), frame, data, 0, frame[9], frame[10])
-                    leaving.append((frame[1], frame[2], frame[3], piece))
-        if leaving:
-            self._send(until_ns)
+                    link = links.get((frame[2], frame[4])) or self._link(frame[2], frame[4])
+                    count = frame[9]
+                    piece = Piece(link, frame, data, 0, count, frame[10])
+                    if not link.leaving:
+                        if (count == 1 or link.plain) and frame[1] + (count - 1) * frame[10] < until_ns:
+                            self._put(link, frame[1], frame[3], piece)
+                            continue
+                        self._sending.append(link)
+                    heappush(link.leaving, (frame[1], frame[3], piece))
+        for link in self._sending:
+            self._send(link, until_ns)
+        self._sending = [link for link in self._sending if link.leaving]
 
-    def _send(self, until_ns: int) -> None:
-        """Put on their links, in order, all frames that leave before `until_ns`."""
-        leaving = self._leaving
-        heapify(leaving)
+    def _send(self, link: Link, until_ns: int) -> None:
+        """Put on a link, in order, all frames that leave before `until_ns`."""
+        leaving = link.leaving
         while leaving and leaving[0][0] < until_ns:
-            sent_ns, source, number, piece = heappop(leaving)
-            link = piece.link
+            sent_ns, number, piece = heappop(leaving)
             now = 1 if piece.count == 1 or not piece.gap_ns else -(-(until_ns - sent_ns) // piece.gap_ns)
             if not link.plain and leaving and now > 1:
                 now = min(now, max(1, -(-(leaving[0][0] - sent_ns) // piece.gap_ns)))
             if now < piece.count:
                 head = piece.split(now)
-                heappush(leaving, (sent_ns + now * piece.gap_ns, source, number + now, piece))
+                heappush(leaving, (sent_ns + now * piece.gap_ns, number + now, piece))
                 piece = head
-            link.tally.sent += piece.count
-            if link.plain:
-                self._travel(sent_ns + link.now.latency_ns, number, piece)
-            else:
-                self._cross(link, sent_ns, number, piece)
+            self._put(link, sent_ns, number, piece)
+
+    def _put(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
+        """Put on a link what leaves its card from `sent_ns` on."""
+        link.tally.sent += piece.count
+        if link.plain:
+            self._travel(sent_ns + link.now.latency_ns, number, piece)
+        else:
+            self._cross(link, sent_ns, number, piece)
 
     def _travel(self, at_ns: int, number: int, piece: Piece) -> None:
         """Frames that arrive at these times, but none before the link's floor: first in, first out."""
@@ -233,11 +266,37 @@ class Network:
             link.last_ns = last_ns
             if not link.plain:
                 link.floor_ns = last_ns
+        self._put_under_way(at_ns, number, piece)
+
+    def _put_under_way(self, at_ns: int, number: int, piece: Piece) -> None:
+        link = piece.link
         heappush(self._under_way[link.destination], (at_ns, link.source, number, piece.copy, piece))
+        self._expect(link.destination, at_ns)
+
+    def _expect(self, to: int, at_ns: int) -> None:
+        """Something arrives at a machine, perhaps as the first thing there."""
+        if at_ns < self._first[to]:
+            self._first[to] = at_ns
+            heappush(self._soonest, (at_ns, to))
+
+    def _first_under_way_ns(self) -> int:
+        """When the first of what is under way arrives anywhere."""
+        soonest = self._soonest
+        while soonest and self._first[soonest[0][1]] != soonest[0][0]:
+            heappop(soonest)
+        return soonest[0][0] if soonest else NEVER
 
     def _cross(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
-        """Frames of a link that is more than a delay, one by one."""
+        """Frames of a link that is more than a delay: those that need not queue for a bandwidth as one, others one by one."""
         now = link.now
+        unqueued = self._unqueued(link, sent_ns, piece) if link.steady else 0
+        if unqueued:
+            stretch = piece.split(unqueued)
+            wire_ns = piece.frame[5] * 8 * _SECOND // (now.bandwidth_bps or 1)
+            link.free_ns = sent_ns + (unqueued - 1) * piece.gap_ns + wire_ns
+            self._travel(sent_ns + wire_ns + now.latency_ns, number, stretch)
+            sent_ns += unqueued * piece.gap_ns
+            number += unqueued
         for index in range(piece.count):
             one = Piece(link, piece.frame, piece.data, piece.first + index, 1, 0)
             at_ns = sent_ns + index * piece.gap_ns
@@ -257,12 +316,25 @@ class Network:
                 at_ns += link.chance["jitter"].randrange(now.jitter_ns + 1)
             if self._happens(link, "reorder", now.reorder_ppm):
                 at_ns += link.chance["reorder"].randrange(2 * now.latency_ns)
-                heappush(self._under_way[link.destination], (at_ns, link.source, number + index, 0, one))
+                self._put_under_way(at_ns, number + index, one)
             else:
                 self._travel(at_ns, number + index, one)
             if self._happens(link, "duplicate", now.duplicate_ppm):
                 link.tally.duplicated += 1
                 self._travel(at_ns, number + index, Piece(link, one.frame, one.data, one.first, 1, 0, 1, one.flags))
+
+    @staticmethod
+    def _unqueued(link: Link, sent_ns: int, piece: Piece) -> int:
+        """How many frames from the first on are equal and find the line free and each its predecessor gone."""
+        bandwidth_bps = link.now.bandwidth_bps
+        if not bandwidth_bps or piece.count == 1 or sent_ns < link.free_ns:
+            return 0
+        frame = piece.frame
+        wire_ns = frame[5] * 8 * _SECOND // bandwidth_bps
+        if piece.gap_ns < wire_ns or sent_ns + wire_ns + link.now.latency_ns < link.last_ns:
+            return 0
+        shorter = frame[6] != frame[5] and piece.first + piece.count == frame[9]
+        return piece.count - shorter
 
     @staticmethod
     def _happens(link: Link, what: str, ppm: int) -> bool:
@@ -282,27 +354,27 @@ class Network:
         link.free_ns = start + wire * 8 * _SECOND // bandwidth_bps
         return link.free_ns
 
-    def _through_ports(self, until_ns: int) -> None:
-        """Let what arrives before `until_ns` queue for its switch port, in order of arrival."""
+    def _through_port(self, to: int, until_ns: int) -> None:
+        """Let what arrives before `until_ns` queue for a machine's switch port, in order of arrival."""
         assert self._ports is not None
-        for port, arriving, leaving in zip(self._ports, self._under_way, self._in_port, strict=True):
-            while arriving and arriving[0][0] < until_ns:
-                at_ns, source, number, copy, piece = heappop(arriving)
-                if piece.count > 1:
-                    rest = piece
-                    piece = rest.split(1)
-                    heappush(arriving, (at_ns + rest.gap_ns, source, number + 1, copy, rest))
-                frame = piece.frame
-                port.waiting = [start for start in port.waiting if start > at_ns]
-                if len(port.waiting) >= port.queue:
-                    piece.link.tally.drop("link-queue", 1)
-                    continue
-                start = max(port.free_ns, at_ns)
-                if start > at_ns:
-                    port.waiting.append(start)
-                wire = frame[6] if piece.first == frame[9] - 1 else frame[5]
-                port.free_ns = start + wire * 8 * _SECOND // port.bandwidth_bps
-                heappush(leaving, (port.free_ns, source, number, copy, piece))
+        port, arriving, leaving = self._ports[to], self._under_way[to], self._in_port[to]
+        while arriving and arriving[0][0] < until_ns:
+            at_ns, source, number, copy, piece = heappop(arriving)
+            if piece.count > 1:
+                rest = piece
+                piece = rest.split(1)
+                heappush(arriving, (at_ns + rest.gap_ns, source, number + 1, copy, rest))
+            frame = piece.frame
+            port.waiting = [start for start in port.waiting if start > at_ns]
+            if len(port.waiting) >= port.queue:
+                piece.link.tally.drop("link-queue", 1)
+                continue
+            start = max(port.free_ns, at_ns)
+            if start > at_ns:
+                port.waiting.append(start)
+            wire = frame[6] if piece.first == frame[9] - 1 else frame[5]
+            port.free_ns = start + wire * 8 * _SECOND // port.bandwidth_bps
+            heappush(leaving, (port.free_ns, source, number, copy, piece))
 
     def _batch(self, heap: list[Due], until_ns: int) -> bytes:
         """Take off a heap what arrives before `until_ns` and can be reached."""
@@ -374,6 +446,7 @@ class Network:
                 continue
             piece.gap_ns = 0
             heappush(heap, (now_ns, source, number, copy, piece))
+            self._expect(link.destination, now_ns)
             link.last_ns = max(link.last_ns, now_ns)
             link.floor_ns = link.last_ns
 

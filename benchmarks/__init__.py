@@ -1,5 +1,6 @@
 """What the speed claims rest on.
 
-`run` is the command; `scenes` the scenarios; `in_process` measures them in this process; `peers` has the same workloads
+`run` is the command; `scenes` the scenarios; `measure` says what a measurement is; `in_process` takes them in this process;
+`peers` has the same workloads
 in what a user would pick instead.
 """

@@ -6,8 +6,10 @@ skipped, not stepped through. Both engines drive this one clock; the network act
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from heapq import heapify, heappop, heappush
+from typing import Final, NamedTuple
 
+from actors.events import NEVER
 from actors.network import Network
 
 
@@ -34,6 +36,10 @@ class Fault(NamedTuple):
     end_ns: int | None
 
 
+_UNKNOWN: Final = -1
+"""Stands for the promise of a machine that is advancing."""
+
+
 class Clock:
     """The cluster's time."""
 
@@ -47,6 +53,10 @@ class Clock:
         self._exchange = exchange
         self._next = [answer.next_ns for answer in first]
         self._silent = [answer.silent_until_ns for answer in first]
+        self._silent_max = max(self._silent, default=0)
+        self._wakes = [(answer.next_ns, index) for index, answer in enumerate(first)]
+        """A heap of what the machines promised; those whose `_next` is another have been overtaken."""
+        heapify(self._wakes)
         self._due: list[tuple[int, int, int]] = []
         self._timeline = list(timeline)
         self._numbers: dict[int, int] = {}
@@ -73,29 +83,46 @@ class Clock:
     def _window(self, until_ns: int) -> None:
         network = self.network
         end = self._end(until_ns)
-        inbound = {index: batch for index, batch in enumerate(network.deliver(end)) if batch}
-        for index, next_ns in enumerate(self._next):
-            if next_ns < end and index not in inbound:
-                inbound[index] = b""
+        inbound = network.deliver(end)
+        while self._wakes_ns() < end:
+            _, index = heappop(self._wakes)
+            self._next[index] = _UNKNOWN
+            inbound.setdefault(index, b"")
         if inbound:
             answers = self._exchange(end, inbound)
             for index, answer in answers.items():
-                self._next[index] = answer.next_ns
-                self._silent[index] = answer.silent_until_ns
+                self._note(index, answer)
             network.accept([answers[index].outbound for index in sorted(answers)], end)
         else:
             network.accept((), end)
         self.now_ns = end
         self.windows += 1
 
+    def _note(self, index: int, answer: Answer) -> None:
+        """A machine's new promises."""
+        if answer.next_ns != self._next[index]:
+            self._next[index] = answer.next_ns
+            heappush(self._wakes, (answer.next_ns, index))
+        self._silent[index] = answer.silent_until_ns
+        if answer.silent_until_ns > self._silent_max:
+            self._silent_max = answer.silent_until_ns
+
+    def _wakes_ns(self) -> int:
+        """When the first machine does something unless something arrives."""
+        wakes = self._wakes
+        while wakes and self._next[wakes[0][1]] != wakes[0][0]:
+            heappop(wakes)
+        return wakes[0][0] if wakes else NEVER
+
     def _end(self, until_ns: int) -> int:
         """The first time at which something that is not known yet could be felt, or a fault begins or ends."""
         end = until_ns if not self._due else min(until_ns, self._due[-1][0])
-        for silent, promised, arrival in zip(self._silent, self._next, self.network.earliest_ns(), strict=True):
-            sends = max(silent, min(promised, arrival)) + self.network.lookahead_ns
-            if sends < end:
-                end = sends
-        return max(end, self.now_ns + 1)
+        sends = min(self._wakes_ns(), self.network.first_ns())
+        if sends < self._silent_max:
+            earliest = self.network.earliest_ns()
+            sends = min(max(silent, min(promised, arrival))
+                        for silent, promised, arrival in zip(self._silent, self._next, earliest, strict=True))
+        return max(min(end, sends + self.network.lookahead_ns), self.now_ns + 1)
 
     # -- faults -----------------------------------------------------------------------------------------------------
 

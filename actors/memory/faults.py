@@ -1,11 +1,16 @@
 """Page faults: how a program's pages come to it."""
 
+from typing import Final
+
 from actors.counters import Counters
 from actors.memory.anonymous import READING, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace
 from actors.memory.reclaim import Reclaim
 from actors.memory.zone import Zone
 from actors.programs.task import BLOCKED, Blocked, Task
 from actors.swap.device import SwapDevice
+
+_AT_ONCE: Final = 64
+"""Most pages that one call finds without waiting."""
 
 
 class Faults:
@@ -66,10 +71,7 @@ class Faults:
 
     def _zero(self, task: Task, space: AddressSpace, page: int, end: int) -> int:
         """Zeroed pages from `page` on, as many as can be had without waiting."""
-        stop = page
-        while stop < end and space.states[stop] == UNTOUCHED and stop - page < 64:
-            stop += 1
-        got = self._reclaim.obtain_now(stop - page)
+        got = self._reclaim.obtain_now(space.untouched(page, min(end, page + _AT_ONCE)) - page)
         if got:
             space.fill(page, page + got)
             task.progress.add(got)

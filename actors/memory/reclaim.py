@@ -8,12 +8,15 @@ every direct reclaimer its turn at the latest after 0.1 s.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.events import Events
 from actors.kernels import Kernel
 from actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
 from actors.memory.zone import Zone
+
+_TWO_ROUNDS: Final = -1
+"""kswapd's priority: it goes round twice, so that marked pages have their second chance and no third."""
 
 
 class SwapOut(Protocol):
@@ -125,7 +128,7 @@ class Reclaim:
         """Work until the high mark is met, a slot is missing, or there is nothing left to try for now."""
         zone = self._zone
         if zone.free <= zone.high_mark:
-            self._pass(2 * self.hand.resident() + 1, lambda: zone.free > zone.high_mark)
+            self._pass(_TWO_ROUNDS, zone.high_mark + 1)
         if zone.free > zone.high_mark:
             self.asleep = True
         elif not self.wants_slot and not self._poll_pending:
@@ -153,11 +156,16 @@ class Reclaim:
 
     def _shrink(self, priority: int) -> None:
         """One pass of direct reclaim: a share of the list, until a cluster is freed."""
-        enough = self._zone.free + self._kernel.swap_cluster_max
-        quota = max(self._kernel.swap_cluster_max, self.hand.resident() >> priority)
-        self._pass(quota, lambda: self._zone.free >= enough, kswapd=False)
+        self._pass(priority, self._zone.free + self._kernel.swap_cluster_max)
 
-    def _pass(self, quota: int, enough: Callable[[], bool], *, kswapd: bool = True) -> None:
+    def _pass(self, priority: int, enough: int) -> None:
+        """Look at a share of the list, kswapd at twice the list, until `enough` pages are free or no request can be made."""
+        kswapd = priority == _TWO_ROUNDS
+        if self._lacks_slot():
+            self.wants_slot = self.wants_slot or kswapd
+            return
+        resident = self.hand.resident()
+        quota = 2 * resident + 1 if kswapd else max(self._kernel.swap_cluster_max, resident >> priority)
         for space, page in self.hand.victims(quota):
             if not space.states[page] & DIRTY:
                 self._drop(space, page)
@@ -171,8 +179,15 @@ class Reclaim:
                 self.hand.step_back(space, page)
                 self.wants_slot = self.wants_slot or kswapd
                 return
-            if enough():
+            if self._zone.free >= enough:
                 return
+            if self._lacks_slot():
+                self.wants_slot = self.wants_slot or kswapd
+                return
+
+    def _lacks_slot(self) -> bool:
+        """Whether the next page to leave has to be written, and cannot be now."""
+        return self._swap is not None and self.hand.at_dirty() and not self._swap.can_page_out()
 
     def _drop(self, space: AddressSpace, page: int) -> None:
         """A clean page leaves without a word: the server has its contents."""

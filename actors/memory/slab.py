@@ -21,10 +21,14 @@ class Slab:
         self.from_reserve = from_reserve
 
 
+Run = tuple[Slab, int]
+"""Objects of one slab, and how many."""
+
+
 class SlabCache:
     """Objects of one size. `take` hands out the slab that the object stands in; give that slab back."""
 
-    __slots__ = ("_partial", "_zone", "guarded", "in_use", "name", "per_slab", "reserved", "size", "slabs")
+    __slots__ = ("_partial", "_top", "_zone", "guarded", "name", "per_slab", "reserved", "size", "slabs")
 
     def __init__(self, zone: Zone, name: str, size: int, *, guarded: bool) -> None:
         if not 0 < size <= PAGE:
@@ -36,58 +40,101 @@ class SlabCache:
         """Whether the slab rule is on."""
         self.reserved = False
         """Whether the newest page came from the reserve."""
-        self.in_use = 0
         self.slabs = 0
         self._zone = zone
+        self._top: Slab | None = None
+        """The slab that the next object comes from: the one that had its first free object last."""
         self._partial: dict[Slab, None] = {}
+        """The other slabs with free objects, in the order in which they had their first."""
+
+    @property
+    def in_use(self) -> int:
+        """Objects that are out."""
+        free = sum(slab.free for slab in self._partial) + (self._top.free if self._top is not None else 0)
+        return self.slabs * self.per_slab - free
 
     def take(self, floor: int) -> Slab | None:
         """An object for a request that may go down to `floor` free pages and has no right to the reserve."""
-        if self._partial and not (self.reserved and self.guarded):
-            return self._pop()
-        if not self._zone.take(floor):
-            return None
-        self.reserved = False
-        return self._grow(from_reserve=False)
+        slab = self._top
+        if slab is None or (self.reserved and self.guarded):
+            if not self._zone.take(floor):
+                return None
+            self.reserved = False
+            return self._grow(from_reserve=False)
+        slab.free = free = slab.free - 1
+        if not free:
+            self._uncover()
+        return slab
+
+    def take_many(self, count: int, floor: int) -> list[Run]:
+        """So many objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
+        runs: list[Run] = []
+        while count > 0:
+            slab = self._top
+            if slab is None or (self.reserved and self.guarded):
+                slab = self.take(floor)
+                assert slab is not None, f"{self.name}: {count} objects more than there are pages for"
+                taken = 1
+            else:
+                free = slab.free
+                taken = count if count < free else free
+                slab.free = free - taken
+                if taken == free:
+                    self._uncover()
+            runs.append((slab, taken))
+            count -= taken
+        return runs
 
     def take_entitled(self, floor: int) -> Slab | None:
         """An object for a request that ignores the watermarks where `floor` refuses it."""
         slab = self.take(floor)
         if slab is not None:
             return slab
-        if self._partial:
-            return self._pop()
+        slab = self._top
+        if slab is not None:
+            slab.free -= 1
+            if not slab.free:
+                self._uncover()
+            return slab
         if not self._zone.take_ignoring_watermarks():
             return None
         self.reserved = True
         return self._grow(from_reserve=True)
 
-    def give(self, slab: Slab) -> None:
-        """Free one object of this slab."""
-        self.in_use -= 1
-        slab.free = free = slab.free + 1
+    def give(self, slab: Slab, count: int = 1) -> None:
+        """Free objects of this slab."""
+        before = slab.free
+        slab.free = free = before + count
         if free == self.per_slab:
-            self._partial.pop(slab, None)
-            self.slabs -= 1
-            if slab.from_reserve:
-                self._zone.give_back_reserve()
-            else:
-                self._zone.give()
-        elif free == 1:
-            self._partial[slab] = None
+            self._return(slab)
+        elif not before:
+            self._cover(slab)
 
-    def _pop(self) -> Slab:
-        slab, _ = self._partial.popitem()
-        slab.free -= 1
-        if slab.free:
-            self._partial[slab] = None
-        self.in_use += 1
-        return slab
+    def _return(self, slab: Slab) -> None:
+        """Give back a page whose last object has been freed."""
+        if slab is self._top:
+            self._uncover()
+        else:
+            self._partial.pop(slab, None)
+        self.slabs -= 1
+        if slab.from_reserve:
+            self._zone.give_back_reserve()
+        else:
+            self._zone.give()
 
     def _grow(self, *, from_reserve: bool) -> Slab:
         slab = Slab(self, self.per_slab - 1, from_reserve)
-        if slab.free:
-            self._partial[slab] = None
-        self.in_use += 1
         self.slabs += 1
+        if slab.free:
+            self._cover(slab)
         return slab
+
+    def _cover(self, slab: Slab) -> None:
+        """This slab has its first free object: it comes to the top."""
+        if self._top is not None:
+            self._partial[self._top] = None
+        self._top = slab
+
+    def _uncover(self) -> None:
+        """The top slab has no free object any more, or all: the one below it is next."""
+        self._top = self._partial.popitem()[0] if self._partial else None

@@ -5,9 +5,12 @@ the machine has a swap socket with access to the reserve, it is charged to the r
 Such a buffer is flagged *emergency*.
 """
 
+from collections.abc import Iterator
+from itertools import repeat
+
 from actors.kernels import Kernel
 from actors.memory.reserve import Node, charge_of
-from actors.memory.slab import Slab, SlabCache
+from actors.memory.slab import Run, Slab, SlabCache
 from actors.memory.zone import Zone
 
 Buffer = tuple[Slab, Slab, int, int]
@@ -17,7 +20,7 @@ Buffer = tuple[Slab, Slab, int, int]
 class Buffers:
     """All buffers of one machine."""
 
-    __slots__ = ("_atomic", "_reserve", "copies", "heads", "kernel", "receive", "routes", "rpc", "tx_headers")
+    __slots__ = ("_atomic", "_reserve", "_zone", "copies", "heads", "kernel", "receive", "routes", "rpc", "tx_headers")
 
     def __init__(self, zone: Zone, kernel: Kernel, reserve: Node | None, *, guarded: bool) -> None:
         """`reserve`: the node that emergency receive buffers are charged to, if there is such access at all."""
@@ -28,6 +31,7 @@ class Buffers:
         self.routes = SlabCache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
         self.rpc = SlabCache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
         self.tx_headers = SlabCache(zone, "kmalloc-512", kernel.tx_header, guarded=guarded)
+        self._zone = zone
         self._atomic = zone.floors.atomic
         self._reserve = reserve
 
@@ -41,6 +45,16 @@ class Buffers:
                 return (data, head, truesize, 0)
             self.heads.give(head)
         return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
+
+    def plenty(self, pages: int) -> bool:
+        """Whether requests for so many pages would be met at once by everybody's measure."""
+        return self._zone.free > self._zone.floors.low + pages
+
+    def allocate_plenty(self, count: int) -> Iterator[Buffer]:
+        """So many full receive buffers while there is plenty."""
+        heads = self.heads.take_many(count, self._atomic)
+        data = self.receive.take_many(count, self._atomic)
+        return zip(_each(data), _each(heads), repeat(self.kernel.rx_truesize), repeat(0))
 
     def _allocate_emergency(self, cache: SlabCache, truesize: int, reserve: Node) -> Buffer | None:
         charge = charge_of(cache.size) + charge_of(self.heads.size)
@@ -57,24 +71,35 @@ class Buffers:
 
     def free(self, buffer: Buffer) -> None:
         """Give a receive buffer back."""
-        data, head, _, charge = buffer
-        data.cache.give(data)
-        head.cache.give(head)
-        if charge and self._reserve is not None:
-            self._reserve.uncharge(charge)
+        self.free_all((buffer,))
 
-    def transmit(self, packets: int, floor: int, *, entitled: bool) -> list[Slab] | None:
+    def free_all(self, buffers: tuple[Buffer, ...]) -> None:
+        """Give receive buffers back, in order."""
+        give_head = self.heads.give
+        for data, head, _, charge in buffers:
+            data.cache.give(data)
+            give_head(head)
+            if charge and self._reserve is not None:
+                self._reserve.uncharge(charge)
+
+    def transmit(self, packets: int, floor: int, *, entitled: bool) -> list[Run] | None:
         """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""
-        taken: list[Slab] = []
+        if self._zone.free > floor + 2 * packets:
+            return self.heads.take_many(packets, floor) + self.tx_headers.take_many(packets, floor)
+        taken: list[Run] = []
         for cache in (self.heads, self.tx_headers) * packets:
             slab = cache.take_entitled(floor) if entitled else cache.take(floor)
             if slab is None:
                 self.release(taken)
                 return None
-            taken.append(slab)
+            taken.append((slab, 1))
         return taken
 
-    def release(self, slabs: list[Slab]) -> None:
+    def release(self, runs: list[Run]) -> None:
         """The card has sent them."""
-        for slab in slabs:
-            slab.cache.give(slab)
+        for slab, count in runs:
+            slab.cache.give(slab, count)
+
+
+def _each(runs: list[Run]) -> list[Slab]:
+    return [slab for slab, count in runs for _ in range(count)]

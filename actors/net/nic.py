@@ -16,7 +16,7 @@ from actors.events import NEVER, Events
 from actors.kernels import Kernel
 from actors.net.buffers import Buffer, Buffers
 from actors.net.stack import Stack
-from protocol.frame import CORRUPT, VERSION, Arrival, Raw, encode
+from protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
 from protocol.units import seconds
 
 _SECOND: Final = seconds(1)
@@ -103,11 +103,21 @@ class Nic:
         at_ns, source, number, copy, count, gap, index, flags, frame = arrival
         events = self._events
         heap = events.heap
+        soon = events.soon
         woken = self._stack.woken
+        counters = self._counters
+        if frame[7] & FRAGMENT and count == frame[9] and not flags:
+            last_ns = at_ns + (count - 1) * gap
+            if last_ns < limit_ns and not (heap and heap[0][0] <= last_ns) and self._is_easy(frame):
+                events.now = last_ns
+                self._datagram(frame)
+                while woken:
+                    woken.pop(0)()
+                return None
         end = index + count
         while True:
             events.now = at_ns
-            self._counters.received += 1
+            counters.received += 1
             self._frame(frame, index, flags)
             while woken:
                 woken.pop(0)()
@@ -115,9 +125,23 @@ class Nic:
             at_ns += gap
             if index == end:
                 return None
-            if at_ns >= limit_ns or (heap and heap[0][0] <= at_ns):
+            if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 done = index - arrival[6]
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
+
+    def _is_easy(self, frame: Raw) -> bool:
+        """Whether the fragments of this datagram need nothing but the ring's own buffers, up to the next refill."""
+        count = frame[9]
+        return (not self._keeps_ring and count + self._cleaned <= self._kernel.rx_refill_batch and count < len(self._ring)
+                and frame[6] >= self._kernel.copybreak and self._stack.expects(frame))
+
+    def _datagram(self, frame: Raw) -> None:
+        """Receive all fragments of a datagram, as one by one."""
+        self._counters.received += frame[9]
+        buffers = tuple([self._take() for _ in range(frame[9])])
+        self._stack.input_whole(frame, buffers)
+        if self._cleaned >= self._kernel.rx_refill_batch:
+            self._fill()
 
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
         ring = self._ring
@@ -159,7 +183,11 @@ class Nic:
         """Refill all empty descriptors; where memory is missing, leave it to the next batch or to the watchdog."""
         ring = self._ring
         self._cleaned = 0
-        while len(ring) < self.ring_size:
+        missing = self.ring_size - len(ring)
+        if self._buffers.plenty(2 * missing):
+            ring.extend(self._buffers.allocate_plenty(missing))
+            return
+        for _ in range(missing):
             buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
             if buffer is None:
                 self._watch()

@@ -32,7 +32,7 @@ class Incomplete:
 class Reassembly:
     """The fragment cache of one machine."""
 
-    __slots__ = ("_drop", "_events", "_expiring", "_kernel", "_mtu", "frames", "incomplete", "truesize", "truesize_max")
+    __slots__ = ("_armed", "_drop", "_events", "_expiring", "_kernel", "_mtu", "frames", "incomplete", "truesize", "truesize_max")
 
     def __init__(self, events: Events, kernel: Kernel, mtu: int, drop: Drop) -> None:
         self.incomplete: dict[tuple[int, int], Incomplete] = {}
@@ -44,6 +44,8 @@ class Reassembly:
         self._mtu = mtu
         self._drop = drop
         self._expiring: deque[tuple[tuple[int, int], Incomplete]] = deque()
+        """By age; the first is always incomplete."""
+        self._armed = False
 
     def add(self, key: tuple[int, int], offset: int, payload: int, buffer: Buffer) -> tuple[Buffer, ...] | None:
         """Fragment `offset` of a datagram of `payload` bytes; all its buffers once it is complete, else None."""
@@ -67,6 +69,17 @@ class Reassembly:
         self._forget(key)
         return tuple(entry.buffers)
 
+    def has_room(self, key: tuple[int, int], frames: int, payload: int) -> bool:
+        """Whether so many received fragments are a whole datagram that nothing is known of, and none would evict another."""
+        room = self._kernel.fragment_high - self.truesize - frames * self._kernel.rx_truesize
+        return room >= 0 and key not in self.incomplete and frames == fragments(payload + UDP_HEADER, self._mtu)
+
+    def passed(self, buffers: tuple[Buffer, ...]) -> None:
+        """All fragments of a datagram have come one after the other; none of them has to wait."""
+        truesize = self.truesize + sum([buffer[2] for buffer in buffers])
+        if truesize > self.truesize_max:
+            self.truesize_max = truesize
+
     def oldest_ns(self) -> int | None:
         """When the oldest incomplete datagram's first fragment came."""
         return min((entry.born_ns for entry in self.incomplete.values()), default=None)
@@ -75,7 +88,8 @@ class Reassembly:
         now = self._events.now
         entry = Incomplete(fragments(payload + UDP_HEADER, self._mtu), now)
         self._expiring.append((key, entry))
-        if len(self._expiring) == 1:
+        if not self._armed:
+            self._armed = True
             self._events.at(now + self._kernel.fragment_timeout_ns, self._expire)
         return entry
 
@@ -83,6 +97,9 @@ class Reassembly:
         entry = self.incomplete.pop(key)
         self.truesize -= entry.truesize
         self.frames -= len(entry.buffers)
+        expiring = self._expiring
+        while expiring and self.incomplete.get(expiring[0][0]) is not expiring[0][1]:
+            expiring.popleft()
         return entry
 
     def _evict(self) -> None:
@@ -93,10 +110,8 @@ class Reassembly:
     def _expire(self, _: object) -> None:
         due = self._events.now - self._kernel.fragment_timeout_ns
         expiring = self._expiring
-        while expiring and (expiring[0][1].born_ns <= due or self.incomplete.get(expiring[0][0]) is not expiring[0][1]):
-            key, entry = expiring.popleft()
-            if self.incomplete.get(key) is entry:
-                self._forget(key)
-                self._drop(tuple(entry.buffers), "reassembly-timeout")
+        while expiring and expiring[0][1].born_ns <= due:
+            self._drop(tuple(self._forget(expiring[0][0]).buffers), "reassembly-timeout")
+        self._armed = bool(expiring)
         if expiring:
             self._events.at(expiring[0][1].born_ns + self._kernel.fragment_timeout_ns, self._expire)

@@ -4,8 +4,9 @@ A call that may take time is a request to be yielded (`yield system.touch(...)`)
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from actors.events import Events
 from actors.memory.anonymous import READING, SWAPPED, AddressSpace
@@ -18,6 +19,8 @@ from actors.net.stack import Handler, Stack
 from actors.programs.task import BLOCKED, Progress, Reason, Task
 from protocol.frame import FRAGMENT, UDP
 from protocol.ip import datagram_wire
+
+_wire: Final = lru_cache(datagram_wire)
 
 
 class Touch:
@@ -158,7 +161,7 @@ class System:
     def send(self, to: int, port: int, payload: int, message: tuple[int, ...] = (), *, source_port: int = 0,
              kind: int = UDP) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
-        packets, wire, tail = datagram_wire(payload, self._framing, self._mtu)
+        packets, wire, tail = _wire(payload, self._framing, self._mtu)
         slabs = self._buffers.transmit(packets, self._zone.floors.kernel, entitled=False)
         if slabs is None:
             return False

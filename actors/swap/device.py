@@ -83,6 +83,9 @@ class SwapDevice:
         self._atomic = zone.floors.atomic
         self._xid = 0
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
+        """(ns, request, attempt) of each length of time-out, in the order in which they end."""
+        self._armed = [False] * len(self._timers)
+        """Whether an event is under way that will look at them."""
 
     def can_page_out(self) -> bool:
         """Whether a slot is free, and throttle_vm_writeout lets reclaimers go on."""
@@ -111,8 +114,9 @@ class SwapDevice:
         if request is None:
             return
         self.last_reply_ns = self._events.now
+        self._forget_answered(self._timers[(request.attempts - 1) % len(self._timers)])
         if request.slab is not None:
-            self._buffers.release([request.slab])
+            self._buffers.rpc.give(request.slab)
         if request.write:
             self.writeback -= 1
             self._counters.pages_out += 1
@@ -159,17 +163,23 @@ class SwapDevice:
         which = request.attempts % (DOUBLINGS + 1)
         due = now + retry_interval(request.attempts, self._timeout_ns)
         request.attempts += 1
-        timers = self._timers[which]
-        timers.append((due, request, request.attempts))
-        if len(timers) == 1:
+        self._timers[which].append((due, request, request.attempts))
+        if not self._armed[which]:
+            self._armed[which] = True
             self._events.at(due, self._expire, which)
+
+    def _forget_answered(self, timers: deque[tuple[int, Request, int]]) -> None:
+        """A time-out whose request has been answered meanwhile is over."""
+        while timers and timers[0][1].xid not in self.under_way:
+            timers.popleft()
 
     def _expire(self, which: int) -> None:
         timers = self._timers[which]
         now = self._events.now
-        due = [timers.popleft()]
+        due: list[tuple[int, Request, int]] = []
         while timers and (timers[0][0] <= now or timers[0][1].xid not in self.under_way):
             due.append(timers.popleft())
+        self._armed[which] = bool(timers)
         if timers:
             self._events.at(timers[0][0], self._expire, which)
         for at_ns, request, attempt in due:

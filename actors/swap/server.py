@@ -113,7 +113,9 @@ class _Disk:
     def _disk_done(self, job: tuple[Datagram, Message, bool]) -> None:
         datagram, said, write = job
         key = (datagram.source, said.xid)
-        store = self._stores.setdefault(datagram.source, Store())
+        store = self._stores.get(datagram.source)
+        if store is None:
+            store = self._stores[datagram.source] = Store()
         if write:
             store.write(said.page, said.stamp)
             self._done[key] = None

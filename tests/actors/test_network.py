@@ -92,7 +92,7 @@ def run(net: Network, frames: Iterable[Raw], cuts: Iterable[int] = (), faults: S
         for place, fault in enumerate(faults):
             if fault.at_ns == start:
                 begun[place] = net.begin(fault.verb, fault.args)
-        for destination, batch in enumerate(net.deliver(end)):
+        for destination, batch in net.deliver(end).items():
             for at_ns, source, number, copy, count, gap, _, flags, _ in arrivals(batch):
                 assert start <= at_ns, "an arrival in the past"
                 assert at_ns + (count - 1) * gap < end, "an arrival beyond the window"

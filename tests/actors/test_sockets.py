@@ -62,7 +62,7 @@ def test_a_full_socket_holds_as_many_pages_as_its_real_bytes_fill() -> None:
 
 @pytest.mark.parametrize("refill", ["e1000", "tg3"])
 def test_a_full_socket_drops_and_frees_at_once(refill: str) -> None:
-    """However many come: the ring's 32 and the socket's 68 are in use; 50 + 7 pages, and one of each not full."""
+    """However many come: in use are the ring's 32 and the socket's 68; 50 + 7 pages, and one of each that is not full."""
     a = host(ring=32, refill=refill)
     a.open()
     a.receive(udp(CAPACITY))

@@ -1,0 +1,64 @@
+"""netswap in this process, and SimPy beside it on the same workloads."""
+
+import gc
+import tracemalloc
+from functools import partial
+from typing import Any, Final
+
+from benchmarks import scenes
+from benchmarks.measure import Benchmark, Measured, timed
+from cluster.lab import Cluster, open_cluster
+from protocol.units import seconds
+
+
+def frames(text: str) -> Measured:
+    """Run a scene to its end; frames that reached a machine's stack per CPU second."""
+    with open_cluster(text) as cluster:
+        measured = timed(lambda: _run(cluster))
+        state = cluster.state()
+        measured["digest"] = cluster.digest()
+    measured["windows_per_virtual_s"] = state.windows * seconds(1) / _last_ns(state.machines)
+    measured["page_outs"] = sum(machine["counters"]["pages_out"] for machine in state.machines)
+    return measured
+
+
+def _run(cluster: Cluster) -> int:
+    machines = cluster.run().state().machines
+    return sum(machine["counters"]["received"] for machine in machines)
+
+
+def _last_ns(machines: list[dict[str, Any]]) -> int:
+    """When the last program got on: the time that the windows were needed for."""
+    return max(program["last_ns"] for machine in machines for program in machine["programs"])
+
+
+def memory() -> Measured:
+    """Bytes for each simulated page, the server's share included, once all pages have been out; by tracemalloc."""
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    with open_cluster(scenes.MEMORY) as cluster:
+        measured = timed(lambda: _run(cluster))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return {**measured, "rate": (after - before) / scenes.PAGES}
+
+
+def simpy(workload: str) -> Measured:
+    """A workload as SimPy's documentation would write it."""
+    from benchmarks.peers import simpy_idiom  # an extra: the other benchmarks run without it
+
+    return timed(simpy_idiom.runner(workload))
+
+
+_RATE: Final = "frames per CPU second"
+BENCHMARKS: Final = (
+    Benchmark("flood", partial(frames, scenes.FLOOD), _RATE, floor=200_000),
+    Benchmark("simpy-W1", partial(simpy, "W1"), _RATE, peer_of="flood"),
+    Benchmark("page-outs", partial(frames, scenes.PAGE_OUTS), _RATE, floor=130_000),
+    Benchmark("simpy-W2", partial(simpy, "W2"), _RATE, peer_of="page-outs"),
+    Benchmark("both", partial(frames, scenes.BOTH), _RATE, floor=150_000),
+    Benchmark("simpy-W3", partial(simpy, "W3"), _RATE, peer_of="both"),
+    Benchmark("memory", memory, "bytes per simulated page", most=16),
+)
