@@ -95,12 +95,22 @@ class Machine:
         self.emergency_data = access
         self.buffers = Buffers(self.zone, self.kernel, access, guarded="slab-rule" in switches)
         self.stack = Stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, switches)
-        self.nic = Nic(self.events, self.kernel, self.buffers, self.stack, self.counters, settings.index,
-                       settings.nic_rate_bps, settings.nic_ring, settings.nic_refill)
+        self.nic = Nic(
+            self.events,
+            self.kernel,
+            self.buffers,
+            self.stack,
+            self.counters,
+            settings.index,
+            settings.nic_rate_bps,
+            settings.nic_ring,
+            settings.nic_refill,
+        )
         self.device = self._swap_device()
         self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device)
-        self.faults = Faults(self.zone, self.reclaim, self.device, self.counters,
-                             settings.swap.readahead if settings.swap else 1)
+        self.faults = Faults(
+            self.zone, self.reclaim, self.device, self.counters, settings.swap.readahead if settings.swap else 1
+        )
         if self.device is not None:
             self.device.owner = self
             self.stack.serve(CALL_PORT, self.device.reply, routed=frozenset({self.device.server}))
@@ -179,7 +189,9 @@ class Machine:
         if settings.swap is None or "reserve-access" not in settings.switches:
             return None
         tree = machine_tree(
-            self.kernel, settings.cpus, cover_fragments="fragment-cover" in settings.switches,
+            self.kernel,
+            settings.cpus,
+            cover_fragments="fragment-cover" in settings.switches,
             parked=settings.nic_ring if settings.nic_refill == "tg3" else 0,
             reply_frames=datagram_wire(HEADER + PAGE, settings.framing, settings.mtu)[0],
         )
@@ -204,8 +216,20 @@ class Machine:
         swap = settings.swap
         if swap is None:
             return None
-        return SwapDevice(self.events, self.zone, self.kernel, self.buffers, self.nic, self.counters, swap.server,
-                          swap.in_flight, swap.timeout_ns, settings.framing, settings.mtu, settings.switches)
+        return SwapDevice(
+            self.events,
+            self.zone,
+            self.kernel,
+            self.buffers,
+            self.nic,
+            self.counters,
+            swap.server,
+            swap.in_flight,
+            swap.timeout_ns,
+            settings.framing,
+            settings.mtu,
+            settings.switches,
+        )
 
     def _load(self) -> None:
         """Start the programs, daemons first: their memory is the oldest, and the hand begins with it."""
@@ -220,9 +244,21 @@ class Machine:
             space = AddressSpace(f"{kind} {number}", base, _pages(program))
             base += space.pages
             progress = Progress(self.events, self.settings.stall_after_ns)
-            system = System(space.name, self.settings.name, space, progress, self.events, self.zone, self.faults,
-                            self.stack, self.nic, self.buffers, self.settings.framing, self.settings.mtu,
-                            self.settings.seed)
+            system = System(
+                space.name,
+                self.settings.name,
+                space,
+                progress,
+                self.events,
+                self.zone,
+                self.faults,
+                self.stack,
+                self.nic,
+                self.buffers,
+                self.settings.framing,
+                self.settings.mtu,
+                self.settings.seed,
+            )
             task = Task(space.name, program.run(system), progress)
             self.tasks.append(task)
             self.spaces.append(space)
@@ -230,7 +266,9 @@ class Machine:
             loaded.append((kind == "rank", space, program))
             self.events.at(0, task.start)
         loaded.sort(key=lambda entry: entry[0])
-        self.reclaim.hand.spaces = [space for _, space, program in loaded if space.pages and not getattr(program, "lock", False)]
+        self.reclaim.hand.spaces = [
+            space for _, space, program in loaded if space.pages and not getattr(program, "lock", False)
+        ]
         self._warm_up(loaded)
 
     def _warm_up(self, loaded: list[tuple[bool, AddressSpace, Any]]) -> None:

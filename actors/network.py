@@ -54,8 +54,9 @@ class Piece:
 
     __slots__ = ("copy", "count", "data", "first", "flags", "frame", "gap_ns", "link")
 
-    def __init__(self, link: "Link", frame: Raw, data: bytes, first: int, count: int, gap_ns: int, copy: int = 0,
-                 flags: int = 0) -> None:
+    def __init__(
+        self, link: "Link", frame: Raw, data: bytes, first: int, count: int, gap_ns: int, copy: int = 0, flags: int = 0
+    ) -> None:
         self.link = link
         self.frame = frame
         self.data = data
@@ -80,8 +81,25 @@ Due = tuple[int, int, int, int, Piece]
 class Link:
     """One direction between two machines."""
 
-    __slots__ = ("base", "chance", "cuts", "destination", "floor_ns", "free_ns", "held", "holds", "last_ns", "leaving",
-                 "now", "overrides", "plain", "source", "starts", "steady", "tally")
+    __slots__ = (
+        "base",
+        "chance",
+        "cuts",
+        "destination",
+        "floor_ns",
+        "free_ns",
+        "held",
+        "holds",
+        "last_ns",
+        "leaving",
+        "now",
+        "overrides",
+        "plain",
+        "source",
+        "starts",
+        "steady",
+        "tally",
+    )
 
     def __init__(self, source: int, destination: int, settings: LinkSettings, seed: int, name: str) -> None:
         self.source = source
@@ -107,8 +125,10 @@ class Link:
         """No frame arrives before this. On a link of constant delay it is moved only when the delay changes."""
         self.starts: list[int] = []
         self.tally = Tally()
-        self.chance = {what: Random(f"{seed}/network/{name}/{what}")
-                       for what in ("loss", "jitter", "duplicate", "reorder", "corrupt")}
+        self.chance = {
+            what: Random(f"{seed}/network/{name}/{what}")
+            for what in ("loss", "jitter", "duplicate", "reorder", "corrupt")
+        }
         self._settle()
 
     def override(self, values: dict[str, int]) -> None:
@@ -148,8 +168,14 @@ class Port:
 class Network:
     """All links of a cluster, and the frames under way on them."""
 
-    def __init__(self, names: Sequence[str], default: LinkSettings, links: dict[tuple[int, int], LinkSettings], seed: int,
-                 port: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        default: LinkSettings,
+        links: dict[tuple[int, int], LinkSettings],
+        seed: int,
+        port: tuple[int, int] | None = None,
+    ) -> None:
         """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port."""
         self.names = names
         self.lookahead_ns = min([default.latency_ns, *(link.latency_ns for link in links.values())])
@@ -452,11 +478,21 @@ class Network:
 
     def _affected(self, verb: str, args: dict[str, Any]) -> list[Link]:
         if verb != "partition":
-            return [self._link(source, to) for source in _indexes(args["from"]) for to in _indexes(args["to"])
-                    if source != to]
+            return [
+                self._link(source, to)
+                for source in _indexes(args["from"])
+                for to in _indexes(args["to"])
+                if source != to
+            ]
         groups = [list(group) for group in args["groups"]]
-        return [self._link(source, to) for one in groups for other in groups if one is not other
-                for source in one for to in other]
+        return [
+            self._link(source, to)
+            for one in groups
+            for other in groups
+            if one is not other
+            for source in one
+            for to in other
+        ]
 
     # -- what others may see ----------------------------------------------------------------------------------------
 
@@ -465,8 +501,11 @@ class Network:
         under_way = self._count_under_way()
         return {
             f"{self.names[source]}>{self.names[to]}": {
-                "sent": link.tally.sent, "duplicated": link.tally.duplicated, "delivered": link.tally.delivered,
-                "under_way": under_way.get((source, to), 0), "dropped": dict(sorted(link.tally.dropped.items())),
+                "sent": link.tally.sent,
+                "duplicated": link.tally.duplicated,
+                "delivered": link.tally.delivered,
+                "under_way": under_way.get((source, to), 0),
+                "dropped": dict(sorted(link.tally.dropped.items())),
             }
             for (source, to), link in sorted(self._links.items())
         }

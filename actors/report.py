@@ -79,8 +79,9 @@ def _timers(machine: Machine) -> list[tuple[str, int, int]]:
     """(what, when it fired last, and before that) of every timer that could still help; -1 for never."""
     timers: list[tuple[str, int, int]] = []
     if machine.device is not None:
-        timers += [("retransmission", request.last_ns, request.previous_ns)
-                   for request in machine.device.under_way.values()]
+        timers += [
+            ("retransmission", request.last_ns, request.previous_ns) for request in machine.device.under_way.values()
+        ]
     born_ns = machine.stack.reassembly.oldest_ns()
     if born_ns is not None:
         timers.append(("fragment time-out", born_ns, -1))
@@ -137,8 +138,12 @@ class _Graph:
         sentence = f"a free page: free {zone.free}, min {floors.kernel}, atomic floor {floors.atomic}"
         self._add("free page", sentence)
         self.nodes[name]["waits_for"] += [self._page_outs(), *self._queues()]
-        self.nodes[name]["quantities"] = {"free": zone.free, "min": floors.kernel, "atomic": floors.atomic,
-                                          "waiters": len(self._machine.reclaim.waiters)}
+        self.nodes[name]["quantities"] = {
+            "free": zone.free,
+            "min": floors.kernel,
+            "atomic": floors.atomic,
+            "waiters": len(self._machine.reclaim.waiters),
+        }
         return name
 
     def _page_outs(self) -> str:
@@ -149,8 +154,10 @@ class _Graph:
             return self._add("page-outs", "kswapd and direct reclaim look for a page that may leave")
         writes = sum(request.write for request in device.under_way.values())
         kswapd = "; kswapd waits for a request slot" if self._machine.reclaim.wants_slot else ""
-        sentence = (f"{writes} page-outs and {len(device.under_way) - writes} page-ins of at most {device.in_flight} wait"
-                    f" for a reply from {self._server}{kswapd}")
+        sentence = (
+            f"{writes} page-outs and {len(device.under_way) - writes} page-ins of at most {device.in_flight} wait"
+            f" for a reply from {self._server}{kswapd}"
+        )
         return self._add("page-outs", sentence, self._reply(), page_outs=writes, under_way=len(device.under_way))
 
     def _page(self, number: int) -> str:
@@ -159,14 +166,23 @@ class _Graph:
         for request in device.under_way.values():
             if request.space.base + request.page == number:
                 return self._request(request)
-        return self._add(f"page {number}", f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",
-                         self._page_outs(), backlog=len(device.backlog))
+        return self._add(
+            f"page {number}",
+            f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",
+            self._page_outs(),
+            backlog=len(device.backlog),
+        )
 
     def _request(self, request: Request) -> str:
         said = "page-out" if request.write else "page-in"
         number = request.space.base + request.page
-        return self._add(f"page {number}", f"its {said} waits for a reply from {self._server}, asked {request.attempts} times",
-                         self._reply(), attempts=request.attempts, last_ns=request.last_ns)
+        return self._add(
+            f"page {number}",
+            f"its {said} waits for a reply from {self._server}, asked {request.attempts} times",
+            self._reply(),
+            attempts=request.attempts,
+            last_ns=request.last_ns,
+        )
 
     def _reply(self) -> str:
         name = f"{self._prefix}/reply"
@@ -181,7 +197,10 @@ class _Graph:
         if machine.nic.filled():
             return []
         zone = machine.zone
-        sentence = f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages (atomic floor {zone.floors.atomic})"
+        sentence = (
+            f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages "
+            f"(atomic floor {zone.floors.atomic})"
+        )
         return [self._add("receive buffer", sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic)]
 
     def _queues(self) -> list[str]:
@@ -195,9 +214,18 @@ class _Graph:
             pages = _pages(machine, frames)
             sentence = f"{pages} pages are held by {frames} frames in {len(system.queues.sockets)} receive queues of {task.name}"
             blocked = task.request is not None and not task.request.idle
-            found.append(self._add(f"queues of {task.name}", sentence, *([f"{self._prefix}/{task.name}"] if blocked else []),
-                                   pages=pages, frames=frames))
+            found.append(
+                self._add(
+                    f"queues of {task.name}",
+                    sentence,
+                    *([f"{self._prefix}/{task.name}"] if blocked else []),
+                    pages=pages,
+                    frames=frames,
+                )
+            )
         frames = machine.stack.reassembly.frames
         if frames:
-            found.append(self._add("reassembly", f"{frames} fragments wait for the rest of their datagrams", frames=frames))
+            found.append(
+                self._add("reassembly", f"{frames} fragments wait for the rest of their datagrams", frames=frames)
+            )
         return found

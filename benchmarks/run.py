@@ -44,8 +44,11 @@ def main() -> None:
 
 def _ratios(known: dict[str, Benchmark], results: dict[str, Measured]) -> dict[str, float]:
     """How many times as fast as its peer each benchmark was."""
-    return {ours: results[ours]["rate"] / results[name]["rate"]
-            for name in results if (ours := known[name].peer_of) is not None and ours in results}
+    return {
+        ours: results[ours]["rate"] / results[name]["rate"]
+        for name in results
+        if (ours := known[name].peer_of) is not None and ours in results
+    }
 
 
 def _line(benchmark: Benchmark, result: Measured) -> str:
@@ -54,13 +57,29 @@ def _line(benchmark: Benchmark, result: Measured) -> str:
 
 def _table(known: dict[str, Benchmark], results: dict[str, Measured], ratios: dict[str, float]) -> Table:
     table = Table()
-    for heading in ("benchmark", "median", "min to max", "unit", "asked for", "times SimPy", "CPU s", "wall s", "details"):
+    for heading in (
+        "benchmark",
+        "median",
+        "min to max",
+        "unit",
+        "asked for",
+        "times SimPy",
+        "CPU s",
+        "wall s",
+        "details",
+    ):
         table.add_column(heading, justify="left" if heading in ("benchmark", "unit", "details") else "right")
     for name, result in results.items():
         table.add_row(
-            name, f"{result['rate']:,.0f}", f"{result['rate_min']:,.0f} to {result['rate_max']:,.0f}", known[name].unit,
-            _asked(known[name]), f"{ratios[name]:.1f}" if name in ratios else "",
-            f"{result['cpu_s']:.1f}", f"{result['wall_s']:.1f}", _details(result),
+            name,
+            f"{result['rate']:,.0f}",
+            f"{result['rate_min']:,.0f} to {result['rate_max']:,.0f}",
+            known[name].unit,
+            _asked(known[name]),
+            f"{ratios[name]:.1f}" if name in ratios else "",
+            f"{result['cpu_s']:.1f}",
+            f"{result['wall_s']:.1f}",
+            _details(result),
         )
     return table
 

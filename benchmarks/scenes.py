@@ -45,11 +45,16 @@ PAGE_OUTS: Final = _scene("200,000 page-outs, 32 in flight", _A, _SWAPS, _PROGRA
 BOTH: Final = _scene("the flood and the page-outs at once", _A, _SWAPS, _PROGRAMS, _RANK, _SERVICE, _B, _C)
 
 PAGES: Final = 65_536
-MEMORY: Final = _scene("pages that have all been written out", """
+MEMORY: Final = _scene(
+    "pages that have all been written out",
+    """
   A:
     memory: 64MiB
     swap: {server: C, size: 1GiB, in_flight: 32}
     programs:
       - rank: {working_set: 256MiB, touch: 256MiB, steps: 2}
-""", _C, stop="30s")
+""",
+    _C,
+    stop="30s",
+)
 """A rank of `PAGES` pages, of which a quarter is resident at any time."""

@@ -20,14 +20,30 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
     one = resolved["machines"][index]
     swap = one["swap"]
     return MachineSettings(
-        name=one["name"], index=index, memory=one["memory"], kernel=one["kernel"],
-        switches=frozenset(one["safeguards"]), reserve_pages=one["reserve"]["pages"],
-        reserve_buffers=one["reserve"]["buffers"], min_free=one["min_free"], cpus=one["cpus"],
-        nic_rate_bps=one["nic"]["rate_bps"], nic_ring=one["nic"]["ring"], nic_refill=one["nic"]["refill"],
-        swap=swap and Swap(server=swap["server"], size=swap["size"], in_flight=swap["in_flight"],
-                           readahead=swap["readahead"], timeout_ns=swap["timeout_ns"]),
+        name=one["name"],
+        index=index,
+        memory=one["memory"],
+        kernel=one["kernel"],
+        switches=frozenset(one["safeguards"]),
+        reserve_pages=one["reserve"]["pages"],
+        reserve_buffers=one["reserve"]["buffers"],
+        min_free=one["min_free"],
+        cpus=one["cpus"],
+        nic_rate_bps=one["nic"]["rate_bps"],
+        nic_ring=one["nic"]["ring"],
+        nic_refill=one["nic"]["refill"],
+        swap=swap
+        and Swap(
+            server=swap["server"],
+            size=swap["size"],
+            in_flight=swap["in_flight"],
+            readahead=swap["readahead"],
+            timeout_ns=swap["timeout_ns"],
+        ),
         programs=tuple((program["kind"], program["settings"]) for program in one["programs"]),
-        seed=resolved["seed"], stall_after_ns=resolved["stall_after_ns"], framing=framing_bytes(resolved),
+        seed=resolved["seed"],
+        stall_after_ns=resolved["stall_after_ns"],
+        framing=framing_bytes(resolved),
         mtu=resolved["network"]["mtu"],
     )
 

@@ -20,8 +20,12 @@ from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
 from cluster.scenario import Scenario, ScenarioError, load
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-                  help="A laboratory for swapping over the network: which machines deadlock, why, and what saves them.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A laboratory for swapping over the network: which machines deadlock, why, and what saves them.",
+)
 
 INPUT_IS_WRONG = 2
 INFRASTRUCTURE_FAILED = 3
@@ -70,8 +74,12 @@ def run(
     scenario: Path_,
     engine: Annotated[EngineName, typer.Option(help="on Ray, or all in this process")] = EngineName.RAY,
     machines_per_actor: Annotated[int, typer.Option(min=1, help="machines in each Ray actor")] = 1,
-    address: Annotated[str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")] = None,
-    exchange: Annotated[ExchangeName, typer.Option(help="on Ray: through a compiled graph, or by plain calls")] = ExchangeName.GRAPH,
+    address: Annotated[
+        str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")
+    ] = None,
+    exchange: Annotated[
+        ExchangeName, typer.Option(help="on Ray: through a compiled graph, or by plain calls")
+    ] = ExchangeName.GRAPH,
     override: Set = [],  # noqa: B006  (typer copies it)
     seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
     as_json: Json = False,
@@ -91,8 +99,9 @@ def run(
     try:
         with (
             terminal(how, folder) as screen,
-            present.ProgressLine(Console(file=screen.err, quiet=as_json), loaded.title, resolved["stop_ns"],
-                                 resolved["stall_after_ns"]) as progress,
+            present.ProgressLine(
+                Console(file=screen.err, quiet=as_json), loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]
+            ) as progress,
         ):
             finished = run_scenario(loaded, how, folder, line, progress)
     except InfrastructureError as error:
@@ -115,16 +124,20 @@ def check(scenario: Path_, override: Set = [], as_json: Json = False) -> None:  
     if as_json:
         print(json.dumps({"errors": [], "scenario": loaded.title, "machines": len(resolved["machines"])}))
     else:
-        print(f"{scenario}: {loaded.title}: {len(resolved['machines'])} machines, {len(resolved['timeline'])} faults, "
-              f"{len(loaded.expectations)} expectations in force")
+        print(
+            f"{scenario}: {loaded.title}: {len(resolved['machines'])} machines, {len(resolved['timeline'])} faults, "
+            f"{len(loaded.expectations)} expectations in force"
+        )
 
 
 @app.command("list")
 def list_(topic: Topic) -> None:
     """List what scenarios can name."""
     rows = {
-        Topic.SAFEGUARDS: [*((name, preset.doc) for name, preset in PRESETS.items()),
-                           *((name, switch.doc) for name, switch in SWITCHES.items())],
+        Topic.SAFEGUARDS: [
+            *((name, preset.doc) for name, preset in PRESETS.items()),
+            *((name, switch.doc) for name, switch in SWITCHES.items()),
+        ],
         Topic.PROGRAMS: [(name, (program.__doc__ or "").split("\n")[0]) for name, program in PROGRAMS.items()],
         Topic.COUNTERS: list(COUNTERS.items()),
         Topic.CAUSES: list(CAUSES.items()),
@@ -150,7 +163,11 @@ def _load(scenario: str, overrides: list[str], as_json: bool) -> Scenario:
             print(problem, file=sys.stderr)
         if as_json:
             fields = ("file", "line", "column", "message", "hint")
-            print(json.dumps({"errors": [{name: getattr(problem, name) for name in fields} for problem in error.problems]}))
+            print(
+                json.dumps(
+                    {"errors": [{name: getattr(problem, name) for name in fields} for problem in error.problems]}
+                )
+            )
         raise typer.Exit(INPUT_IS_WRONG) from None
 
 

@@ -43,7 +43,9 @@ _UNKNOWN: Final = -1
 class Clock:
     """The cluster's time."""
 
-    def __init__(self, network: Network, exchange: Exchange, first: Sequence[Answer], timeline: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self, network: Network, exchange: Exchange, first: Sequence[Answer], timeline: Sequence[Fault] = ()
+    ) -> None:
         """`first`: what each machine promised before anything has happened."""
         self.network = network
         self.now_ns = 0
@@ -120,8 +122,10 @@ class Clock:
         sends = min(self._wakes_ns(), self.network.first_ns())
         if sends < self._silent_max:
             earliest = self.network.earliest_ns()
-            sends = min(max(silent, min(promised, arrival))
-                        for silent, promised, arrival in zip(self._silent, self._next, earliest, strict=True))
+            sends = min(
+                max(silent, min(promised, arrival))
+                for silent, promised, arrival in zip(self._silent, self._next, earliest, strict=True)
+            )
         return max(min(end, sends + self.network.lookahead_ns), self.now_ns + 1)
 
     # -- faults -----------------------------------------------------------------------------------------------------

@@ -42,11 +42,14 @@ def _demo(console: Console, logs: Path) -> int:
     scenarios = {policy: load(SCENARIO, safeguards=policy) for policy in POLICIES}
     began = monotonic()
     with session(logs=logs):
-        console.print(f"a private Ray cluster started in {monotonic() - began:.1f} s; "
-                      "A, B, C and the network are an actor each", highlight=False)
+        console.print(
+            f"a private Ray cluster started in {monotonic() - began:.1f} s; A, B, C and the network are an actor each",
+            highlight=False,
+        )
         summaries = {policy: _on_ray(console, policy, scenario) for policy, scenario in scenarios.items()}
-    same = {policy: _in_process(console, scenario) == summaries[policy]["digest"]
-            for policy, scenario in scenarios.items()}
+    same = {
+        policy: _in_process(console, scenario) == summaries[policy]["digest"] for policy, scenario in scenarios.items()
+    }
     _contrast(console, summaries, same)
     return 0 if all(same.values()) and all(one["met"] for one in summaries.values()) else 1
 
@@ -65,8 +68,11 @@ def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]
     finally:
         engine.close()
     wall_s = monotonic() - began
-    console.print(f"safeguards: {policy:<8} {resolved['stop_ns'] / 1e9:.0f} virtual seconds in {wall_s:.0f} s, "
-                  f"{result.state.windows:,} windows", highlight=False)
+    console.print(
+        f"safeguards: {policy:<8} {resolved['stop_ns'] / 1e9:.0f} virtual seconds in {wall_s:.0f} s, "
+        f"{result.state.windows:,} windows",
+        highlight=False,
+    )
     return {**as_json(result, "ray", wall_s, "", ""), "met": result.exit_status == 0}
 
 
@@ -92,8 +98,10 @@ def _contrast(console: Console, summaries: dict[str, dict[str, Any]], same: dict
     table.add_row("stalled at", *(present.seconds(row["stalled_at_ns"]) for row in rows.values()))
     table.add_row("resumed after the heal", *(_resumed(row) for row in rows.values()))
     table.add_row("frames dropped", *(present.causes(row["counters"]["dropped"]) for row in rows.values()))
-    table.add_row("most pages held by non-critical frames",
-                  *(str(row["counters"]["noncritical_pages_max"]) for row in rows.values()))
+    table.add_row(
+        "most pages held by non-critical frames",
+        *(str(row["counters"]["noncritical_pages_max"]) for row in rows.values()),
+    )
     table.add_row("lowest free pages", *(str(row["counters"]["free_pages_min"]) for row in rows.values()))
     table.add_row("pages reserved for it", *(str(row["counters"]["reserve_pages"]) for row in rows.values()))
     console.print(table, highlight=False)
@@ -102,7 +110,9 @@ def _contrast(console: Console, summaries: dict[str, dict[str, Any]], same: dict
         console.print(line, highlight=False, markup=False)
     console.print()
     for policy, summary in summaries.items():
-        verdict = Text("the same in process", style="green") if same[policy] else Text("DIFFERS in process", style="bold red")
+        verdict = (
+            Text("the same in process", style="green") if same[policy] else Text("DIFFERS in process", style="bold red")
+        )
         console.print(f"digest {policy:<8} {summary['digest']}", verdict, highlight=False)
 
 

@@ -38,8 +38,10 @@ def first_difference(names: list[str], one: list[bytes], other: list[bytes]) -> 
             continue
         left = [Frame(*frame) for frame, _ in cut(mine)]
         right = [Frame(*frame) for frame, _ in cut(theirs)]
-        position = next((at for at, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]),
-                        min(len(left), len(right)))
+        position = next(
+            (at for at, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]),
+            min(len(left), len(right)),
+        )
         pair = [frames[position] if position < len(frames) else None for frames in (left, right)]
         sent_ns = min(frame.sent_ns for frame in pair if frame is not None)
         found.append((sent_ns, Difference(name, position, pair[0], pair[1])))

@@ -38,8 +38,10 @@ class MachineHost:
 
     def promises(self) -> dict[int, Answer]:
         """What each machine promises before anything has happened."""
-        return {index: Answer(machine.next_ns(), machine.silent_until_ns(), b"")
-                for index, machine in self._machines.items()}
+        return {
+            index: Answer(machine.next_ns(), machine.silent_until_ns(), b"")
+            for index, machine in self._machines.items()
+        }
 
     def exchange(self, blob: bytes) -> bytes:
         """Advance those that are due."""

@@ -129,13 +129,22 @@ class Cluster:
             raise ValueError(f"there is no kind of packet {only!r}, only {', '.join(KIND_NAMES.values())}")
         return self._begin("hold", {**self._ends(source, to), "only": only})
 
-    def slow(self, source: Names, to: Names, *, latency: int | None = None, jitter: int | None = None,
-             bandwidth: int | None = None) -> Undo:
+    def slow(
+        self,
+        source: Names,
+        to: Names,
+        *,
+        latency: int | None = None,
+        jitter: int | None = None,
+        bandwidth: int | None = None,
+    ) -> Undo:
         """Change a direction's latency and jitter (ns) or bandwidth (bit/s); latency not below the lookahead."""
         change = {"latency_ns": latency, "jitter_ns": jitter, "bandwidth_bps": bandwidth}
         least = self._resolved_lookahead()
         if latency is not None and latency < least:
-            raise ValueError(f"latency {latency} ns is below the smallest in the scenario, {least} ns: use that or more")
+            raise ValueError(
+                f"latency {latency} ns is below the smallest in the scenario, {least} ns: use that or more"
+            )
         return self._begin("slow", {**self._ends(source, to), **change})
 
     def lossy(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
@@ -266,11 +275,21 @@ class Cluster:
 
     def _resolved_lookahead(self) -> int:
         network = self._resolved["network"]
-        return min([network["latency_ns"], *(link.get("latency_ns", network["latency_ns"]) for link in network["links"])])
+        default: int = network["latency_ns"]
+        least: int = min([default, *(link.get("latency_ns", default) for link in network["links"])])
+        return least
 
 
-def open_cluster(path: str | Path, *, engine: str = "inline", record: bool = False, machines_per_actor: int = 1,
-                 exchange: str = "graph", set: Mapping[str, Any] | None = None, **top_level: Any) -> Cluster:
+def open_cluster(
+    path: str | Path,
+    *,
+    engine: str = "inline",
+    record: bool = False,
+    machines_per_actor: int = 1,
+    exchange: str = "graph",
+    set: Mapping[str, Any] | None = None,
+    **top_level: Any,
+) -> Cluster:
     """Open a scenario, by file or as a text of several lines.
 
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises

@@ -182,9 +182,10 @@ class Probe:
 
 def token_at_hand() -> bool:
     """The rule by which `ray start --head` decides, so that both sides agree on one machine."""
-    return any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")) or (
-        Path.home() / ".ray" / "auth_token"
-    ).exists()
+    return (
+        any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+        or (Path.home() / ".ray" / "auth_token").exists()
+    )
 
 
 def reachable(address: str) -> None:
@@ -199,7 +200,9 @@ def reachable(address: str) -> None:
 class NetworkHost:
     """The network actor: it holds the network and the clock, and drives the machines."""
 
-    def __init__(self, resolved: build.Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str) -> None:
+    def __init__(
+        self, resolved: build.Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str
+    ) -> None:
         """`hosts`: the machine actors; `shares`: the machines that each holds; `exchange`: "graph" or "calls"."""
         self._hosts = list(hosts)
         self._shares = [list(share) for share in shares]
@@ -212,8 +215,9 @@ class NetworkHost:
         DAGContext.get_current().get_timeout = WINDOW_S_MAX  # has no parameter of its own
         with InputNode() as blobs:
             graph = MultiOutputNode([host.exchange.bind(blobs[place]) for place, host in enumerate(self._hosts)])
-        return graph.experimental_compile(_submit_timeout=WINDOW_S_MAX, _max_inflight_executions=1,
-                                          _buffer_size_bytes=BUFFER_BYTES)
+        return graph.experimental_compile(
+            _submit_timeout=WINDOW_S_MAX, _max_inflight_executions=1, _buffer_size_bytes=BUFFER_BYTES
+        )
 
     def _exchange(self, until_ns: int, inbound: dict[int, bytes]) -> dict[int, Answer]:
         blobs = [pack_inbound(until_ns, share, inbound) for share in self._shares]
@@ -261,8 +265,9 @@ class RayEngine:
     def __init__(self, resolved: build.Resolved, *, machines_per_actor: int = 1, exchange: str = "graph") -> None:
         """Needs a `session`. Raises `InfrastructureError`."""
         count = len(resolved["machines"])
-        shares = [list(range(first, min(first + machines_per_actor, count)))
-                  for first in range(0, count, machines_per_actor)]
+        shares = [
+            list(range(first, min(first + machines_per_actor, count))) for first in range(0, count, machines_per_actor)
+        ]
         machine_host, network_host = (ray.remote(host).options(num_cpus=0) for host in (MachineHost, NetworkHost))
         self._hosts = [machine_host.remote(resolved, share) for share in shares]
         self._network = network_host.remote(resolved, self._hosts, shares, exchange)

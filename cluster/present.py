@@ -14,8 +14,14 @@ from cluster.engine import Engine
 from cluster.results import frames
 from cluster.verdict import BAD, Verdict, judge
 
-_COLOURS = {Verdict.RECOVERED: "green", Verdict.HEALTHY: "green", Verdict.FINISHED: "green", Verdict.SLOW: "yellow",
-            Verdict.UNDECIDED: "yellow", Verdict.BLOCKED: "red"}
+_COLOURS = {
+    Verdict.RECOVERED: "green",
+    Verdict.HEALTHY: "green",
+    Verdict.FINISHED: "green",
+    Verdict.SLOW: "yellow",
+    Verdict.UNDECIDED: "yellow",
+    Verdict.BLOCKED: "red",
+}
 _LOOK_S = 1.0
 
 
@@ -63,10 +69,13 @@ class ProgressLine:
         judged = judge(state, self._stall_after_ns)
         worst = min(judged, key=lambda name: list(Verdict).index(judged[name].verdict))
         free = next(machine["counters"]["free_pages"] for machine in state.machines if machine["name"] == worst)
-        self._live.update(Text.assemble(
-            f"{self._title}  {seconds(state.now_ns)} of {seconds(self._stop_ns)}  {worst} ",
-            verdict_text(judged[worst].verdict), f", {free} pages free  {rate:,.0f} frames/s",
-        ))
+        self._live.update(
+            Text.assemble(
+                f"{self._title}  {seconds(state.now_ns)} of {seconds(self._stop_ns)}  {worst} ",
+                verdict_text(judged[worst].verdict),
+                f", {free} pages free  {rate:,.0f} frames/s",
+            )
+        )
 
 
 def machines_table(summary: dict[str, Any], most: int = 12) -> Table:
@@ -78,9 +87,15 @@ def machines_table(summary: dict[str, Any], most: int = 12) -> Table:
     rows = sorted(summary["machines"].items(), key=lambda row: order.index(row[1]["verdict"]))
     for name, machine in rows[:most]:
         counters = machine["counters"]
-        table.add_row(name, verdict_text(machine["verdict"]), seconds(machine["stalled_at_ns"]),
-                      seconds(machine["stalled_ns"] or None), seconds(machine["recovered_after_ns"]),
-                      f"{counters['free_pages_min']} pages", causes(counters["dropped"]))
+        table.add_row(
+            name,
+            verdict_text(machine["verdict"]),
+            seconds(machine["stalled_at_ns"]),
+            seconds(machine["stalled_ns"] or None),
+            seconds(machine["recovered_after_ns"]),
+            f"{counters['free_pages_min']} pages",
+            causes(counters["dropped"]),
+        )
     if len(rows) > most:
         table.add_row(f"and {len(rows) - most} more", "")
     return table
@@ -104,16 +119,22 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     console.print(machines_table(summary))
     for line in reasons(summary):
         console.print(line, highlight=False, markup=False)
-    console.print(f"frames: {counted['sent']:,} sent, {counted['delivered']:,} delivered, {counted['under_way']} under way; "
-                  f"dropped: {causes(counted['dropped'])}", highlight=False)
+    console.print(
+        f"frames: {counted['sent']:,} sent, {counted['delivered']:,} delivered, {counted['under_way']} under way; "
+        f"dropped: {causes(counted['dropped'])}",
+        highlight=False,
+    )
     for outcome in summary["expectations"]:
         mark = Text("met   ", style="green") if outcome["met"] else Text("MISSED", style="bold red")
         console.print(mark, outcome["text"], f"(seen: {outcome['seen']})", highlight=False)
     if summary["verdict"] == "vacuous":
         console.print("vacuous: this run claims something of a reserve that was never touched", style="bold red")
     console.print(f"digest {summary['digest']}", highlight=False)
-    console.print(f"{seconds(summary['virtual_ns'])} of virtual time in {summary['wall_s']} s and {summary['windows']:,} "
-                  f"windows; {summary['run']}", highlight=False)
+    console.print(
+        f"{seconds(summary['virtual_ns'])} of virtual time in {summary['wall_s']} s and {summary['windows']:,} "
+        f"windows; {summary['run']}",
+        highlight=False,
+    )
 
 
 def causes_table() -> list[tuple[str, str]]:

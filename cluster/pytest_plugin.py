@@ -1,7 +1,7 @@
 """The fixture `netswap`: scripted partition tests, in this project and in its users'.
 
-    def test_the_reserve_brings_a_back(netswap):
-        cluster = netswap("configs/three-machines.yaml", safeguards="reserve", timeline=[])
+def test_the_reserve_brings_a_back(netswap):
+    cluster = netswap("configs/three-machines.yaml", safeguards="reserve", timeline=[])
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -44,8 +44,9 @@ def netswap(pytestconfig: pytest.Config, netswap_ray: Callable[[], None]) -> Ite
 
     with ExitStack() as stack:
 
-        def open_one(path: str | Path, *, engine: str = "inline", set: Mapping[str, Any] | None = None,
-                     **top_level: Any) -> "Cluster":
+        def open_one(
+            path: str | Path, *, engine: str = "inline", set: Mapping[str, Any] | None = None, **top_level: Any
+        ) -> "Cluster":
             if engine == "ray":
                 netswap_ray()
             where = path if isinstance(path, str) and "\n" in path else pytestconfig.rootpath / path

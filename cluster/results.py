@@ -114,8 +114,9 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
             for machine in state.machines
             for judgement in [result.judgements[machine["name"]]]
         },
-        "expectations": [{"text": outcome.text, "met": outcome.met, "seen": _plain(outcome.seen)}
-                         for outcome in result.expectations],
+        "expectations": [
+            {"text": outcome.text, "met": outcome.met, "seen": _plain(outcome.seen)} for outcome in result.expectations
+        ],
         "command": command,
     }
 

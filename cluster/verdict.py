@@ -98,8 +98,12 @@ def _machine(machine: dict[str, Any], now_ns: int, stall_after_ns: int, phase: R
     stalls = [tuple(stall) for program in programs for stall in program["stalls"]]
     stalls += [(program["stalled_since_ns"], now_ns) for program in programs if program["stalled_since_ns"] is not None]
     longest = max(stalls, key=lambda stall: (stall[1] - stall[0], -stall[0]), default=None)
-    resumed = [end - phase.healed_ns for program in programs for begin, end in program["stalls"]
-               if phase.healed_ns is not None and begin <= phase.healed_ns <= end]
+    resumed = [
+        end - phase.healed_ns
+        for program in programs
+        for begin, end in program["stalls"]
+        if phase.healed_ns is not None and begin <= phase.healed_ns <= end
+    ]
     return Judgement(
         verdict=min(verdicts, key=_ORDER.index, default=Verdict.HEALTHY),
         stalled_at_ns=longest[0] if longest else None,
@@ -108,7 +112,9 @@ def _machine(machine: dict[str, Any], now_ns: int, stall_after_ns: int, phase: R
     )
 
 
-def _program(machine: dict[str, Any], program: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery) -> Verdict:
+def _program(
+    machine: dict[str, Any], program: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery
+) -> Verdict:
     if program["finished"]:
         return Verdict.FINISHED
     stalled_since = program["stalled_since_ns"]

@@ -62,7 +62,7 @@ class Frame(NamedTuple):
     """Bytes on the wire of the last frame."""
     kind: int
     port: int
-    count: int
+    count: int  # type: ignore[assignment]  # the field's own word; tuple.count is not used
     gap_ns: int
     body: tuple[object, ...]
 
@@ -72,8 +72,19 @@ Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
 (ns), which frame of the train is its first, flags, frame. The first four order all arrivals, and never tie."""
 
 _TYPES: Final = ((int,) * 11) + (tuple,)
-_LIMITS: Final = (VERSION, TIME_MAX, SMALL_MAX, TIME_MAX, SMALL_MAX, SMALL_MAX, SMALL_MAX, PORT_MAX, PORT_MAX, SMALL_MAX,
-                  TIME_MAX)
+_LIMITS: Final = (
+    VERSION,
+    TIME_MAX,
+    SMALL_MAX,
+    TIME_MAX,
+    SMALL_MAX,
+    SMALL_MAX,
+    SMALL_MAX,
+    PORT_MAX,
+    PORT_MAX,
+    SMALL_MAX,
+    TIME_MAX,
+)
 _BODY_SIZES: Final = (3, 6)
 """(ident, step, datagram) of fragments; (source port, payload, flow, flows, ports, message) of a whole datagram.
 
@@ -157,7 +168,12 @@ def arrivals(data: bytes) -> list[Arrival]:
 
 def _unpacker(data: bytes) -> msgpack.Unpacker:
     unpacker = msgpack.Unpacker(
-        use_list=False, max_array_len=16, max_str_len=256, max_bin_len=1 << 16, max_map_len=0, max_ext_len=0,
+        use_list=False,
+        max_array_len=16,
+        max_str_len=256,
+        max_bin_len=1 << 16,
+        max_map_len=0,
+        max_ext_len=0,
         max_buffer_size=len(data) + 1,
     )
     unpacker.feed(data)
@@ -191,7 +207,7 @@ def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
     if tuple(map(type, body)) != _DATAGRAM_BODY:
         return False
     port, payload, flow, flows, ports, _ = body
-    return 0 <= (port | payload | flow | flows | ports) <= TIME_MAX and flows > 0 and ports > 0
+    return bool(0 <= (port | payload | flow | flows | ports) <= TIME_MAX and flows > 0 and ports > 0)
 
 
 def _shown(value: object) -> str:

@@ -44,7 +44,7 @@ def message(value: object) -> Message:
     whole = type(value) is tuple and tuple(map(type, value)) == _MESSAGE
     if not whole or min(value) < 0 or value[2] > STAMP_MAX:  # type: ignore[call-overload,index]  # a tuple of int by now
         raise LocalProtocolError(f"an RPC message is (xid, page, stamp), not {value!r:.60}")
-    return _named(Message, value)
+    return _named(Message, value)  # type: ignore[arg-type]  # it is a tuple by now
 
 
 def retry_interval(attempt: int, timeout_ns: int = TIMEOUT_NS) -> int:

@@ -16,7 +16,9 @@ _AT_ONCE: Final = 64
 class Faults:
     """Finds pages for programs, zeroed or from the server, with read-ahead around a page that is read back."""
 
-    def __init__(self, zone: Zone, reclaim: Reclaim, device: SwapDevice | None, counters: Counters, readahead: int) -> None:
+    def __init__(
+        self, zone: Zone, reclaim: Reclaim, device: SwapDevice | None, counters: Counters, readahead: int
+    ) -> None:
         self._zone = zone
         self._reclaim = reclaim
         self._device = device
@@ -89,6 +91,10 @@ class Faults:
         self._device.page_in(space, page)
         first = page - page % self._readahead
         for near in range(first, min(first + self._readahead, space.pages)):
-            if space.states[near] == SWAPPED and not self._reclaim.waiters and self._zone.take(self._zone.floors.kernel):
+            if (
+                space.states[near] == SWAPPED
+                and not self._reclaim.waiters
+                and self._zone.take(self._zone.floors.kernel)
+            ):
                 space.states[near] = READING
                 self._device.page_in(space, near)

@@ -85,8 +85,10 @@ def receive_limit(kernel: Kernel, *, cover_fragments: bool, parked: int, reply_f
     held = 0
     if cover_fragments:
         short = charge_of(kernel.copy_data) + charge_of(kernel.skb_head)
-        held = max(held_fragments(kernel, kernel.rx_truesize) * receive_charge(kernel),
-                   held_fragments(kernel, kernel.copy_truesize) * short)
+        held = max(
+            held_fragments(kernel, kernel.rx_truesize) * receive_charge(kernel),
+            held_fragments(kernel, kernel.copy_truesize) * short,
+        )
     return held + (parked + reply_frames) * receive_charge(kernel)
 
 

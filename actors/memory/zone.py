@@ -43,8 +43,19 @@ def floors(min_pages: int, emergency: int = 0) -> Floors:
 class Zone:
     """Free pages of one machine. All counts in pages."""
 
-    __slots__ = ("_pressed", "_wake", "emergency", "floors", "free", "free_min", "min", "reserve_used", "reserve_used_max", "total",
-                 "waiters")
+    __slots__ = (
+        "_pressed",
+        "_wake",
+        "emergency",
+        "floors",
+        "free",
+        "free_min",
+        "min",
+        "reserve_used",
+        "reserve_used_max",
+        "total",
+        "waiters",
+    )
 
     def __init__(self, total: int, min_pages: int, emergency: int = 0) -> None:
         if not 0 <= min_pages + emergency < total:

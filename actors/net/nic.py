@@ -2,7 +2,8 @@
 
 Two rules for the ring (drivers/net/e1000, drivers/net/tg3.c of 2.6.22). `e1000`: received buffers are passed up, and once
 16 descriptors are empty, or all, they are refilled; where that fails they stay empty, the ring drains, and a watchdog
-tries again every 2 s. `tg3`: the replacement is allocated first; where that fails the frame is dropped and its buffer stays in the ring,
+tries again every 2 s. `tg3`: the replacement is allocated first; where that fails the
+frame is dropped and its buffer stays in the ring,
 which never drains. Both copy short frames into a buffer of their own.
 
 The ring's buffers are outside free memory: they are allocated when the card is brought up.
@@ -25,8 +26,18 @@ _SECOND: Final = seconds(1)
 class Nic:
     """One machine's network card."""
 
-    def __init__(self, events: Events, kernel: Kernel, buffers: Buffers, stack: Stack, counters: Counters, index: int,
-                 rate_bps: int, ring: int, refill: str) -> None:
+    def __init__(
+        self,
+        events: Events,
+        kernel: Kernel,
+        buffers: Buffers,
+        stack: Stack,
+        counters: Counters,
+        index: int,
+        rate_bps: int,
+        ring: int,
+        refill: str,
+    ) -> None:
         self.ring_size = ring
         self.refill_rule = refill
         self.sent = 0
@@ -54,8 +65,9 @@ class Nic:
         """How long the card takes for so many bytes."""
         return wire * 8 * _SECOND // self._rate_bps
 
-    def send(self, destination: int, kind: int, port: int, count: int, wire: int, tail: int,
-             body: tuple[object, ...]) -> int:
+    def send(
+        self, destination: int, kind: int, port: int, count: int, wire: int, tail: int, body: tuple[object, ...]
+    ) -> int:
         """Put a datagram's packets on the wire behind all others; when the last has left (ns).
 
         They are sent as one train on the beat of the full packets; its last packet is exact.
@@ -66,17 +78,29 @@ class Nic:
         self._emit(first, destination, kind, port, count, gap, wire, tail, body)
         return self._idle_ns
 
-    def send_train(self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int,
-                   body: tuple[object, ...]) -> None:
+    def send_train(
+        self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
+    ) -> None:
         """Let `count` equal packets leave from now on, `gap_ns` apart; others find the wire busy for one of them."""
         first = max(self._events.now, self._idle_ns) + self.wire_ns(wire)
         self._idle_ns = first
         self._emit(first, destination, kind, port, count, gap_ns, wire, wire, body)
 
-    def _emit(self, sent_ns: int, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, tail: int,
-              body: tuple[object, ...]) -> None:
-        self._out.append(encode((VERSION, sent_ns, self._index, self.sent, destination, wire, tail, kind, port, count,
-                                 gap_ns, body)))
+    def _emit(
+        self,
+        sent_ns: int,
+        destination: int,
+        kind: int,
+        port: int,
+        count: int,
+        gap_ns: int,
+        wire: int,
+        tail: int,
+        body: tuple[object, ...],
+    ) -> None:
+        self._out.append(
+            encode((VERSION, sent_ns, self._index, self.sent, destination, wire, tail, kind, port, count, gap_ns, body))
+        )
         self.sent += count
 
     def take_out(self) -> bytes:
@@ -132,8 +156,13 @@ class Nic:
     def _is_easy(self, frame: Raw) -> bool:
         """Whether the fragments of this datagram need nothing but the ring's own buffers, up to the next refill."""
         count = frame[9]
-        return (not self._keeps_ring and count + self._cleaned <= self._kernel.rx_refill_batch and count < len(self._ring)
-                and frame[6] >= self._kernel.copybreak and self._stack.expects(frame))
+        return (
+            not self._keeps_ring
+            and count + self._cleaned <= self._kernel.rx_refill_batch
+            and count < len(self._ring)
+            and frame[6] >= self._kernel.copybreak
+            and self._stack.expects(frame)
+        )
 
     def _datagram(self, frame: Raw) -> None:
         """Receive all fragments of a datagram, as one by one."""

@@ -32,7 +32,18 @@ class Incomplete:
 class Reassembly:
     """The fragment cache of one machine."""
 
-    __slots__ = ("_armed", "_drop", "_events", "_expiring", "_kernel", "_mtu", "frames", "incomplete", "truesize", "truesize_max")
+    __slots__ = (
+        "_armed",
+        "_drop",
+        "_events",
+        "_expiring",
+        "_kernel",
+        "_mtu",
+        "frames",
+        "incomplete",
+        "truesize",
+        "truesize_max",
+    )
 
     def __init__(self, events: Events, kernel: Kernel, mtu: int, drop: Drop) -> None:
         self.incomplete: dict[tuple[int, int], Incomplete] = {}

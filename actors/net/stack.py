@@ -28,11 +28,32 @@ Handler = Callable[[Datagram], None]
 class Stack:
     """The protocol layers of one machine."""
 
-    __slots__ = ("_buffers", "_counters", "_drop_at_demux", "_dropped", "_handlers", "_memalloc_processing", "_routes",
-                 "_routed", "noncritical", "noncritical_max", "reassembly", "sockets", "woken")
+    __slots__ = (
+        "_buffers",
+        "_counters",
+        "_drop_at_demux",
+        "_dropped",
+        "_handlers",
+        "_memalloc_processing",
+        "_routes",
+        "_routed",
+        "noncritical",
+        "noncritical_max",
+        "reassembly",
+        "sockets",
+        "woken",
+    )
 
-    def __init__(self, events: Events, zone: Zone, kernel: Kernel, buffers: Buffers, counters: Counters, mtu: int,
-                 switches: frozenset[str]) -> None:
+    def __init__(
+        self,
+        events: Events,
+        zone: Zone,
+        kernel: Kernel,
+        buffers: Buffers,
+        counters: Counters,
+        mtu: int,
+        switches: frozenset[str],
+    ) -> None:
         self._buffers = buffers
         self._counters = counters
         self._dropped = counters.dropped
@@ -110,7 +131,9 @@ class Stack:
         self._high_water()
         queues = socket.queues
         queues.buffers += frames
-        queues.datagrams.append((socket, _named(Datagram, (frame[2], source_port, port, payload, message, buffers, truesize))))
+        queues.datagrams.append(
+            (socket, _named(Datagram, (frame[2], source_port, port, payload, message, buffers, truesize)))
+        )
         if queues.wake is not None:
             self.woken.append(queues.wake)
             queues.wake = None

@@ -53,8 +53,16 @@ class Flood:
             elif whole:
                 system.send(to, self.port + sent % self.flows % self.sockets, self.payload)
             else:
-                system.send_train(to, self.port, self.payload, count, gap, flow=sent % self.flows, flows=self.flows,
-                                  ports=self.sockets)
+                system.send_train(
+                    to,
+                    self.port,
+                    self.payload,
+                    count,
+                    gap,
+                    flow=sent % self.flows,
+                    flows=self.flows,
+                    ports=self.sockets,
+                )
             sent += count
             trains += 1
             system.progress.add(count)

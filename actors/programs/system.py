@@ -103,8 +103,22 @@ class Receive:
 class System:
     """What one program sees of its machine. Times in ns, sizes in bytes."""
 
-    def __init__(self, name: str, machine: str, space: AddressSpace, progress: Progress, events: Events, zone: Zone,
-                 faults: Faults, stack: Stack, nic: Nic, buffers: Buffers, framing: int, mtu: int, seed: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        machine: str,
+        space: AddressSpace,
+        progress: Progress,
+        events: Events,
+        zone: Zone,
+        faults: Faults,
+        stack: Stack,
+        nic: Nic,
+        buffers: Buffers,
+        framing: int,
+        mtu: int,
+        seed: int,
+    ) -> None:
         self.name = name
         self.space = space
         """The program's anonymous memory."""
@@ -158,8 +172,9 @@ class System:
         """Be the kernel's own user of a port: `handler` is called with each datagram."""
         self._stack.serve(port, handler)
 
-    def send(self, to: int, port: int, payload: int, message: tuple[int, ...] = (), *, source_port: int = 0,
-             kind: int = UDP) -> bool:
+    def send(
+        self, to: int, port: int, payload: int, message: tuple[int, ...] = (), *, source_port: int = 0, kind: int = UDP
+    ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
         packets, wire, tail = _wire(payload, self._framing, self._mtu)
         slabs = self._buffers.transmit(packets, self._zone.floors.kernel, entitled=False)
@@ -173,8 +188,18 @@ class System:
         self._events.at(sent_ns, self._buffers.release, slabs)
         return True
 
-    def send_train(self, to: int, port: int, payload: int, count: int, gap_ns: int, *, flow: int = 0,
-                   flows: int = 1, ports: int = 1) -> None:
+    def send_train(
+        self,
+        to: int,
+        port: int,
+        payload: int,
+        count: int,
+        gap_ns: int,
+        *,
+        flow: int = 0,
+        flows: int = 1,
+        ports: int = 1,
+    ) -> None:
         """Send `count` datagrams, `gap_ns` apart, of `flows` flows in turn, beginning with number `flow`.
 
         Flow i goes to port `port + i % ports`. Each must fit into one packet; a train takes no transmit buffers.

@@ -42,8 +42,6 @@ class Request(Protocol):
 Program = Generator[Request, Any, None]
 
 
-
-
 class Progress:
     """What a task counts, in slots of `stall_after`: a stall cannot hide between two slots."""
 

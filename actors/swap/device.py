@@ -57,8 +57,21 @@ class Owner(Protocol):
 class SwapDevice:
     """Requests under way to one swap server."""
 
-    def __init__(self, events: Events, zone: Zone, kernel: Kernel, buffers: Buffers, nic: Nic, counters: Counters,
-                 server: int, in_flight: int, timeout_ns: int, framing: int, mtu: int, switches: frozenset[str]) -> None:
+    def __init__(
+        self,
+        events: Events,
+        zone: Zone,
+        kernel: Kernel,
+        buffers: Buffers,
+        nic: Nic,
+        counters: Counters,
+        server: int,
+        in_flight: int,
+        timeout_ns: int,
+        framing: int,
+        mtu: int,
+        switches: frozenset[str],
+    ) -> None:
         self.server = server
         self.in_flight = min(in_flight, kernel.rpc_slots_max) if "tx-bound" in switches else in_flight
         """Most requests under way: what is asked for, but with the bound no more than the reserve was sized for."""

@@ -129,6 +129,10 @@ class _Disk:
 
     def _answer(self, datagram: Datagram, said: Message, write: bool, stamp: int) -> None:
         self._system.send(
-            datagram.source, datagram.source_port, HEADER if write else HEADER + PAGE, (said.xid, said.page, stamp),
-            source_port=SERVER_PORT, kind=PAGE_OUT_REPLY if write else PAGE_IN_REPLY,
+            datagram.source,
+            datagram.source_port,
+            HEADER if write else HEADER + PAGE,
+            (said.xid, said.page, stamp),
+            source_port=SERVER_PORT,
+            kind=PAGE_OUT_REPLY if write else PAGE_IN_REPLY,
         )

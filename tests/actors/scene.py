@@ -73,8 +73,20 @@ class Host:
 
     def device(self, in_flight: int = 32, timeout_ns: int = seconds(1.1)) -> SwapDevice:
         """A's swap device, with C as the server; its owner is still to be given."""
-        device = SwapDevice(self.events, self.zone, KERNEL, self.buffers, self.nic, self.counters, C, in_flight,
-                            timeout_ns, FRAMING, MTU, self.switches)
+        device = SwapDevice(
+            self.events,
+            self.zone,
+            KERNEL,
+            self.buffers,
+            self.nic,
+            self.counters,
+            C,
+            in_flight,
+            timeout_ns,
+            FRAMING,
+            MTU,
+            self.switches,
+        )
         self.stack.serve(800, device.reply, routed=frozenset({C}))
         return device
 
@@ -87,8 +99,15 @@ class Host:
         return {cause: frames for cause, frames in self.counters.dropped.items() if frames}
 
 
-def host(*switches: str, total: int = 4096, min_pages: int = 256, emergency: int = 0, emergency_bytes: int = 0,
-         ring: int = 32, refill: str = "e1000") -> Host:
+def host(
+    *switches: str,
+    total: int = 4096,
+    min_pages: int = 256,
+    emergency: int = 0,
+    emergency_bytes: int = 0,
+    ring: int = 32,
+    refill: str = "e1000",
+) -> Host:
     """A machine of 16 MiB; `emergency_bytes` is the limit on emergency receive buffers."""
     events = Events()
     zone = Zone(total, min_pages, emergency)
@@ -101,16 +120,39 @@ def host(*switches: str, total: int = 4096, min_pages: int = 256, emergency: int
     return Host(events, zone, counters, buffers, stack, nic, node, on)
 
 
-def udp(count: int = 1, *, source: int = B, number: int = 0, gap_ns: int = 0, wire: int = 1538, port: int = SERVICE,
-        flow: int = 0, flows: int = 1, ports: int = 1, message: tuple[int, ...] = (), source_port: int = 0,
-        sent_ns: int = 0, destination: int = A) -> Raw:
+def udp(
+    count: int = 1,
+    *,
+    source: int = B,
+    number: int = 0,
+    gap_ns: int = 0,
+    wire: int = 1538,
+    port: int = SERVICE,
+    flow: int = 0,
+    flows: int = 1,
+    ports: int = 1,
+    message: tuple[int, ...] = (),
+    source_port: int = 0,
+    sent_ns: int = 0,
+    destination: int = A,
+) -> Raw:
     """A train of whole datagrams."""
     body = (source_port, max(0, wire - 66), flow, flows, ports, message)
     return (VERSION, sent_ns, source, number, destination, wire, wire, UDP, port, count, gap_ns, body)
 
 
-def fragments(ident: int, payload: int, count: int, *, source: int = B, port: int = SERVICE, gap_ns: int = 0,
-              tail: int = 1538, message: tuple[int, ...] = (), sent_ns: int = 0) -> Raw:
+def fragments(
+    ident: int,
+    payload: int,
+    count: int,
+    *,
+    source: int = B,
+    port: int = SERVICE,
+    gap_ns: int = 0,
+    tail: int = 1538,
+    message: tuple[int, ...] = (),
+    sent_ns: int = 0,
+) -> Raw:
     """The first `count` fragments of one datagram of `payload` bytes."""
     body = (ident, 0, (0, payload, 0, 1, 1, message))
     return (VERSION, sent_ns, source, ident, A, 1538, tail, UDP | FRAGMENT, port, count, gap_ns, body)

@@ -45,8 +45,9 @@ class Scene:
     """A machine with a swap device and a rank of 1000 pages, whose numbers in the swap space begin at 500."""
 
     def __init__(self, *switches: str, in_flight: int = 32, timeout_ns: int = seconds(1.1), ring: int = 32) -> None:
-        self.a: Host = host(*switches, ring=ring, emergency=100 if "reserve-access" in switches else 0,
-                            emergency_bytes=1 << 20)
+        self.a: Host = host(
+            *switches, ring=ring, emergency=100 if "reserve-access" in switches else 0, emergency_bytes=1 << 20
+        )
         self.device: SwapDevice = self.a.device(in_flight, timeout_ns)
         self.owner = Owner()
         self.device.owner = self.owner

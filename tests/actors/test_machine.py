@@ -27,16 +27,45 @@ def machine(index: int, switches: frozenset[str] = frozenset(), refill: str = "e
             ("rank", {"working_set": mib(6), "touch": kib(512), "compute": milliseconds(2)}),
             ("service", {"port": SERVICE, "sockets": 2, "pages": 4}),
         ),
-        B: (("flood", {"to": (A,), "port": SERVICE, "rate": GIGABIT // 10, "payload": 1472, "flows": 2, "sockets": 2,
-                       "start_ns": milliseconds(10), "end_ns": milliseconds(40)}),),
+        B: (
+            (
+                "flood",
+                {
+                    "to": (A,),
+                    "port": SERVICE,
+                    "rate": GIGABIT // 10,
+                    "payload": 1472,
+                    "flows": 2,
+                    "sockets": 2,
+                    "start_ns": milliseconds(10),
+                    "end_ns": milliseconds(40),
+                },
+            ),
+        ),
         C: (("swap-server", {}),),
     }
-    return Machine(MachineSettings(
-        name=NAMES[index], index=index, memory=mib(4), kernel="linux-2.6.22",
-        switches=switches if index == A else frozenset(), reserve_pages=100 if switches else None, reserve_buffers=None,
-        min_free=kib(256), cpus=1, nic_rate_bps=GIGABIT, nic_ring=32, nic_refill=refill,
-        swap=Swap(C, mib(16), 16, 8, seconds(1.1)) if index == A else None, programs=programs[index], seed=1,
-        stall_after_ns=seconds(1), framing=FRAMING, mtu=MTU))
+    return Machine(
+        MachineSettings(
+            name=NAMES[index],
+            index=index,
+            memory=mib(4),
+            kernel="linux-2.6.22",
+            switches=switches if index == A else frozenset(),
+            reserve_pages=100 if switches else None,
+            reserve_buffers=None,
+            min_free=kib(256),
+            cpus=1,
+            nic_rate_bps=GIGABIT,
+            nic_ring=32,
+            nic_refill=refill,
+            swap=Swap(C, mib(16), 16, 8, seconds(1.1)) if index == A else None,
+            programs=programs[index],
+            seed=1,
+            stall_after_ns=seconds(1),
+            framing=FRAMING,
+            mtu=MTU,
+        )
+    )
 
 
 class Record(NamedTuple):
@@ -145,7 +174,8 @@ def test_what_a_machine_sends_bears_its_own_times_in_order() -> None:
 
 
 GOOD = encode_arrival(milliseconds(5), 0, 0, 0, 1, 0) + encode(
-    (VERSION, 0, B, 0, A, 1538, 1538, 1, SERVICE, 1, 0, (0, 1472, 0, 1, 1, ())))
+    (VERSION, 0, B, 0, A, 1538, 1538, 1, SERVICE, 1, 0, (0, 1472, 0, 1, 1, ()))
+)
 BAD = {
     "cut off": GOOD[:-1],
     "another version": GOOD[:8] + GOOD[8:].replace(b"\x9c\x01", b"\x9c\x02", 1),
@@ -166,7 +196,7 @@ def test_bad_inbound_raises_and_nothing_of_the_batch_is_taken(bad: str) -> None:
         with pytest.raises(RemoteProtocolError) as caught:
             a.advance(END, batch)
         assert caught.value.offset == len(batch) - len(BAD[bad])
-    out += a.advance(END, all_inbound(recorded)[len(b"".join(half)):])
+    out += a.advance(END, all_inbound(recorded)[len(b"".join(half)) :])
     assert out == recorded.outbound
 
 
@@ -195,8 +225,9 @@ def test_any_bytes_are_taken_whole_or_refused_whole(junk: bytes) -> None:
         assert a.counters.received >= 1
 
 
-@pytest.mark.parametrize("message", [(), (1, 2), (1, None, 3), ("x", 2, 3), (1, 2, -3), (1, -2, 3), (1, 2, 1 << 32)],
-                         ids=repr)
+@pytest.mark.parametrize(
+    "message", [(), (1, 2), (1, None, 3), ("x", 2, 3), (1, 2, -3), (1, -2, 3), (1, 2, 1 << 32)], ids=repr
+)
 @pytest.mark.parametrize(("index", "port"), [(A, 800), (C, 2049)])
 def test_a_message_that_is_no_call_and_no_reply_is_dropped_and_never_a_crash(
     index: int, port: int, message: tuple[Any, ...]

@@ -54,8 +54,14 @@ class Fault(NamedTuple):
     end_ns: int
 
 
-def network(link: LinkSettings = PLAIN, *, links: dict[tuple[int, int], LinkSettings] | None = None, seed: int = 1,
-            port: tuple[int, int] | None = None, names: Sequence[str] = NAMES) -> Network:
+def network(
+    link: LinkSettings = PLAIN,
+    *,
+    links: dict[tuple[int, int], LinkSettings] | None = None,
+    seed: int = 1,
+    port: tuple[int, int] | None = None,
+    names: Sequence[str] = NAMES,
+) -> Network:
     """Three machines, all links alike unless given."""
     return Network(names, link, links or {}, seed, port)
 
@@ -75,8 +81,14 @@ def numbered(frames: Iterable[Raw]) -> list[Raw]:
     return done
 
 
-def run(net: Network, frames: Iterable[Raw], cuts: Iterable[int] = (), faults: Sequence[Fault] = (), until: int = END,
-        check: Any = None) -> list[Got]:
+def run(
+    net: Network,
+    frames: Iterable[Raw],
+    cuts: Iterable[int] = (),
+    faults: Sequence[Fault] = (),
+    until: int = END,
+    check: Any = None,
+) -> list[Got]:
     """Windows no longer than the lookahead, cut at these times too; all that arrived, as the machines take it."""
     edges = sorted({*range(0, until, net.lookahead_ns), *cuts, *(at for fault in faults for at in fault[2:]), 0, until})
     edges = [edge for edge in edges if edge <= until]
@@ -96,8 +108,9 @@ def run(net: Network, frames: Iterable[Raw], cuts: Iterable[int] = (), faults: S
             for at_ns, source, number, copy, count, gap, _, flags, _ in arrivals(batch):
                 assert start <= at_ns, "an arrival in the past"
                 assert at_ns + (count - 1) * gap < end, "an arrival beyond the window"
-                got += [Got(at_ns + index * gap, source, number + index, copy, flags, destination)
-                        for index in range(count)]
+                got += [
+                    Got(at_ns + index * gap, source, number + index, copy, flags, destination) for index in range(count)
+                ]
         now = [one for one in left if one[1] < end]
         left = [one for one in left if one[1] >= end]
         net.accept([encode(one) for one in now], end)
@@ -119,8 +132,13 @@ def balance(net: Network) -> None:
 
 
 trains = st.builds(
-    frame, st.integers(0, 12_000), st.sampled_from((B, C)), st.just(A), count=st.integers(1, 4),
-    gap_ns=st.integers(1, 900), wire=st.sampled_from((60, 300, 1538)),
+    frame,
+    st.integers(0, 12_000),
+    st.sampled_from((B, C)),
+    st.just(A),
+    count=st.integers(1, 4),
+    gap_ns=st.integers(1, 900),
+    wire=st.sampled_from((60, 300, 1538)),
 )
 crossing = st.builds(frame, st.integers(0, 12_000), st.just(B), st.just(C))
 traffic = st.lists(trains | crossing, max_size=6).map(numbered)
@@ -136,12 +154,21 @@ def fault_of(verb: str, args: dict[str, Any], span: tuple[int, int]) -> Fault:
 ends = {"from": B, "to": A}
 faults = st.lists(
     st.one_of(
-        st.builds(fault_of, st.just("partition"),
-                  st.sampled_from(({"groups": [[A], [B, C]]}, {"groups": [[B], [A, C]]})), spans),
-        st.builds(fault_of, st.just("cut"), st.sampled_from((ends, {"from": C, "to": A}, {"from": [B, C], "to": A})),
-                  spans),
-        st.builds(fault_of, st.just("hold"),
-                  st.sampled_from((ends, {**ends, "only": "udp"}, {**ends, "only": "page-in"})), spans),
+        st.builds(
+            fault_of,
+            st.just("partition"),
+            st.sampled_from(({"groups": [[A], [B, C]]}, {"groups": [[B], [A, C]]})),
+            spans,
+        ),
+        st.builds(
+            fault_of, st.just("cut"), st.sampled_from((ends, {"from": C, "to": A}, {"from": [B, C], "to": A})), spans
+        ),
+        st.builds(
+            fault_of,
+            st.just("hold"),
+            st.sampled_from((ends, {**ends, "only": "udp"}, {**ends, "only": "page-in"})),
+            spans,
+        ),
         st.builds(fault_of, st.just("lossy"), st.just({**ends, "rate_ppm": 500_000}), spans),
         st.builds(fault_of, st.just("duplicate"), st.just({**ends, "rate_ppm": 500_000}), spans),
         st.builds(fault_of, st.just("reorder"), st.just({**ends, "rate_ppm": 500_000}), spans),
@@ -149,9 +176,14 @@ faults = st.lists(
     max_size=4,
 )
 slowness = st.lists(
-    st.builds(fault_of, st.just("slow"), st.sampled_from(
-        ({**ends, "latency_ns": 5_000}, {**ends, "jitter_ns": 3_000}, {**ends, "bandwidth_bps": FAST})), spans),
-    min_size=1, max_size=2,
+    st.builds(
+        fault_of,
+        st.just("slow"),
+        st.sampled_from(({**ends, "latency_ns": 5_000}, {**ends, "jitter_ns": 3_000}, {**ends, "bandwidth_bps": FAST})),
+        spans,
+    ),
+    min_size=1,
+    max_size=2,
 )
 
 
@@ -206,7 +238,8 @@ def test_trains_that_meet_go_by_their_numbers_whatever_the_windows() -> None:
     for cuts in ((), (5,), (10,)):
         got = run(network(LINKS["narrow"]), frames, cuts)
         assert [(one.at_ns, one.number) for one in got] == [
-            (LATENCY + 60 * place, number) for place, number in enumerate((0, 2, 1, 3), start=1)]
+            (LATENCY + 60 * place, number) for place, number in enumerate((0, 2, 1, 3), start=1)
+        ]
 
 
 def test_after_slowness_frames_wait_for_those_before_them_and_no_longer() -> None:
@@ -223,7 +256,11 @@ def test_after_slowness_frames_wait_for_those_before_them_and_no_longer() -> Non
 
 @given(traffic, window_cuts, faults, slowness, st.sampled_from(list(LINKS)), st.sampled_from((None, (FAST, 2))))
 def test_frames_are_conserved_on_every_link_at_every_moment(
-    frames: list[Raw], cuts: list[int], faults: list[Fault], slowness: list[Fault], name: str,
+    frames: list[Raw],
+    cuts: list[int],
+    faults: list[Fault],
+    slowness: list[Fault],
+    name: str,
     port: tuple[int, int] | None,
 ) -> None:
     """sent + duplicated = delivered + dropped by cause + under way, also with everything going wrong at once."""
@@ -423,6 +460,7 @@ def test_held_frames_leave_in_order_when_they_are_released() -> None:
 
 def test_only_the_kind_asked_for_is_held() -> None:
     """Page-out replies from C wait, all else passes; their release changes nothing for others."""
+
     def reply(at_ns: int) -> Raw:
         one = frame(at_ns, source=C)
         return (*one[:7], PAGE_OUT_REPLY, *one[8:])
@@ -432,7 +470,12 @@ def test_only_the_kind_asked_for_is_held() -> None:
     assert frames[0][7] == UDP
     got = run(network(), frames, (), [held])
     assert [(one.at_ns, one.source, one.number) for one in got] == [
-        (1_000, C, 0), (1_200, C, 2), (1_400, B, 0), (9_000, C, 1), (9_000, C, 3)]
+        (1_000, C, 0),
+        (1_200, C, 2),
+        (1_400, B, 0),
+        (9_000, C, 1),
+        (9_000, C, 3),
+    ]
 
 
 def test_a_second_hold_keeps_what_the_first_releases() -> None:
@@ -458,8 +501,10 @@ def test_slow_keeps_the_fate_of_what_is_under_way() -> None:
 
 def test_the_fault_that_began_last_is_in_force() -> None:
     """Latency 5000 from 0, 2000 from 1000 to 4000; then 5000 again until 8000."""
-    both = [Fault("slow", {**ends, "latency_ns": 5_000}, 0, 8_000),
-            Fault("slow", {**ends, "latency_ns": 2_000}, 1_000, 4_000)]
+    both = [
+        Fault("slow", {**ends, "latency_ns": 5_000}, 0, 8_000),
+        Fault("slow", {**ends, "latency_ns": 2_000}, 1_000, 4_000),
+    ]
     got = run(network(), numbered(frame(at_ns) for at_ns in (3_500, 7_000, 20_000)), (), both)
     assert times(got) == [5_500, 12_000, 21_000]
 

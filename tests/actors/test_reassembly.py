@@ -190,11 +190,15 @@ def test_an_ident_used_again_has_a_time_of_its_own() -> None:
     assert cache.dropped == [("reassembly-timeout", 3)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2), st.integers(0, seconds(8)),
-                          st.sampled_from((488, 1832, 9000))), max_size=120))
-def test_every_fragment_completes_is_dropped_or_waits_and_only_once(
-    steps: list[tuple[int, int, int, int]]
-) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 40), st.integers(0, 2), st.integers(0, seconds(8)), st.sampled_from((488, 1832, 9000))
+        ),
+        max_size=120,
+    )
+)
+def test_every_fragment_completes_is_dropped_or_waits_and_only_once(steps: list[tuple[int, int, int, int]]) -> None:
     """And the cache's own sums are right at every step."""
     cache = Cache()
     complete: list[int] = []

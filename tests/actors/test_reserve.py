@@ -31,8 +31,16 @@ PUBLISHED = {
     "network RX": 343 + 1367 + 280,
     "total": 49 + 1990,
 }
-KIB = {"protocol TX pages": 196, "IPv6 route cache": 1372, "IPv4 route cache": 5468, "IPv4 fragment cache": 560,
-       "IPv6 fragment cache": 560, "SKB data": 1120, "network RX": 7960, "total": 8156}
+KIB = {
+    "protocol TX pages": 196,
+    "IPv6 route cache": 1372,
+    "IPv4 route cache": 5468,
+    "IPv4 fragment cache": 560,
+    "IPv6 fragment cache": 560,
+    "SKB data": 1120,
+    "network RX": 7960,
+    "total": 8156,
+}
 
 
 def published_tree() -> Node:
@@ -40,8 +48,10 @@ def published_tree() -> Node:
     transmit = Node("protocol TX pages", transmit_pages() + object_pages(128, REQUESTS_PER_PAGE))
     fragments = [Node(f"IPv{version} fragment cache", kmalloc_pages(FRAGMENTS, KERNEL)) for version in (4, 6)]
     data = Node("SKB data", limit=2 * FRAGMENTS, children=fragments)
-    routes = [Node("IPv6 route cache", object_pages(4096, ROUTES_PER_PAGE)),
-              Node("IPv4 route cache", object_pages(16_384, ROUTES_PER_PAGE))]
+    routes = [
+        Node("IPv6 route cache", object_pages(4096, ROUTES_PER_PAGE)),
+        Node("IPv4 route cache", object_pages(16_384, ROUTES_PER_PAGE)),
+    ]
     return Node("total", children=[transmit, Node("network RX", children=[*routes, data])])
 
 

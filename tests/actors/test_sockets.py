@@ -253,8 +253,15 @@ def test_transmit_buffers_are_had_all_or_none() -> None:
 
 arriving = st.lists(
     st.one_of(
-        st.builds(udp, st.integers(1, 90), wire=st.sampled_from((60, 255, 256, 1538)), ports=st.integers(1, 3),
-                  flows=st.just(6), source=st.sampled_from((B, C)), port=st.sampled_from((SERVICE, 800, 7))),
+        st.builds(
+            udp,
+            st.integers(1, 90),
+            wire=st.sampled_from((60, 255, 256, 1538)),
+            ports=st.integers(1, 3),
+            flows=st.just(6),
+            source=st.sampled_from((B, C)),
+            port=st.sampled_from((SERVICE, 800, 7)),
+        ),
         st.builds(fragments, st.integers(1, 5), st.just(4224), st.integers(1, 3), tail=st.just(1310)),
     ),
     max_size=12,

@@ -9,9 +9,22 @@ SOCKET_FRAMES = 68
 RING = 256
 
 
-def seed(*, memory: int = 64, sockets: int = 32, rate: str = "24608kbit/s", flood_from: str = "2s", stop: str = "60s",
-         timeline: str = "[]", safeguards: str = "none", number: int = 1, a: str = "", rank: str = "", swap: str = "",
-         service: str = "", flood: str = "") -> str:
+def seed(
+    *,
+    memory: int = 64,
+    sockets: int = 32,
+    rate: str = "24608kbit/s",
+    flood_from: str = "2s",
+    stop: str = "60s",
+    timeline: str = "[]",
+    safeguards: str = "none",
+    number: int = 1,
+    a: str = "",
+    rank: str = "",
+    swap: str = "",
+    service: str = "",
+    flood: str = "",
+) -> str:
     """A scenario. `memory` of A in MiB; `rate` in frames of 1538 B is 2000 per second by default."""
     return f"""\
 # Does A outlive an outage of its swap server while B floods it?

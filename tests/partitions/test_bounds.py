@@ -3,11 +3,11 @@
 from math import isclose
 
 import pytest
+from scenes import RING, atomic_floor, min_pages, outage, seed
 
 from actors.kernels import LINUX_2_6_22 as KERNEL
 from actors.memory.reserve import receive_limit
 from protocol.units import milliseconds, seconds
-from scenes import RING, atomic_floor, min_pages, outage, seed
 
 FRAMES_PER_PAGE = 16 / 9
 RATE = 2000
@@ -33,8 +33,10 @@ def netswap_after(netswap, outage_s):
 
 def test_without_pressure_the_policy_drops_nothing_and_costs_no_throughput(netswap):
     """Row 4: free memory stays above the floor, so both policies do the same work, frame by frame."""
-    quiet = {policy: netswap(seed(stop="6s", flood_from="0s"), safeguards=policy).run()["A"]
-             for policy in ("none", "reserve")}
+    quiet = {
+        policy: netswap(seed(stop="6s", flood_from="0s"), safeguards=policy).run()["A"]
+        for policy in ("none", "reserve")
+    }
     assert quiet["reserve"].dropped["demux"] == 0
     assert not quiet["reserve"].used_reserve
     messages = {policy: a.programs["service 0"]["progress"] for policy, a in quiet.items()}
@@ -47,8 +49,11 @@ def test_raising_min_free_only_moves_the_wedge(netswap, share):
     """Row 5: the floor is reached after 16/9 (free - 3/8 min) / rate, the ring is empty 256 frames later."""
     memory = 64
     minimum = min_pages(memory) if share is None else memory * 256 * int(share[:-1]) // 100
-    cluster = netswap(seed(memory=memory, sockets=120, flood_from="8s", stop="60s",
-                           a="" if share is None else f"    min_free: {share}"))
+    cluster = netswap(
+        seed(
+            memory=memory, sockets=120, flood_from="8s", stop="60s", a="" if share is None else f"    min_free: {share}"
+        )
+    )
     cluster.run_for(seconds(4))
     cut = cluster.partition({"C"})
     cluster.run_for(seconds(4))

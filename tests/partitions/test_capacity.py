@@ -3,9 +3,9 @@
 from math import ceil, floor
 
 import pytest
+from scenes import RING, SOCKET_FRAMES, atomic_floor, min_pages, seed
 
 from protocol.units import seconds
-from scenes import RING, SOCKET_FRAMES, atomic_floor, min_pages, seed
 
 FRAMES_PER_PAGE = 16 / 9
 """A page holds 2 data buffers or 16 heads: 1/2 + 1/16 pages for each frame."""

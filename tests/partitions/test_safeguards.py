@@ -1,10 +1,10 @@
 """Each rule of the reserve decides: with all of them A resumes, with that one off it does not (facts 3.4)."""
 
 import pytest
+from scenes import outage, seed
 
 from protocol.rpc import DOUBLINGS, TIMEOUT_NS
 from protocol.units import seconds
-from scenes import outage, seed
 
 CAP_NS = TIMEOUT_NS << DOUBLINGS
 OUTAGE = outage(lasts="5s")
@@ -14,7 +14,7 @@ FRAGMENTS = "}}, {flood: {to: 'A:9000', rate: 1Mbit/s, payload: 2000B, fragments
 """A second flood: first fragments whose rest never comes."""
 
 
-def after_the_outage(netswap, safeguards, text, lasts=seconds(35), **keys):
+def after_the_outage(netswap, safeguards, text, lasts=35_000_000_000, **keys):
     """Run through the outage, and for longer than every timer after it."""
     cluster = netswap(text, safeguards=safeguards, **keys)
     cluster.run_for(HEALED_NS + lasts)
@@ -85,7 +85,9 @@ def test_without_fragment_cover_incomplete_datagrams_park_the_receive_limit(nets
 def test_without_the_bound_transmission_eats_the_reserve(netswap):
     """Row 17: with a wide pipe 1.1 x 5 % of 131072 pages may be under way, which takes all memory there is, before any
     reply and without any flood; with the bound it is 128 requests, 8 to a page, and what the card has not sent yet."""
-    text = seed(memory=512, swap=", in_flight: 16384", a="    min_free: 1MiB\n    reserve: {pages: 100}", timeline=OUTAGE)
+    text = seed(
+        memory=512, swap=", in_flight: 16384", a="    min_free: 1MiB\n    reserve: {pages: 100}", timeline=OUTAGE
+    )
     quiet = {"machines.B.programs": []}
     unbounded = after_the_outage(netswap, ["reserve", "-tx-bound"], text, CAP_NS, set=quiet)
     bounded = after_the_outage(netswap, "reserve", text, CAP_NS, set=quiet)

@@ -1,10 +1,10 @@
 """Rows 1, 2 and 20: A swaps to C and serves B; C is unreachable for a while; B floods A."""
 
 import pytest
+from scenes import outage, seed
 
 from protocol.rpc import DOUBLINGS, TIMEOUT_NS
 from protocol.units import milliseconds, seconds
-from scenes import outage, seed
 
 CAP_NS = TIMEOUT_NS << DOUBLINGS
 ROUND_TRIP_NS = milliseconds(5)
@@ -39,8 +39,9 @@ def test_without_safeguards_a_wedges_and_stays_wedged_when_c_is_back(netswap, me
 @pytest.mark.parametrize(("memory", "sockets", "lasts", "number"), RUNS)
 def test_with_the_reserve_a_resumes_by_the_next_retransmission(netswap, memory, sockets, lasts, number):
     """User space may stop; after the heal it goes on by itself, and every page carries its right stamp."""
-    cluster = netswap(seed(memory=memory, sockets=sockets, number=number, timeline=outage(lasts=f"{lasts}s")),
-                      safeguards="reserve")
+    cluster = netswap(
+        seed(memory=memory, sockets=sockets, number=number, timeline=outage(lasts=f"{lasts}s")), safeguards="reserve"
+    )
     cluster.run_for(seconds(2 + lasts) + longest_wait(seconds(lasts)) + seconds(1))
 
     a = cluster["A"]

@@ -1,9 +1,9 @@
 """Zijlstra's own test (facts 1.4, Z1): stop the server, flood the client for long, start the server again."""
 
 import pytest
+from scenes import seed
 
 from protocol.units import seconds
-from scenes import seed
 
 FLOODED_S = 600
 

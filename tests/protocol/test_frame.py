@@ -25,10 +25,21 @@ from protocol.frame import (
 )
 
 PLAIN = Frame(VERSION, 5_000, 1, 7, 0, 1538, 1538, UDP, 9000, 8, 12_304, (0, 1472, 0, 64, 64, ()))
-PAGE = Frame(VERSION, 6_000, 0, 0, 2, 1538, 1310, PAGE_OUT | FRAGMENT, 2049, 3, 12_304,
-             (7, 0, (800, 4224, 0, 1, 1, (1, 29, 4))))
-LIMITS = {"sent_ns": TIME_MAX, "source": SMALL_MAX, "number": TIME_MAX, "destination": SMALL_MAX, "wire": SMALL_MAX,
-          "tail": SMALL_MAX, "kind": PORT_MAX, "port": PORT_MAX, "count": SMALL_MAX, "gap_ns": TIME_MAX}
+PAGE = Frame(
+    VERSION, 6_000, 0, 0, 2, 1538, 1310, PAGE_OUT | FRAGMENT, 2049, 3, 12_304, (7, 0, (800, 4224, 0, 1, 1, (1, 29, 4)))
+)
+LIMITS = {
+    "sent_ns": TIME_MAX,
+    "source": SMALL_MAX,
+    "number": TIME_MAX,
+    "destination": SMALL_MAX,
+    "wire": SMALL_MAX,
+    "tail": SMALL_MAX,
+    "kind": PORT_MAX,
+    "port": PORT_MAX,
+    "count": SMALL_MAX,
+    "gap_ns": TIME_MAX,
+}
 NO_INTEGERS = (True, False, 1.0, None, "1", b"1", (1,), ((),))
 
 times = st.integers(0, TIME_MAX)
@@ -37,10 +48,35 @@ ports = st.integers(0, PORT_MAX)
 messages = st.lists(times, max_size=3).map(tuple)
 datagrams = st.tuples(ports, small, small, st.integers(1, SMALL_MAX), st.integers(1, PORT_MAX), messages)
 fragments = st.tuples(ports, st.integers(0, 1), datagrams)
-frames = st.builds(Frame, st.just(VERSION), times, small, times, small, small, small, st.just(UDP), ports,
-                   st.integers(1, SMALL_MAX), times, datagrams) | st.builds(
-    Frame, st.just(VERSION), times, small, times, small, small, small, st.just(UDP | FRAGMENT), ports,
-    st.integers(1, SMALL_MAX), times, fragments)
+frames = st.builds(
+    Frame,
+    st.just(VERSION),
+    times,
+    small,
+    times,
+    small,
+    small,
+    small,
+    st.just(UDP),
+    ports,
+    st.integers(1, SMALL_MAX),
+    times,
+    datagrams,
+) | st.builds(
+    Frame,
+    st.just(VERSION),
+    times,
+    small,
+    times,
+    small,
+    small,
+    small,
+    st.just(UDP | FRAGMENT),
+    ports,
+    st.integers(1, SMALL_MAX),
+    times,
+    fragments,
+)
 
 
 def pack(*values: object) -> bytes:
@@ -163,8 +199,16 @@ def test_what_is_no_frame_is_refused_where_it_begins(item: object) -> None:
         assert refusal(decode, good + pack(item)).offset == len(good)
 
 
-@pytest.mark.parametrize("announced", [b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff",
-                                       b"\xdf\xff\xff\xff\xff", b"\xc9\xff\xff\xff\xff\x01"])
+@pytest.mark.parametrize(
+    "announced",
+    [
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc9\xff\xff\xff\xff\x01",
+    ],
+)
 def test_an_absurd_length_is_refused_and_not_waited_for(announced: bytes) -> None:
     """4294967295 elements or bytes are announced; nothing of that size is made."""
     assert refusal(cut, encode(PLAIN) + announced).offset == len(encode(PLAIN))

@@ -27,9 +27,7 @@ def test_an_unanswered_request_is_sent_on_the_grid_of_nfs_over_udp() -> None:
 @given(st.integers(0, 200))
 def test_the_grid_repeats_every_16_5_seconds(attempt: int) -> None:
     """1.1 (1 + 2 + 4 + 8) = 16.5 s; a hard mount never gives up."""
-    assert next(islice(transmission_times(), attempt, None)) == sum(
-        FIRST_NS << place % 4 for place in range(attempt)
-    )
+    assert next(islice(transmission_times(), attempt, None)) == sum(FIRST_NS << place % 4 for place in range(attempt))
     assert next(islice(transmission_times(), 4 * attempt, None)) == attempt * 15 * FIRST_NS
 
 
