@@ -1,0 +1,42 @@
+"""A user's own programs, as scenarios of these tests name them: `programs:Gossip`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from actors.programs.system import System
+from actors.programs.task import Program
+from protocol.units import milliseconds
+
+PERIOD_NS = milliseconds(10)
+
+
+@dataclass(slots=True)
+class Gossip:
+    """Every period it tells each friend something: friend i of the list is port `port + i` of machine `to`.
+
+    The mistake is planted: it walks a set of texts, whose order is another in every process.
+    """
+
+    friends: list[str]
+    to: int
+    port: int
+
+    def order(self) -> Iterable[str]:
+        """Who is told first."""
+        return set(self.friends)
+
+    def run(self, system: System) -> Program:
+        """Once round, and again."""
+        while True:
+            for friend in self.order():
+                system.send(self.to, self.port + self.friends.index(friend), 100)
+            system.progress.add(len(self.friends))
+            yield system.sleep_until(system.now_ns + PERIOD_NS)
+
+
+class OrderlyGossip(Gossip):
+    """The same without the mistake: the set is sorted before it is walked."""
+
+    def order(self) -> Iterable[str]:
+        """In the order of the alphabet."""
+        return sorted(set(self.friends))
