@@ -18,7 +18,7 @@ from cluster import present
 from cluster.engine import InfrastructureError
 from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
-from cluster.scenario import Scenario, ScenarioError, load
+from cluster.scenario import Problem, Scenario, ScenarioError, load
 
 app = typer.Typer(
     add_completion=False,
@@ -93,7 +93,7 @@ def run(
     overrides = [*override, *([f"seed={seed}"] if seed is not None else [])]
     loaded = _load(scenario, overrides, as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs)
-    folder = folder_for(loaded, run_dir)
+    folder = _folder(loaded, run_dir, as_json)
     resolved = loaded.resolved()
     line = command_line(scenario, how, override, seed)
     try:
@@ -159,16 +159,27 @@ def _load(scenario: str, overrides: list[str], as_json: bool) -> Scenario:
     try:
         return load(Path(scenario), overrides=overrides)
     except ScenarioError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-        if as_json:
-            fields = ("file", "line", "column", "message", "hint")
-            print(
-                json.dumps(
-                    {"errors": [{name: getattr(problem, name) for name in fields} for problem in error.problems]}
-                )
-            )
-        raise typer.Exit(INPUT_IS_WRONG) from None
+        raise _wrong(error.problems, as_json) from None
+
+
+def _folder(scenario: Scenario, asked: Path | None, as_json: bool) -> Path:
+    """The run's folder, made; or why it cannot be, and exit status 2."""
+    try:
+        return folder_for(scenario, asked)
+    except OSError as error:
+        label = f"--run-dir {asked or 'runs'}"
+        problem = Problem(label, 1, 1, f"this cannot be a folder: {error.strerror}", "name one that can be written to")
+        raise _wrong([problem], as_json) from None
+
+
+def _wrong(problems: list[Problem], as_json: bool) -> typer.Exit:
+    """Say what is wrong with the input."""
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if as_json:
+        fields = ("file", "line", "column", "message", "hint")
+        print(json.dumps({"errors": [{name: getattr(problem, name) for name in fields} for problem in problems]}))
+    return typer.Exit(INPUT_IS_WRONG)
 
 
 def _failed(error: InfrastructureError, folder: Path, as_json: bool) -> int:

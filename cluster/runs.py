@@ -5,8 +5,9 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -97,13 +98,16 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def folder_for(scenario: Scenario, asked: Path | None) -> Path:
-    """`asked`, or the first free `runs/TITLE-SEED-N`."""
+    """Makes `asked`, or the first free `runs/TITLE-SEED-N`: of two runs at a time each gets one of its own."""
     if asked is not None:
+        asked.mkdir(parents=True, exist_ok=True)
         return asked
     title = re.sub(r"[^a-z0-9]+", "-", scenario.title.lower()).strip("-") or "run"
-    number = 1
-    while (folder := Path("runs") / f"{title}-{scenario.seed}-{number}").exists():
-        number += 1
+    for number in count(1):
+        folder = Path("runs") / f"{title}-{scenario.seed}-{number}"
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            break
     return folder
 
 
