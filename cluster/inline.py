@@ -42,8 +42,10 @@ class InlineEngine:
         return self._machines[index]
 
     def outbound(self, index: int) -> bytes:
-        """All that a machine has sent, if it was recorded."""
-        return b"".join(self._outbound[index]) if self._outbound is not None else b""
+        """All that a machine has sent; ValueError if it was not recorded."""
+        if self._outbound is None:
+            raise ValueError("what was sent has not been recorded: open the cluster with record=True")
+        return b"".join(self._outbound[index])
 
     def run(self, until_ns: int, watch: Callable[[int], None] | None = None) -> None:
         """See `Engine.run`."""

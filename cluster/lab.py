@@ -29,7 +29,7 @@ from cluster.scenario.resolve import cast_of
 from cluster.verdict import judge, wait_graph
 from cluster.views import MachineView
 from protocol.frame import KIND_NAMES
-from protocol.units import milliseconds
+from protocol.units import PARTS_PER_MILLION, milliseconds
 
 Condition = str | Callable[["Cluster"], bool]
 Names = str | Iterable[str]
@@ -97,6 +97,8 @@ class Cluster:
         A condition is a text (`"A is wedged"`, `"A.free_pages < 300"`) or a function of the cluster. Without `within`
         the scenario's `stop` is the end.
         """
+        if every < 1:
+            raise ValueError(f"cannot look every {every} ns: time has to pass between two looks")
         end = self._resolved["stop_ns"] if within is None else self.now_ns + within
         holds = self._condition(condition)
         while not holds(self):
@@ -140,6 +142,12 @@ class Cluster:
     ) -> Undo:
         """Change a direction's latency and jitter (ns) or bandwidth (bit/s); latency not below the lookahead."""
         change = {"latency_ns": latency, "jitter_ns": jitter, "bandwidth_bps": bandwidth}
+        if latency is jitter is bandwidth is None:
+            raise ValueError("this changes nothing: add latency, jitter or bandwidth")
+        if (jitter is not None and jitter < 0) or (bandwidth is not None and bandwidth < 1):
+            raise ValueError(
+                f"jitter {jitter} ns, bandwidth {bandwidth} bit/s: jitter is 0 or more, bandwidth 1 or more"
+            )
         least = self._resolved_lookahead()
         if latency is not None and latency < least:
             raise ValueError(
@@ -149,15 +157,15 @@ class Cluster:
 
     def lossy(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
         """Lose a share of the frames, in parts per million."""
-        return self._begin("lossy", {**self._ends(source, to), "rate_ppm": rate_ppm})
+        return self._begin("lossy", self._share(source, to, rate_ppm))
 
     def duplicate(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
         """Deliver a share of the frames twice, in parts per million."""
-        return self._begin("duplicate", {**self._ends(source, to), "rate_ppm": rate_ppm})
+        return self._begin("duplicate", self._share(source, to, rate_ppm))
 
     def reorder(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
         """Let a share of the frames be overtaken, in parts per million."""
-        return self._begin("reorder", {**self._ends(source, to), "rate_ppm": rate_ppm})
+        return self._begin("reorder", self._share(source, to, rate_ppm))
 
     def heal(self) -> None:
         """End every fault that was applied by hand and is still in force."""
@@ -210,7 +218,8 @@ class Cluster:
         """Judge the scenario's expectations now; raises AssertionError that says which is not met."""
         outcomes = results.check(self.scenario.expectations, dict(self.views()))
         missed = [f"{outcome.text}: {outcome.seen}" for outcome in outcomes if not outcome.met]
-        assert not missed, "; ".join(missed)
+        if missed:
+            raise AssertionError("; ".join(missed))
         return outcomes
 
     def result(self) -> Result:
@@ -219,7 +228,8 @@ class Cluster:
 
     def sent(self) -> list[bytes]:
         """What each machine has sent so far; only of an in-process cluster opened with `record=True`."""
-        assert isinstance(self.engine, InlineEngine), "only the in-process engine records"
+        if not isinstance(self.engine, InlineEngine):
+            raise ValueError("only the in-process engine records what is sent")
         return [self.engine.outbound(index) for index in range(len(self._names))]
 
     def assert_same_as(self, other: "Cluster") -> None:
@@ -271,7 +281,15 @@ class Cluster:
         return f"there is no machine {name!r} in this cluster, which has {', '.join(self._cast.known())}"
 
     def _ends(self, source: Names, to: Names) -> dict[str, Any]:
-        return {"from": self._indexes(source), "to": self._indexes(to)}
+        ends = {"from": self._indexes(source), "to": self._indexes(to)}
+        if len({*ends["from"], *ends["to"]}) < 2:
+            raise ValueError("both ends are the same machine: name another")
+        return ends
+
+    def _share(self, source: Names, to: Names, rate_ppm: int) -> dict[str, Any]:
+        if not 0 <= rate_ppm <= PARTS_PER_MILLION:
+            raise ValueError(f"{rate_ppm} is no share in parts per million: from 0 to {PARTS_PER_MILLION}")
+        return {**self._ends(source, to), "rate_ppm": rate_ppm}
 
     def _resolved_lookahead(self) -> int:
         network = self._resolved["network"]
@@ -296,6 +314,8 @@ def open_cluster(
     `ScenarioError` with all that is wrong. `engine="ray"` needs Ray to be started (`cluster.on_ray.session`), and packs
     `machines_per_actor`, with an `exchange` by "graph" or "calls". `record` keeps what is sent, in process only.
     """
+    if engine not in ("inline", "ray"):
+        raise ValueError(f'there is no engine "{engine}": write inline or ray')
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
     if engine == "inline":
         return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))
