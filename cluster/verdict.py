@@ -119,11 +119,15 @@ def _program(
         return Verdict.FINISHED
     stalled_since = program["stalled_since_ns"]
     if stalled_since is None:
+        if not program["idle"] and not _has_moved(program, phase):
+            return Verdict.UNDECIDED
         if program["stalls"]:
             return Verdict.RECOVERED
         return Verdict.SLOW if _is_slow(program["slots"], stall_after_ns, phase) else Verdict.HEALTHY
     if phase.healed_ns is None:
         return Verdict.UNDECIDED
+    if all(node["node"] != f"{machine['name']}/{program['name']}" for node in machine["waits"]):
+        return Verdict.UNDECIDED  # it waits for nothing but time: its own timer is still to come
     since = max(phase.healed_ns, stalled_since)
     if not all(_has_fired(last, previous, since, now_ns, stall_after_ns) for _, last, previous in machine["timers"]):
         return Verdict.UNDECIDED
@@ -131,6 +135,16 @@ def _program(
     if replied is not None and replied >= max(since, now_ns - _LAST_CHANCE_NS):
         return Verdict.LIVELOCKED
     return Verdict.WEDGED if now_ns - since >= stall_after_ns else Verdict.UNDECIDED
+
+
+def _has_moved(program: dict[str, Any], phase: Recovery) -> bool:
+    """Whether it got on, or had nothing to do, in the last phase (that of the fault, or that after all faults).
+
+    Otherwise it may be standing still already, and nobody can tell yet.
+    """
+    edge_ns = phase.first_fault_ns if phase.healed_ns is None else phase.healed_ns
+    last_ns: int = program["last_ns"]
+    return last_ns >= (edge_ns or 0) and (last_ns > 0 or program["progress"] > 0)
 
 
 def _has_fired(last_ns: int, previous_ns: int, since_ns: int, now_ns: int, patience_ns: int) -> bool:
