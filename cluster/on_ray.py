@@ -26,7 +26,15 @@ from cluster import build
 from cluster.clock import Answer, Clock
 from cluster.engine import InfrastructureError, State
 from cluster.host import MachineHost, pack_inbound, unpack_answers
-from cluster.surroundings import STAMP, end_processes, signals_later, temp_folder, term_exits
+from cluster.surroundings import (
+    STAMP,
+    end_processes,
+    processes_of,
+    remove_semaphores,
+    signals_later,
+    temp_folder,
+    term_exits,
+)
 
 os.environ.pop("RAY_CLIENT_MODE", None)  # left behind by the import
 
@@ -114,9 +122,11 @@ def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
 
         def stop() -> None:
             with signals_later():
+                processes = processes_of(folder.name)
                 with contextlib.suppress(Exception):
                     ray.shutdown(wait_for_processes=True)
                 end_processes(folder.name)
+                remove_semaphores(processes)
                 if logs is not None:
                     for session in folder.glob("session_2*/logs"):
                         with contextlib.suppress(OSError, shutil.Error):
@@ -304,12 +314,16 @@ class RayEngine:
 
     def close(self) -> None:
         """Graph, then actors. A private cluster would take them with it if this failed."""
+        actors = (self._network, *self._hosts)
         with signals_later():
             with contextlib.suppress(Exception):
                 ray.get(self._network.close.remote(), timeout=CLOSE_S_MAX)
-            for actor in (self._network, *self._hosts):
+            # Asked to leave before they are made to: an actor that is killed leaves its channels' semaphores behind.
+            leaving = {actor.__ray_terminate__.remote(): actor for actor in actors}
+            _, stubborn = ray.wait(list(leaving), num_returns=len(leaving), timeout=CLOSE_S_MAX)
+            for reference in stubborn:
                 with contextlib.suppress(Exception):
-                    ray.kill(actor)
+                    ray.kill(leaving[reference])
 
     @staticmethod
     def _call(reference: Any) -> Any:

@@ -91,6 +91,14 @@ def end_processes(cluster: str, patience_s: float = 3.0) -> None:
         time.sleep(0.02)
 
 
+def remove_semaphores(pids: list[int]) -> None:
+    """Those of compiled graphs' channels, which bear their maker's number and outlive one that was killed."""
+    for pid in pids:
+        for kind in ("hdr", "obj"):
+            for semaphore in Path("/dev/shm").glob(f"sem.{kind}{pid}-*"):
+                semaphore.unlink(missing_ok=True)
+
+
 def in_main_thread() -> bool:
     """Whether signals reach us."""
     return threading.current_thread() is threading.main_thread()
