@@ -4,12 +4,8 @@ A plain object that does no I/O. Its only door is `advance`: inbound bytes in, o
 when something will leave. The same object runs in this process or inside a Ray actor.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from heapq import heappop, heappush
-from importlib import import_module
-from typing import Any, Final
 
 from actors.counters import Counters
 from actors.events import NEVER, Events
@@ -22,68 +18,21 @@ from actors.memory.zone import Zone
 from actors.net.buffers import Buffers
 from actors.net.nic import Nic
 from actors.net.stack import Stack
-from actors.programs.flood import Flood
-from actors.programs.heartbeat import Heartbeat
-from actors.programs.rank import Rank
-from actors.programs.service import Service
-from actors.programs.system import System
-from actors.programs.task import Progress, Task
+from actors.programs import loader
+from actors.programs.system import Host
+from actors.settings import MachineSettings, SettingsError
 from actors.swap.device import SwapDevice
-from actors.swap.server import WARM_STAMP, SwapServer
 from protocol.errors import RemoteProtocolError
 from protocol.frame import Arrival, arrivals
 from protocol.ip import datagram_wire
 from protocol.rpc import CALL_PORT, HEADER, PAGE
-
-PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
-    "rank": Rank,
-    "service": Service,
-    "flood": Flood,
-    "swap-server": SwapServer,
-    "heartbeat": Heartbeat,
-}
-_OWN_ADDRESSES: Final = ("flood",)
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """Where a machine's pages go. `server` is a machine's index, `size` in bytes, `readahead` in pages."""
-
-    server: int
-    size: int
-    in_flight: int
-    readahead: int
-    timeout_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class MachineSettings:
-    """One machine of a scenario, everything in pages, bytes and ns."""
-
-    name: str
-    index: int
-    memory: int
-    kernel: str
-    switches: frozenset[str]
-    reserve_pages: int | None
-    reserve_buffers: int | None
-    min_free: int | None
-    cpus: int
-    nic_rate_bps: int
-    nic_ring: int
-    nic_refill: str
-    swap: Swap | None
-    programs: tuple[tuple[str, dict[str, Any]], ...]
-    seed: int
-    stall_after_ns: int
-    framing: int
-    mtu: int
 
 
 class Machine:
     """Built from its settings; then driven through `advance` alone."""
 
     def __init__(self, settings: MachineSettings) -> None:
+        """Raises `SettingsError`."""
         self.settings = settings
         self.kernel = KERNELS[settings.kernel]
         self.events = Events()
@@ -114,12 +63,11 @@ class Machine:
         if self.device is not None:
             self.device.owner = self
             self.stack.serve(CALL_PORT, self.device.reply, routed=frozenset({self.device.server}))
-        self.tasks: list[Task] = []
-        self.spaces: list[AddressSpace] = []
-        self.systems: list[System] = []
+        self.programs = loader.load(settings.programs, self._host())
+        self.reclaim.hand.spaces = loader.swappable(self.programs)
+        loader.warm_up(self.programs, self.zone, settings.swap.size // PAGE if settings.swap else None)
         self._arrivals: list[Arrival] = []
         self._sent = sha256()
-        self._load()
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
@@ -209,7 +157,10 @@ class Machine:
         emergency = 0
         if self.reserve is not None:
             emergency = self.reserve.pages if settings.reserve_pages is None else settings.reserve_pages
-        return Zone(total, min_pages, emergency)
+        try:
+            return Zone(total, min_pages, emergency)
+        except ValueError as error:
+            raise SettingsError(str(error), "give it more memory, or keep fewer pages free") from None
 
     def _swap_device(self) -> SwapDevice | None:
         settings = self.settings
@@ -231,62 +182,21 @@ class Machine:
             settings.switches,
         )
 
-    def _load(self) -> None:
-        """Start the programs, daemons first: their memory is the oldest, and the hand begins with it."""
-        kinds: dict[str, int] = {}
-        base = 0
-        loaded: list[tuple[bool, AddressSpace, Any]] = []
-        for kind, values in self.settings.programs:
-            number = kinds[kind] = kinds.get(kind, -1) + 1
-            if kind in _OWN_ADDRESSES:
-                values = {**values, "framing": self.settings.framing, "mtu": self.settings.mtu}
-            program = _program(kind)(**values)
-            space = AddressSpace(f"{kind} {number}", base, _pages(program))
-            base += space.pages
-            progress = Progress(self.events, self.settings.stall_after_ns)
-            system = System(
-                space.name,
-                self.settings.name,
-                space,
-                progress,
-                self.events,
-                self.zone,
-                self.faults,
-                self.stack,
-                self.nic,
-                self.buffers,
-                self.settings.framing,
-                self.settings.mtu,
-                self.settings.seed,
-            )
-            task = Task(space.name, program.run(system), progress)
-            self.tasks.append(task)
-            self.spaces.append(space)
-            self.systems.append(system)
-            loaded.append((kind == "rank", space, program))
-            self.events.at(0, task.start)
-        loaded.sort(key=lambda entry: entry[0])
-        self.reclaim.hand.spaces = [
-            space for _, space, program in loaded if space.pages and not getattr(program, "lock", False)
-        ]
-        self._warm_up(loaded)
-
-    def _warm_up(self, loaded: list[tuple[bool, AddressSpace, Any]]) -> None:
-        """Time 0 of a machine that has run for long: daemons resident, warm ranks up to the high mark."""
-        warm = [space for rank, space, program in loaded if rank and program.start == "warm"]
-        for rank, space, _ in loaded:
-            if not rank and space.pages:
-                if self.zone.take_many(self.zone.high_mark, space.pages) < space.pages:
-                    raise ValueError(f"{self.settings.name}: {space.name} does not fit into memory")
-                space.warm(space.pages, WARM_STAMP)
-        room = max(0, self.zone.free - self.zone.high_mark)
-        wanted = sum(space.pages for space in warm)
-        for space in warm:
-            resident = space.pages if wanted <= room else space.pages * room // wanted
-            if resident < space.pages and self.device is None:
-                raise ValueError(f"{self.settings.name}: {space.name} does not fit into memory, and there is no swap")
-            space.warm(resident, WARM_STAMP)
-            self.zone.take_many(self.zone.high_mark, resident)
+    def _host(self) -> Host:
+        settings = self.settings
+        return Host(
+            settings.name,
+            settings.seed,
+            settings.stall_after_ns,
+            settings.framing,
+            settings.mtu,
+            self.events,
+            self.zone,
+            self.faults,
+            self.stack,
+            self.nic,
+            self.buffers,
+        )
 
     def _take_in(self, inbound: bytes) -> None:
         try:
@@ -302,16 +212,3 @@ class Machine:
     def sent_digest(self) -> str:
         """SHA-256 (hex) over all that this machine has sent."""
         return self._sent.hexdigest()
-
-
-def _program(kind: str) -> Callable[..., Any]:
-    if kind in PROGRAMS:
-        return PROGRAMS[kind]
-    module, _, name = kind.partition(":")
-    program: Callable[..., Any] = getattr(import_module(module), name)
-    return program
-
-
-def _pages(program: Any) -> int:
-    pages = getattr(program, "pages", 0)
-    return int(pages() if callable(pages) else pages)

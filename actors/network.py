@@ -508,6 +508,7 @@ class Network:
                 "dropped": dict(sorted(link.tally.dropped.items())),
             }
             for (source, to), link in sorted(self._links.items())
+            if link.tally.sent
         }
 
     def _count_under_way(self) -> dict[tuple[int, int], int]:

@@ -21,7 +21,7 @@ def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
         "digest": machine.sent_digest(),
         "counters": counters(machine),
         "dropped": dict(machine.counters.dropped),
-        "programs": [_program(task, now_ns) for task in machine.tasks],
+        "programs": [_program(one.task, now_ns) for one in machine.programs],
         "timers": _timers(machine),
         "last_reply_ns": machine.device.last_reply_ns if machine.device else None,
         "waits": waits(machine, names),
@@ -47,7 +47,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "tx_no_memory": counted.tx_no_memory,
         "kswapd_wakes": machine.reclaim.kswapd_wakes,
         "faults": counted.faults,
-        "progress": sum(task.progress.count for task in machine.tasks),
+        "progress": sum(one.task.progress.count for one in machine.programs),
         "received": counted.received,
         "delivered": counted.delivered,
         "socket_frames": stack.noncritical,
@@ -97,8 +97,8 @@ def _timers(machine: Machine) -> list[tuple[str, int, int]]:
 def waits(machine: Machine, names: list[str]) -> list[Node]:
     """The wait-for graph of one machine, read off what each of its tasks is blocked in."""
     graph = _Graph(machine, names)
-    for task in machine.tasks:
-        graph.task(task)
+    for one in machine.programs:
+        graph.task(one.task)
     return list(graph.nodes.values())
 
 
@@ -207,7 +207,7 @@ class _Graph:
         """Who holds pages that would come back if their owner read them."""
         machine = self._machine
         found: list[str] = []
-        for task, system in zip(machine.tasks, machine.systems, strict=True):
+        for _, _, _, system, task in machine.programs:
             frames = system.queues.buffers
             if not frames:
                 continue

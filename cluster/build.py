@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from actors.machine import Machine, MachineSettings, Swap
+from actors.machine import Machine
 from actors.network import LinkSettings, Network
+from actors.settings import MachineSettings, Swap
 from cluster.clock import Fault
 from protocol.ip import ETHERNET
 
@@ -49,7 +50,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
 
 
 def machine(resolved: Resolved, index: int) -> Machine:
-    """Build one machine."""
+    """Build one machine. Raises `SettingsError`."""
     return Machine(machine_settings(resolved, index))
 
 

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from actors.counters import CAUSES, COUNTERS
 from actors.kernels import KERNELS
-from actors.machine import PROGRAMS
+from actors.programs.loader import PROGRAMS
+from actors.programs.task import ProgramError
 from actors.safeguards import PRESETS, SWITCHES
 from cluster import present
 from cluster.engine import InfrastructureError
@@ -104,6 +105,9 @@ def run(
             ) as progress,
         ):
             finished = run_scenario(loaded, how, folder, line, progress)
+    except ProgramError as error:
+        problem = Problem(error.file, error.line, 1, error.message, f"repair it; what there is stands in {folder}")
+        raise _wrong([problem], as_json) from None
     except InfrastructureError as error:
         raise typer.Exit(_failed(error, folder, as_json)) from None
     except KeyboardInterrupt:

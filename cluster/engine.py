@@ -1,7 +1,10 @@
 """What an engine is: the same cluster, in this process or on Ray."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+EXCHANGES: Final = ("graph", "calls")
+"""How batches travel between actors on Ray: through a compiled graph, or by plain calls."""
 
 
 class InfrastructureError(Exception):

@@ -16,6 +16,23 @@ _YOUNG_MAX = 50_000
 """Objects made before the garbage collector looks at them: frames and events die without it, and there are many."""
 
 
+_collector: list[tuple[int, int, int]] = []
+"""The garbage collector's thresholds before the first of the engines that are open, once for each of them."""
+
+
+def _hold_collector() -> None:
+    _collector.append(_collector[0] if _collector else gc.get_threshold())
+    gc.freeze()
+    gc.set_threshold(_YOUNG_MAX, *_collector[0][1:])
+
+
+def _release_collector() -> None:
+    before = _collector.pop()
+    if not _collector:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
 class InlineEngine:
     """A cluster of plain objects."""
 
@@ -28,9 +45,8 @@ class InlineEngine:
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
         first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
         self._clock = Clock(build.network(resolved), self._exchange, first, build.timeline(resolved))
-        self._gc_threshold = gc.get_threshold()
-        gc.freeze()
-        gc.set_threshold(_YOUNG_MAX, *self._gc_threshold[1:])
+        _hold_collector()
+        self._open = True
 
     @property
     def now_ns(self) -> int:
@@ -75,8 +91,9 @@ class InlineEngine:
 
     def close(self) -> None:
         """Let the garbage collector see what was built."""
-        gc.set_threshold(*self._gc_threshold)
-        gc.unfreeze()
+        if self._open:
+            self._open = False
+            _release_collector()
 
     def _exchange(self, until_ns: int, inbound: dict[int, bytes]) -> dict[int, Answer]:
         answers: dict[int, Answer] = {}

@@ -21,7 +21,7 @@ import networkx
 
 from cluster import expectations, results
 from cluster.digest import digest, first_difference
-from cluster.engine import Engine, State
+from cluster.engine import EXCHANGES, Engine, State
 from cluster.inline import InlineEngine
 from cluster.results import Outcome, Result
 from cluster.scenario import Scenario, load
@@ -316,6 +316,8 @@ def open_cluster(
     """
     if engine not in ("inline", "ray"):
         raise ValueError(f'there is no engine "{engine}": write inline or ray')
+    if exchange not in EXCHANGES:
+        raise ValueError(f'there is no exchange "{exchange}": write {" or ".join(EXCHANGES)}')
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
     if engine == "inline":
         return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))

@@ -22,6 +22,7 @@ from ray._private import ray_constants  # see loopback_only
 from ray._raylet import AuthenticationTokenLoader, Config  # see authentication_reread
 from ray.dag import DAGContext, InputNode, MultiOutputNode
 
+from actors.programs.task import ProgramError
 from cluster import build
 from cluster.clock import Answer, Clock
 from cluster.engine import InfrastructureError, State
@@ -236,7 +237,11 @@ class NetworkHost:
         else:
             pending = [host.exchange.remote(blob) for host, blob in zip(self._hosts, blobs, strict=True) if blob]
         answers: dict[int, Answer] = {}
-        for reply in ray.get(pending):
+        try:
+            replies = ray.get(pending)
+        except ray.exceptions.RayTaskError as error:
+            raise _cause(error) from None
+        for reply in replies:
             answers.update(unpack_answers(reply))
         return answers
 
@@ -274,6 +279,8 @@ class RayEngine:
 
     def __init__(self, resolved: build.Resolved, *, machines_per_actor: int = 1, exchange: str = "graph") -> None:
         """Needs a `session`. Raises `InfrastructureError`."""
+        if not ray.is_initialized():  # or Ray would start a cluster by itself, with other settings
+            raise InfrastructureError("Ray has not been started: open a cluster.on_ray.session around this")
         count = len(resolved["machines"])
         shares = [
             list(range(first, min(first + machines_per_actor, count))) for first in range(0, count, machines_per_actor)
@@ -330,10 +337,19 @@ class RayEngine:
         try:
             return ray.get(reference)
         except ray.exceptions.RayTaskError as error:
-            cause = error.cause if isinstance(error.cause, Exception) else error
+            cause = _cause(error)
+            if isinstance(cause, ProgramError):
+                raise cause from None
             raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error
         except ray.exceptions.RayError as error:
             raise InfrastructureError(f"Ray failed: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _cause(error: Exception) -> Exception:
+    """What was raised in the actor where it began."""
+    while isinstance(error, ray.exceptions.RayTaskError) and isinstance(error.cause, Exception):
+        error = error.cause
+    return error
 
 
 def _first_line(error: Exception) -> str:

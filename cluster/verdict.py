@@ -56,6 +56,8 @@ class Recovery:
     first_fault_ns: int | None
     healed_ns: int | None
     """When the last fault ended; 0 without faults; None while one lasts."""
+    ends_ns: tuple[int, ...] = ()
+    """When faults ended, each of them."""
 
 
 def recovery(state: State) -> Recovery:
@@ -64,7 +66,9 @@ def recovery(state: State) -> Recovery:
         return Recovery(None, 0)
     ends = [end for _, _, _, end in state.faults]
     healed = None if None in ends else max(end for end in ends if end is not None)
-    return Recovery(min(begin for _, _, begin, _ in state.faults), healed)
+    return Recovery(
+        min(begin for _, _, begin, _ in state.faults), healed, tuple(end for end in ends if end is not None)
+    )
 
 
 def judge(state: State, stall_after_ns: int) -> dict[str, Judgement]:
@@ -121,7 +125,7 @@ def _program(
     if stalled_since is None:
         if not program["idle"] and not _has_moved(program, phase):
             return Verdict.UNDECIDED
-        if program["stalls"]:
+        if any(_outlasted(begin, end, phase) for begin, end in program["stalls"]):
             return Verdict.RECOVERED
         return Verdict.SLOW if _is_slow(program["slots"], stall_after_ns, phase) else Verdict.HEALTHY
     if phase.healed_ns is None:
@@ -135,6 +139,12 @@ def _program(
     if replied is not None and replied >= max(since, now_ns - _LAST_CHANCE_NS):
         return Verdict.LIVELOCKED
     return Verdict.WEDGED if now_ns - since >= stall_after_ns else Verdict.UNDECIDED
+
+
+def _outlasted(begin_ns: int, end_ns: int, phase: Recovery) -> bool:
+    """Whether a stall ended only after a fault had: what ends while the fault lasts is no recovery from it."""
+    after_all = phase.healed_ns is not None and end_ns >= phase.healed_ns
+    return after_all or any(begin_ns <= healed_ns <= end_ns for healed_ns in phase.ends_ns)
 
 
 def _has_moved(program: dict[str, Any], phase: Recovery) -> bool:

@@ -27,12 +27,10 @@ class Flood:
     end_ns: int | None = None
     fragments: str = "whole"
     protocol: str = "udp"
-    framing: int = 38
-    mtu: int = 1500
 
     def run(self, system: System) -> Program:
         """A train, its time, and the next; the frames of a train go to one machine."""
-        packets, wire, tail = datagram_wire(self.payload, self.framing, self.mtu)
+        packets, wire, tail = datagram_wire(self.payload, system.framing, system.mtu)
         incomplete = self.fragments == "incomplete"
         bits = 8 * (wire if incomplete or packets == 1 else (packets - 1) * wire + tail) * seconds(1)
         whole = packets > 1 and not incomplete

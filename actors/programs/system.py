@@ -6,7 +6,7 @@ A call that may take time is a request to be yielded (`yield system.touch(...)`)
 from collections.abc import Callable
 from functools import lru_cache
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from actors.events import Events
 from actors.memory.anonymous import READING, SWAPPED, AddressSpace
@@ -100,41 +100,42 @@ class Receive:
         return Reason("message", "a message")
 
 
+class Host(NamedTuple):
+    """The parts of a machine that its programs use, each through its own `System`."""
+
+    name: str
+    seed: int
+    stall_after_ns: int
+    framing: int
+    mtu: int
+    events: Events
+    zone: Zone
+    faults: Faults
+    stack: Stack
+    nic: Nic
+    buffers: Buffers
+
+
 class System:
     """What one program sees of its machine. Times in ns, sizes in bytes."""
 
-    def __init__(
-        self,
-        name: str,
-        machine: str,
-        space: AddressSpace,
-        progress: Progress,
-        events: Events,
-        zone: Zone,
-        faults: Faults,
-        stack: Stack,
-        nic: Nic,
-        buffers: Buffers,
-        framing: int,
-        mtu: int,
-        seed: int,
-    ) -> None:
+    def __init__(self, host: Host, name: str, space: AddressSpace, progress: Progress) -> None:
         self.name = name
         self.space = space
         """The program's anonymous memory."""
         self.queues = Queues()
         self.progress = progress
-        self._machine = machine
-        self._events = events
-        self._zone = zone
-        self._faults = faults
-        self._stack = stack
-        self._nic = nic
-        self._buffers = buffers
-        self._framing = framing
-        self._mtu = mtu
-        self._seed = seed
-        self._receive = Receive(self.queues, stack)
+        self.framing = host.framing
+        """Bytes of the link layer for each packet."""
+        self.mtu = host.mtu
+        self._host = host
+        self._events = host.events
+        self._zone = host.zone
+        self._faults = host.faults
+        self._stack = host.stack
+        self._nic = host.nic
+        self._buffers = host.buffers
+        self._receive = Receive(self.queues, host.stack)
 
     @property
     def now_ns(self) -> int:
@@ -143,7 +144,7 @@ class System:
 
     def random(self, stream: str) -> Random:
         """A stream of chance of its own: the same in every run with this seed."""
-        return Random(f"{self._seed}/machine/{self._machine}/{self.name}/{stream}")
+        return Random(f"{self._host.seed}/machine/{self._host.name}/{self.name}/{stream}")
 
     def touch(self, first: int, count: int = 1, *, write: bool = True) -> Touch:
         """Use pages of the program's memory, numbered from 0; waits for those that are not resident."""
@@ -160,7 +161,7 @@ class System:
     def open(self, port: int, rcvbuf: int | None = None) -> None:
         """A UDP socket; its receive buffer in bytes of truesize (default: the kernel's)."""
         if port in self._stack.sockets:
-            raise ValueError(f"port {port} of {self._machine} is taken")
+            raise ValueError(f"port {port} of {self._host.name} is taken")
         size = self._buffers.kernel.rmem_default if rcvbuf is None else rcvbuf
         self._stack.sockets[port] = self.queues.open(port, size)
 
@@ -176,7 +177,7 @@ class System:
         self, to: int, port: int, payload: int, message: tuple[int, ...] = (), *, source_port: int = 0, kind: int = UDP
     ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
-        packets, wire, tail = _wire(payload, self._framing, self._mtu)
+        packets, wire, tail = _wire(payload, self.framing, self.mtu)
         slabs = self._buffers.transmit(packets, self._zone.floors.kernel, entitled=False)
         if slabs is None:
             return False
@@ -204,14 +205,14 @@ class System:
 
         Flow i goes to port `port + i % ports`. Each must fit into one packet; a train takes no transmit buffers.
         """
-        packets, wire, _ = datagram_wire(payload, self._framing, self._mtu)
+        packets, wire, _ = datagram_wire(payload, self.framing, self.mtu)
         if packets > 1:
-            raise ValueError(f"{payload} bytes do not fit into one packet of {self._mtu}")
+            raise ValueError(f"{payload} bytes do not fit into one packet of {self.mtu}")
         self._nic.send_train(to, UDP, port, count, gap_ns, wire, (0, payload, flow, flows, ports, ()))
 
     def send_first_fragments(self, to: int, port: int, payload: int, count: int, gap_ns: int) -> None:
         """Send the first fragments of `count` datagrams, `gap_ns` apart; the rest of them never comes."""
-        packets, wire, _ = datagram_wire(payload, self._framing, self._mtu)
+        packets, wire, _ = datagram_wire(payload, self.framing, self.mtu)
         if packets == 1:
             raise ValueError(f"{payload} bytes fit into one packet: there is nothing to leave out")
         body = (self._nic.sent & 0xFFFF, 1, (0, payload, 0, 1, 1, ()))

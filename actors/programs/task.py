@@ -4,6 +4,7 @@ The request a task is blocked in *is* what it waits for, so the wait-for graph c
 """
 
 from collections.abc import Generator
+from traceback import walk_tb
 from typing import Any, Final, NamedTuple, Protocol
 
 from actors.events import Events
@@ -42,6 +43,19 @@ class Request(Protocol):
 Program = Generator[Request, Any, None]
 
 
+class ProgramError(Exception):
+    """A program has failed, at this line: by an exception of its own, or a yield of what is no request."""
+
+    def __init__(self, file: str, line: int, message: str) -> None:
+        super().__init__(file, line, message)  # all of them, so that it can be pickled
+        self.file = file
+        self.line = line
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
 class Progress:
     """What a task counts, in slots of `stall_after`: a stall cannot hide between two slots."""
 
@@ -59,6 +73,11 @@ class Progress:
         self._events = events
         self._edge_ns = stall_after_ns
         self._slot_count = 0
+
+    @property
+    def now_ns(self) -> int:
+        """The machine's clock."""
+        return self._events.now
 
     def add(self, amount: int) -> None:
         """The task got on."""
@@ -97,14 +116,16 @@ class Progress:
 class Task:
     """A program running on a machine."""
 
-    __slots__ = ("_send", "finished", "name", "progress", "request")
+    __slots__ = ("_send", "_throw", "_where", "finished", "name", "progress", "request")
 
-    def __init__(self, name: str, program: Program, progress: Progress) -> None:
+    def __init__(self, where: str, name: str, program: Program, progress: Progress) -> None:
         self.name = name
         self.progress = progress
         self.request: Request | None = None
         self.finished = False
+        self._where = where
         self._send = program.send
+        self._throw = program.throw
 
     def start(self, _: object = None) -> None:
         """Let the program run until it blocks for the first time."""
@@ -121,17 +142,30 @@ class Task:
             self._run(value)
 
     def _run(self, value: Any) -> None:
-        try:
-            while True:
+        while True:
+            try:
                 request = self._send(value)
-                value = request.begin(self)
-                if value is BLOCKED:
-                    break
-        except StopIteration:
-            self.request = None
-            self.finished = True
-            self.progress.rest()
-            return
+                if not hasattr(request, "begin"):
+                    request = self._throw(TypeError(f"{request!r} is no request to the system"))
+            except StopIteration:
+                self.request = None
+                self.finished = True
+                self.progress.rest()
+                return
+            except Exception as error:
+                raise self._failed(error) from error
+            value = request.begin(self)
+            if value is BLOCKED:
+                break
         self.request = request
         if request.idle:
             self.progress.rest()
+
+    def _failed(self, error: Exception) -> ProgramError:
+        """The error, with the innermost line of the program's own file."""
+        own = error.__traceback__ and error.__traceback__.tb_next  # the first is ours
+        lines = list(walk_tb(own))
+        file = lines[0][0].f_code.co_filename if lines else "?"
+        line = next((number for frame, number in reversed(lines) if frame.f_code.co_filename == file), 0)
+        at = f"{self.progress.now_ns / 1e9:.6f} s"
+        return ProgramError(file, line, f"{self._where} failed at {at}: {type(error).__name__}: {error}")

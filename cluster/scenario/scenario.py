@@ -14,6 +14,7 @@ from cluster.expectations import Expectation
 from cluster.scenario import overrides as overriding
 from cluster.scenario import resolve, source, translate
 from cluster.scenario.check import check
+from cluster.scenario.check_build import check_build
 from cluster.scenario.errors import Problem, ScenarioError
 from cluster.scenario.models import ScenarioWords
 from cluster.scenario.overrides import Override
@@ -83,6 +84,8 @@ def load(path_or_text: str | PathLike[str], *, overrides: Iterable[Override] = (
     overriding.apply(document, [*overrides, *top_level.items()])
     words = translate.validate(document)
     check(document)
+    if words is not None and not document.problems:
+        check_build(document, resolve.cast_of(words), resolve.resolve(words))
     if words is None or document.problems:
         raise ScenarioError(_in_order(document))
     return Scenario(words, None if file == source.TEXT else Path(file), text)

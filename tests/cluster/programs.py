@@ -34,6 +34,21 @@ class Gossip:
             yield system.sleep_until(system.now_ns + PERIOD_NS)
 
 
+@dataclass(slots=True)
+class Fails:
+    """It reads a list too far, or yields what is no request."""
+
+    after: int
+    confused: bool = False
+
+    def run(self, system: System) -> Program:
+        """Sleep, then fail."""
+        yield system.sleep_until(self.after)
+        if self.confused:
+            yield 42  # type: ignore[misc]
+        yield system.sleep_until([self.after][1])  # the failing line
+
+
 class OrderlyGossip(Gossip):
     """The same without the mistake: the set is sorted before it is walked."""
 

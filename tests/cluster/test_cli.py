@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 from ruamel.yaml import YAML
 from scenes import outage, seed
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from actors.counters import CAUSES, COUNTERS
 from actors.kernels import KERNELS
-from actors.machine import PROGRAMS
+from actors.programs.loader import PROGRAMS
 from actors.safeguards import PRESETS, SWITCHES
 from cluster.cli import app
 from cluster.verdict import Verdict
@@ -411,6 +412,25 @@ class TestErrors:
 
 
 # -- the other commands -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("confused", ["false", "true"])
+@pytest.mark.parametrize("engine", ["inline", pytest.param("ray", marks=pytest.mark.ray)])
+def test_a_users_program_that_fails_is_told_with_its_line(
+    engine: str, confused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the user's, so its line and the virtual time are told, on Ray too, and no traceback."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(programs.__file__).parent))
+    own = f"machines.B.programs=[{{programs:Fails: {{after: 7ms, confused: {confused}}}}}]"
+    done = process("run", "scene.yaml", "--engine", engine, "--json", "--set", own)
+    assert done.returncode == WRONG_INPUT
+    [error] = only_object(done.stdout)["errors"]
+    lines = Path(programs.__file__).read_text().splitlines()
+    assert error["file"] == programs.__file__
+    assert ("yield 42" if confused == "true" else "the failing line") in lines[error["line"] - 1]
+    assert "programs:Fails 0 on B failed at 0.007000 s" in error["message"]
+    assert ("42 is no request" if confused == "true" else "IndexError") in error["message"]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_sound_scenario_passes_the_check() -> None:

@@ -131,6 +131,19 @@ ONE_MISTAKE = {
     "a class that is no name": Broken(
         "- rank:", "- ▸fractions:: {}\n      - rank:", "names no class", "package.module"
     ),
+    "a class that is no program": Broken(
+        "- rank:", "- ▸fractions:Fraction: {}\n      - rank:", "no generator run", "yields requests"
+    ),
+    "settings that a class does not take": Broken(
+        "- rank:", "- ▸programs:Fails: {before: 1s}\n      - rank:", "before", "parameters of the class"
+    ),
+    # what does not fit
+    "a service without room": Broken(
+        "- rank:", "- ▸service: {port: 1, pages: 200000}\n      - rank:", "200000", "more"
+    ),
+    "a swap without room": Broken(
+        "rank: {working_set: 8MiB", "▸rank: {working_set: 8GiB", "the swap has 262144", "size larger"
+    ),
     # who swaps to whom
     "an unknown server": Broken("server: C", "server: ▸D", 'no machine "D"', "known are A, B, C"),
     "oneself as a server": Broken("server: C", "server: ▸A", "swap to itself", "another machine"),
@@ -373,10 +386,10 @@ class TestOverrides:
 
     def test_a_key_with_dots_in_it_can_be_named(self) -> None:
         """A user's own program has dots in its name."""
-        text = sound_with("- rank:", "- fractions:Fraction: {pause: 1s}\n      - rank:")
-        path = "machines.A.programs.0.fractions:Fraction.pause"
+        text = sound_with("- rank:", "- programs:Fails: {after: 1s}\n      - rank:")
+        path = "machines.A.programs.0.programs:Fails.after"
         [own, *_] = load(text, overrides=[f"{path}=2s"]).resolved()["machines"][0]["programs"]
-        assert own == {"kind": "fractions:Fraction", "settings": {"pause": seconds(2)}}
+        assert own == {"kind": "programs:Fails", "settings": {"after": seconds(2)}}
 
     def test_pairs_and_keywords_take_values_as_they_are(self) -> None:
         """A caller in Python gives values, not texts of YAML."""
@@ -610,7 +623,11 @@ class TestResolved:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Texts that are quantities do, wherever they stand; other texts stay."""
-        (tmp_path / "mine_for_test.py").write_text("class Echo: ...\n")
+        (tmp_path / "mine_for_test.py").write_text(
+            "class Echo:\n"
+            "    def __init__(self, **settings): ...\n"
+            "    def run(self, system): yield system.sleep_until(1)\n"
+        )
         monkeypatch.syspath_prepend(tmp_path)
         text = sound_with(
             "- rank:", "- mine_for_test:Echo: {every: 1s, sizes: [4KiB, 7], to: A, deep: {share: 5%}}\n      - rank:"

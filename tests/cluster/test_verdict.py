@@ -164,10 +164,10 @@ def test_a_program_that_ended_is_finished_whatever_it_went_through() -> None:
     ("faults", "expected"),
     [
         ([], Recovery(None, 0)),
-        ([(5, 7)], Recovery(5, 7)),
-        ([(5, 9), (6, 8)], Recovery(5, 9)),
-        ([(6, 8), (5, 9)], Recovery(5, 9)),
-        ([(5, 7), (6, None)], Recovery(5, None)),
+        ([(5, 7)], Recovery(5, 7, (7,))),
+        ([(5, 9), (6, 8)], Recovery(5, 9, (9, 8))),
+        ([(6, 8), (5, 9)], Recovery(5, 9, (8, 9))),
+        ([(5, 7), (6, None)], Recovery(5, None, (7,))),
         ([(5, None)], Recovery(5, None)),
     ],
 )
@@ -436,6 +436,29 @@ def test_recovery_is_counted_from_the_last_heal_to_the_first_progress() -> None:
 def test_who_did_not_stand_still_at_the_heal_recovered_after_no_time(stalls: list[Stall]) -> None:
     """There is nothing to count."""
     assert judged(program(stalls=stalls)).recovered_after_ns is None
+
+
+@pytest.mark.parametrize(
+    ("stall", "verdict"),
+    [
+        ((seconds(11), HEALED_NS - 1), Verdict.HEALTHY),
+        ((seconds(11), HEALED_NS), Verdict.RECOVERED),
+        ((HEALED_NS + 1, AFTER_NS), Verdict.RECOVERED),
+        ((0, BEGUN_NS - 1), Verdict.HEALTHY),
+    ],
+    ids=["over while the fault lasted", "over at the heal", "begun after the heal", "over before the fault"],
+)
+def test_who_got_on_before_any_heal_has_not_recovered_from_it(stall: Stall, verdict: Verdict) -> None:
+    """A stall that ends while the fault lasts says that the fault was no hindrance."""
+    assert judged(program(stalls=[stall])).verdict == verdict
+
+
+def test_who_got_on_after_the_first_of_two_heals_has_recovered() -> None:
+    """Even if the second fault has not ended, or did not stop it."""
+    stall = (STALLED_NS, AFTER_NS)
+    for end_ns in (None, NOW_NS - seconds(1)):
+        faults = [(BEGUN_NS, HEALED_NS), (AFTER_NS + seconds(5), end_ns)]
+        assert judged(program(stalls=[stall]), faults=faults).verdict == Verdict.RECOVERED
 
 
 def test_who_is_wedged_has_not_recovered() -> None:

@@ -1,0 +1,137 @@
+"""From the names in a scenario to programs under way, in the memory of a machine that has run for long."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from inspect import isgenerator
+from typing import Any, Final, NamedTuple
+
+from actors.memory.anonymous import AddressSpace
+from actors.memory.zone import Zone
+from actors.programs.flood import Flood
+from actors.programs.heartbeat import Heartbeat
+from actors.programs.rank import Rank
+from actors.programs.service import Service
+from actors.programs.system import Host, System
+from actors.programs.task import Progress, Task
+from actors.settings import SettingsError
+from actors.swap.server import WARM_STAMP, SwapServer
+
+PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
+    "rank": Rank,
+    "service": Service,
+    "flood": Flood,
+    "swap-server": SwapServer,
+    "heartbeat": Heartbeat,
+}
+
+
+class Loaded(NamedTuple):
+    """A program under way."""
+
+    place: int
+    """Its place among the machine's programs."""
+    kind: str
+    program: Any
+    system: System
+    task: Task
+
+    @property
+    def space(self) -> AddressSpace:
+        """Its memory."""
+        return self.system.space
+
+
+def load(programs: Sequence[tuple[str, dict[str, Any]]], host: Host) -> list[Loaded]:
+    """Make each program and let it start at time 0. Raises `SettingsError`."""
+    kinds: dict[str, int] = {}
+    base = 0
+    loaded = []
+    for index, (kind, settings) in enumerate(programs):
+        number = kinds[kind] = kinds.get(kind, -1) + 1
+        program = _program(index, kind, settings)
+        space = AddressSpace(f"{kind} {number}", base, _pages(index, kind, program))
+        base += space.pages
+        loaded.append(_start(host, index, kind, program, space))
+    return loaded
+
+
+def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace) -> Loaded:
+    progress = Progress(host.events, host.stall_after_ns)
+    system = System(host, space.name, space, progress)
+    run = getattr(program, "run", None)
+    steps: Any = run(system) if callable(run) else None
+    if not isgenerator(steps):
+        raise SettingsError(f"{kind} has no generator run", "write run(self, system) that yields requests", index)
+    task = Task(f"{space.name} on {host.name}", space.name, steps, progress)
+    host.events.at(0, task.start)
+    return Loaded(index, kind, program, system, task)
+
+
+def oldest_first(loaded: Sequence[Loaded]) -> list[Loaded]:
+    """Daemons before ranks: they were started first, and the clock hand begins with them."""
+    return sorted(loaded, key=lambda one: one.kind == "rank")
+
+
+def swappable(loaded: Sequence[Loaded]) -> list[AddressSpace]:
+    """The memory in which the clock hand looks for pages, in its order."""
+    return [one.space for one in oldest_first(loaded) if one.space.pages and not getattr(one.program, "lock", False)]
+
+
+def warm_up(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> None:
+    """Fill the memory: daemons resident, then warm ranks up to the high mark, what is left of them on the server.
+
+    `swap_pages`: what the server holds, None without one. Raises `SettingsError`.
+    """
+    for one in loaded:
+        if one.kind != "rank" and one.space.pages:
+            if zone.take_many(zone.high_mark, one.space.pages) < one.space.pages:
+                raise SettingsError(
+                    f"{one.space.name} needs {one.space.pages} pages and does not fit into memory",
+                    "give the machine more memory, or the program less",
+                    one.place,
+                )
+            one.space.warm(one.space.pages, WARM_STAMP)
+    warm = [one for one in loaded if one.kind == "rank" and one.program.start == "warm"]
+    room = max(0, zone.free - zone.high_mark)
+    wanted = sum(one.space.pages for one in warm)
+    swapped = 0
+    for one in warm:
+        pages = one.space.pages
+        resident = pages if wanted <= room else pages * room // wanted
+        swapped += pages - resident
+        if swapped > (swap_pages or 0):
+            raise SettingsError(*_too_large(swapped, swap_pages), one.place)
+        one.space.warm(resident, WARM_STAMP)
+        zone.take_many(zone.high_mark, resident)
+
+
+def _too_large(swapped: int, swap_pages: int | None) -> tuple[str, str]:
+    wrong = f"{swapped} pages of warm ranks do not fit into memory"
+    if swap_pages is None:
+        return f"{wrong}, and there is no swap", "give the machine a swap, more memory, or a smaller working_set"
+    return f"{wrong}, and the swap has {swap_pages}", "make the swap's size larger, or the working_set smaller"
+
+
+def _program(index: int, kind: str, settings: dict[str, Any]) -> Any:
+    try:
+        return _maker(kind)(**settings)
+    except Exception as error:  # a user's class may fail in any way; that is an error of the input, not ours
+        wrong = f"{kind} cannot be made of these settings: {type(error).__name__}: {error}"
+        raise SettingsError(wrong, "its keys are the parameters of the class", index) from error
+
+
+def _maker(kind: str) -> Callable[..., Any]:
+    if kind in PROGRAMS:
+        return PROGRAMS[kind]
+    module, _, name = kind.partition(":")
+    program: Callable[..., Any] = getattr(import_module(module), name)
+    return program
+
+
+def _pages(index: int, kind: str, program: Any) -> int:
+    """Anonymous pages, as the program's attribute or method `pages` says; a program without uses none."""
+    pages = getattr(program, "pages", 0)
+    value = pages() if callable(pages) else pages
+    if type(value) is not int or value < 0:
+        raise SettingsError(f"{kind}.pages is {value!r}", "it is a whole number of pages, 0 or more", index)
+    return value

@@ -1,0 +1,49 @@
+"""What one machine is built from: plain values, everything in pages, bytes and ns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """A machine that cannot be: its parts do not fit together. `program` is the index of the one at fault, if one is."""
+
+    def __init__(self, message: str, hint: str, program: int | None = None) -> None:
+        super().__init__(f"{message}; {hint}")
+        self.message = message
+        self.hint = hint
+        self.program = program
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Where a machine's pages go. `server` is a machine's index, `size` in bytes, `readahead` in pages."""
+
+    server: int
+    size: int
+    in_flight: int
+    readahead: int
+    timeout_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSettings:
+    """One machine of a scenario, everything in pages, bytes and ns."""
+
+    name: str
+    index: int
+    memory: int
+    kernel: str
+    switches: frozenset[str]
+    reserve_pages: int | None
+    reserve_buffers: int | None
+    min_free: int | None
+    cpus: int
+    nic_rate_bps: int
+    nic_ring: int
+    nic_refill: str
+    swap: Swap | None
+    programs: tuple[tuple[str, dict[str, Any]], ...]
+    seed: int
+    stall_after_ns: int
+    framing: int
+    mtu: int
