@@ -51,6 +51,9 @@ STORE_BYTES: Final = 128 << 20
 """Ray asks for at least 75 MiB."""
 PRIVATE_TOKEN: Final = secrets.token_hex(32)
 
+_workers: Final[set[int]] = set()
+"""Processes of the private cluster that may have left semaphores when an engine was closed."""
+
 COMMON = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # `uv run` would upload the source tree
@@ -123,11 +126,12 @@ def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
 
         def stop() -> None:
             with signals_later():
-                processes = processes_of(folder.name)
+                _workers.update(processes_of(folder.name))
                 with contextlib.suppress(Exception):
                     ray.shutdown(wait_for_processes=True)
                 end_processes(folder.name)
-                remove_semaphores(processes)
+                remove_semaphores(_workers)
+                _workers.clear()
                 if logs is not None:
                     for session in folder.glob("session_2*/logs"):
                         with contextlib.suppress(OSError, shutil.Error):
@@ -286,10 +290,10 @@ class RayEngine:
             list(range(first, min(first + machines_per_actor, count))) for first in range(0, count, machines_per_actor)
         ]
         machine_host, network_host = (ray.remote(host).options(num_cpus=0) for host in (MachineHost, NetworkHost))
-        self._hosts = [machine_host.remote(resolved, share) for share in shares]
-        self._network = network_host.remote(resolved, self._hosts, shares, exchange)
+        self.hosts = [machine_host.remote(resolved, share) for share in shares]
+        self.network = network_host.remote(resolved, self.hosts, shares, exchange)
         self._now_ns = 0
-        self._call(self._network.look.remote())
+        self._call(self.network.look.remote())
 
     @property
     def now_ns(self) -> int:
@@ -300,31 +304,32 @@ class RayEngine:
         """See `Engine.run`."""
         done = False
         while not done:
-            done, self._now_ns = self._call(self._network.run_slice.remote(until_ns, SLICE_S))
+            done, self._now_ns = self._call(self.network.run_slice.remote(until_ns, SLICE_S))
             if watch is not None:
                 watch(self._now_ns)
 
     def begin(self, verb: str, args: dict[str, Any]) -> int:
         """See `Engine.begin`."""
-        number: int = self._call(self._network.begin.remote(verb, args))
+        number: int = self._call(self.network.begin.remote(verb, args))
         return number
 
     def end(self, fault: int) -> None:
         """See `Engine.end`."""
-        self._call(self._network.end.remote(fault))
+        self._call(self.network.end.remote(fault))
 
     def state(self) -> State:
         """See `Engine.state`; only between slices, since plain calls run beside a graph's."""
-        look: State = self._call(self._network.look.remote())
-        reports: list[list[dict[str, Any]]] = self._call([host.reports.remote(look.now_ns) for host in self._hosts])
+        look: State = self._call(self.network.look.remote())
+        reports: list[list[dict[str, Any]]] = self._call([host.reports.remote(look.now_ns) for host in self.hosts])
         return look._replace(machines=[report for share in reports for report in share])
 
     def close(self) -> None:
         """Graph, then actors. A private cluster would take them with it if this failed."""
-        actors = (self._network, *self._hosts)
+        actors = (self.network, *self.hosts)
         with signals_later():
+            _workers.update(processes_of(os.environ.get(STAMP, "")))
             with contextlib.suppress(Exception):
-                ray.get(self._network.close.remote(), timeout=CLOSE_S_MAX)
+                ray.get(self.network.close.remote(), timeout=CLOSE_S_MAX)
             # Asked to leave before they are made to: an actor that is killed leaves its channels' semaphores behind.
             leaving = {actor.__ray_terminate__.remote(): actor for actor in actors}
             _, stubborn = ray.wait(list(leaving), num_returns=len(leaving), timeout=CLOSE_S_MAX)

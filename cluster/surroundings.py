@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
@@ -91,7 +91,7 @@ def end_processes(cluster: str, patience_s: float = 3.0) -> None:
         time.sleep(0.02)
 
 
-def remove_semaphores(pids: list[int]) -> None:
+def remove_semaphores(pids: Iterable[int]) -> None:
     """Those of compiled graphs' channels, which bear their maker's number and outlive one that was killed."""
     for pid in pids:
         for kind in ("hdr", "obj"):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from inspect import isgenerator
 from typing import Any, Final, NamedTuple
 
 from actors.memory.anonymous import AddressSpace
@@ -60,7 +59,7 @@ def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace)
     system = System(host, space.name, space, progress)
     run = getattr(program, "run", None)
     steps: Any = run(system) if callable(run) else None
-    if not isgenerator(steps):
+    if not hasattr(steps, "send"):
         raise SettingsError(f"{kind} has no generator run", "write run(self, system) that yields requests", index)
     task = Task(f"{space.name} on {host.name}", space.name, steps, progress)
     host.events.at(0, task.start)

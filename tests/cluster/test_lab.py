@@ -1,5 +1,6 @@
 """A cluster in one's hands: the fixture `netswap`, time, faults as verbs, and what can be seen."""
 
+import gc
 import re
 import subprocess
 import sys
@@ -86,8 +87,21 @@ class TestOpen:
 
     def test_an_unknown_engine_is_not_taken_for_ray(self) -> None:
         """Ray is started only by who asks for it."""
+        with pytest.raises(ValueError, match='no exchange "grahp": write graph or calls'):
+            open_cluster(SCENE, exchange="grahp")
         with pytest.raises(ValueError, match='no engine "in-line": write inline or ray'):
             open_cluster(SCENE, engine="in-line")
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_the_garbage_collector_is_as_it_was_once_all_are_closed(self, first: int) -> None:
+        """In whatever order."""
+        before = gc.get_threshold()
+        clusters = [open_cluster(SCENE), open_cluster(SCENE)]
+        clusters[first].close()
+        clusters[first].close()
+        assert gc.get_threshold() != before
+        clusters[1 - first].close()
+        assert gc.get_threshold() == before
 
     def test_two_clusters_know_nothing_of_each_other(self, netswap: Open) -> None:
         """A fault in one is none in the other."""

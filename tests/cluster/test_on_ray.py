@@ -1,0 +1,220 @@
+"""Ray as a guest: what a run leaves behind (nothing), what people see meanwhile, and what is no result."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import ray
+from scenes import seed
+
+from cluster.engine import InfrastructureError
+from cluster.on_ray import RayEngine
+from cluster.pytest_plugin import Open
+from cluster.surroundings import STAMP
+from protocol.units import milliseconds
+
+pytestmark = pytest.mark.ray
+
+LONG = seed(stop="3600s")
+SHORT = seed(stop="1s")
+INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test works in a folder of its own, with two scenes in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "long.yaml").write_text(LONG)
+    (tmp_path / "short.yaml").write_text(SHORT)
+    return tmp_path
+
+
+def traces() -> set[str]:
+    """All that runs of netswap have left on this machine, or have in use: processes, folders, semaphores."""
+    stamps = set()
+    for environ in Path("/proc").glob("[1-9]*/environ"):
+        try:
+            variables = environ.read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        stamps |= {f"a process of {one.decode()}" for one in variables if one.startswith(STAMP.encode())}
+    folders = {str(path) for base in ("/tmp", tempfile.gettempdir()) for path in Path(base).glob("netswap-????????")}
+    return stamps | folders | {str(path) for path in Path("/dev/shm").glob("sem.*")}
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """After the test there is what there was before it."""
+    before = traces()
+    yield
+    assert traces() <= before
+
+
+class OnATerminal:
+    """A process whose standard output and error are a terminal, and all that it writes there."""
+
+    def __init__(self, *words: str) -> None:
+        self.written = ""
+        ours, its = pty.openpty()
+        self._ours = ours
+        self.process = subprocess.Popen([sys.executable, "-m", *words], stdout=its, stderr=its, start_new_session=True)
+        os.close(its)
+
+    def read_until(self, text: str) -> None:
+        """Read on until it has written this."""
+        while text not in self.written:
+            self.written += self._read() or pytest.fail(f"it ended without {text!r}: {self.written}")
+
+    def end(self, number: int = 0) -> int:
+        """Send a signal, read what it still writes, and return its status."""
+        self.process.send_signal(number)
+        while part := self._read():
+            self.written += part
+        os.close(self._ours)
+        return self.process.wait()
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._ours, 65536).decode(errors="replace")
+        except OSError:  # how Linux says that nobody has the other end any more
+            return ""
+
+
+def netswap(*words: str, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """The command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cluster.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+# -- nothing is left ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("exchange", ["graph", "calls"])
+def test_a_run_that_ends_leaves_nothing(exchange: str) -> None:
+    """Neither on the machine nor, of Ray's, on the terminal."""
+    done = netswap("run", "short.yaml", "--exchange", exchange)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.startswith("the seed, small (ray, seed 1)")
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: int) -> None:
+    """Interrupted in the middle: it has shown some progress already."""
+    run = OnATerminal("cluster.cli", "run", "long.yaml", "--run-dir", "here")
+    run.read_until("frames/s")
+    assert run.end(number) == status
+    assert Path("here/resolved.json").exists()
+    assert not Path("here/result.json").exists()
+    assert "Traceback" not in run.written
+    if number == signal.SIGINT:
+        assert "interrupted; what there is stands in here" in run.written
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_ctrl_c_while_ray_starts_leaves_nothing() -> None:
+    """Some of its processes are there already, others are not yet."""
+    before = traces()
+    run = OnATerminal("cluster.cli", "run", "long.yaml", "--run-dir", "here")
+    while not any(trace.startswith("a process of") for trace in traces() - before):
+        os.sched_yield()
+    assert run.end(signal.SIGINT) == INTERRUPTED
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_the_demo_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, and has told what it is about before."""
+    monkeypatch.chdir(Path(__file__).parents[2])
+    demo = OnATerminal("cluster.demo")
+    demo.read_until("frames/s")
+    assert demo.end(signal.SIGINT) == INTERRUPTED
+    assert "interrupted; nothing is left behind" in demo.written
+
+
+def test_the_environment_and_the_signals_are_as_they_were() -> None:
+    """A session in a process of a user's own, who goes on afterwards."""
+    program = """
+import os, signal
+from cluster.on_ray import session
+before = dict(os.environ), [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+with session():
+    pass
+assert before == (dict(os.environ), [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# -- an existing cluster ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def existing(netswap_ray: Callable[[], None]) -> tuple[str, dict[str, str]]:
+    """Address of a cluster, and the environment with which it lets one in: the one these tests share."""
+    netswap_ray()
+    address: str = ray.get_runtime_context().gcs_address
+    ours = {name: value for name, value in os.environ.items() if name.startswith("RAY_AUTH_")}
+    return address, ours
+
+
+def test_a_run_can_be_a_guest_of_an_existing_cluster(existing: tuple[str, dict[str, str]]) -> None:
+    """Same bytes, and the cluster goes on."""
+    address, environment = existing
+    done = netswap("run", "short.yaml", "--json", "--address", address, environment=environment)
+    assert done.returncode == 0, done.stderr
+    alone = netswap("run", "short.yaml", "--json", "--engine", "inline")
+    digests = [text.split('"digest": "')[1][:64] for text in (done.stdout, alone.stdout)]
+    assert digests[0] == digests[1]
+    assert ray.get(ray.remote(lambda: 42).options(num_cpus=0).remote()) == 42
+
+
+@pytest.mark.slow  # Ray tries for 20 seconds
+def test_a_wrong_token_is_told(existing: tuple[str, dict[str, str]]) -> None:
+    """With the mode that was tried."""
+    address, environment = existing
+    done = netswap("run", "short.yaml", "--address", address, environment={**environment, "RAY_AUTH_TOKEN": "0" * 64})
+    assert done.returncode == 3
+    assert "RAY_AUTH_MODE=token" in done.stderr
+
+
+# -- what is no result --------------------------------------------------------------------------------------------------
+
+
+def test_without_a_session_no_engine_starts_a_cluster_by_itself() -> None:
+    """In a process of its own, since the others of this run share a cluster."""
+    program = f"""
+from cluster.engine import InfrastructureError
+from cluster.lab import open_cluster
+try:
+    open_cluster({SHORT!r}, engine="ray")
+except InfrastructureError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert "open a cluster.on_ray.session" in done.stdout
+
+
+@pytest.mark.parametrize("exchange", ["graph", "calls"])
+@pytest.mark.parametrize("who", ["a machine", "the network"])
+def test_an_actor_that_dies_is_a_failure_of_the_infrastructure(netswap: Open, who: str, exchange: str) -> None:
+    """Never a verdict: the run does not go on without it."""
+    cluster = netswap(SHORT, engine="ray", exchange=exchange)
+    cluster.run_for(milliseconds(100))
+    assert isinstance(cluster.engine, RayEngine)
+    ray.kill(cluster.engine.hosts[0] if who == "a machine" else cluster.engine.network)
+    with pytest.raises(InfrastructureError, match=r"Ray failed|an actor failed"):
+        cluster.run_for(milliseconds(100))
