@@ -38,14 +38,13 @@ def _demo(console: Console, logs: Path) -> int:
     from cluster.on_ray import session
 
     console.print(SCENARIO.read_text().split("\n")[0].removeprefix("# "), style="bold")
-    console.print("A swaps to C and serves B. At 5 s C becomes unreachable, for 10 s, and B starts to flood A.\n")
+    present.say(console, "A swaps to C and serves B. At 5 s C becomes unreachable, for 10 s, and B starts to flood A.")
+    console.print()
     scenarios = {policy: load(SCENARIO, safeguards=policy) for policy in POLICIES}
     began = monotonic()
     with session(logs=logs):
-        console.print(
-            f"a private Ray cluster started in {monotonic() - began:.1f} s; A, B, C and the network are an actor each",
-            highlight=False,
-        )
+        started_s = monotonic() - began
+        present.say(console, f"a private Ray cluster started in {started_s:.1f} s; A, B, C and the network are actors")
         summaries = {policy: _on_ray(console, policy, scenario) for policy, scenario in scenarios.items()}
     same = {
         policy: _in_process(console, scenario) == summaries[policy]["digest"] for policy, scenario in scenarios.items()
@@ -68,10 +67,10 @@ def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]
     finally:
         engine.close()
     wall_s = monotonic() - began
-    console.print(
+    present.say(
+        console,
         f"safeguards: {policy:<8} {resolved['stop_ns'] / 1e9:.0f} virtual seconds in {wall_s:.0f} s, "
         f"{result.state.windows:,} windows",
-        highlight=False,
     )
     return {**as_json(result, "ray", wall_s, "", ""), "met": result.exit_status == 0}
 
@@ -97,17 +96,19 @@ def _contrast(console: Console, summaries: dict[str, dict[str, Any]], same: dict
     table.add_row("verdict", *(present.verdict_text(row["verdict"]) for row in rows.values()))
     table.add_row("stalled at", *(present.seconds(row["stalled_at_ns"]) for row in rows.values()))
     table.add_row("resumed after the heal", *(_resumed(row) for row in rows.values()))
-    table.add_row("frames dropped", *(present.causes(row["counters"]["dropped"]) for row in rows.values()))
+    table.add_row(
+        "frames dropped", *(present.causes(row["counters"]["dropped"], between="\n") for row in rows.values())
+    )
     table.add_row(
         "most pages held by non-critical frames",
-        *(str(row["counters"]["noncritical_pages_max"]) for row in rows.values()),
+        *(f"{row['counters']['noncritical_pages_max']:,}" for row in rows.values()),
     )
-    table.add_row("lowest free pages", *(str(row["counters"]["free_pages_min"]) for row in rows.values()))
-    table.add_row("pages reserved for it", *(str(row["counters"]["reserve_pages"]) for row in rows.values()))
+    table.add_row("lowest free pages", *(f"{row['counters']['free_pages_min']:,}" for row in rows.values()))
+    table.add_row("pages reserved for it", *(f"{row['counters']['reserve_pages']:,}" for row in rows.values()))
     console.print(table, highlight=False)
     console.print("\nwhy:", style="bold")
     for line in summaries["none"]["machines"]["A"]["reason"]:
-        console.print(line, highlight=False, markup=False)
+        present.say(console, line)
     console.print()
     for policy, summary in summaries.items():
         verdict = (

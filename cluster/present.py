@@ -1,5 +1,6 @@
 """What people see in a terminal: a progress line while a run goes on, and its result."""
 
+import textwrap
 from collections.abc import Iterable
 from time import monotonic
 from typing import Any
@@ -64,16 +65,18 @@ class ProgressLine:
             return
         state = engine.state()
         sent = frames(state)["sent"]
-        rate = (sent - self._frames) / (now_s - self._looked_s) if self._looked_s else 0.0
+        rate = f"  {(sent - self._frames) / (now_s - self._looked_s):,.0f} frames/s" if self._looked_s else ""
         self._looked_s, self._frames = now_s, sent
         judged = judge(state, self._stall_after_ns)
         worst = min(judged, key=lambda name: list(Verdict).index(judged[name].verdict))
         free = next(machine["counters"]["free_pages"] for machine in state.machines if machine["name"] == worst)
         self._live.update(
             Text.assemble(
-                f"{self._title}  {seconds(state.now_ns)} of {seconds(self._stop_ns)}  {worst} ",
+                f"{self._title}  {state.now_ns / 1e9:.1f} of {self._stop_ns / 1e9:g} s  {worst} ",
                 verdict_text(judged[worst].verdict),
-                f", {free} pages free  {rate:,.0f} frames/s",
+                f", {free:,} pages free{rate}",
+                no_wrap=True,
+                overflow="ellipsis",
             )
         )
 
@@ -81,8 +84,11 @@ class ProgressLine:
 def machines_table(summary: dict[str, Any], most: int = 12) -> Table:
     """Each machine's verdict and times; of very many the worst."""
     table = Table(box=None, pad_edge=False)
-    for column in ("machine", "verdict", "stalled at", "for", "resumed after heal", "lowest free", "dropped here"):
-        table.add_column(column)
+    for column in ("machine", "verdict", "stalled at", "for"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("resumed after\nthe heal", no_wrap=True)
+    table.add_column("fewest\nfree pages", justify="right", no_wrap=True)
+    table.add_column("dropped")
     order = [str(verdict) for verdict in Verdict]
     rows = sorted(summary["machines"].items(), key=lambda row: order.index(row[1]["verdict"]))
     for name, machine in rows[:most]:
@@ -93,17 +99,28 @@ def machines_table(summary: dict[str, Any], most: int = 12) -> Table:
             seconds(machine["stalled_at_ns"]),
             seconds(machine["stalled_ns"] or None),
             seconds(machine["recovered_after_ns"]),
-            f"{counters['free_pages_min']} pages",
-            causes(counters["dropped"]),
+            f"{counters['free_pages_min']:,}",
+            causes(counters["dropped"], between="\n"),
         )
     if len(rows) > most:
         table.add_row(f"and {len(rows) - most} more", "")
     return table
 
 
-def causes(dropped: dict[str, int]) -> str:
+def causes(dropped: dict[str, int], between: str = ", ") -> str:
     """Frames by cause, in words."""
-    return ", ".join(f"{count} {cause}" for cause, count in dropped.items() if count) or "none"
+    return between.join(f"{count:,} {cause}" for cause, count in dropped.items() if count) or "none"
+
+
+def say(console: Console, line: str) -> None:
+    """One line, as it is; on a terminal it is broken between words, and its rest stands under its beginning."""
+    if not console.is_terminal:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return
+    indent = len(line) - len(line.lstrip())
+    hanging = indent + 2 if indent else 0
+    lines = textwrap.wrap(line, console.width, subsequent_indent=" " * hanging, break_on_hyphens=False)
+    console.print("\n".join(lines), highlight=False, markup=False)
 
 
 def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
@@ -118,11 +135,11 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     console.print(Text(summary["scenario"], style="bold"), f"({summary['engine']}, seed {summary['seed']})")
     console.print(machines_table(summary))
     for line in reasons(summary):
-        console.print(line, highlight=False, markup=False)
-    console.print(
-        f"frames: {counted['sent']:,} sent, {counted['delivered']:,} delivered, {counted['under_way']} under way; "
+        say(console, line)
+    say(
+        console,
+        f"frames: {counted['sent']:,} sent, {counted['delivered']:,} delivered, {counted['under_way']:,} under way; "
         f"dropped: {causes(counted['dropped'])}",
-        highlight=False,
     )
     for outcome in summary["expectations"]:
         mark = Text("met   ", style="green") if outcome["met"] else Text("MISSED", style="bold red")
@@ -130,11 +147,11 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     if summary["verdict"] == "vacuous":
         console.print("vacuous: this run claims something of a reserve that was never touched", style="bold red")
     console.print(f"digest {summary['digest']}", highlight=False)
-    console.print(
-        f"{seconds(summary['virtual_ns'])} of virtual time in {summary['wall_s']} s and {summary['windows']:,} "
-        f"windows; {summary['run']}",
-        highlight=False,
+    say(
+        console,
+        f"{seconds(summary['virtual_ns'])} of virtual time in {summary['wall_s']} s and {summary['windows']:,} windows",
     )
+    say(console, f"written to {summary['run']}")
 
 
 def causes_table() -> list[tuple[str, str]]:
