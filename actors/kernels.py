@@ -15,8 +15,18 @@ class Kernel:
     """The numbers and the few rules in which kernels differ. Sizes in bytes unless the name says pages."""
 
     name: str
+    doc: str
+    """One line for whoever chooses among them."""
     min_free_kib_max: int
     """Upper clamp of min_free_kbytes (mm/page_alloc.c)."""
+    watermark_scale: int
+    """Least distance between the marks, in 10,000ths of the zone: watermark_scale_factor; 0 where there is none."""
+    oom_victim_half: bool
+    """An OOM victim may take half of min (ALLOC_OOM); before, all of it, as with PF_MEMALLOC (mm/page_alloc.c)."""
+    realtime_half: bool
+    """A real-time task may take half of min; before, a quarter (rt_task in __alloc_pages)."""
+    memalloc_in_softirq: bool
+    """PF_MEMALLOC counts in softirq too, where it is set only for flagged packets (mm/page_alloc.c, net/core/dev.c)."""
     swap_cluster_max: int
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
     reclaim_wait_ns: int
@@ -25,6 +35,8 @@ class Kernel:
     """First scan priority; a pass looks at LRU >> priority pages (include/linux/mmzone.h)."""
     dirty_ratio_floor: int
     """Least effective dirty ratio, percent; in force when all memory is mapped (mm/page-writeback.c)."""
+    throttles_writeout: bool
+    """Reclaimers stop above 1.1 times the dirty limit: throttle_vm_writeout (mm/page-writeback.c)."""
     skb_head: int
     """An sk_buff's slab object (include/linux/skbuff.h)."""
     skb_head_charge: int
@@ -49,7 +61,7 @@ class Kernel:
     route_entry: int
     """The slab object of a route cache entry: 12 to a page."""
     route_entries: int
-    """Entries the IPv4 route cache may hold (net/ipv4/route.c: 16 for each hash bucket, 1024 buckets)."""
+    """Entries the IPv4 route cache may hold (net/ipv4/route.c: 16 for each hash bucket, 1024 buckets); 0: there is none."""
     route_gc_ns: int
     """Under pressure, entries unused for this long are collected (net/ipv4/route.c, ip_rt_gc_min_interval)."""
     fragment_high: int
@@ -67,14 +79,27 @@ class Kernel:
         """min_free_kbytes of a machine of one zone (mm/page_alloc.c, init_per_zone_pages_min)."""
         return max(128, min(isqrt(16 * memory_pages * 4), self.min_free_kib_max))
 
+    def marks(self, min_pages: int, zone_pages: int) -> tuple[int, int]:
+        """The low and high watermarks of a zone, in pages (mm/page_alloc.c, setup_per_zone_wmarks)."""
+        if not self.watermark_scale:
+            return min_pages + min_pages // 4, min_pages + min_pages // 2
+        distance = max(min_pages // 4, zone_pages * self.watermark_scale // 10_000)
+        return min_pages + distance, min_pages + 2 * distance
+
 
 LINUX_2_6_22: Final = Kernel(
     name="linux-2.6.22",
+    doc="the kernel of August 2007",
     min_free_kib_max=65_536,
+    watermark_scale=0,
+    oom_victim_half=False,
+    realtime_half=False,
+    memalloc_in_softirq=False,
     swap_cluster_max=32,
     reclaim_wait_ns=milliseconds(100),
     def_priority=12,
     dirty_ratio_floor=5,
+    throttles_writeout=True,
     skb_head=256,
     skb_head_charge=232,
     rx_data=2048,
@@ -97,4 +122,39 @@ LINUX_2_6_22: Final = Kernel(
     kmalloc_orders=(0,) * 10 + (1,),
 )
 
-KERNELS: Final = {LINUX_2_6_22.name: LINUX_2_6_22}
+LINUX_6_11: Final = Kernel(
+    name="linux-6.11",
+    doc="the kernel of today, with what Linux 3.6 took in",
+    min_free_kib_max=262_144,
+    watermark_scale=10,
+    oom_victim_half=True,
+    realtime_half=True,
+    memalloc_in_softirq=True,
+    swap_cluster_max=32,
+    reclaim_wait_ns=milliseconds(100),
+    def_priority=12,
+    dirty_ratio_floor=0,
+    throttles_writeout=False,
+    skb_head=256,
+    skb_head_charge=256,
+    rx_data=2048,
+    rx_truesize=2048 + 256,
+    rx_refill_batch=16,
+    copybreak=256,
+    copy_data=1024,
+    copy_truesize=1024 + 256,
+    tx_header=512,
+    rpc_request=512,
+    rpc_slots_max=65_536,
+    route_entry=320,
+    route_entries=0,
+    route_gc_ns=milliseconds(500),
+    fragment_high=4 * 1024 * 1024,
+    fragment_low=3 * 1024 * 1024,
+    fragment_timeout_ns=seconds(30),
+    rmem_default=212_992,
+    watchdog_ns=seconds(2),
+    kmalloc_orders=(0,) * 10 + (1,),
+)
+
+KERNELS: Final = {kernel.name: kernel for kernel in (LINUX_2_6_22, LINUX_6_11)}

@@ -158,7 +158,7 @@ class Machine:
         if self.reserve is not None:
             emergency = self.reserve.pages if settings.reserve_pages is None else settings.reserve_pages
         try:
-            return Zone(total, min_pages, emergency)
+            return Zone(total, min_pages, emergency, self.kernel)
         except ValueError as error:
             raise SettingsError(str(error), "give it more memory, or keep fewer pages free") from None
 

@@ -145,7 +145,7 @@ def list_(topic: Topic) -> None:
         Topic.PROGRAMS: [(name, (program.__doc__ or "").split("\n")[0]) for name, program in PROGRAMS.items()],
         Topic.COUNTERS: list(COUNTERS.items()),
         Topic.CAUSES: list(CAUSES.items()),
-        Topic.KERNELS: [(name, "the kernel of August 2007") for name in KERNELS],
+        Topic.KERNELS: [(name, kernel.doc) for name, kernel in KERNELS.items()],
     }[topic]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:

@@ -1,11 +1,13 @@
 """One zone of pages: how many are free, and how far down each kind of request may go.
 
-Source: mm/page_alloc.c of 2.6.22; the emergency pool from Zijlstra's series (it is added to every floor but zero).
+Source: mm/page_alloc.c of 2.6.22 and 6.11; the emergency pool from Zijlstra's series (it is added to every floor but zero).
 Only the page allocator knows watermarks: a freed object in a slab is handed out again without asking here.
 """
 
 from collections.abc import Callable, Sized
 from typing import NamedTuple
+
+from actors.kernels import LINUX_2_6_22, Kernel
 
 Wake = Callable[[], None]
 
@@ -19,23 +21,34 @@ class Floors(NamedTuple):
     """GFP_KERNEL and user pages, second attempt: min."""
     nowait: int
     """Cannot wait, not urgent: three quarters of min."""
+    realtime: int
+    """A real-time task that may wait."""
     high: int
     """Urgent but may wait: half of min."""
     atomic: int
     """GFP_ATOMIC, all packet reception: three eighths of min."""
+    memalloc_softirq: int
+    """PF_MEMALLOC while a softirq is served."""
+    oom_victim: int
+    """Whom the OOM killer has chosen, in process context."""
     memalloc: int
-    """PF_MEMALLOC in process context, and requests entitled to the reserve: 0."""
+    """PF_MEMALLOC in process context, and requests entitled to the reserve (__GFP_MEMALLOC): 0."""
 
 
-def floors(min_pages: int, emergency: int = 0) -> Floors:
+def floors(kernel: Kernel, min_pages: int, zone_pages: int, emergency: int = 0) -> Floors:
     """The floors of a zone with this min watermark and emergency pool, in pages, by the kernel's integer arithmetic."""
     half = min_pages - min_pages // 2
+    nowait = min_pages - min_pages // 4
+    atomic = half - half // 4 + emergency
     return Floors(
-        low=min_pages + min_pages // 4 + emergency,
+        low=kernel.marks(min_pages, zone_pages)[0] + emergency,
         kernel=min_pages + emergency,
-        nowait=min_pages - min_pages // 4 + emergency,
+        nowait=nowait + emergency,
+        realtime=(half if kernel.realtime_half else nowait) + emergency,
         high=half + emergency,
-        atomic=half - half // 4 + emergency,
+        atomic=atomic,
+        memalloc_softirq=0 if kernel.memalloc_in_softirq else atomic,
+        oom_victim=half + emergency if kernel.oom_victim_half else 0,
         memalloc=0,
     )
 
@@ -50,6 +63,7 @@ class Zone:
         "floors",
         "free",
         "free_min",
+        "high_mark",
         "min",
         "reserve_used",
         "reserve_used_max",
@@ -57,7 +71,7 @@ class Zone:
         "waiters",
     )
 
-    def __init__(self, total: int, min_pages: int, emergency: int = 0) -> None:
+    def __init__(self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_2_6_22) -> None:
         if not 0 <= min_pages + emergency < total:
             raise ValueError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages")
         self.total = total
@@ -65,7 +79,9 @@ class Zone:
         self.free_min = total
         self.min = min_pages
         self.emergency = emergency
-        self.floors = floors(min_pages, emergency)
+        self.floors = floors(kernel, min_pages, total, emergency)
+        self.high_mark = kernel.marks(min_pages, total)[1] + emergency
+        """kswapd works until free pages are above this."""
         self.reserve_used = 0
         self.reserve_used_max = 0
         self.waiters: Sized = ()
@@ -77,11 +93,6 @@ class Zone:
     def low_mark(self) -> int:
         """kswapd is woken when free pages are not above this."""
         return self.floors.low
-
-    @property
-    def high_mark(self) -> int:
-        """kswapd works until free pages are above this."""
-        return self.min + self.min // 2 + self.emergency
 
     def on_pressure(self, pressed: Wake) -> None:
         """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd."""

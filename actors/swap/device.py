@@ -92,7 +92,8 @@ class SwapDevice:
         self._call = datagram_wire(HEADER, framing, mtu)
         self._call_with_page = datagram_wire(HEADER + PAGE, framing, mtu)
         self._entitled = "reserve-access" in switches
-        self._writeback_max = zone.total * kernel.dirty_ratio_floor * 11 // 1000
+        throttle = zone.total * kernel.dirty_ratio_floor * 11 // 1000
+        self._writeback_max = throttle if kernel.throttles_writeout else zone.total
         self._atomic = zone.floors.atomic
         self._xid = 0
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]

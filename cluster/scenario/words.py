@@ -187,7 +187,7 @@ SizeOrNone = Annotated[Size | None, OrWord("none")]
 SeveralOrNone = Annotated[Several | None, OrWord("none")]
 CountOrAuto = Annotated[Count | None, OrWord("auto")]
 
-Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22",), later=("linux-6.11",))]
+Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22", "linux-6.11"))]
 Transport = Annotated[str, OneOf("transport", ("nfs",), later=("nbd",))]
 Protocol = Annotated[str, OneOf("protocol", ("udp",), later=("tcp",))]
 Exchange = Annotated[str, OneOf("exchange", ("none",), later=("ring", "halo", "allreduce"))]

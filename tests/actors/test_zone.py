@@ -1,4 +1,4 @@
-"""Pages and floors: the watermarks of 2.6.22 by their formulas, and who gets how far down."""
+"""Pages and floors: the watermarks of both kernels by their formulas, and who gets how far down."""
 
 from math import isqrt
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.kernels import LINUX_2_6_22 as KERNEL
+from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from actors.memory.zone import Zone, floors
 
 MIB_PAGES = 256
@@ -21,6 +21,9 @@ TABLE = {
     65536: (32768, 8192, 10240, 12288, 3072),
 }
 """RAM in MiB: min_free in KiB; min, low, high and the atomic floor in pages (linux-2.6.22, one zone)."""
+TODAY = {512: (905, 1086), 2048: (1972, 2496), 8192: (4993, 7090), 65536: (24969, 41746)}
+"""RAM in MiB: low and high in pages (linux-6.11, one zone)."""
+BOTH = pytest.mark.parametrize("kernel", [LINUX_2_6_22, LINUX_6_11], ids=lambda kernel: kernel.name)
 
 mins = st.integers(0, 1 << 20)
 pools = st.integers(0, 1 << 16)
@@ -33,49 +36,82 @@ def test_watermarks_follow_from_the_size_of_memory(mib: int, row: tuple[int, ...
     least = min_free * 1024 // 4096
     half = least - least // 2
     assert (min_free, least, least + least // 4, least + least // 2, half - half // 4) == row
-    assert KERNEL.min_free_kib(mib * MIB_PAGES) == min_free
+    assert LINUX_2_6_22.min_free_kib(mib * MIB_PAGES) == min_free
     zone = Zone(mib * MIB_PAGES, least)
     assert (zone.floors.kernel, zone.low_mark, zone.high_mark, zone.floors.atomic) == row[1:]
 
 
-def test_integer_arithmetic_matters() -> None:
+@pytest.mark.parametrize(("mib", "row"), TODAY.items())
+def test_today_the_marks_are_a_thousandth_of_the_zone_apart_at_least(mib: int, row: tuple[int, int]) -> None:
+    """d = max(min/4, pages * 10/10000); low = min + d, high = min + 2d (row 22)."""
+    pages = mib * MIB_PAGES
+    least = LINUX_6_11.min_free_kib(pages) * 1024 // 4096
+    distance = max(least // 4, pages * 10 // 10_000)
+    assert (least + distance, least + 2 * distance) == row
+    zone = Zone(pages, least, kernel=LINUX_6_11)
+    assert (zone.low_mark, zone.high_mark) == row
+    assert (zone.floors.kernel, zone.floors.atomic) == (least, TABLE[mib][4])
+
+
+@BOTH
+def test_integer_arithmetic_matters(kernel: Kernel) -> None:
     """min 724: 724 - 362 = 362, 362 - 90 = 272; three eighths as a fraction would be 271.5."""
-    assert floors(724) == (905, 724, 543, 362, 272, 0)
+    got = floors(kernel, 724, 512 * MIB_PAGES)
+    assert (got.low, got.kernel, got.nowait, got.high, got.atomic, got.memalloc) == (905, 724, 543, 362, 272, 0)
 
 
-@pytest.mark.parametrize(
-    ("kib", "min_free"),
-    [(4, 128), (1023, 128), (1024, 128), (1100, 132), (256 << 20, 65_536), (257 << 20, 65_536), (1 << 40, 65_536)],
-)
-def test_min_free_is_clamped(kib: int, min_free: int) -> None:
-    """isqrt(16 * 1024) = 128 is the least, isqrt(16 * 2^28) = 65536 the most (row 21)."""
-    assert KERNEL.min_free_kib(kib // 4) == min(max(isqrt(16 * kib), 128), 65_536) == min_free
+@pytest.mark.parametrize(("kernel", "most"), [(LINUX_2_6_22, 65_536), (LINUX_6_11, 262_144)])
+@pytest.mark.parametrize("kib", [4, 1023, 1024, 1100, 256 << 20, 257 << 20, 4 << 30, 5 << 30, 1 << 40])
+def test_min_free_is_clamped(kernel: Kernel, most: int, kib: int) -> None:
+    """isqrt(16 * 1024) = 128 is the least; isqrt(16 * 2^28) = 65536 was the most, isqrt(16 * 2^32) is (row 21)."""
+    assert kernel.min_free_kib(kib // 4) == min(max(isqrt(16 * kib), 128), most)
 
 
+@BOTH
 @given(mins)
-def test_floors_are_the_kernels_fractions_of_min(least: int) -> None:
+def test_floors_are_the_kernels_fractions_of_min(kernel: Kernel, least: int) -> None:
     """GFP_KERNEL min, NOWAIT min - min/4, high min - min/2, atomic that minus a quarter of it, PF_MEMALLOC 0."""
-    got = floors(least)
+    got = floors(kernel, least, 2 * least)
     half = least - least // 2
-    assert got == (least + least // 4, least, least - least // 4, half, half - half // 4, 0)
+    expected = (least + least // 4, least, least - least // 4, half, half - half // 4, 0)
+    assert (got.low, got.kernel, got.nowait, got.high, got.atomic, got.memalloc) == expected
     assert got.low >= got.kernel >= got.nowait >= got.high >= got.atomic >= got.memalloc
 
 
 @given(mins, pools)
-def test_the_emergency_pool_raises_every_floor_but_zero(least: int, pool: int) -> None:
+def test_softirq_has_the_rights_of_pf_memalloc_only_today(least: int, pool: int) -> None:
+    """Row 10: in 2.6.22 it falls back to the atomic floor, pool included; in 6.11 it ignores the watermarks."""
+    then, today = (floors(kernel, least, 2 * least, pool) for kernel in (LINUX_2_6_22, LINUX_6_11))
+    assert then.memalloc_softirq == then.atomic == today.atomic
+    assert today.memalloc_softirq == today.memalloc == 0
+
+
+@given(mins, pools)
+def test_victims_and_real_time_tasks_have_had_other_rights(least: int, pool: int) -> None:
+    """An OOM victim: everything in 2.6.22, half of min in 6.11. A real-time task: three quarters, then half."""
+    then, today = (floors(kernel, least, 2 * least, pool) for kernel in (LINUX_2_6_22, LINUX_6_11))
+    half = least - least // 2 + pool
+    assert (then.oom_victim, then.realtime) == (0, least - least // 4 + pool)
+    assert (today.oom_victim, today.realtime) == (half, half)
+
+
+@BOTH
+@given(st.integers(1, 1 << 20), pools)
+def test_the_emergency_pool_raises_every_floor_but_zero(kernel: Kernel, least: int, pool: int) -> None:
     """floor' = floor + E; the marks shift by E too, so their distances stay (row 25)."""
     total = least + pool + 1
-    plain, raised = Zone(total, least), Zone(total, least, pool)
-    assert raised.floors[:-1] == tuple(floor + pool for floor in plain.floors[:-1])
-    assert raised.floors.memalloc == plain.floors.memalloc == 0
+    plain, raised = Zone(total, least, kernel=kernel), Zone(total, least, pool, kernel)
+    assert raised.floors == tuple(floor + pool if floor else 0 for floor in plain.floors)
+    assert raised.floors.memalloc == 0
     assert raised.low_mark == plain.low_mark + pool
     assert raised.high_mark == plain.high_mark + pool
 
 
+@BOTH
 @given(mins, pools)
-def test_at_its_floor_a_request_fails_and_one_page_above_it_succeeds(least: int, pool: int) -> None:
+def test_at_its_floor_a_request_fails_and_one_page_above_it_succeeds(kernel: Kernel, least: int, pool: int) -> None:
     """free <= floor fails: strict (row 23)."""
-    zone = Zone(2 * least + pool + 2, least, pool)
+    zone = Zone(2 * least + pool + 2, least, pool, kernel)
     for floor in zone.floors:
         zone.free = floor
         assert not zone.take(floor)

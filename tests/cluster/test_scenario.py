@@ -100,7 +100,7 @@ ONE_MISTAKE = {
     "no machines": Broken(SOUND[SOUND.index("machines:") :], "machines: ▸{}\n", "nothing in it", "machines: {A"),
     # words
     "an unknown kernel": Broken("stop:", "kernel: ▸linux-2.6.21\nstop:", 'no kernel "linux-2.6.21"', "linux-2.6.22"),
-    "a kernel not built": Broken("stop:", "kernel: ▸linux-6.11\nstop:", "not built yet", "use linux-2.6.22"),
+    "a kernel's name cut short": Broken("stop:", "kernel: ▸linux-6.1\nstop:", 'no kernel "linux-6.1"', '"linux-6.11"'),
     "a transport not built": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbd", "not built yet", "use nfs"),
     "a protocol not built": Broken("sockets: 4", "protocol: ▸tcp", "not built yet", "use udp"),
     "an exchange not built": Broken("touch: 4KiB", "touch: 4KiB, exchange: ▸ring", "not built yet", "use none"),
