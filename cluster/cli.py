@@ -47,6 +47,13 @@ class ExchangeName(StrEnum):
     CALLS = "calls"
 
 
+class EraName(StrEnum):
+    """Whose rules."""
+
+    LINUX_2_6_22 = "linux-2.6.22"
+    LINUX_6_11 = "linux-6.11"
+
+
 class Topic(StrEnum):
     """What `netswap list` knows."""
 
@@ -118,6 +125,32 @@ def run(
     else:
         present.show(Console(), finished.summary)
     raise typer.Exit(finished.result.exit_status)
+
+
+@app.command()
+def claims(
+    only: Annotated[list[int], typer.Option("--only", metavar="ROW", help="this row; may be given again")] = [],  # noqa: B006
+    era: Annotated[EraName | None, typer.Option(help="only the rules of this kernel")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put every claim of the argument to the test: what is predicted, and what is seen.
+
+    Exit status: 0 all hold, 1 one does not, 2 there is no such row.
+    """
+    from cluster.claims import prove  # every scenario of it is read by then
+
+    try:
+        chosen = prove.choose(only, era)
+    except prove.UnknownRow as error:
+        raise _wrong([Problem("--only", 1, 1, *error.args)], as_json) from None
+    shown = []
+    for one in prove.prove(chosen):
+        shown.append(one)
+        if not as_json:
+            present.claim(Console(), one)
+    summary = prove.as_json(shown)
+    print(json.dumps(summary) if as_json else f"{summary['hold']} hold, {summary['fail']} fail")
+    raise typer.Exit(bool(summary["fail"]))
 
 
 @app.command()

@@ -214,9 +214,13 @@ class Cluster:
         """SHA-256 over what was sent, the fates and the counters so far."""
         return digest(self.state())
 
+    def outcomes(self) -> list[Outcome]:
+        """Judge the scenario's expectations now."""
+        return results.check(self.scenario.expectations, dict(self.views()))
+
     def check(self) -> list[Outcome]:
-        """Judge the scenario's expectations now; raises AssertionError that says which is not met."""
-        outcomes = results.check(self.scenario.expectations, dict(self.views()))
+        """As `outcomes`; raises AssertionError that says which is not met."""
+        outcomes = self.outcomes()
         missed = [f"{outcome.text}: {outcome.seen}" for outcome in outcomes if not outcome.met]
         if missed:
             raise AssertionError("; ".join(missed))

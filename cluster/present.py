@@ -3,17 +3,19 @@
 import textwrap
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from actors.counters import CAUSES
 from cluster.engine import Engine
 from cluster.results import frames
 from cluster.verdict import BAD, Verdict, judge
+
+if TYPE_CHECKING:
+    from cluster.claims.prove import Shown
 
 _COLOURS = {
     Verdict.RECOVERED: "green",
@@ -154,6 +156,17 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     say(console, f"written to {summary['run']}")
 
 
-def causes_table() -> list[tuple[str, str]]:
-    """Every cause a frame can be dropped for."""
-    return list(CAUSES.items())
+def claim(console: Console, shown: "Shown") -> None:
+    """One claim that has been put to the test: a line, and what was predicted and seen under it."""
+    mark = Text("holds", style="green") if shown.holds else Text("FAILS", style="bold red")
+    console.print(
+        Text.assemble(mark, f" {shown.row:>3} {shown.era}  {shown.claim}"),
+        highlight=False,
+        soft_wrap=not console.is_terminal,
+    )
+    for name, seen in shown.seen.items():
+        predicted = shown.predicted.get(name)
+        if predicted is True:
+            say(console, f"          {name}" + ("" if seen is True else f": seen {seen}"))
+        else:
+            say(console, f"          {name}: predicted {predicted}, seen {seen}")

@@ -1,0 +1,90 @@
+"""The closed forms that predictions are computed from: arithmetic on the kernel's published numbers, never on a run.
+
+Pages of 4096 bytes, times in seconds, rates in frames per second.
+"""
+
+from math import ceil, isqrt
+from typing import Final
+
+PAGE: Final = 4096
+FULL_FRAME: Final = 1538
+"""Bytes on the wire of a 1500-byte packet."""
+
+FRAME_REAL_2007: Final = 2048 + 256
+"""Bytes of memory that a full frame takes: an object of kmalloc-2048, and a head of 256."""
+FRAME_CHARGED_2007: Final = 1600 + 232
+"""What a socket is charged for it: the shared info and the rounding are not counted."""
+RMEM_2007: Final = 256 * (232 + 256)
+FRAMES_PER_PAGE_2007: Final = 1 / (1 / 2 + 1 / 16)
+"""Two data objects or sixteen heads fill a page: 16/9."""
+RING_E1000: Final = 256
+
+NFS_TIMEOUT_S: Final = 1.1
+NFS_CAP_S: Final = 8.8
+TCP_RTO_MIN_S: Final = 0.2
+TCP_RTO_MAX_S: Final = 120.0
+TCP_RETRIES: Final = 15
+FRAGMENT_TIMEOUT_S: Final = 30.0
+
+
+def pages(mib: int) -> int:
+    """Pages of so many MiB."""
+    return mib * 256
+
+
+def min_free_kib(memory_pages: int, most: int) -> int:
+    """min_free_kbytes: isqrt(16 KiB), clamped."""
+    return max(128, min(isqrt(16 * memory_pages * 4), most))
+
+
+def watermarks_2007(minimum: int) -> tuple[int, int, int]:
+    """(min, low, high), by the kernel's integers."""
+    return minimum, minimum + minimum // 4, minimum + minimum // 2
+
+
+def watermarks_today(minimum: int, zone_pages: int) -> tuple[int, int, int]:
+    """(min, low, high) with watermark_scale_factor 10."""
+    step = max(minimum // 4, zone_pages * 10 // 10_000)
+    return minimum, minimum + step, minimum + 2 * step
+
+
+def atomic_floor(minimum: int) -> int:
+    """GFP_ATOMIC: half of min, less a quarter of what is left, by the kernel's integers."""
+    high = minimum - minimum // 2
+    return high - high // 4
+
+
+def socket_frames_2007() -> int:
+    """Full frames that a UDP socket of the default size accepts: each must leave it below its limit."""
+    return RMEM_2007 // FRAME_CHARGED_2007
+
+
+def frames_until_floor(free: int, floor: int) -> float:
+    """Full frames that fit into the pages between what is free and the floor."""
+    return FRAMES_PER_PAGE_2007 * (free - floor)
+
+
+def capacity_frames(free: int, floor: int, requests: int, ring: int, clean: int = 0) -> float:
+    """q*: what the sockets must be able to take before nothing is received any more (requests: 8 to a page)."""
+    return frames_until_floor(free + clean - ceil(requests / 8), floor) + ring
+
+
+def longest_wait_s(outage_s: float, first_s: float, cap_s: float) -> float:
+    """How long after the heal the next transmission comes at the latest."""
+    return min(outage_s + first_s, cap_s)
+
+
+def nfs_times_s(count: int) -> list[float]:
+    """When one unanswered request is sent: doubled three times, then anew from the first interval."""
+    times = [0.0]
+    for attempt in range(count - 1):
+        times.append(round(times[-1] + NFS_TIMEOUT_S * 2 ** (attempt % 4), 3))
+    return times
+
+
+def tcp_times_s(retries: int = TCP_RETRIES) -> list[float]:
+    """When a segment is sent again, from the first transmission on, and at the end when the connection is given up."""
+    times = [0.0]
+    for attempt in range(retries + 1):
+        times.append(round(times[-1] + min(TCP_RTO_MIN_S * 2**attempt, TCP_RTO_MAX_S), 3))
+    return times[1:]

@@ -1,0 +1,112 @@
+"""Rows 30 to 45: card, fragments, sockets, and the time-outs of transports."""
+
+from math import ceil
+from typing import Final
+
+from actors.kernels import Kernel
+from cluster.claims import formulas
+from cluster.claims.claim import Evidence, row
+from cluster.claims.scenes import run_to, scene
+from cluster.claims.seed import RATE, ROUND_TRIP_S, min_pages
+from protocol.units import seconds
+
+IN_FLIGHT: Final = 16
+
+
+@row(
+    31,
+    "After a partition of length D the next transmission, hence recovery, comes within min(D + RTO0, cap) and a round trip",
+    "net/sunrpc/xprt.c, fs/nfs/client.c",
+)
+def next_transmission(kernel: Kernel) -> Evidence:
+    """A request is sent at 0, 1.1, 3.3, 7.7, 16.5, 17.6 s ...: the first of these after the heal is answered."""
+    evidence = Evidence()
+    for outage_s in (1, 6, 30):
+        timeline = [{"at": "2s", "partition": ["C"], "for": f"{outage_s}s"}]
+        with scene("row-02", kernel, timeline=timeline, stop=f"{outage_s + 14}s") as cluster:
+            seen_s = (cluster.run()["A"].recovered_after_ns or seconds(1000)) / 1e9
+        next_s = next(at_s for at_s in formulas.nfs_times_s(20) if at_s > outage_s) - outage_s
+        evidence.near(f"after {outage_s} s, s", next_s, seen_s, within=ROUND_TRIP_S)
+        evidence.at_most(f"after {outage_s} s, at most", _longest_wait_s(outage_s), seen_s)
+    return evidence
+
+
+def _longest_wait_s(outage_s: float) -> float:
+    return formulas.longest_wait_s(outage_s, formulas.NFS_TIMEOUT_S, formulas.NFS_CAP_S) + ROUND_TRIP_S
+
+
+@row(
+    33,
+    "A socket is charged less for a frame than the memory that it takes",
+    "include/linux/skbuff.h, drivers/net/e1000",
+)
+def charged_and_real(kernel: Kernel) -> Evidence:
+    """1832 bytes against 2304."""
+    evidence = Evidence()
+    evidence.equal("charged, bytes", formulas.FRAME_CHARGED_2007, kernel.rx_truesize)
+    return evidence.equal("real, bytes", formulas.FRAME_REAL_2007, kernel.rx_data + kernel.skb_head)
+
+
+@row(34, "A UDP socket is full after n frames, and further packets are dropped and freed", "net/core/sock.c")
+def full_socket(kernel: Kernel) -> Evidence:
+    """68 full frames on each; while nobody reads, what comes beyond that takes no memory."""
+    evidence = Evidence()
+    with scene("row-35", kernel, set={"machines.A.programs.1.service.sockets": 4}) as cluster:
+        run_to(cluster, 9)
+        held = 4 * formulas.socket_frames_2007()
+        evidence.equal("frames held by 4 sockets", held, cluster["A"].socket_frames)
+        free = cluster["A"].free_pages
+        run_to(cluster, 9.9)
+        evidence.at_least("dropped at the socket", 0.85 * RATE, cluster["A"].dropped["socket-full"])
+        evidence.at_least("free pages 0.9 s later", free, cluster["A"].free_pages)
+    return evidence
+
+
+@row(
+    35,
+    "A flood whose sockets are full before the floor is reached does not wedge; the same flood on more sockets does",
+    "follows from the rules of 2.6.22; seen in a prototype",
+)
+def capacity(kernel: Kernel) -> Evidence:
+    """q* = 16/9 (free - 3/8 min - pages of requests under way) + ring: one socket more or less decides."""
+    evidence = Evidence()
+    for refill, ring in (("e1000", formulas.RING_E1000), ("tg3", 0)):
+        keys = {"machines.A.nic": {"refill": refill}}
+        with scene("row-35", kernel, set=keys) as cluster:
+            free = run_to(cluster, 8)["A"].free_pages
+        floor = formulas.atomic_floor(min_pages(kernel))
+        frames = formulas.capacity_frames(free, floor, IN_FLIGHT, ring)
+        enough = ceil(frames / formulas.socket_frames_2007())
+        for sockets, verdict in ((enough - 1, "recovered"), (enough, "wedged")):
+            with scene("row-35", kernel, set=keys | {"machines.A.programs.1.service.sockets": sockets}) as cluster:
+                evidence.equal(f"{refill}, {sockets} sockets", verdict, str(cluster.run()["A"].verdict))
+    return evidence
+
+
+@row(
+    38,
+    "The ring drains by the e1000 rule and never by that of tg3; after memory returns, e1000 refills within 2 s",
+    "drivers/net/e1000, drivers/net/tg3.c",
+)
+def ring(kernel: Kernel) -> Evidence:
+    """What is dropped at the floor: for want of a filled descriptor, or of a replacement."""
+    evidence = Evidence()
+    for refill, cause, other in (("e1000", "ring-empty", "no-memory"), ("tg3", "no-memory", "ring-empty")):
+        with scene("row-35", kernel, set={"machines.A.nic": {"refill": refill}}) as cluster:
+            dropped = run_to(cluster, 9.5)["A"].dropped
+            evidence.at_least(f"{refill}: {cause}", 1, dropped[cause])
+            evidence.equal(f"{refill}: {other}", 0, dropped[other])
+    return evidence
+
+
+@row(45, "Packets are conserved: sent + duplicated = delivered + dropped + under way", "an invariant")
+def conservation(kernel: Kernel) -> Evidence:
+    """At any moment, on links that lose, double and reorder."""
+    evidence = Evidence()
+    keys = {"network": {"latency": "2ms", "jitter": "1ms", "loss": "1%", "duplicate": "1%", "reorder": "1%"}}
+    with scene("row-01", kernel, **keys) as cluster:
+        for at_s in (1.9, 3, 6.999, 12):
+            frames = run_to(cluster, at_s).frames()
+            known = frames["delivered"] + sum(frames["dropped"].values()) + frames["under_way"]
+            evidence.equal(f"at {at_s} s", frames["sent"] + frames["duplicated"], known)
+    return evidence

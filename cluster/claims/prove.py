@@ -1,0 +1,72 @@
+"""Prove the claims: each in a process of its own choosing, printed in the order of the rows."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from multiprocessing import get_context
+from typing import Any, Final, NamedTuple
+
+from actors.kernels import KERNELS
+from cluster.claims.claim import CLAIMS, Claim
+
+MODULES: Final = ("seed", "network", "storage")
+for _module in MODULES:
+    import_module(f"cluster.claims.{_module}")
+
+
+class Shown(NamedTuple):
+    """A claim that has been put to the test. A claim that could not be shown says why, and does not hold."""
+
+    row: int
+    claim: str
+    predicted: dict[str, Any]
+    seen: dict[str, Any]
+    holds: bool
+    source: str
+    era: str
+
+
+class UnknownRow(ValueError):  # noqa: N818  (it is what a reader looks for)
+    """There is no such claim; `args` are what is wrong and what would be right."""
+
+
+def choose(rows: Sequence[int] = (), era: str | None = None) -> list[Claim]:
+    """The claims of these rows (all, if none is named) and this era (each, if None), in order.
+
+    Raises `UnknownRow`.
+    """
+    known = {row for row, _ in CLAIMS}
+    for row in rows:
+        if row not in known:
+            raise UnknownRow(f"there is no claim {row}", f"known are {', '.join(map(str, sorted(known)))}")
+    chosen = [claim for claim in CLAIMS.values() if (not rows or claim.row in rows) and era in (None, claim.era)]
+    return sorted(chosen, key=lambda claim: (claim.row, claim.era))
+
+
+def show(key: tuple[int, str]) -> Shown:
+    """Put one claim, by row and era, to the test."""
+    claim = CLAIMS[key]
+    try:
+        evidence = claim.show(KERNELS[claim.era])
+    except Exception as error:  # whatever went wrong, this claim has not been shown, and the others go on
+        why = {"could not be shown": f"{type(error).__name__}: {error}"}
+        return Shown(claim.row, claim.text, {}, why, False, claim.source, claim.era)
+    return Shown(claim.row, claim.text, evidence.predicted, evidence.seen, evidence.holds, claim.source, claim.era)
+
+
+def prove(claims: Sequence[Claim], processes: int | None = None) -> Iterator[Shown]:
+    """Put claims to the test, several at a time, and give them back in order."""
+    keys = [(claim.row, claim.era) for claim in claims]
+    workers = min(len(keys), processes or os.cpu_count() or 1)
+    if workers < 2:
+        yield from map(show, keys)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(show, keys)
+
+
+def as_json(shown: Sequence[Shown]) -> dict[str, Any]:
+    """All of them as one object."""
+    hold = sum(one.holds for one in shown)
+    return {"claims": [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold}

@@ -1,0 +1,130 @@
+"""Rows 1 to 20: the message of August 2007, and what it claims."""
+
+from typing import Final
+
+from actors.kernels import Kernel
+from cluster.claims import formulas
+from cluster.claims.claim import Evidence, row
+from cluster.claims.scenes import as_expected, run_to, scene
+from cluster.lab import Cluster
+from protocol.units import milliseconds, seconds
+
+MEMORY_MIB: Final = 64
+RATE: Final = 2000
+"""Frames per second of the flood in these scenarios."""
+OUTAGE_S: Final = 5
+SILENT: Final[dict[str, object]] = {"machines.B.programs": []}
+ROUND_TRIP_S: Final = 0.01
+
+
+def min_pages(kernel: Kernel, mib: int = MEMORY_MIB) -> int:
+    """The min watermark of a machine of so many MiB."""
+    return formulas.min_free_kib(formulas.pages(mib), kernel.min_free_kib_max) // 4
+
+
+@row(
+    1,
+    "Without a policy A wedges in the outage, and does not recover when C is back while the flood goes on",
+    "Zijlstra, 15 August 2007",
+)
+def wedge(kernel: Kernel) -> Evidence:
+    """Flat for longer than every timer after the heal; without the flood the same outage is survived."""
+    evidence = Evidence()
+    with scene("row-01", kernel) as cluster:
+        run_to(cluster, 2 + OUTAGE_S)
+        before = cluster["A"].progress
+        as_expected(cluster, evidence)
+        evidence.equal("progress after the heal", 0, cluster["A"].progress - before)
+    with scene("row-01", kernel, set=SILENT) as control:
+        evidence.equal("without the flood", "recovered", str(control.run()["A"].verdict))
+    return evidence
+
+
+@row(2, "With the reserve A resumes by itself after C returns, by the next retransmission", "Zijlstra, 15 August 2007")
+def recovery(kernel: Kernel) -> Evidence:
+    """However long the outage: within min(D + 1.1 s, 8.8 s) and a round trip."""
+    evidence = Evidence()
+    for outage_s in (OUTAGE_S, 40):
+        timeline = [{"at": "2s", "partition": ["C"], "for": f"{outage_s}s"}]
+        with scene("row-02", kernel, timeline=timeline, stop=f"{2 + outage_s + 12}s") as cluster:
+            as_expected(cluster, evidence)
+            wait_s = formulas.longest_wait_s(outage_s, formulas.NFS_TIMEOUT_S, formulas.NFS_CAP_S)
+            seen_s = (cluster["A"].recovered_after_ns or seconds(1000)) / 1e9
+            evidence.at_most(f"resumed after the heal of {outage_s} s, s", wait_s + ROUND_TRIP_S, seen_s)
+    return evidence
+
+
+@row(
+    3,
+    "With the reserve, what non-critical packets hold of it is bounded, for any number of packets",
+    "Zijlstra, 15 August 2007",
+)
+def bounded(kernel: Kernel) -> Evidence:
+    """Its peak is the same after 3 s and after 80 s of flood, and within the limit on receive buffers."""
+    evidence = Evidence()
+    with scene("row-03", kernel) as cluster:
+        early = run_to(cluster, 5)["A"].emergency_bytes_max
+        late = run_to(cluster, 81)["A"].emergency_bytes_max
+        evidence.equal("peak after 80 s as after 3 s, bytes", early, late)
+        most = fragment_cache_bytes(kernel) + 3 * (kernel.rx_data + kernel.skb_head)
+        evidence.at_most("peak, bytes", most, late)
+        return as_expected(cluster, evidence)
+
+
+def fragment_cache_bytes(kernel: Kernel) -> int:
+    """Real bytes of the most fragments the cache may hold, by whichever size of frame takes most for its truesize."""
+    sizes = ((kernel.rx_truesize, kernel.rx_data), (kernel.copy_truesize, kernel.copy_data))
+    return max((kernel.fragment_high // charged + 2) * (data + kernel.skb_head) for charged, data in sizes)
+
+
+@row(
+    4, "With the policy on and no pressure nothing is dropped by it, and throughput is the same", "Zijlstra, series v14"
+)
+def no_cost(kernel: Kernel) -> Evidence:
+    """The same messages are read with and without it."""
+    evidence = Evidence()
+    messages = {}
+    for policy in ("reserve", "none"):
+        with scene("row-04", kernel, safeguards=policy) as cluster:
+            as_expected(cluster, evidence)
+            messages[policy] = cluster["A"].programs["service 0"]["progress"]
+    return evidence.near("messages read", messages["none"], messages["reserve"], within=2)
+
+
+@row(
+    5,
+    "Raising min_free_kbytes alone makes the wedge come later, not never",
+    "Gorman, 20120207132745.GH5938@suse.de",
+)
+def more_free_memory(kernel: Kernel) -> Evidence:
+    """Reception has what is free above three eighths of min, and the ring: 16/9 frames a page."""
+    evidence = Evidence()
+    for share in (5, 20):
+        with scene("row-05", kernel, set={"machines.A.min_free": f"{share}%"}) as cluster:
+            minimum = formulas.pages(MEMORY_MIB) * share // 100
+            run_to(cluster, 8)
+            floor = formulas.atomic_floor(minimum)
+            frames = formulas.frames_until_floor(cluster["A"].free_pages - 2, floor) + formulas.RING_E1000
+            evidence.near(f"ring empty at {share} %, s", frames / RATE, _ring_empty_s(cluster) - 8, within=0.05)
+            as_expected(cluster, evidence)
+    return evidence
+
+
+def _ring_empty_s(cluster: Cluster) -> float:
+    cluster.run_until("A.dropped.ring-empty > 0", within=seconds(12), every=milliseconds(5))
+    return cluster.now_ns / 1e9
+
+
+@row(
+    20,
+    "When B falls silent and C is still away, A resumes with C only if a receive buffer can be had",
+    "follows from the rules of 2.6.22",
+)
+def silence(kernel: Kernel) -> Evidence:
+    """A long flood uses up floor and ring; one of 0.1 s (200 frames) does not."""
+    evidence = Evidence()
+    with scene("row-20", kernel) as cluster:
+        as_expected(cluster, evidence)
+    with scene("row-20", kernel, set={"machines.B.programs.0.flood.for": "100ms"}) as cluster:
+        evidence.equal("after 200 frames", "recovered", str(cluster.run()["A"].verdict))
+    return evidence

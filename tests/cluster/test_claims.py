@@ -1,0 +1,68 @@
+"""The checklist: what is predicted is seen, and a claim that fails, or cannot be shown, says so."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cluster.claims import prove
+from cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
+from cluster.cli import app
+
+FIELDS = {"row", "claim", "predicted", "seen", "holds", "source", "era"}
+
+
+@pytest.mark.parametrize("claim", prove.choose(), ids=lambda claim: f"{claim.row}-{claim.era}")
+def test_what_is_predicted_is_seen(claim):
+    """Each row of the checklist."""
+    shown = prove.show((claim.row, claim.era))
+    assert shown.holds, f"predicted {shown.predicted}, seen {shown.seen}"
+    assert shown.seen, "a claim shows something"
+
+
+def planted(monkeypatch, show):
+    """A row 1000 that is shown like this."""
+    monkeypatch.setitem(CLAIMS, (1000, ERA_2007), Claim(1000, ERA_2007, "planted", "a test", show))
+
+
+def run(*words):
+    """The command, and its one JSON object."""
+    done = CliRunner().invoke(app, ["claims", *words, "--json"])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_a_claim_that_does_not_hold_is_an_exit_status_of_1(monkeypatch):
+    """What was predicted and seen stands in the JSON."""
+    planted(monkeypatch, lambda kernel: Evidence().equal("pages", 1, 2))
+    status, said = run("--only", "1000")
+    assert status == 1
+    assert (said["hold"], said["fail"]) == (0, 1)
+    assert set(said["claims"][0]) == FIELDS
+    assert said["claims"][0]["predicted"] == {"pages": 1}
+    assert said["claims"][0]["seen"] == {"pages": 2}
+
+
+def test_a_claim_that_cannot_be_shown_says_why_and_does_not_hold(monkeypatch):
+    """Whatever its scenario died of."""
+
+    def fails(kernel):
+        raise RuntimeError("no such scenario")
+
+    planted(monkeypatch, fails)
+    status, said = run("--only", "1000")
+    assert status == 1
+    assert said["claims"][0]["seen"] == {"could not be shown": "RuntimeError: no such scenario"}
+
+
+def test_rows_and_eras_can_be_chosen():
+    """A row of arithmetic, under the rules of 2007."""
+    status, said = run("--only", "33", "--era", ERA_2007)
+    assert status == 0
+    assert [(one["row"], one["era"], one["holds"]) for one in said["claims"]] == [(33, ERA_2007, True)]
+
+
+def test_an_unknown_row_is_an_error_that_says_which_there_are():
+    """Exit status 2, as for any input that is wrong."""
+    status, said = run("--only", "99999")
+    assert status == 2
+    assert "known are 1, 2" in said["errors"][0]["hint"]
