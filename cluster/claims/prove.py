@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from actors.kernels import KERNELS
 from cluster.claims.claim import CLAIMS, Claim
 
-MODULES: Final = ("seed", "network", "storage")
+MODULES: Final = ("seed", "allocator", "network", "storage")
 for _module in MODULES:
     import_module(f"cluster.claims.{_module}")
 

@@ -3,8 +3,10 @@
 from typing import Final
 
 from actors.kernels import Kernel
+from actors.memory.slab import SlabCache
+from actors.memory.zone import Zone
 from cluster.claims import formulas
-from cluster.claims.claim import Evidence, row
+from cluster.claims.claim import BOTH, Evidence, row
 from cluster.claims.scenes import as_expected, run_to, scene
 from cluster.lab import Cluster
 from protocol.units import milliseconds, seconds
@@ -15,6 +17,7 @@ RATE: Final = 2000
 OUTAGE_S: Final = 5
 SILENT: Final[dict[str, object]] = {"machines.B.programs": []}
 ROUND_TRIP_S: Final = 0.01
+SLAB_ROUNDS: Final = 200
 
 
 def min_pages(kernel: Kernel, mib: int = MEMORY_MIB) -> int:
@@ -113,6 +116,47 @@ def more_free_memory(kernel: Kernel) -> Evidence:
 def _ring_empty_s(cluster: Cluster) -> float:
     cluster.run_until("A.dropped.ring-empty > 0", within=seconds(12), every=milliseconds(5))
     return cluster.now_ns / 1e9
+
+
+@row(
+    16,
+    "Without the slab rule the reserve shrinks although its use returns to nothing; with it, it comes back whole",
+    "Zijlstra, 1186424248.11797.66.camel@lappy",
+    eras=BOTH,
+)
+def slab_rule(kernel: Kernel) -> Evidence:
+    """At the floor critical objects overlap, and whenever one is freed an ordinary request comes; at last all are free."""
+    evidence = Evidence()
+    for guarded, name in ((True, "on"), (False, "off")):
+        zone = Zone(4096, 256, kernel=kernel)
+        zone.take_many(zone.floors.atomic, 4096)
+        cache = SlabCache(zone, "kmalloc-512", 512, guarded=guarded)
+        before = zone.free
+        critical = cache.take_entitled(zone.floors.atomic)
+        for _ in range(SLAB_ROUNDS):
+            following = cache.take_entitled(zone.floors.atomic)
+            assert critical is not None, "the reserve is larger than what leaks here"
+            cache.give(critical)
+            cache.take(zone.floors.atomic)
+            critical = following
+        assert critical is not None, "as above"
+        cache.give(critical)
+        lost = 0 if guarded else SLAB_ROUNDS // cache.per_slab
+        evidence.equal(f"rule {name}: pages lost", lost, before - zone.free)
+    return evidence
+
+
+@row(17, "Transmission that is not bounded exhausts the reserve; bounded, it does not", "Zijlstra; Phillips, DP3")
+def transmit_bound(kernel: Kernel) -> Evidence:
+    """128 requests of 512 bytes, and the buffers of what the card has not sent yet, against all that may be dirty."""
+    evidence = Evidence()
+    with scene("row-17", kernel, safeguards=["reserve", "-tx-bound"]) as cluster:
+        evidence.equal("unbounded: fewest free pages", 0, cluster.run()["A"].free_pages_min)
+        evidence.at_least("unbounded: transmissions that failed", 1, cluster["A"].tx_no_memory)
+    with scene("row-17", kernel) as cluster:
+        as_expected(cluster, evidence)
+        evidence.at_least("bounded: fewest free pages", 100, cluster["A"].free_pages_min)
+    return evidence
 
 
 @row(

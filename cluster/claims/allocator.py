@@ -1,0 +1,119 @@
+"""Rows 9 and 10, and 21 to 29: watermarks, floors, and who gets how far down."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from actors.kernels import Kernel
+from actors.memory.zone import Zone
+from cluster.claims import formulas
+from cluster.claims.claim import BOTH, ERA_2007, Evidence, row
+from cluster.claims.scenes import run_to, scene
+from protocol.units import milliseconds
+
+SIZES_MIB: Final = (256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
+CLAMP_KIB: Final = {ERA_2007: 65_536}
+"""Upper clamp of min_free_kbytes; today's is four times that."""
+CLAMP_TODAY_KIB: Final = 262_144
+SMALL: Final = 4096
+"""Pages of a zone for tests of single requests."""
+
+
+def _clamp(kernel: Kernel) -> int:
+    return CLAMP_KIB.get(kernel.name, CLAMP_TODAY_KIB)
+
+
+def _minima(kernel: Kernel) -> Iterator[tuple[int, int, int]]:
+    """(MiB, pages, min) of machines of many sizes."""
+    for mib in SIZES_MIB:
+        total = formulas.pages(mib)
+        yield mib, total, formulas.min_free_kib(total, _clamp(kernel)) // 4
+
+
+@row(9, "Reclaim gets pages below the atomic floor, reception does not", "mm/page_alloc.c", eras=BOTH)
+def below_the_floor(kernel: Kernel) -> Evidence:
+    """PF_MEMALLOC goes down to 0, GFP_ATOMIC to three eighths of min."""
+    evidence = Evidence()
+    zone = Zone(SMALL, 724, kernel=kernel)
+    taken = _drain(zone, zone.floors.atomic)
+    evidence.equal("free where reception stops", formulas.atomic_floor(724), SMALL - taken)
+    return evidence.equal("pages left to reclaim", formulas.atomic_floor(724), _drain(zone, zone.floors.memalloc))
+
+
+@row(10, "PF_MEMALLOC does not count in softirq in 2007; it does today", "mm/page_alloc.c, kernel/softirq.c", eras=BOTH)
+def in_softirq(kernel: Kernel) -> Evidence:
+    """The floor of a request that is made while packets are received, by a context with the flag."""
+    expected = formulas.atomic_floor(724) if kernel.name == ERA_2007 else 0
+    return Evidence().equal("floor", expected, Zone(SMALL, 724, kernel=kernel).floors.memalloc_softirq)
+
+
+@row(21, "min_free_kbytes is isqrt(16 KiB), clamped", "mm/page_alloc.c", eras=BOTH)
+def min_free(kernel: Kernel) -> Evidence:
+    """512 MiB: 2896; 16 GiB: 16384."""
+    evidence = Evidence()
+    for mib, total, minimum in _minima(kernel):
+        evidence.equal(f"{mib} MiB, pages", minimum, kernel.min_free_kib(total) // 4)
+    huge = formulas.pages(8 * 1024 * 1024)
+    return evidence.equal("8 TiB, KiB", _clamp(kernel), kernel.min_free_kib(huge))
+
+
+@row(22, "The watermarks follow from min by integer arithmetic", "mm/page_alloc.c, setup_per_zone_wmarks", eras=BOTH)
+def watermarks(kernel: Kernel) -> Evidence:
+    """2007: min/4 apart; today at least a thousandth of the zone."""
+    evidence = Evidence()
+    for mib, total, minimum in _minima(kernel):
+        old = kernel.name == ERA_2007
+        marks = formulas.watermarks_2007(minimum) if old else formulas.watermarks_today(minimum, total)
+        zone = Zone(total, minimum, kernel=kernel)
+        evidence.equal(f"{mib} MiB: min, low, high", list(marks), [zone.min, zone.low_mark, zone.high_mark])
+    return evidence
+
+
+@row(23, "With free pages equal to the floor an allocation fails", "mm/page_alloc.c, zone_watermark_ok", eras=BOTH)
+def strict(kernel: Kernel) -> Evidence:
+    """The inequality is strict, for every kind of request."""
+    evidence = Evidence()
+    for name, floor in Zone(SMALL, 724, kernel=kernel).floors._asdict().items():
+        zone = Zone(SMALL, 724, kernel=kernel)
+        zone.take_many(0, SMALL - floor - 1)
+        evidence.equal(
+            f"{name}: one above the floor, at the floor", [True, False], [zone.take(floor), zone.take(floor)]
+        )
+    return evidence
+
+
+@row(24, "kswapd wakes at the low mark and works up to the high mark", "mm/vmscan.c, mm/page_alloc.c", eras=BOTH)
+def hysteresis(kernel: Kernel) -> Evidence:
+    """Seen each millisecond of a second of swapping: between the two, and both are touched."""
+    evidence = Evidence()
+    with scene("row-04", kernel, safeguards="none", set={"machines.B.programs": []}) as cluster:
+        minimum = formulas.min_free_kib(formulas.pages(64), _clamp(kernel)) // 4
+        old = kernel.name == ERA_2007
+        marks = formulas.watermarks_2007(minimum) if old else formulas.watermarks_today(minimum, formulas.pages(64))
+        run_to(cluster, 2)
+        free = [cluster.run_for(milliseconds(1))["A"].free_pages for _ in range(400)]
+        wakes = cluster["A"].kswapd_wakes
+    evidence.at_least("most free pages", marks[2], max(free))
+    evidence.at_most("fewest free pages", marks[1], min(free))
+    return evidence.at_least("times woken", 2, wakes)
+
+
+@row(
+    25,
+    "With an emergency pool of E pages every floor but zero rises by E",
+    "Zijlstra, 20070806103659.399233000@chello.nl",
+)
+def emergency_pool(kernel: Kernel) -> Evidence:
+    """And so do the low and high marks that kswapd keeps."""
+    evidence = Evidence()
+    plain, raised = Zone(SMALL, 256, kernel=kernel), Zone(SMALL, 256, 100, kernel=kernel)
+    for name, floor in plain.floors._asdict().items():
+        evidence.equal(name, floor + 100 if floor else 0, getattr(raised.floors, name))
+    return evidence.equal("high mark", plain.high_mark + 100, raised.high_mark)
+
+
+def _drain(zone: Zone, floor: int) -> int:
+    """Take pages until a request with this floor fails; how many."""
+    taken = 0
+    while zone.take(floor):
+        taken += 1
+    return taken
