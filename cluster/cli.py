@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,8 @@ from actors.programs.task import ProgramError
 from actors.safeguards import PRESETS, SWITCHES
 from cluster import present
 from cluster.engine import InfrastructureError
+from cluster.minimum import Question, search
+from cluster.minimum import as_json as searched
 from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
 from cluster.scenario import Problem, Scenario, ScenarioError, load
@@ -154,6 +157,33 @@ def claims(
 
 
 @app.command()
+def minimum(
+    scenario: Path_,
+    of: Annotated[str, typer.Option("--of", metavar="KEY", help="a dotted key whose value is a number")],
+    until: Annotated[str, typer.Option("--until", metavar="EXPECTATION", help='as "A is recovered"')],
+    override: Set = [],  # noqa: B006  (typer copies it)
+    most: Annotated[int, typer.Option(min=1, help="the largest value to try")] = 65_536,
+    unit: Annotated[str, typer.Option(help="written behind each value, as KiB")] = "",
+    seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the smallest value with which an expectation is met, by running the scenario again and again.
+
+    Exit status: 0 found, 1 not even the largest value is enough, 2 the input is wrong.
+    """
+    overrides = (*override, *([f"seed={seed}"] if seed is not None else []))
+    question = Question(scenario, overrides, of, until, unit)
+    for value in (0, most):
+        _checked(lambda value=value: question.load(value), as_json)  # type: ignore[misc]
+    answer = search(question, most)
+    if as_json:
+        print(json.dumps(searched(question, answer)))
+    else:
+        present.minimum(Console(), question, answer)
+    raise typer.Exit(answer.minimum is None)
+
+
+@app.command()
 def check(scenario: Path_, override: Set = [], as_json: Json = False) -> None:  # noqa: B006  (typer copies it)
     """Check a scenario without running it."""
     loaded = _load(scenario, override, as_json)
@@ -193,8 +223,12 @@ def schema() -> None:
 
 def _load(scenario: str, overrides: list[str], as_json: bool) -> Scenario:
     """The scenario, or all its errors on standard error and exit status 2."""
+    return _checked(lambda: load(Path(scenario), overrides=overrides), as_json)
+
+
+def _checked(loaded: Callable[[], Scenario], as_json: bool) -> Scenario:
     try:
-        return load(Path(scenario), overrides=overrides)
+        return loaded()
     except ScenarioError as error:
         raise _wrong(error.problems, as_json) from None
 

@@ -324,7 +324,12 @@ def open_cluster(
         raise ValueError(f'there is no exchange "{exchange}": write {" or ".join(EXCHANGES)}')
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
     if engine == "inline":
-        return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))
+        return open_scenario(scenario, record=record)
     from cluster.on_ray import RayEngine
 
     return Cluster(scenario, RayEngine(scenario.resolved(), machines_per_actor=machines_per_actor, exchange=exchange))
+
+
+def open_scenario(scenario: Scenario, *, record: bool = False) -> Cluster:
+    """Open a scenario that has been loaded, in this process."""
+    return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))

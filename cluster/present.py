@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.engine import Engine
+from cluster.minimum import Answer, Question
 from cluster.results import frames
 from cluster.verdict import BAD, Verdict, judge
 
@@ -170,3 +171,16 @@ def claim(console: Console, shown: "Shown") -> None:
             say(console, f"          {name}" + ("" if seen is True else f": seen {seen}"))
         else:
             say(console, f"          {name}: predicted {predicted}, seen {seen}")
+
+
+def minimum(console: Console, question: Question, answer: Answer) -> None:
+    """What a search for the smallest value has found, and what it tried."""
+    for value, met in sorted(answer.tried.items()):
+        mark = Text("met   ", style="green") if met else Text("MISSED", style="red")
+        console.print(mark, f"{question.of} = {value}{question.unit}", highlight=False)
+    if answer.minimum is None:
+        say(console, f"not even {answer.most}{question.unit} is enough for: {question.until}")
+    else:
+        say(console, f"{question.until}: from {question.of} = {answer.minimum}{question.unit} on")
+    if not answer.is_monotone:
+        console.print("not monotone: some larger values were not enough", style="bold red")

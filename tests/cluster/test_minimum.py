@@ -1,0 +1,76 @@
+"""`netswap minimum`: the smallest value with which an expectation is met."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from cluster import minimum
+from cluster.cli import app
+from cluster.minimum import Answer, Question, narrow
+
+QUESTION = Question("a.yaml", (), "reserve.pages", "A is recovered")
+REPLY_FRAMES = 3
+"""The largest reply is a page that is read: 4096 bytes and headers in three fragments."""
+
+
+def run(*words):
+    """The command with --json; its exit status and object."""
+    done = CliRunner().invoke(app, ["minimum", "configs/claims/row-02.yaml", *words, "--json"])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def searched(monkeypatch, is_met, most, workers=2):
+    """A search in which a value is enough if `is_met` says so."""
+    monkeypatch.setattr(minimum, "is_met", lambda _, value: is_met(value))
+    with ThreadPoolExecutor(1) as pool:
+        return narrow(QUESTION, Answer(most), pool, workers)
+
+
+def test_a_limit_of_one_read_reply_is_enough_for_recovery():
+    """Row 8: without fragments or transmission in the way, the buffers of one reply are, and one fewer are not."""
+    status, found = run(
+        "--of", "reserve.buffers", "--until", "A is recovered", "--set", "reserve.pages=0", "--most", "16"
+    )
+    assert status == 0
+    assert found["minimum"] == REPLY_FRAMES
+    assert {"value": REPLY_FRAMES - 1, "met": False} in found["tried"]
+    assert found["monotone"]
+
+
+@given(threshold=st.integers(0, 5000), workers=st.integers(1, 7))
+def test_the_search_ends_at_the_threshold_and_has_tried_both_sides_of_it(threshold, workers):
+    """Whatever the number of runs at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        answer = searched(patch, lambda value: value >= threshold, 5000, workers)
+    assert answer.minimum == threshold
+    assert answer.tried[threshold]
+    assert threshold == 0 or not answer.tried[threshold - 1]
+    assert answer.is_monotone
+
+
+def test_when_nothing_is_enough_there_is_no_minimum(monkeypatch):
+    """The largest value decides."""
+    answer = searched(monkeypatch, lambda value: False, 100)
+    assert answer.minimum is None
+    assert answer.tried == {0: False, 100: False}
+
+
+def test_a_larger_value_that_is_not_enough_is_told(monkeypatch):
+    """What was tried says so; the search cannot know what it did not try."""
+    answer = searched(monkeypatch, lambda value: 10 <= value < 90, 80)
+    assert answer.is_monotone
+    assert not searched(monkeypatch, lambda value: value in (0, 60), 60 + 30).is_monotone
+
+
+def test_errors_are_told_in_the_words_of_the_command_line():
+    """Not as the overrides that they become."""
+    status, said = run("--of", "reserve.pagse", "--until", "A is recoverd")
+    assert status == 2
+    assert [(one["file"], one["hint"]) for one in said["errors"]] == [
+        ("--of reserve.pagse", 'did you mean "pages"?'),
+        ("--until", 'did you mean "recovered"?'),
+    ]
