@@ -1,0 +1,151 @@
+"""What the documents say exists, and what exists is in them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from actors import counters, safeguards
+from cluster import expectations
+from cluster.cli import app
+from cluster.lab import Cluster, open_cluster
+from cluster.scenario import load, models
+from cluster.verdict import Verdict
+from cluster.views import MachineView
+from protocol import units
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = (ROOT / "docs" / "scenarios.md").read_text()
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+MODELS = {
+    "Top level": models.ScenarioWords,
+    "reserve": models.Reserve,
+    "Network": models.Network,
+    "port": models.SwitchPort,
+    "links": models.Link,
+    "Machines": models.Machine,
+    "nic": models.Nic,
+    "swap": models.Swap,
+    "rank": models.Rank,
+    "service": models.Service,
+    "flood": models.Flood,
+    "swap-server": models.SwapServer,
+    "heartbeat": models.Heartbeat,
+    "Timeline": models.Fault,
+}
+
+
+def rows(heading: str, first: str = "key") -> list[list[str]]:
+    """The cells of the table under a heading whose first column is called so."""
+    section = re.split(r"^#+ ", REFERENCE.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.M)[0]
+    table = re.split(rf"^\| {first}\b.*\n\|[- |]*\n", section, flags=re.M)[1]
+    lines = table[: re.search(r"^(?!\|)", table, flags=re.M).start()].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def names(heading: str, first: str = "key") -> list[str]:
+    """The words of that first column."""
+    return [row[0].strip("`") for row in rows(heading, first)]
+
+
+def default(model: type[BaseModel], key: str) -> str | None:
+    """A key's default as a scenario would write it; None if it is said in words."""
+    field = next(field for name, field in model.model_fields.items() if models.key_of(model, name) == key)
+    if field.is_required():
+        return "required"
+    if field.default is None:
+        return None
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+
+
+@pytest.mark.parametrize("heading", MODELS)
+def test_every_key_of_a_scenario_is_in_the_reference_with_its_default(heading):
+    model = MODELS[heading]
+    written = {row[0].strip("`"): row[1].strip("`") for row in rows(heading)}
+    assert list(written) == [models.key_of(model, name) for name in model.model_fields]
+    for key, said in written.items():
+        holds = default(model, key)
+        assert holds is None or said in (holds, "the network's"), key
+
+
+def test_every_program_has_its_section():
+    assert set(models.PROGRAMS) == MODELS.keys() & set(models.PROGRAMS)
+
+
+@pytest.mark.parametrize(
+    ("heading", "first", "known"),
+    [
+        ("Safeguards", "preset", safeguards.PRESETS),
+        ("Safeguards", "switch", safeguards.SWITCHES),
+        ("Verdicts", "verdict", [str(verdict) for verdict in Verdict]),
+        ("Counters", "counter", counters.COUNTERS),
+        ("Counters", "attribute", expectations.JUDGED),
+        ("Causes", "cause", counters.CAUSES),
+    ],
+)
+def test_every_word_is_in_the_reference(heading, first, known):
+    assert names(heading, first) == list(known)
+
+
+def test_every_option_of_run_is_in_the_reference():
+    run = get_command(app).commands["run"]
+    options = [name for option in run.params if not option.required for name in option.opts]
+    assert sorted(names("Command line", "option")) == sorted(set(options) - {"--help"})
+
+
+@pytest.mark.parametrize(("first", "shown"), [("of a cluster", Cluster), ("of a view", MachineView)])
+def test_every_verb_of_the_laboratory_is_in_the_reference(first, shown):
+    said = {name for row in rows("The laboratory", first) for name in re.findall(r"`(\w+)(?:\(.*?\))?`", row[0])}
+    assert {name for name in vars(shown) if not name.startswith("_")} <= said
+
+
+def test_the_presets_are_made_of_these_switches():
+    for row in rows("Safeguards", "preset"):
+        said = set(re.findall("`([^`]*)`", "".join(row[1:])))
+        assert said == safeguards.PRESETS[row[0].strip("`")].switches
+
+
+def test_the_units_are_these():
+    said = [re.findall("`([^`]*)`", row[1]) for row in rows("Values", "kind")]
+    known = [units.TIME_UNITS, units.SIZE_UNITS, units.RATE_UNITS, {}, units.SHARE_UNITS]
+    assert said == [list(one) for one in known]
+
+
+def block(language: str, text: str) -> str:
+    """The README's block of code in which this text stands."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
+    return next(one for one in blocks if text in one)
+
+
+def test_the_program_of_the_readme_runs_and_its_scenario_says_what_happens(tmp_path, monkeypatch):
+    """Its agent reports ten times a second until A stops, at 5 s."""
+    (tmp_path / "agent.py").write_text(block("python", "class Agent"))
+    monkeypatch.syspath_prepend(tmp_path)
+    with open_cluster(block("yaml", "agent:Agent")) as cluster:
+        cluster.run()
+        cluster.check()
+        assert cluster["WATCH"].delivered in range(50, 53)
+
+
+def test_the_scenario_that_the_readme_explains_loads():
+    scenario = load(ROOT / "configs" / "three-machines.yaml")
+    for line in re.findall(r"^\| `([^`]*)` \| ", README.split("## The first scenario")[1], flags=re.M)[:4]:
+        assert line in scenario.source_text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_a_page_lead_to_a_heading(page):
+    text = page.read_text()
+    headings = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
