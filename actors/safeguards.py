@@ -52,7 +52,8 @@ SWITCHES: dict[str, Switch] = {
         Switch(
             "reserve-access",
             "Reception may use a pool of its own, added under every watermark, once ordinary memory is gone; each "
-            "buffer taken from it is charged against a limit and carries a mark.",
+            "buffer taken from it is charged against a limit and carries a mark. Page-ins and retransmissions may use "
+            "the pool as well.",
             "Zijlstra, 20070806103659.399233000@chello.nl (pool), 20071030160913.811204000@chello.nl (network)",
             built=True,
         ),
@@ -83,8 +84,7 @@ SWITCHES: dict[str, Switch] = {
         ),
         Switch(
             "tx-bound",
-            "Transmission to the swap server has pages of its own, for a bounded number of requests; retransmission "
-            "may use them as well.",
+            "No more requests are under way to the swap server than the pool has pages for.",
             "Zijlstra, 20071030160913.811204000@chello.nl; Phillips, 200709181140.58256.phillips@phunq.net",
             built=True,
         ),
