@@ -17,7 +17,7 @@ CAUSES: Final = {
     "socket-full": "the socket's receive buffer was full",
     "tcp-limit": "refused by TCP's global limit",
     "corrupt": "damaged on the way",
-    "crashed": "the machine was down",
+    "crashed": "the machine was down, or went down while they waited in it",
 }
 
 COUNTERS: Final = {
@@ -38,7 +38,7 @@ COUNTERS: Final = {
     "received": "frames that reached this machine",
     "delivered": "frames handed to a socket or to the kernel's own user of them",
     "socket_frames": "frames that wait in ordinary sockets now",
-    "held": "fragments that wait for the rest of their datagrams",
+    "held": "fragments that wait for the rest of their datagrams, and frames in the ring of a paused machine",
     "malformed": "batches refused by the decoder",
 }
 

@@ -13,13 +13,15 @@ Action = Callable[[Any], None]
 class Events:
     """What a machine will do next. Events of one time happen in the order in which they were asked for."""
 
-    __slots__ = ("_number", "heap", "now", "soon")
+    __slots__ = ("_number", "heap", "now", "soon", "stood_ns")
 
     def __init__(self) -> None:
         self.now = 0
         self.heap: list[tuple[int, int, Action, Any]] = []
         self.soon: deque[tuple[Action, Any]] = deque()
         """What happens now. It was asked for now, so it comes after all that the heap holds for this time."""
+        self.stood_ns = 0
+        """How long the machine has stood still in all."""
         self._number = 0
 
     def at(self, time_ns: int, action: Action, argument: Any = None) -> None:
@@ -43,6 +45,18 @@ class Events:
         if self.soon:
             return self.now
         return self.heap[0][0] if self.heap else NEVER
+
+    def clear(self) -> None:
+        """Nothing of what was asked for happens any more."""
+        self.heap.clear()
+        self.soon.clear()
+
+    def go_on(self, since_ns: int) -> None:
+        """The machine has stood still: what was due meanwhile happens now, in the order in which it was due."""
+        self.stood_ns += self.now - since_ns
+        while self.heap and self.heap[0][0] <= self.now:
+            _, _, action, argument = heappop(self.heap)
+            self.soon.append((action, argument))
 
     def step(self) -> None:
         """Let the next event happen."""

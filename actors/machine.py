@@ -4,10 +4,12 @@ A plain object that does no I/O. Its only door is `advance`: inbound bytes in, o
 when something will leave. The same object runs in this process or inside a Ray actor.
 """
 
+from collections import deque
 from hashlib import sha256
 from heapq import heappop, heappush
 
 from actors.counters import Counters
+from actors.disk import Disk
 from actors.events import NEVER, Events
 from actors.kernels import KERNELS
 from actors.memory.anonymous import AddressSpace
@@ -23,7 +25,17 @@ from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError
 from actors.swap.device import SwapDevice
 from protocol.errors import RemoteProtocolError
-from protocol.frame import Arrival, arrivals
+from protocol.frame import (
+    CRASH,
+    PAUSE,
+    RESTART,
+    RESUME,
+    SLOW_DISK,
+    Arrival,
+    Control,
+    arrivals,
+    split,
+)
 from protocol.ip import datagram_wire
 from protocol.rpc import CALL_PORT, HEADER, PAGE
 
@@ -37,6 +49,22 @@ class Machine:
         self.kernel = KERNELS[settings.kernel]
         self.events = Events()
         self.counters = Counters()
+        self.disk = Disk()
+        self.down = False
+        """It has crashed, and not been restarted yet."""
+        self.paused = False
+        self._paused_ns = 0
+        self._boots = 0
+        self._arrivals: list[Arrival] = []
+        self._controls: deque[Control] = deque()
+        self._left = b""
+        """What it sent before it went down."""
+        self._sent = sha256()
+        self._boot()
+
+    def _boot(self, before: "list[loader.Loaded] | None" = None) -> None:
+        """Make all that a crash takes away; `before`: the programs that ran until then."""
+        settings = self.settings
         self.reserve = self._reserve()
         self.zone = self._zone()
         switches = settings.switches
@@ -62,12 +90,14 @@ class Machine:
         )
         if self.device is not None:
             self.device.owner = self
+            self.device.number_from(self._boots << 32)
             self.stack.serve(CALL_PORT, self.device.reply, routed=frozenset({self.device.server}))
-        self.programs = loader.load(settings.programs, self._host())
+        swap_pages = settings.swap.size // PAGE if settings.swap else None
+        base = self._boots * (swap_pages or 0)
+        self.programs = loader.load(settings.programs, self._host(), base, before or ())
         self.reclaim.hand.spaces = loader.swappable(self.programs)
-        loader.warm_up(self.programs, self.zone, settings.swap.size // PAGE if settings.swap else None)
-        self._arrivals: list[Arrival] = []
-        self._sent = sha256()
+        loader.warm_up(self.programs, self.zone, swap_pages)
+        self._boots += 1
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
@@ -78,6 +108,22 @@ class Machine:
         """
         if inbound:
             self._take_in(inbound)
+        controls = self._controls
+        while controls and controls[0].at_ns < until_ns:
+            control = controls.popleft()
+            self._run(control.at_ns)
+            self._obey(control)
+        self._run(until_ns)
+        out = self._left + self.nic.take_out()
+        self._left = b""
+        self._sent.update(out)
+        return out
+
+    def _run(self, until_ns: int) -> None:
+        """Do all that lies strictly before `until_ns`, and is due by itself."""
+        if self.down or self.paused:
+            self._stand_still(until_ns)
+            return
         events = self.events
         heap = events.heap
         soon = events.soon
@@ -103,17 +149,76 @@ class Machine:
             if rest is not None:
                 heappush(waiting, rest)
         events.now = until_ns
-        out = self.nic.take_out()
-        self._sent.update(out)
-        return out
 
     def next_ns(self) -> int:
         """Nothing leaves before then unless something arrives."""
-        return self.events.next_ns()
+        return NEVER if self.down or self.paused else self.events.next_ns()
 
     def silent_until_ns(self) -> int:
         """Nothing leaves before then whatever arrives."""
         return self.events.now
+
+    # -- what is done to it from outside ----------------------------------------------------------------------------
+
+    def _obey(self, control: Control) -> None:
+        what = control.what
+        if what == CRASH:
+            self._go_down()
+        elif what == RESTART:
+            self._restart()
+        elif what == PAUSE:
+            self.paused = True
+            self._paused_ns = self.events.now
+        elif what == RESUME:
+            self.paused = False
+            self._go_on()
+        else:
+            self.disk.slow_ns = control.value if what == SLOW_DISK else None
+
+    def _go_down(self) -> None:
+        """All that is not on a disk is gone, the frames that were waiting to be received or completed too."""
+        self.down = True
+        self._left += self.nic.take_out()
+        for one in self.programs:
+            one.task.kill()
+        self.nic.take_out()  # what the programs said when they were killed
+        self.events.clear()
+        self.counters.dropped["crashed"] += self.held()
+
+    def _restart(self) -> None:
+        """As at time 0, with what is on the disk; counts and numbers go on, the peaks of what came before stand."""
+        zone, stack, nic, reclaim, data = self.zone, self.stack, self.nic, self.reclaim, self.emergency_data
+        self._boot(self.programs)
+        self.nic.sent = nic.sent
+        self.zone.free_min = min(zone.free_min, self.zone.free_min)
+        self.zone.reserve_used_max = max(zone.reserve_used_max, self.zone.reserve_used_max)
+        self.stack.noncritical_max = stack.noncritical_max
+        self.reclaim.kswapd_wakes += reclaim.kswapd_wakes
+        if data is not None and self.emergency_data is not None:
+            self.emergency_data.usage_max = data.usage_max
+        self.down = False
+
+    def _go_on(self) -> None:
+        """After a pause: timers that are late by now, then what lies in the ring."""
+        if not self.down:
+            self.events.go_on(self._paused_ns)
+            self.nic.go_on(self._paused_ns)
+
+    def _stand_still(self, until_ns: int) -> None:
+        """Nothing happens but to the card: one that is down loses what comes, one that is paused keeps what it has room for."""
+        waiting = self._arrivals
+        while waiting and waiting[0][0] < until_ns:
+            arrival = heappop(waiting)
+            limit_ns = min(until_ns, waiting[0][0]) if waiting else until_ns
+            frames, rest = split(arrival, limit_ns)
+            if self.down:
+                self.counters.received += frames
+                self.counters.dropped["crashed"] += frames
+            else:
+                self.nic.keep(arrival, frames)
+            if rest is not None:
+                heappush(waiting, rest)
+        self.events.now = until_ns
 
     # -- what the swap device reports -------------------------------------------------------------------------------
 
@@ -196,18 +301,25 @@ class Machine:
             self.stack,
             self.nic,
             self.buffers,
+            self.disk,
         )
 
     def _take_in(self, inbound: bytes) -> None:
+        controls: list[Control] = []
         try:
-            batch = arrivals(inbound)
+            batch = arrivals(inbound, controls)
         except RemoteProtocolError:
             self.counters.malformed += 1
             raise
         for arrival in batch:
             heappush(self._arrivals, arrival)
+        self._controls.extend(controls)
 
     # -- what others may see ----------------------------------------------------------------------------------------
+
+    def held(self) -> int:
+        """Frames that have come and are neither delivered nor dropped yet."""
+        return self.stack.reassembly.frames + self.nic.unserved
 
     def sent_digest(self) -> str:
         """SHA-256 (hex) over all that this machine has sent."""

@@ -13,12 +13,21 @@ from random import Random
 from typing import Any, Final
 
 from actors.events import NEVER
+from actors.outside import VERBS as MACHINE_FAULTS
+from actors.outside import Outside
 from protocol.frame import CORRUPT, FRAGMENT, KIND_NAMES, Raw, cut, encode_arrival
 from protocol.units import seconds
 
 _SECOND: Final = seconds(1)
 _MILLION: Final = 1_000_000
 _ANY: Final = 0
+_SHARES: Final = {
+    "lossy": "loss_ppm",
+    "duplicate": "duplicate_ppm",
+    "reorder": "reorder_ppm",
+    "corrupt": "corrupt_ppm",
+}
+"""What the faults that are a matter of chance change."""
 
 
 @dataclass(slots=True)
@@ -193,6 +202,9 @@ class Network:
         self._under_way: list[list[Due]] = [[] for _ in names]
         self._in_port: list[list[Due]] = [[] for _ in names]
         self._ports = [Port(*port) for _ in names] if port else None
+        self._outside = Outside()
+        self._standing: dict[int, tuple[int, list[Link]]] = {}
+        """Since when a machine is paused, and its links with frames that wait in its card."""
         self._fates: dict[int, tuple[str, dict[str, Any]]] = {}
         self._fault = 0
 
@@ -205,6 +217,8 @@ class Network:
             earliest = [min(at, heap[0][0]) if heap else at for at, heap in zip(earliest, self._in_port, strict=True)]
         for link in self._sending:
             earliest[link.destination] = min(earliest[link.destination], link.leaving[0][0] + self.lookahead_ns)
+        for to in self._outside.pending:
+            earliest[to] = min(earliest[to], self._first[to])
         return earliest
 
     def first_ns(self) -> int:
@@ -222,7 +236,8 @@ class Network:
             _, to = heappop(self._soonest)
             if self._ports:
                 self._through_port(to, until_ns)
-            batch = self._batch(self._in_port[to] if self._ports else self._under_way[to], until_ns)
+            batch = b"".join(self._outside.pending.pop(to, ()))
+            batch += self._batch(self._in_port[to] if self._ports else self._under_way[to], until_ns)
             if batch:
                 batches[to] = batch
             self._first[to] = NEVER
@@ -434,13 +449,18 @@ class Network:
 
     # -- faults -----------------------------------------------------------------------------------------------------
 
-    def begin(self, verb: str, args: dict[str, Any]) -> int:
+    def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
         """A fault begins; the number by which it is ended.
 
-        `partition`: {"groups": lists of machine indexes}; the others: {"from", "to", ...} with the link's settings.
+        `partition`: {"groups": lists of machine indexes}; faults of machines: {"machines": indexes} (`slow-disk` with
+        "latency_ns"); the others: {"from", "to", ...} with the link's settings.
         """
         self._fault += 1
         self._fates[self._fault] = (verb, args)
+        if verb in MACHINE_FAULTS:
+            self._outside.begin(verb, args, now_ns)
+            self._see_to_machines(args["machines"], now_ns)
+            return self._fault
         for link in self._affected(verb, args):
             if verb in ("partition", "cut"):
                 link.cuts += 1
@@ -453,6 +473,10 @@ class Network:
     def end(self, fault: int, now_ns: int) -> None:
         """That fault ends; what was held leaves in order."""
         verb, args = self._fates.pop(fault)
+        if verb in MACHINE_FAULTS:
+            self._outside.end(verb, args, now_ns)
+            self._see_to_machines(args["machines"], now_ns)
+            return
         for link in self._affected(verb, args):
             if verb in ("partition", "cut"):
                 link.cuts -= 1
@@ -461,6 +485,32 @@ class Network:
                 self._release(link, now_ns)
             else:
                 link.restore(_changes(verb, args))
+
+    def _see_to_machines(self, machines: Iterable[int], now_ns: int) -> None:
+        """What has not left the card of a machine that is down never does; that of a paused one waits until it goes on."""
+        outside, standing = self._outside, self._standing
+        for machine in machines:
+            self._expect(machine, now_ns)
+            if outside.is_paused(machine) and machine not in standing:
+                standing[machine] = (now_ns, self._withhold(machine))
+            if outside.is_down(machine):
+                for link in (*self._withhold(machine), *standing.get(machine, (0, ()))[1]):
+                    link.leaving.clear()
+            if machine in standing and not outside.is_paused(machine):
+                self._let_go(*standing.pop(machine), now_ns)
+
+    def _withhold(self, machine: int) -> list[Link]:
+        """Links on which a machine has announced what has not left its card: they send no more."""
+        links = [link for link in self._sending if link.source == machine]
+        self._sending = [link for link in self._sending if link.source != machine]
+        return links
+
+    def _let_go(self, since_ns: int, links: list[Link], now_ns: int) -> None:
+        """What was withheld leaves so much later."""
+        late_ns = now_ns - since_ns
+        for link in links:
+            link.leaving = [(at_ns + late_ns, number, piece) for at_ns, number, piece in link.leaving]
+        self._sending += [link for link in links if link.leaving]
 
     def _release(self, link: Link, now_ns: int) -> None:
         held, link.held = link.held, []
@@ -534,5 +584,4 @@ def _changes(verb: str, args: dict[str, Any]) -> dict[str, int]:
     if verb == "slow":
         names = ("latency_ns", "jitter_ns", "bandwidth_bps")
         return {name: args[name] for name in names if args.get(name) is not None}
-    share = {"lossy": "loss_ppm", "duplicate": "duplicate_ppm", "reorder": "reorder_ppm"}[verb]
-    return {share: args["rate_ppm"]}
+    return {_SHARES[verb]: args["rate_ppm"]}

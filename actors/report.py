@@ -18,6 +18,8 @@ def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
     return {
         "name": machine.settings.name,
         "index": machine.settings.index,
+        "down": machine.down,
+        "paused": machine.paused,
         "digest": machine.sent_digest(),
         "counters": counters(machine),
         "dropped": dict(machine.counters.dropped),
@@ -50,8 +52,8 @@ def counters(machine: Machine) -> dict[str, int]:
         "progress": sum(one.task.progress.count for one in machine.programs),
         "received": counted.received,
         "delivered": counted.delivered,
-        "socket_frames": stack.noncritical,
-        "held": stack.reassembly.frames,
+        "socket_frames": 0 if machine.down else stack.noncritical,
+        "held": 0 if machine.down else machine.held(),
         "malformed": counted.malformed,
     }
 
@@ -70,6 +72,7 @@ def _program(task: Task, now_ns: int) -> dict[str, Any]:
         "progress": progress.count,
         "last_ns": progress.last_ns,
         "stalls": [list(stall) for stall in progress.stalls],
+        "unended": [list(stall) for stall in progress.unended],
         "stalled_since_ns": progress.open_stall(now_ns),
         "slots": list(progress.slots),
     }
@@ -78,6 +81,8 @@ def _program(task: Task, now_ns: int) -> dict[str, Any]:
 def _timers(machine: Machine) -> list[tuple[str, int, int]]:
     """(what, when it fired last, and before that) of every timer that could still help; -1 for never."""
     timers: list[tuple[str, int, int]] = []
+    if machine.down:
+        return timers
     if machine.device is not None:
         timers += [
             ("retransmission", request.last_ns, request.previous_ns) for request in machine.device.under_way.values()

@@ -73,5 +73,14 @@ def timeline(resolved: Resolved) -> list[Fault]:
 
 
 def _link(values: dict[str, Any]) -> LinkSettings:
-    names = ("latency_ns", "jitter_ns", "bandwidth_bps", "queue", "loss_ppm", "duplicate_ppm", "reorder_ppm")
+    names = (
+        "latency_ns",
+        "jitter_ns",
+        "bandwidth_bps",
+        "queue",
+        "loss_ppm",
+        "duplicate_ppm",
+        "reorder_ppm",
+        "corrupt_ppm",
+    )
     return LinkSettings(**{name: values[name] for name in names})

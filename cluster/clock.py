@@ -132,7 +132,7 @@ class Clock:
 
     def begin(self, verb: str, args: dict[str, object]) -> int:
         """Apply a fault now; its place in `faults`, by which it is ended."""
-        self._numbers[len(self.faults)] = self.network.begin(verb, args)
+        self._numbers[len(self.faults)] = self.network.begin(verb, args, self.now_ns)
         self.faults.append(Fault(verb, args, self.now_ns, None))
         return len(self.faults) - 1
 

@@ -47,7 +47,7 @@ class Undo:
         if end is not None:
             end()
 
-    mend = release = heal
+    mend = release = restart = resume = heal
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +166,28 @@ class Cluster:
     def reorder(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
         """Let a share of the frames be overtaken, in parts per million."""
         return self._begin("reorder", self._share(source, to, rate_ppm))
+
+    def corrupt(self, source: Names, to: Names, *, rate_ppm: int) -> Undo:
+        """Damage a share of the frames, in parts per million; the receiver finds out and drops them."""
+        return self._begin("corrupt", self._share(source, to, rate_ppm))
+
+    def crash(self, machines: Names) -> Undo:
+        """Switch machines off; at the end they start anew, with nothing but what is on their disks."""
+        return self._begin("crash", {"machines": self._indexes(machines)})
+
+    def pause(self, machines: Names) -> Undo:
+        """Let machines stand still; their cards keep what comes as long as there is room."""
+        return self._begin("pause", {"machines": self._indexes(machines)})
+
+    def slow_disk(self, machines: Names, *, latency: int) -> Undo:
+        """Give the disks of swap servers another latency (ns)."""
+        if latency < 0:
+            raise ValueError(f"latency {latency} ns: a disk answers after 0 or more")
+        indexes = self._indexes(machines)
+        for index in indexes:
+            if not any(program["kind"] == "swap-server" for program in self._resolved["machines"][index]["programs"]):
+                raise ValueError(f"{self._names[index]} has no disk: name a machine with a swap-server")
+        return self._begin("slow-disk", {"machines": indexes, "latency_ns": latency})
 
     def heal(self) -> None:
         """End every fault that was applied by hand and is still in force."""

@@ -2,7 +2,8 @@
 
 A machine's verdict is its worst program's. *Wedged* is only said when it can be: all faults have ended, no progress was
 made since, and every timer that could still help has fired after that without effect; otherwise a stalled machine is
-*undecided*.
+*undecided*. So is a machine that is down or paused. Programs of one that is down neither get on nor stall, and nobody has
+recovered from what a crash has ended; those of a paused one stall as any other that does not get on.
 """
 
 from dataclasses import dataclass
@@ -99,7 +100,9 @@ def wait_graph(state: State) -> "networkx.DiGraph[str]":
 def _machine(machine: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery) -> Judgement:
     programs = machine["programs"]
     verdicts = [_program(machine, program, now_ns, stall_after_ns, phase) for program in programs]
-    stalls = [tuple(stall) for program in programs for stall in program["stalls"]]
+    if machine["down"] or machine["paused"]:
+        verdicts = [Verdict.UNDECIDED]
+    stalls = [tuple(stall) for program in programs for stall in program["stalls"] + program["unended"]]
     stalls += [(program["stalled_since_ns"], now_ns) for program in programs if program["stalled_since_ns"] is not None]
     longest = max(stalls, key=lambda stall: (stall[1] - stall[0], -stall[0]), default=None)
     resumed = [

@@ -23,6 +23,16 @@ class MachineView:
         self.counters: dict[str, int] = {**report["counters"], **drops}
 
     @property
+    def down(self) -> bool:
+        """Whether it has crashed, and not been restarted."""
+        return bool(self._report["down"])
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        return bool(self._report["paused"])
+
+    @property
     def used_reserve(self) -> bool:
         """Whether anything was ever taken from its reserve."""
         return self.counters["reserve_used_max"] > 0 or self.counters["emergency_bytes_max"] > 0

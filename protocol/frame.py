@@ -5,7 +5,8 @@ without re-encoding. The network reads only what stands before the body. `count`
 the source says once what it sends many times; the last frame of a train may be shorter (`tail`).
 
 In a batch *to* a machine each untouched frame is preceded by its *arrival*: when the first of these frames arrives,
-which copy it is, flags, and which frames of the train they are.
+which copy it is, flags, and which frames of the train they are. What is done to the machine itself from outside (a crash,
+a pause, a slow disk) stands in the same stream as a *control*.
 """
 
 import reprlib
@@ -36,6 +37,15 @@ KIND_NAMES: Final = {
 
 CORRUPT: Final = 1
 """Arrival flag: the bits were damaged on the way; the receiver's checksum finds out."""
+
+CRASH: Final = 1
+RESTART: Final = 2
+PAUSE: Final = 3
+RESUME: Final = 4
+SLOW_DISK: Final = 5
+"""From now on the disk's latency is the control's value, ns."""
+OWN_DISK: Final = 6
+"""The disk is as fast as it was made."""
 
 SMALL_MAX: Final = (1 << 20) - 1
 """Most of a machine's index, of a frame's bytes, of the frames of a train (a full mask, so that one test serves)."""
@@ -71,6 +81,15 @@ Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
 """One stretch of a train as it reaches a machine: arrival of its first frame (ns), source, number, copy, frames, gap
 (ns), which frame of the train is its first, flags, frame. The first four order all arrivals, and never tie."""
 
+
+class Control(NamedTuple):
+    """What is done to a machine from outside, before its own events and the arrivals of that time."""
+
+    at_ns: int
+    what: int
+    value: int
+
+
 _TYPES: Final = ((int,) * 11) + (tuple,)
 _LIMITS: Final = (
     VERSION,
@@ -93,6 +112,7 @@ With step 0 the frames of a train are the fragments of one datagram; with step 1
 from ident.
 """
 _ARRIVAL: Final = (int,) * 6
+_CONTROL: Final = (int,) * 3
 _FRAGMENT_BODY: Final = (int, int, tuple)
 _DATAGRAM_BODY: Final = ((int,) * 5) + (tuple,)
 _pack: Final[Callable[[tuple[object, ...]], bytes]] = msgpack.Packer(autoreset=True).pack
@@ -108,6 +128,33 @@ encode: Final = _pack
 def encode_arrival(at_ns: int, copy: int, flags: int, first: int, count: int, gap_ns: int) -> bytes:
     """What stands before an untouched frame in a batch to a machine."""
     return _pack((at_ns, copy, flags, first, count, gap_ns))
+
+
+def split(arrival: Arrival, limit_ns: int) -> tuple[int, Arrival | None]:
+    """How many frames of a train come before `limit_ns`, at least one, and the arrival of the others."""
+    at_ns, source, number, copy, count, gap, first, flags, frame = arrival
+    if limit_ns <= at_ns:
+        before = 1
+    else:
+        before = min(count, -(-(limit_ns - at_ns) // gap)) if gap else count
+    if before == count:
+        return count, None
+    return before, (
+        at_ns + before * gap,
+        source,
+        number + before,
+        copy,
+        count - before,
+        gap,
+        first + before,
+        flags,
+        frame,
+    )
+
+
+def encode_control(at_ns: int, what: int, value: int = 0) -> bytes:
+    """What is done to a machine, in a batch to it."""
+    return _pack((at_ns, what, value))
 
 
 def cut(data: bytes) -> list[tuple[Raw, bytes]]:
@@ -133,10 +180,10 @@ def cut(data: bytes) -> list[tuple[Raw, bytes]]:
     return frames
 
 
-def arrivals(data: bytes) -> list[Arrival]:
-    """What reaches a machine, in the order of the batch.
+def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival]:
+    """What reaches a machine, in the order of the batch; controls are added to `controls`, and refused without it.
 
-    Raises `RemoteProtocolError` with the offset of the first arrival that cannot be read.
+    Raises `RemoteProtocolError` with the offset of the first arrival or control that cannot be read.
     """
     result: list[Arrival] = []
     start = 0
@@ -144,7 +191,11 @@ def arrivals(data: bytes) -> list[Arrival]:
     try:
         for stamp in unpacker:
             if type(stamp) is not tuple or tuple(map(type, stamp)) != _ARRIVAL:
-                raise _refuse_stamp(stamp, start)
+                if controls is None or not _is_control(stamp):
+                    raise _refuse_stamp(stamp, start)
+                controls.append(Control(*stamp))
+                start = unpacker.tell()
+                continue
             at_ns, copy, flags, first, count, gap = stamp
             if count < 1 or not 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX:
                 raise _refuse_stamp(stamp, start)
@@ -196,6 +247,14 @@ def _fits(item: object) -> bool:
     )
 
 
+def _is_control(item: object) -> bool:
+    """Whether a decoded msgpack value is a control within all limits."""
+    if type(item) is not tuple or tuple(map(type, item)) != _CONTROL:
+        return False
+    at_ns, what, value = item
+    return bool(0 <= (at_ns | value) <= TIME_MAX and CRASH <= what <= OWN_DISK)
+
+
 def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
     """Whether a frame's body is what its kind says: fragments of a datagram, or a whole one."""
     if kind & FRAGMENT:
@@ -217,7 +276,8 @@ def _shown(value: object) -> str:
 
 def _refuse_stamp(item: object, offset: int) -> RemoteProtocolError:
     """What should stand before a frame does not."""
-    return RemoteProtocolError(f"an arrival is an array of 6 integers from 0, not {_shown(item)}", offset)
+    wanted = "an arrival is an array of 6 integers from 0, a control one of 3"
+    return RemoteProtocolError(f"{wanted}, not {_shown(item)}", offset)
 
 
 def _refuse(item: object, offset: int) -> RemoteProtocolError:

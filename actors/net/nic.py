@@ -57,6 +57,10 @@ class Nic:
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
+        self._unserved: list[tuple[Raw, int, int, int]] = []
+        """(frame, first, frames, flags) that lie in the ring while the machine stands still."""
+        self.unserved = 0
+        """Frames of these."""
         self._fill()
 
     # -- out --------------------------------------------------------------------------------------------------------
@@ -152,6 +156,32 @@ class Nic:
             if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 done = index - arrival[6]
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
+
+    def keep(self, arrival: Arrival, frames: int) -> None:
+        """Nobody serves the card: the first `frames` of a train fill the buffers of the ring, then they are dropped."""
+        kept = min(frames, len(self._ring) - self.unserved)
+        self._counters.received += frames
+        self._counters.dropped["ring-empty"] += frames - kept
+        self.unserved += kept
+        if kept:
+            self._unserved.append((arrival[8], arrival[6], kept, arrival[7]))
+
+    def go_on(self, since_ns: int) -> None:
+        """The machine has stood still since then: what was to leave leaves so much later, what has come is received."""
+        now = self._events.now
+        if self._idle_ns > since_ns:
+            self._idle_ns += now - since_ns
+        self._events.at(now, self._serve)
+
+    def _serve(self, _: object) -> None:
+        unserved, self._unserved = self._unserved, []
+        self.unserved = 0
+        for frame, first, count, flags in unserved:
+            for index in range(first, first + count):
+                self._frame(frame, index, flags)
+        woken = self._stack.woken
+        while woken:
+            woken.pop(0)()
 
     def _is_easy(self, frame: Raw) -> bool:
         """Whether the fragments of this datagram need nothing but the ring's own buffers, up to the next refill."""

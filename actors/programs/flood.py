@@ -45,6 +45,10 @@ class Flood:
                 if count <= 0:
                     return
             yield system.sleep_until(due)
+            late = system.now_ns - due
+            if late:
+                self.start_ns += late
+                continue
             to = self.to[trains % len(self.to)]
             if incomplete:
                 system.send_first_fragments(to, self.port, self.payload, count, gap)

@@ -40,29 +40,34 @@ class Loaded(NamedTuple):
         return self.system.space
 
 
-def load(programs: Sequence[tuple[str, dict[str, Any]]], host: Host) -> list[Loaded]:
-    """Make each program and let it start at time 0. Raises `SettingsError`."""
+def load(
+    programs: Sequence[tuple[str, dict[str, Any]]], host: Host, base: int = 0, before: Sequence[Loaded] = ()
+) -> list[Loaded]:
+    """Make each program and let it start now. Raises `SettingsError`.
+
+    `base`: where the swap space begins; `before`: the same programs before a crash, whose progress is counted on.
+    """
     kinds: dict[str, int] = {}
-    base = 0
     loaded = []
     for index, (kind, settings) in enumerate(programs):
         number = kinds[kind] = kinds.get(kind, -1) + 1
         program = _program(index, kind, settings)
         space = AddressSpace(f"{kind} {number}", base, _pages(index, kind, program))
         base += space.pages
-        loaded.append(_start(host, index, kind, program, space))
+        progress = before[index].task.progress if before else Progress(host.events, host.stall_after_ns)
+        loaded.append(_start(host, index, kind, program, space, progress))
     return loaded
 
 
-def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace) -> Loaded:
-    progress = Progress(host.events, host.stall_after_ns)
+def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace, progress: Progress) -> Loaded:
+    progress.work()
     system = System(host, space.name, space, progress)
     run = getattr(program, "run", None)
     steps: Any = run(system) if callable(run) else None
     if not hasattr(steps, "send"):
         raise SettingsError(f"{kind} has no generator run", "write run(self, system) that yields requests", index)
     task = Task(f"{space.name} on {host.name}", space.name, steps, progress)
-    host.events.at(0, task.start)
+    host.events.at(host.events.now, task.start)
     return Loaded(index, kind, program, system, task)
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from actors.disk import Disk
 from actors.events import Events
 from actors.memory.anonymous import READING, SWAPPED, AddressSpace
 from actors.memory.faults import Faults
@@ -55,17 +56,22 @@ class Touch:
 class Sleep:
     """Nothing until `until_ns`; to compute is to sleep without being idle."""
 
-    __slots__ = ("_events", "_until_ns", "idle")
+    __slots__ = ("_events", "_stood_ns", "_until_ns", "idle")
 
     def __init__(self, events: Events, until_ns: int, *, idle: bool) -> None:
         self._events = events
         self._until_ns = until_ns
+        self._stood_ns = events.stood_ns
         self.idle = idle
 
     def begin(self, task: Task) -> Any:
-        """Over once the time has come."""
-        if self._events.now < self._until_ns:
-            self._events.at(self._until_ns, task.wake)
+        """Over once the time has come; time in which the machine stood still has computed nothing."""
+        events = self._events
+        if events.stood_ns != self._stood_ns and not self.idle:
+            self._until_ns += events.stood_ns - self._stood_ns
+            self._stood_ns = events.stood_ns
+        if events.now < self._until_ns:
+            events.at(self._until_ns, task.wake)
             return BLOCKED
         task.progress.add(0)
         return None
@@ -114,6 +120,7 @@ class Host(NamedTuple):
     stack: Stack
     nic: Nic
     buffers: Buffers
+    disk: Disk
 
 
 class System:
@@ -135,6 +142,8 @@ class System:
         self._stack = host.stack
         self._nic = host.nic
         self._buffers = host.buffers
+        self.disk = host.disk
+        """What survives a crash."""
         self._receive = Receive(self.queues, host.stack)
 
     @property

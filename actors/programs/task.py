@@ -4,6 +4,7 @@ The request a task is blocked in *is* what it waits for, so the wait-for graph c
 """
 
 from collections.abc import Generator
+from contextlib import suppress
 from traceback import walk_tb
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -59,7 +60,18 @@ class ProgramError(Exception):
 class Progress:
     """What a task counts, in slots of `stall_after`: a stall cannot hide between two slots."""
 
-    __slots__ = ("_edge_ns", "_events", "_slot_count", "busy", "count", "last_ns", "slots", "stall_after_ns", "stalls")
+    __slots__ = (
+        "_edge_ns",
+        "_events",
+        "_slot_count",
+        "busy",
+        "count",
+        "last_ns",
+        "slots",
+        "stall_after_ns",
+        "stalls",
+        "unended",
+    )
 
     def __init__(self, events: Events, stall_after_ns: int) -> None:
         self.stall_after_ns = stall_after_ns
@@ -68,6 +80,8 @@ class Progress:
         """The last progress, or when the task stopped being idle."""
         self.busy = True
         self.stalls: list[tuple[int, int]] = []
+        self.unended: list[tuple[int, int]] = []
+        """Stalls that lasted until the machine went down: nobody got over them."""
         self.slots: list[int] = []
         """How much progress each past slot of `stall_after` saw."""
         self._events = events
@@ -90,6 +104,13 @@ class Progress:
     def rest(self) -> None:
         """The task has nothing to do."""
         self._close(self._events.now)
+        self.busy = False
+
+    def go_down(self) -> None:
+        """The machine is down: the task neither gets on nor stalls."""
+        now = self._events.now
+        if self.open_stall(now) is not None:
+            self.unended.append((self.last_ns, now))
         self.busy = False
 
     def work(self) -> None:
@@ -116,7 +137,7 @@ class Progress:
 class Task:
     """A program running on a machine."""
 
-    __slots__ = ("_send", "_throw", "_where", "finished", "name", "progress", "request")
+    __slots__ = ("_close", "_send", "_throw", "_where", "finished", "name", "progress", "request")
 
     def __init__(self, where: str, name: str, program: Program, progress: Progress) -> None:
         self.name = name
@@ -126,10 +147,18 @@ class Task:
         self._where = where
         self._send = program.send
         self._throw = program.throw
+        self._close = program.close
 
     def start(self, _: object = None) -> None:
         """Let the program run until it blocks for the first time."""
         self._run(None)
+
+    def kill(self) -> None:
+        """The machine is down; what the program would still like to say to that is of no interest."""
+        self.request = None
+        with suppress(Exception):
+            self._close()
+        self.progress.go_down()
 
     def wake(self, _: object = None) -> None:
         """What the task waits for may have come."""

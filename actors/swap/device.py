@@ -101,6 +101,10 @@ class SwapDevice:
         self._armed = [False] * len(self._timers)
         """Whether an event is under way that will look at them."""
 
+    def number_from(self, xid: int) -> None:
+        """Let requests be numbered from here on: another boot begins elsewhere (net/sunrpc/xprt.c: anywhere at random)."""
+        self._xid = xid
+
     def can_page_out(self) -> bool:
         """Whether a slot is free, and throttle_vm_writeout lets reclaimers go on."""
         return len(self.under_way) < self.in_flight and not self.backlog and self.writeback <= self._writeback_max

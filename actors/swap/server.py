@@ -46,7 +46,8 @@ class SwapServer:
     """`disk_latency` in ns, `disk_bandwidth` in bytes per second, `queue` in requests; its progress is replies.
 
     Requests go through the disk in order; its latency is shared by those that wait together. More than `queue` requests
-    at a time are dropped, as at any full socket: the client asks again.
+    at a time are dropped, as at any full socket: the client asks again. What has been written survives a crash; the queue
+    and the cache of replies do not.
     """
 
     disk_latency: int = 200_000
@@ -64,16 +65,28 @@ class SwapServer:
 class _Disk:
     """The disk, its queue, and the thread that the verdict looks at."""
 
-    __slots__ = ("_disk_free_ns", "_done", "_page_ns", "_pending", "_settings", "_stores", "_system", "_task")
+    __slots__ = (
+        "_disk_free_ns",
+        "_done",
+        "_last_ns",
+        "_page_ns",
+        "_pending",
+        "_settings",
+        "_stores",
+        "_system",
+        "_task",
+    )
 
     def __init__(self, settings: SwapServer, system: System) -> None:
         self._settings = settings
         self._system = system
-        self._stores: dict[int, Store] = {}
+        self._stores: dict[int, Store] = system.disk.of(system.name)
         self._pending: set[tuple[int, int]] = set()
         self._done: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._page_ns = PAGE * seconds(1) // settings.disk_bandwidth
         self._disk_free_ns = 0
+        self._last_ns = 0
+        """When the disk will be done with all it has been asked for."""
         self._task: Task | None = None
 
     @property
@@ -108,7 +121,10 @@ class _Disk:
         self._pending.add(key)
         now = self._system.now_ns
         self._disk_free_ns = max(self._disk_free_ns, now) + self._page_ns
-        self._system.call_at(self._disk_free_ns + self._settings.disk_latency, self._disk_done, (datagram, said, write))
+        slow_ns = self._system.disk.slow_ns
+        latency_ns = self._settings.disk_latency if slow_ns is None else slow_ns
+        self._last_ns = max(self._last_ns, self._disk_free_ns + latency_ns)
+        self._system.call_at(self._last_ns, self._disk_done, (datagram, said, write))
 
     def _disk_done(self, job: tuple[Datagram, Message, bool]) -> None:
         datagram, said, write = job

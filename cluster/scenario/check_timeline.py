@@ -1,8 +1,8 @@
 """Checks on the timeline: faults in the order of time, each one fault, about machines that exist."""
 
-from cluster.scenario.models import FAULTS, FAULTS_LATER, Network
+from cluster.scenario.models import FAULTS, Network
 from cluster.scenario.source import Place, Tree
-from cluster.scenario.written import Written, items_in, mapping_in, time_in
+from cluster.scenario.written import Written, items_in, mapping_in, text_in, time_in
 from protocol.units import parse_time
 
 
@@ -30,7 +30,7 @@ def _time(written: Written, place: Place, fault: Tree, latest: int) -> int:
 
 def _fault(written: Written, place: Place, fault: Tree) -> None:
     """An item has one fault; words that are none are reported by the models."""
-    faults = [key for key in fault if key in FAULTS or key in FAULTS_LATER]
+    faults = [key for key in fault if key in FAULTS]
     if len(faults) > 1:
         written.report(place, f"{' and '.join(faults)} in one item", "begin an item with - for each fault")
     elif not faults and set(fault) <= {"at", "for"}:
@@ -38,10 +38,29 @@ def _fault(written: Written, place: Place, fault: Tree) -> None:
     for name in faults:
         if name == "partition":
             _partition(written, (*place, name), fault[name])
-        elif name in FAULTS:
+        elif name in ("crash", "pause"):
+            _machine(written, (*place, name), fault[name])
+        elif name == "slow-disk":
+            _slow_disk(written, (*place, name), fault[name])
+        else:
             written.pair((*place, name), fault[name])
     if "slow" in fault:
         _slow(written, (*place, "slow"), mapping_in(fault, "slow"))
+
+
+def _machine(written: Written, place: Place, name: object) -> bool:
+    """Whether there is such a machine; what is no text is reported by the models."""
+    return isinstance(name, str) and written.known(place, name)
+
+
+def _slow_disk(written: Written, place: Place, value: object) -> None:
+    """The machine is one that has a disk: a swap server."""
+    name = text_in(value, "machine")
+    if name is None or not _machine(written, (*place, "machine"), name):
+        return
+    programs = [program for _, program, _ in written.programs_of(written.cast.written_of(name))]
+    if "swap-server" not in programs:
+        written.report((*place, "machine"), f"{name} has no disk", "name a machine with a swap-server")
 
 
 def _partition(written: Written, place: Place, value: object) -> None:

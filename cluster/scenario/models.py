@@ -15,11 +15,6 @@ from protocol import units
 from protocol.units import UnitError
 
 # Known keys whose mechanism does not exist yet, and what to write meanwhile.
-FAULTS_LATER = {
-    "crash": "use partition to take a machine away",
-    "pause": "use hold to keep its packets back",
-    "slow-disk": "set disk_latency in the server's swap-server program",
-}
 KEYS_LATER = {"servers": "use server with one machine"}
 
 
@@ -128,6 +123,7 @@ class Link(Words):
     loss: words.Share | None = None
     duplicate: words.Share | None = None
     reorder: words.Share | None = None
+    corrupt: words.Share | None = None
 
 
 class Network(EmptyAllowed):
@@ -141,6 +137,7 @@ class Network(EmptyAllowed):
     loss: words.Share = usually("0%")
     duplicate: words.Share = usually("0%")
     reorder: words.Share = usually("0%")
+    corrupt: words.Share = usually("0%")
     framing: words.Framing = "ethernet"
     port: Annotated[SwitchPort | None, OrWord("none")] = usually("none")
     links: list[Link] = Field(default=[])
@@ -278,9 +275,16 @@ class Slow(Pair):
 
 
 class Chance(Pair):
-    """Packets are lost, doubled or reordered, this share of them."""
+    """Packets are lost, doubled, reordered or damaged, this share of them."""
 
     rate: words.Share = Field(examples=["1%"])
+
+
+class SlowDisk(Words):
+    """The disk of a swap server gets slower, or faster."""
+
+    machine: str = Field(examples=["C"])
+    latency: words.Time = Field(examples=["50ms"])
 
 
 class Fault(Words):
@@ -295,6 +299,10 @@ class Fault(Words):
     lossy: Chance | None = None
     duplicate: Chance | None = None
     reorder: Chance | None = None
+    corrupt: Chance | None = None
+    crash: str | None = Field(default=None, examples=["C"])
+    pause: str | None = Field(default=None, examples=["C"])
+    slow_disk: SlowDisk | None = Field(default=None, alias="slow-disk")
 
 
 class ScenarioWords(Words):
@@ -319,4 +327,4 @@ def key_of(model: type[BaseModel], name: str) -> str:
 
 
 PROGRAMS: tuple[str, ...] = tuple(key_of(Program, name) for name in Program.model_fields)
-FAULTS: tuple[str, ...] = tuple(name for name in Fault.model_fields if name not in ("at", "for_"))
+FAULTS: tuple[str, ...] = tuple(key_of(Fault, name) for name in Fault.model_fields if name not in ("at", "for_"))

@@ -22,8 +22,10 @@ from cluster.scenario.models import (
     Reserve,
     ScenarioWords,
     Slow,
+    SlowDisk,
     Swap,
     Words,
+    key_of,
 )
 from protocol import units
 
@@ -39,6 +41,7 @@ _UNITS = {
     "loss": "loss_ppm",
     "duplicate": "duplicate_ppm",
     "reorder": "reorder_ppm",
+    "corrupt": "corrupt_ppm",
     "timeout": "timeout_ns",
 }
 
@@ -169,14 +172,23 @@ def _sockets_from(machine: Machine, port: int) -> int:
 
 
 def _fault(fault: Fault, cast: Cast) -> Plain:
-    verb = next(name for name in Fault.model_fields if name not in ("at", "for_") and getattr(fault, name) is not None)
-    written = getattr(fault, verb)
+    name = next(name for name in Fault.model_fields if name not in ("at", "for_") and getattr(fault, name) is not None)
     return {
         "at_ns": fault.at,
         "end_ns": None if fault.for_ is None else fault.at + fault.for_,
-        "verb": verb,
-        "args": {"groups": _groups(written, cast)} if verb == "partition" else _pair(written, cast),
+        "verb": key_of(Fault, name),
+        "args": _fault_args(getattr(fault, name), cast),
     }
+
+
+def _fault_args(written: Any, cast: Cast) -> Plain:
+    if isinstance(written, list):
+        return {"groups": _groups(written, cast)}
+    if isinstance(written, str):
+        return {"machines": cast.indexes(written)}
+    if isinstance(written, SlowDisk):
+        return {"machines": cast.indexes(written.machine), "latency_ns": written.latency}
+    return _pair(written, cast)
 
 
 def _groups(written: list[str] | list[list[str]], cast: Cast) -> list[list[int]]:

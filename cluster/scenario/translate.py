@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cluster.scenario.models import FAULTS_LATER, KEYS_LATER, ScenarioWords, key_of
+from cluster.scenario.models import KEYS_LATER, ScenarioWords, key_of
 from cluster.scenario.source import Document, Place, Step, show
 from cluster.scenario.words import nearest
 from cluster.scenario.words import show as show_value
@@ -51,9 +51,8 @@ def _report_missing(document: Document, place: Place) -> None:
 
 def _report_unknown(document: Document, place: Place) -> None:
     key = str(place[-1])
-    later = KEYS_LATER | FAULTS_LATER
-    if key in later:
-        document.report(place, f'"{key}" is not built yet', later[key], key=True)
+    if key in KEYS_LATER:
+        document.report(place, f'"{key}" is not built yet', KEYS_LATER[key], key=True)
         return
     known = _keys(_model_at(place[:-1]))
     where = f" in {show(place[:-1])}" if place[:-1] else ""

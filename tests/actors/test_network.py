@@ -103,7 +103,7 @@ def run(
                 net.end(begun.pop(place), start)
         for place, fault in enumerate(faults):
             if fault.at_ns == start:
-                begun[place] = net.begin(fault.verb, fault.args)
+                begun[place] = net.begin(fault.verb, fault.args, start)
         for destination, batch in net.deliver(end).items():
             for at_ns, source, number, copy, count, gap, _, flags, _ in arrivals(batch):
                 assert start <= at_ns, "an arrival in the past"

@@ -308,7 +308,16 @@ class TestFaults:
             busy.run_for(milliseconds(100))
         assert dropped(busy, "link-loss") == {"A>C": lossy["sent"] - after["sent"]}
 
-    @pytest.mark.parametrize("end", ["heal", "mend", "release"])
+    def test_damaged_frames_arrive_and_are_dropped_by_the_receiver(self, busy: Cluster) -> None:
+        """Its checksum finds out; the memory is free at once."""
+        before = busy["A"]
+        with busy.corrupt("B", "A", rate_ppm=1_000_000):
+            busy.run_for(milliseconds(500))
+            link = busy.links()["B>A"]
+        assert busy["A"].dropped["corrupt"] - before.dropped["corrupt"] == link["delivered"] > 0
+        assert busy["A"].socket_frames == before.socket_frames
+
+    @pytest.mark.parametrize("end", ["heal", "mend", "release", "restart", "resume"])
     def test_a_fault_is_ended_by_any_of_its_words_and_a_second_time_does_nothing(self, busy: Cluster, end: str) -> None:
         """Whoever ends it twice meant to be sure."""
         cut = busy.cut("C", "A")
@@ -384,6 +393,10 @@ MISUSE: dict[str, tuple[Misuse, str]] = {
     "a slow that is as fast": (lambda one: one.slow("A", "C"), "changes nothing"),
     "more than everything": (lambda one: one.lossy("A", "C", rate_ppm=1_000_001), "from 0 to 1000000"),
     "less than nothing": (lambda one: one.duplicate("A", "C", rate_ppm=-1), "from 0 to 1000000"),
+    "a crash of nobody": (lambda one: one.crash("D"), "no machine 'D'"),
+    "a slow disk where there is none": (lambda one: one.slow_disk("A", latency=1), "A has no disk"),
+    "a disk that knows beforehand": (lambda one: one.slow_disk("C", latency=-1), "0 or more"),
+    "damaged more than once": (lambda one: one.corrupt("A", "C", rate_ppm=2_000_000), "from 0 to 1000000"),
     "reordered from nowhere": (lambda one: one.reorder("D", "C", rate_ppm=1), "no machine 'D'"),
 }
 

@@ -108,7 +108,6 @@ ONE_MISTAKE = {
         "    swap:", "    nic: {refill: ▸virtio}\n    swap:", "not built yet", "e1000 or tg3"
     ),
     "several servers, not built": Broken("server: C,", "server: C, ▸servers: [C],", "not built yet", "use server"),
-    "a fault not built": Broken("partition: [C], for", "▸crash: C, for", '"crash" is not built yet', "use partition"),
     "an unknown preset": Broken("stop:", "safeguards: ▸resreve\nstop:", 'no safeguard "resreve"', '"reserve"'),
     "a preset not built": Broken("stop:", "safeguards: ▸merged\nstop:", "not built yet", "none or reserve"),
     "a switch for a preset": Broken("stop:", "safeguards: ▸slab-rule\nstop:", "not a preset", "[slab-rule]"),
@@ -198,6 +197,18 @@ ONE_MISTAKE = {
     ),
     "a slow that is fast": Broken(
         "partition: [C]", "slow: {from: A, to: C, latency: ▸10us}", "below the smallest latency", "at least 100us"
+    ),
+    "a crash of nobody": Broken("partition: [C]", "crash: ▸D", 'no machine "D"', "known are"),
+    "a crash of a list": Broken("partition: [C]", "crash: ▸[C]", "must be a text", "write a word"),
+    "a pause of nobody": Broken("partition: [C]", "pause: ▸c", 'no machine "c"', "C"),
+    "a slow disk of nobody": Broken(
+        "partition: [C]", "slow-disk: {machine: ▸D, latency: 50ms}", 'no machine "D"', "known are"
+    ),
+    "a slow disk of whom has none": Broken(
+        "partition: [C]", "slow-disk: {machine: ▸B, latency: 50ms}", "B has no disk", "with a swap-server"
+    ),
+    "a slow disk without a latency": Broken(
+        "partition: [C]", "▸slow-disk: {machine: C}", '"latency" is missing', "latency: 50ms"
     ),
     "a slow that does nothing": Broken("partition: [C]", "slow: ▸{from: A, to: C}", "changes nothing", "add latency"),
     # expectations
@@ -538,6 +549,7 @@ class TestResolved:
             "loss_ppm": 0,
             "duplicate_ppm": 0,
             "reorder_ppm": 0,
+            "corrupt_ppm": 0,
             "framing": "ethernet",
             "port": None,
             "links": [],
@@ -612,6 +624,14 @@ class TestResolved:
             ("lossy: {from: A, to: C, rate: 50%}", "lossy", {"from": [0], "to": [2], "rate_ppm": 500_000}),
             ("duplicate: {from: A, to: C, rate: 1%}", "duplicate", {"from": [0], "to": [2], "rate_ppm": 10_000}),
             ("reorder: {from: A, to: C, rate: 0.1%}", "reorder", {"from": [0], "to": [2], "rate_ppm": 1000}),
+            ("corrupt: {from: A, to: C, rate: 0.1%}", "corrupt", {"from": [0], "to": [2], "rate_ppm": 1000}),
+            ("crash: C", "crash", {"machines": [2]}),
+            ("pause: B", "pause", {"machines": [1]}),
+            (
+                "slow-disk: {machine: C, latency: 50ms}",
+                "slow-disk",
+                {"machines": [2], "latency_ns": ms(50)},
+            ),
         ],
     )
     def test_faults_name_machines_by_index(self, fault: str, verb: str, args: dict[str, object]) -> None:

@@ -34,6 +34,7 @@ def program(
     *,
     stalled_since_ns: int | None = None,
     stalls: Sequence[Stall] = (),
+    unended: Sequence[Stall] = (),
     slots: Sequence[int] = (),
     last_ns: int = NOW_NS,
     progress: int = 1000,
@@ -48,6 +49,7 @@ def program(
         "progress": progress,
         "last_ns": last_ns if stalled_since_ns is None else stalled_since_ns,
         "stalls": [list(stall) for stall in stalls],
+        "unended": [list(stall) for stall in unended],
         "stalled_since_ns": stalled_since_ns,
         "slots": list(slots),
     }
@@ -81,6 +83,8 @@ def machine(
     waiting: list[dict[str, Any]] | None = None,
     dropped: dict[str, int] | None = None,
     tx_no_memory: int = 0,
+    down: bool = False,
+    paused: bool = False,
 ) -> dict[str, Any]:
     """A machine; each program that stands still waits for a page unless `waiting` says otherwise."""
     if waiting is None:
@@ -88,6 +92,8 @@ def machine(
         waiting = waits(*(f"{name}/{task} > {name}/free page" for task in still), f"{name}/free page")
     return {
         "name": name,
+        "down": down,
+        "paused": paused,
         "programs": list(programs),
         "timers": list(timers),
         "last_reply_ns": last_reply_ns,
@@ -459,6 +465,21 @@ def test_who_got_on_after_the_first_of_two_heals_has_recovered() -> None:
     for end_ns in (None, NOW_NS - seconds(1)):
         faults = [(BEGUN_NS, HEALED_NS), (AFTER_NS + seconds(5), end_ns)]
         assert judged(program(stalls=[stall]), faults=faults).verdict == Verdict.RECOVERED
+
+
+@pytest.mark.parametrize("how", ["down", "paused"])
+def test_of_a_machine_that_is_down_or_paused_nothing_can_be_said(how: str) -> None:
+    """It is neither healthy nor wedged, whatever its programs were when it stopped."""
+    for one in (program(), stalled(), program(finished=True)):
+        assert judged(one, **{how: True}).verdict == Verdict.UNDECIDED
+
+
+def test_nobody_has_recovered_from_a_stall_that_a_crash_has_ended() -> None:
+    """It was a stall all the same, and is told."""
+    told = judged(program(unended=[(STALLED_NS, AFTER_NS)], stalls=[(seconds(11), seconds(13))]))
+    assert told.verdict == Verdict.HEALTHY
+    assert told.recovered_after_ns is None
+    assert (told.stalled_at_ns, told.stalled_ns) == (STALLED_NS, AFTER_NS - STALLED_NS)
 
 
 def test_who_is_wedged_has_not_recovered() -> None:

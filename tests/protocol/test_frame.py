@@ -10,18 +10,23 @@ from hypothesis import strategies as st
 from protocol.errors import RemoteProtocolError
 from protocol.frame import (
     CORRUPT,
+    CRASH,
     FRAGMENT,
+    OWN_DISK,
     PAGE_OUT,
     PORT_MAX,
     SMALL_MAX,
     TIME_MAX,
     UDP,
     VERSION,
+    Control,
     Frame,
     arrivals,
     cut,
     encode,
     encode_arrival,
+    encode_control,
+    split,
 )
 
 PLAIN = Frame(VERSION, 5_000, 1, 7, 0, 1538, 1538, UDP, 9000, 8, 12_304, (0, 1472, 0, 64, 64, ()))
@@ -358,3 +363,76 @@ def test_a_damaged_stream_is_an_error_or_other_frames(data: st.DataObject, junk:
     end = data.draw(st.integers(start, min(len(good), start + 8)))
     assume(good[start:end] != junk)
     check_anything(good[:start] + junk + good[end:])
+
+
+# -- controls and trains ---------------------------------------------------------------------------------------------
+
+controls = st.builds(Control, times, st.integers(CRASH, OWN_DISK), times)
+
+
+def decoded(data: bytes) -> tuple[list[Any], list[Control]]:
+    """Arrivals and controls of a batch."""
+    told: list[Control] = []
+    return list(arrivals(data, told)), told
+
+
+@given(st.lists(st.tuples(controls, st.lists(frames, max_size=2)), max_size=4))
+def test_controls_stand_among_arrivals_and_come_back_in_their_order(batch: list[tuple[Control, list[Frame]]]) -> None:
+    """What is done to a machine travels in the stream that everything else travels in."""
+    data = b"".join(encode_control(*control) + b"".join(map(inbound, sent)) for control, sent in batch)
+    got, told = decoded(data)
+    assert told == [control for control, _ in batch]
+    assert [Frame(*one[-1]) for one in got] == [frame for _, sent in batch for frame in sent]
+
+
+def test_a_control_is_refused_where_none_is_expected() -> None:
+    """From a machine nothing but frames comes, and a batch of arrivals alone has none."""
+    data = encode_control(7, CRASH)
+    assert refusal(cut, data).offset == 0
+    assert refusal(arrivals, inbound(PLAIN) + data).offset == len(inbound(PLAIN))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        (7, 0, 0),
+        (7, OWN_DISK + 1, 0),
+        (-1, CRASH, 0),
+        (7, CRASH, -1),
+        (TIME_MAX + 1, CRASH, 0),
+        (7, CRASH, TIME_MAX + 1),
+        (7, True, 0),
+        (7.0, CRASH, 0),
+        (7, CRASH),
+        (7, CRASH, 0, 0),
+    ],
+    ids=repr,
+)
+def test_what_is_no_control_is_refused_where_it_begins(item: tuple[object, ...]) -> None:
+    """Unknown verbs, times and values out of range, other types, another length."""
+    good = inbound(PLAIN) + encode_control(7, CRASH)
+    assert refusal(decoded, good + pack(item)).offset == len(good)
+
+
+def test_a_batch_of_controls_cut_off_anywhere_names_the_one_that_is_not_whole() -> None:
+    """As for frames."""
+    one = encode_control(300, CRASH, 70_000)
+    for length in range(1, 2 * len(one)):
+        if length != len(one):
+            assert refusal(decoded, (one + one)[:length]).offset == (0 if length < len(one) else len(one))
+
+
+@given(frames, times, st.integers(0, 1 << 63))
+def test_a_split_train_is_the_train(frame: Frame, at_ns: int, limit_ns: int) -> None:
+    """Frame by frame: those before the limit, and at least one, then the rest with its own first time and number."""
+    whole = (at_ns, frame.source, frame.number, 0, frame.count, frame.gap_ns, 0, 0, tuple(frame))
+    before, rest = split(whole, limit_ns)
+    assert 1 <= before <= frame.count
+    assert before == 1 or at_ns + (before - 1) * frame.gap_ns < limit_ns
+    if rest is None:
+        assert before == frame.count
+        return
+    assert rest[0] == at_ns + before * frame.gap_ns
+    assert rest[0] >= limit_ns
+    assert (rest[2], rest[4], rest[6]) == (frame.number + before, frame.count - before, before)
+    assert rest[8] == whole[8]

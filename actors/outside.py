@@ -1,0 +1,69 @@
+"""Faults of machines: crash, pause, slow disk. What they come to is told to the machine itself, in its inbound stream.
+
+Faults of one kind overlap by rule: a machine is up again when the last of its crashes has ended, goes on when the last of
+its pauses has, and of several latencies of its disk the one that began last is in force.
+"""
+
+from typing import Any, Final
+
+from protocol.frame import CRASH, OWN_DISK, PAUSE, RESTART, RESUME, SLOW_DISK, encode_control
+
+VERBS: Final = ("crash", "pause", "slow-disk")
+
+
+class Outside:
+    """What is being done to each machine, by its index, and what it has still to be told."""
+
+    __slots__ = ("_down", "_paused", "_slow", "pending")
+
+    def __init__(self) -> None:
+        self.pending: dict[int, list[bytes]] = {}
+        """Controls for the next batch to a machine."""
+        self._down: dict[int, int] = {}
+        self._paused: dict[int, int] = {}
+        self._slow: dict[int, list[int]] = {}
+
+    def is_down(self, machine: int) -> bool:
+        """Whether a crash of this machine lasts."""
+        return machine in self._down
+
+    def is_paused(self, machine: int) -> bool:
+        """Whether a pause of this machine lasts."""
+        return machine in self._paused
+
+    def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> None:
+        """A fault of `args["machines"]` begins; a slow disk takes `args["latency_ns"]`."""
+        for machine in args["machines"]:
+            if verb == "slow-disk":
+                self._slow.setdefault(machine, []).append(args["latency_ns"])
+                self._tell(machine, now_ns, SLOW_DISK, args["latency_ns"])
+            elif _begins(self._down if verb == "crash" else self._paused, machine):
+                self._tell(machine, now_ns, CRASH if verb == "crash" else PAUSE)
+
+    def end(self, verb: str, args: dict[str, Any], now_ns: int) -> None:
+        """That fault ends."""
+        for machine in args["machines"]:
+            if verb == "slow-disk":
+                slow = self._slow[machine]
+                slow.remove(args["latency_ns"])
+                self._tell(machine, now_ns, SLOW_DISK if slow else OWN_DISK, slow[-1] if slow else 0)
+            elif _ends(self._down if verb == "crash" else self._paused, machine):
+                self._tell(machine, now_ns, RESTART if verb == "crash" else RESUME)
+
+    def _tell(self, machine: int, now_ns: int, what: int, value: int = 0) -> None:
+        self.pending.setdefault(machine, []).append(encode_control(now_ns, what, value))
+
+
+def _begins(lasting: dict[int, int], machine: int) -> bool:
+    """Whether this is the first of the faults that last."""
+    lasting[machine] = lasting.get(machine, 0) + 1
+    return lasting[machine] == 1
+
+
+def _ends(lasting: dict[int, int], machine: int) -> bool:
+    """Whether that was the last of them."""
+    lasting[machine] -= 1
+    if lasting[machine]:
+        return False
+    del lasting[machine]
+    return True
