@@ -27,6 +27,9 @@ class Kernel:
     """A real-time task may take half of min; before, a quarter (rt_task in __alloc_pages)."""
     memalloc_in_softirq: bool
     """PF_MEMALLOC counts in softirq too, where it is set only for flagged packets (mm/page_alloc.c, net/core/dev.c)."""
+    memalloc_sockets: bool
+    """Reception for the swap may use what lies below the watermarks, and nothing is set aside for it (net/core/sock.c,
+    net/core/skbuff.c); before, with Zijlstra's series, a pool is added under every watermark and its use is charged."""
     swap_cluster_max: int
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
     reclaim_wait_ns: int
@@ -46,11 +49,9 @@ class Kernel:
     rx_truesize: int
     """What a socket is charged for a received frame: the aligned buffer and the head, not the shared info."""
     rx_refill_batch: int
-    """Descriptors are refilled so many at a time (E1000_RX_BUFFER_WRITE)."""
-    copybreak: int
-    """Frames shorter than this are copied into a small buffer (drivers/net/e1000, tg3)."""
+    """So many empty descriptors are refilled together (E1000_RX_BUFFER_WRITE); today all, at the end of each poll."""
     copy_data: int
-    """The slab object of such a copy: up to 255 bytes, 18 of padding and 312 of shared info do not fit into 512."""
+    """The slab object of a short frame's copy: up to 255 bytes, padding and the shared info do not fit into 512."""
     copy_truesize: int
     tx_header: int
     """The slab object of a transmitted segment's headers; its data is sent from the page itself."""
@@ -68,8 +69,12 @@ class Kernel:
     fragment_low: int
     """Reassembly limits in truesize (net/ipv4/ip_fragment.c)."""
     fragment_timeout_ns: int
+    refuses_fragments: bool
+    """Above the high limit every fragment is refused; before, old datagrams are evicted (net/ipv4/inet_fragment.c)."""
     rmem_default: int
     """A socket's receive buffer: 256 * (sk_buff + 256) (net/core/sock.c)."""
+    limits_udp: bool
+    """All UDP sockets together have a limit, udp_mem, and each takes at least one datagram (net/ipv4/udp.c)."""
     watchdog_ns: int
     """The e1000 watchdog forces a receive interrupt this often (drivers/net/e1000/e1000_main.c)."""
     kmalloc_orders: tuple[int, ...]
@@ -86,6 +91,10 @@ class Kernel:
         distance = max(min_pages // 4, zone_pages * self.watermark_scale // 10_000)
         return min_pages + distance, min_pages + 2 * distance
 
+    def udp_mem_max(self, buffer_pages: int) -> int:
+        """udp_mem[2], in pages, of a machine with so many pages above its high mark: 18.75 % (net/ipv4/udp.c)."""
+        return buffer_pages // 8 // 4 * 3 * 2
+
 
 LINUX_2_6_22: Final = Kernel(
     name="linux-2.6.22",
@@ -95,6 +104,7 @@ LINUX_2_6_22: Final = Kernel(
     oom_victim_half=False,
     realtime_half=False,
     memalloc_in_softirq=False,
+    memalloc_sockets=False,
     swap_cluster_max=32,
     reclaim_wait_ns=milliseconds(100),
     def_priority=12,
@@ -105,7 +115,6 @@ LINUX_2_6_22: Final = Kernel(
     rx_data=2048,
     rx_truesize=1600 + 232,
     rx_refill_batch=16,
-    copybreak=256,
     copy_data=1024,
     copy_truesize=256 + 232,
     tx_header=512,
@@ -117,7 +126,9 @@ LINUX_2_6_22: Final = Kernel(
     fragment_high=256 * 1024,
     fragment_low=192 * 1024,
     fragment_timeout_ns=seconds(30),
+    refuses_fragments=False,
     rmem_default=256 * (232 + 256),
+    limits_udp=False,
     watchdog_ns=seconds(2),
     kmalloc_orders=(0,) * 10 + (1,),
 )
@@ -130,6 +141,7 @@ LINUX_6_11: Final = Kernel(
     oom_victim_half=True,
     realtime_half=True,
     memalloc_in_softirq=True,
+    memalloc_sockets=True,
     swap_cluster_max=32,
     reclaim_wait_ns=milliseconds(100),
     def_priority=12,
@@ -139,8 +151,7 @@ LINUX_6_11: Final = Kernel(
     skb_head_charge=256,
     rx_data=2048,
     rx_truesize=2048 + 256,
-    rx_refill_batch=16,
-    copybreak=256,
+    rx_refill_batch=1,
     copy_data=1024,
     copy_truesize=1024 + 256,
     tx_header=512,
@@ -152,7 +163,9 @@ LINUX_6_11: Final = Kernel(
     fragment_high=4 * 1024 * 1024,
     fragment_low=3 * 1024 * 1024,
     fragment_timeout_ns=seconds(30),
+    refuses_fragments=True,
     rmem_default=212_992,
+    limits_udp=True,
     watchdog_ns=seconds(2),
     kmalloc_orders=(0,) * 10 + (1,),
 )

@@ -15,11 +15,14 @@ from actors.kernels import KERNELS
 from actors.memory.anonymous import AddressSpace
 from actors.memory.faults import Faults
 from actors.memory.reclaim import Reclaim
-from actors.memory.reserve import Node, find, machine_tree, receive_charge
+from actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
 from actors.memory.zone import Zone
 from actors.net.buffers import Buffers
+from actors.net.drivers import DRIVERS
+from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
 from actors.net.stack import Stack
+from actors.net.udp_limits import LimitedStack
 from actors.programs import loader
 from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError
@@ -68,10 +71,11 @@ class Machine:
         self.reserve = self._reserve()
         self.zone = self._zone()
         switches = settings.switches
-        access = find(self.reserve, "SKB data") if self.reserve and "reserve-access" in switches else None
-        self.emergency_data = access
-        self.buffers = Buffers(self.zone, self.kernel, access, guarded="slab-rule" in switches)
-        self.stack = Stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, switches)
+        charged = self.reserve is not None and not self.kernel.memalloc_sockets
+        self.emergency_data = find(self.reserve, "SKB data") if self.reserve and charged else None
+        self.buffers = self._buffers()
+        stack = LimitedStack if self.kernel.limits_udp else Stack
+        self.stack = stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, switches)
         self.nic = Nic(
             self.events,
             self.kernel,
@@ -241,24 +245,43 @@ class Machine:
         settings = self.settings
         if settings.swap is None or "reserve-access" not in settings.switches:
             return None
+        reply_frames = datagram_wire(HEADER + PAGE, settings.framing, settings.mtu)[0]
+        cover = "fragment-cover" in settings.switches
+        if self.kernel.memalloc_sockets:
+            requests = settings.swap.in_flight if "tx-bound" in settings.switches else 0
+            buffers = settings.nic_ring + reply_frames
+            return cover_tree(self.kernel, settings.cpus, cover_fragments=cover, requests=requests, buffers=buffers)
         tree = machine_tree(
             self.kernel,
             settings.cpus,
-            cover_fragments="fragment-cover" in settings.switches,
-            parked=settings.nic_ring if settings.nic_refill == "tg3" else 0,
-            reply_frames=datagram_wire(HEADER + PAGE, settings.framing, settings.mtu)[0],
+            cover_fragments=cover,
+            parked=settings.nic_ring if DRIVERS[settings.nic_refill].keeps_ring else 0,
+            reply_frames=reply_frames,
         )
         if settings.reserve_buffers is not None:
             find(tree, "SKB data").limit = settings.reserve_buffers * receive_charge(self.kernel) + 1
         return tree
 
+    def _buffers(self) -> Buffers:
+        """Receive buffers by this kernel's rules, with access to the reserve if the policy and a swap socket give it."""
+        settings, switches = self.settings, self.settings.switches
+        guarded = "slab-rule" in switches
+        if not self.kernel.memalloc_sockets:
+            return Buffers(self.zone, self.kernel, self.emergency_data, guarded=guarded)
+        access = settings.swap is not None and "reserve-access" in switches
+        return MemallocBuffers(self.zone, self.kernel, access=access, rx_head="rx-head" in switches, guarded=guarded)
+
+    def _min_pages(self, total: int) -> int:
+        """The min watermark: what the user set, or else the kernel's own, or a fifth of memory if the policy says so."""
+        if self.settings.min_free is not None:
+            return self.settings.min_free // PAGE
+        fifth = total // 5 if "min-free-20" in self.settings.switches else 0
+        return max(self.kernel.min_free_kib(total) * 1024 // PAGE, fifth)
+
     def _zone(self) -> Zone:
         settings = self.settings
         total = settings.memory // PAGE
-        if settings.min_free is None:
-            min_pages = self.kernel.min_free_kib(total) * 1024 // PAGE
-        else:
-            min_pages = settings.min_free // PAGE
+        min_pages = self._min_pages(total)
         emergency = 0
         if self.reserve is not None:
             emergency = self.reserve.pages if settings.reserve_pages is None else settings.reserve_pages

@@ -53,8 +53,10 @@ SWITCHES: dict[str, Switch] = {
             "reserve-access",
             "Reception may use a pool of its own, added under every watermark, once ordinary memory is gone; each "
             "buffer taken from it is charged against a limit and carries a mark. Page-ins and retransmissions may use "
-            "the pool as well.",
-            "Zijlstra, 20070806103659.399233000@chello.nl (pool), 20071030160913.811204000@chello.nl (network)",
+            "the pool as well. In linux-6.11 it is no pool but what lies below the watermarks, for the data of a packet, "
+            "and nothing is charged.",
+            "Zijlstra, 20070806103659.399233000@chello.nl (pool), 20071030160913.811204000@chello.nl (network); "
+            "today net/core/skbuff.c",
             built=True,
         ),
         Switch(
@@ -97,6 +99,7 @@ SWITCHES: dict[str, Switch] = {
             "reclaim-throttle",
             "Who enters direct reclaim sleeps while half of the reserve is used.",
             "Gorman, commit 5515061d22f0, mm/vmscan.c",
+            built=True,
         ),
         Switch(
             "recursive-reclaim",
@@ -115,9 +118,15 @@ SWITCHES: dict[str, Switch] = {
             "Kleen, p731we43muw.fsf@bingen.suse.de",
         ),
         Switch(
+            "clean-minimum-10",
+            "The same share, a tenth of memory instead of a fifth.",
+            "Lameter, Pine.LNX.4.64.0708151330180.7326@schroedinger.engr.sgi.com",
+        ),
+        Switch(
             "min-free-20",
             "min_free_kbytes is raised to a fifth of memory.",
             "discussed by Zijlstra, 1187183526.6114.45.camel@twins, and Gorman, 20120207132745.GH5938@suse.de",
+            built=True,
         ),
         Switch(
             "bio-throttle",
@@ -136,8 +145,10 @@ SWITCHES: dict[str, Switch] = {
         ),
         Switch(
             "rx-head",
-            "The head of a received packet may use the reserve like its data; without it packets die in the driver.",
+            "The head of a received packet may use the reserve like its data; without it packets die in the driver. "
+            "In linux-2.6.22, where both are allocated together, reserve-access is enough.",
             "net/core/skbuff.c (Linux 6.1, 6.11)",
+            built=True,
         ),
     )
 }
@@ -149,41 +160,64 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "reserve",
             frozenset(
-                {"reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule", "fragment-cover", "tx-bound"}
-            ),
-            "Receive with a bounded reserve, and drop after demux whatever does not serve the swap.",
-            "Zijlstra, 1187183526.6114.45.camel@twins; series 20071030160401.296770000@chello.nl",
-        ),
-        Preset(
-            "recursive",
-            frozenset({"recursive-reclaim", "atomic-reclaim"}),
-            "No reserve: reclaim clean pages wherever memory runs out.",
-            "Lameter, 20070814142103.204771292@sgi.com",
-        ),
-        Preset(
-            "clean-pages",
-            frozenset({"clean-minimum", "recursive-reclaim"}),
-            "An enforced minimum of clean pages, reclaimed in an emergency.",
-            "Lameter, Pine.LNX.4.64.0708151324121.7326@schroedinger.engr.sgi.com",
-        ),
-        Preset(
-            "throttled-io",
-            frozenset({"bio-throttle", "recursive-reclaim", "exempt-daemons"}),
-            "Bound what is in flight, and let the daemons that serve it pass.",
-            "Phillips, 200709050916.04477.phillips@phunq.net",
-        ),
-        Preset(
-            "merged",
-            frozenset(
                 {
                     "reserve-access",
                     "memalloc-processing",
                     "drop-at-demux",
                     "slab-rule",
-                    "tcp-exemption",
-                    "reclaim-throttle",
+                    "fragment-cover",
+                    "tx-bound",
+                    "rx-head",
                 }
             ),
+            "Receive with a bounded reserve, and drop after demux whatever does not serve the swap.",
+            "Zijlstra, 1187183526.6114.45.camel@twins; series 20071030160401.296770000@chello.nl",
+        ),
+        Preset(
+            "recursive-reclaim",
+            frozenset({"recursive-reclaim"}),
+            "No reserve: where memory runs out inside reclaim, reclaim clean pages.",
+            "Lameter, 20070814142103.204771292@sgi.com",
+        ),
+        Preset(
+            "atomic-reclaim",
+            frozenset({"atomic-reclaim"}),
+            "No reserve: reception reclaims clean pages itself.",
+            "Lameter, 20070814153021.446917377@sgi.com",
+        ),
+        Preset(
+            "clean-minimum",
+            frozenset({"clean-minimum"}),
+            "A fifth of memory stays clean, and is reclaimed in an emergency.",
+            "Lameter, Pine.LNX.4.64.0708151324121.7326@schroedinger.engr.sgi.com",
+        ),
+        Preset(
+            "clean-minimum-10",
+            frozenset({"clean-minimum-10"}),
+            "The same with a tenth.",
+            "Lameter, Pine.LNX.4.64.0708151330180.7326@schroedinger.engr.sgi.com",
+        ),
+        Preset(
+            "min-free-20",
+            frozenset({"min-free-20"}),
+            "A fifth of memory read as free memory: min_free_kbytes is raised to it.",
+            "Zijlstra, 1187183526.6114.45.camel@twins",
+        ),
+        Preset(
+            "bio-throttle",
+            frozenset({"bio-throttle"}),
+            "Bound what is in flight to each device.",
+            "Phillips, 200709171728.26180.phillips@phunq.net",
+        ),
+        Preset(
+            "laundry",
+            frozenset({"laundry"}),
+            "Reclaim clean pages first, and write the dirty ones later.",
+            "Lameter, 20070820215040.937296148@sgi.com",
+        ),
+        Preset(
+            "merged",
+            frozenset({"reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule", "reclaim-throttle"}),
             "What Linux 3.6 took in: no pool of its own, throttled reclaimers instead.",
             "Gorman, 1342075232-29267-1-git-send-email-mgorman@suse.de",
         ),

@@ -203,7 +203,7 @@ def list_(topic: Topic) -> None:
     rows = {
         Topic.SAFEGUARDS: [
             *((name, preset.doc) for name, preset in PRESETS.items()),
-            *((name, switch.doc) for name, switch in SWITCHES.items()),
+            *((name, switch.doc) for name, switch in SWITCHES.items() if name not in PRESETS),
         ],
         Topic.PROGRAMS: [(name, (program.__doc__ or "").split("\n")[0]) for name, program in PROGRAMS.items()],
         Topic.COUNTERS: list(COUNTERS.items()),

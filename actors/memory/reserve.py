@@ -111,6 +111,25 @@ def machine_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, parked: in
     return Node("total", children=[transmit, Node("network RX", children=[routes, data])])
 
 
+def cover_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, requests: int, buffers: int) -> Node:
+    """The pool of a kernel that sets nothing aside by itself: no more than what the policy says must be covered.
+
+    That is what incomplete datagrams may hold, `requests` under way, and in both cases the `buffers` of ring and reply,
+    which come out of the same pool.
+    """
+    tree = Node("total")
+    if cover_fragments:
+        cache = kmalloc_pages(kernel.fragment_high, kernel, cpus)
+        short = _pages(held_fragments(kernel, kernel.copy_truesize), kernel.copy_data, kernel)
+        tree.children.append(Node("IPv4 fragment cache", max(cache, short)))
+    if requests:
+        slots = object_pages(min(requests, kernel.rpc_slots_max), PAGE // kernel.rpc_request, cpus)
+        tree.children += [Node("transport", transmit_pages()), Node("RPC slots", slots)]
+    if tree.children:
+        tree.children.append(Node("receive ring", _pages(buffers, kernel.rx_data, kernel)))
+    return tree
+
+
 def _pages(buffers: int, data: int, kernel: Kernel) -> int:
     """Pages that so many buffers with data objects of this size fill, heads apart."""
     return -(-buffers // (PAGE // data)) + -(-buffers // (PAGE // kernel.skb_head))

@@ -1,9 +1,9 @@
 """Slab caches: objects in pages. A page comes back when its last object is freed.
 
 An object that is freed is handed out again without asking the watermarks, unless the slab rule forbids it: objects of a
-page that came from the reserve go only to requests that are entitled to the reserve. As in Zijlstra's series the whole
+page that came from the reserve go only to requests that are entitled to the reserve. In Zijlstra's series the whole
 cache is marked until it gets its next ordinary page, so that an object allocation fails whenever a page allocation with
-the same rights would (mm/slab.c and mm/slub.c of that series).
+the same rights would (mm/slab.c and mm/slub.c of that series). Since Linux 3.6 the mark is on each page (mm/slub.c).
 """
 
 from actors.memory.zone import Zone
@@ -138,3 +138,45 @@ class SlabCache:
     def _uncover(self) -> None:
         """The top slab has no free object any more, or all: the one below it is next."""
         self._top = self._partial.popitem()[0] if self._partial else None
+
+
+class PageMarkedCache(SlabCache):
+    """The slab rule of Linux 3.6 and later: the pages that came from the reserve are marked, each by itself.
+
+    So the free objects of ordinary pages go on being handed out to anybody, whatever came from the reserve meanwhile.
+    """
+
+    __slots__ = ("_marked",)
+
+    def __init__(self, zone: Zone, name: str, size: int, *, guarded: bool) -> None:
+        super().__init__(zone, name, size, guarded=guarded)
+        self._marked: dict[Slab, None] = {}
+        """The marked slabs with free objects, in the order in which they had their first."""
+
+    @property
+    def in_use(self) -> int:
+        """Objects that are out."""
+        return super().in_use - sum(slab.free for slab in self._marked)
+
+    def take_entitled(self, floor: int) -> Slab | None:
+        """An object for a request that ignores the watermarks, and the marks, where `floor` refuses it."""
+        slab = self.take(floor)
+        if slab is not None:
+            return slab
+        if self._marked:
+            slab = next(reversed(self._marked))
+            slab.free -= 1
+            if not slab.free:
+                del self._marked[slab]
+            return slab
+        return self._grow(from_reserve=True) if self._zone.take_ignoring_watermarks() else None
+
+    def _cover(self, slab: Slab) -> None:
+        if slab.from_reserve and self.guarded:
+            self._marked[slab] = None
+        else:
+            super()._cover(slab)
+
+    def _return(self, slab: Slab) -> None:
+        self._marked.pop(slab, None)
+        super()._return(slab)

@@ -102,6 +102,10 @@ class Zone:
         """Call `wake` when a page is freed while somebody waits for one."""
         self._wake = wake
 
+    def press(self) -> None:
+        """A request has failed its first attempt without coming here."""
+        self._pressed()
+
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free."""
         free = self.free

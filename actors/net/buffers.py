@@ -10,7 +10,7 @@ from itertools import repeat
 
 from actors.kernels import Kernel
 from actors.memory.reserve import Node, charge_of
-from actors.memory.slab import Run, Slab, SlabCache
+from actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache
 from actors.memory.zone import Zone
 
 Buffer = tuple[Slab, Slab, int, int]
@@ -25,12 +25,13 @@ class Buffers:
     def __init__(self, zone: Zone, kernel: Kernel, reserve: Node | None, *, guarded: bool) -> None:
         """`reserve`: the node that emergency receive buffers are charged to, if there is such access at all."""
         self.kernel = kernel
-        self.receive = SlabCache(zone, "kmalloc-2048", kernel.rx_data, guarded=guarded)
-        self.copies = SlabCache(zone, "kmalloc-1024", kernel.copy_data, guarded=guarded)
-        self.heads = SlabCache(zone, "skbuff_head_cache", kernel.skb_head, guarded=guarded)
-        self.routes = SlabCache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
-        self.rpc = SlabCache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
-        self.tx_headers = SlabCache(zone, "kmalloc-512", kernel.tx_header, guarded=guarded)
+        cache = PageMarkedCache if kernel.memalloc_sockets else SlabCache
+        self.receive = cache(zone, "kmalloc-2048", kernel.rx_data, guarded=guarded)
+        self.copies = cache(zone, "kmalloc-1024", kernel.copy_data, guarded=guarded)
+        self.heads = cache(zone, "skbuff_head_cache", kernel.skb_head, guarded=guarded)
+        self.routes = cache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
+        self.rpc = cache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
+        self.tx_headers = cache(zone, "kmalloc-512", kernel.tx_header, guarded=guarded)
         self._zone = zone
         self._atomic = zone.floors.atomic
         self._reserve = reserve

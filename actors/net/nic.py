@@ -1,10 +1,10 @@
 """The card: a ring of receive buffers, and one transmitter.
 
-Two rules for the ring (drivers/net/e1000, drivers/net/tg3.c of 2.6.22). `e1000`: received buffers are passed up, and once
-16 descriptors are empty, or all, they are refilled; where that fails they stay empty, the ring drains, and a watchdog
-tries again every 2 s. `tg3`: the replacement is allocated first; where that fails the
-frame is dropped and its buffer stays in the ring,
-which never drains. Both copy short frames into a buffer of their own.
+Two rules for the ring, each with the numbers of its drivers (`drivers`). `e1000`, `e1000e`: received buffers are passed
+up, and once 16 descriptors are empty, or all, they are refilled (today: at the end of each poll); where that fails they
+stay empty, the ring drains, and a watchdog tries again every 2 s. `tg3`, `8139cp`: the replacement is allocated first;
+where that fails the frame is dropped and its buffer stays in the ring, which never drains. All but 8139cp copy short
+frames into a buffer of their own. The third rule, `virtio`, has a module of its own.
 
 The ring's buffers are outside free memory: they are allocated when the card is brought up.
 """
@@ -16,6 +16,7 @@ from actors.counters import Counters
 from actors.events import NEVER, Events
 from actors.kernels import Kernel
 from actors.net.buffers import Buffer, Buffers
+from actors.net.drivers import DRIVERS
 from actors.net.stack import Stack
 from protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
 from protocol.units import seconds
@@ -53,7 +54,10 @@ class Nic:
         self._rate_bps = rate_bps
         self._out: list[bytes] = []
         self._idle_ns = 0
-        self._keeps_ring = refill == "tg3"
+        driver = DRIVERS[refill]
+        self._keeps_ring = driver.keeps_ring
+        self._refill_batch = kernel.rx_refill_batch
+        self._copybreak = driver.copybreak
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
@@ -188,9 +192,9 @@ class Nic:
         count = frame[9]
         return (
             not self._keeps_ring
-            and count + self._cleaned <= self._kernel.rx_refill_batch
+            and count + self._cleaned <= self._refill_batch
             and count < len(self._ring)
-            and frame[6] >= self._kernel.copybreak
+            and frame[6] >= self._copybreak
             and self._stack.expects(frame)
         )
 
@@ -199,7 +203,7 @@ class Nic:
         self._counters.received += frame[9]
         buffers = tuple([self._take() for _ in range(frame[9])])
         self._stack.input_whole(frame, buffers)
-        if self._cleaned >= self._kernel.rx_refill_batch:
+        if self._cleaned >= self._refill_batch:
             self._fill()
 
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
@@ -208,7 +212,7 @@ class Nic:
             self._counters.dropped["ring-empty"] += 1
             return
         wire = frame[6] if index == frame[9] - 1 else frame[5]
-        buffer = self._copy() if wire < self._kernel.copybreak else self._replace()
+        buffer = self._copy() if wire < self._copybreak else self._replace()
         if buffer is None:
             self._counters.dropped["no-memory"] += 1
             return
@@ -216,7 +220,7 @@ class Nic:
             self._stack.drop((buffer,), "corrupt")
         else:
             self._stack.input(frame, index, buffer)
-        if self._cleaned >= self._kernel.rx_refill_batch or (self._cleaned and not ring):
+        if self._cleaned >= self._refill_batch or (self._cleaned and not ring):
             self._fill()
 
     def _copy(self) -> Buffer | None:

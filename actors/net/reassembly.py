@@ -2,7 +2,8 @@
 
 Source: net/ipv4/ip_fragment.c of 2.6.22. When the cache is above its high limit as a fragment arrives, the least recently
 used incomplete datagrams are thrown away until it is below the low limit; a datagram that is not complete 30 s after its
-first fragment is thrown away too. All sizes in truesize.
+first fragment is thrown away too. Today it is the fragment that arrives which is refused, whatever datagram it belongs
+to, until time-outs have made room (net/ipv4/inet_fragment.c of 6.11). All sizes in truesize.
 """
 
 from collections import deque
@@ -126,3 +127,16 @@ class Reassembly:
         self._armed = bool(expiring)
         if expiring:
             self._events.at(expiring[0][1].born_ns + self._kernel.fragment_timeout_ns, self._expire)
+
+
+class RefusingReassembly(Reassembly):
+    """The fragment cache of today."""
+
+    __slots__ = ()
+
+    def add(self, key: tuple[int, int], offset: int, payload: int, buffer: Buffer) -> tuple[Buffer, ...] | None:
+        """As before, but above the high limit the fragment itself is thrown away, and nothing is evicted for it."""
+        if self.truesize > self._kernel.fragment_high:
+            self._drop((buffer,), "reassembly-evicted")
+            return None
+        return super().add(key, offset, payload, buffer)

@@ -1,7 +1,7 @@
 """UDP sockets that programs read: charged by truesize, while real memory is what the slabs say.
 
 A socket accepts a datagram iff what it holds already plus its truesize stays below the receive buffer (net/core/sock.c
-of 2.6.22); otherwise the datagram is dropped and its memory is free at once.
+of 2.6.22; the rule of today is in `udp_limits`); otherwise the datagram is dropped and its memory is free at once.
 """
 
 from collections import deque
@@ -28,11 +28,13 @@ class Datagram(NamedTuple):
 class Socket:
     """One UDP port of a program. Sizes in bytes of truesize."""
 
-    __slots__ = ("charged", "dropped", "port", "queues", "rcvbuf")
+    __slots__ = ("charged", "dropped", "port", "queues", "rcvbuf", "room")
 
     def __init__(self, port: int, rcvbuf: int, queues: "Queues") -> None:
         self.port = port
         self.rcvbuf = rcvbuf
+        self.room = rcvbuf
+        """From here on a datagram is accepted only if the stack, when asked, says so."""
         self.charged = 0
         self.dropped = 0
         self.queues = queues

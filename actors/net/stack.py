@@ -13,7 +13,7 @@ from actors.events import Events
 from actors.kernels import Kernel
 from actors.memory.zone import Zone
 from actors.net.buffers import Buffer, Buffers
-from actors.net.reassembly import Reassembly
+from actors.net.reassembly import Reassembly, RefusingReassembly
 from actors.net.routes import Routes
 from actors.net.sockets import Datagram, Socket
 from protocol.frame import FRAGMENT, Raw
@@ -30,6 +30,7 @@ class Stack:
 
     __slots__ = (
         "_buffers",
+        "_caches_routes",
         "_counters",
         "_drop_at_demux",
         "_dropped",
@@ -62,7 +63,10 @@ class Stack:
         self._routes = Routes(events, kernel, buffers.routes, zone.floors.atomic)
         self._drop_at_demux = "drop-at-demux" in switches
         self._memalloc_processing = "memalloc-processing" in switches
-        self.reassembly = Reassembly(events, kernel, mtu, self.drop)
+        self._caches_routes = kernel.route_entries > 0
+        self.reassembly = (RefusingReassembly if kernel.refuses_fragments else Reassembly)(
+            events, kernel, mtu, self.drop
+        )
         self.sockets: dict[int, Socket] = {}
         self.woken: list[Callable[[], None]] = []
         """Programs to run once the card has been served: a softirq ends before any process runs."""
@@ -73,10 +77,15 @@ class Stack:
     def serve(self, port: int, handler: Handler, *, routed: frozenset[int] = frozenset()) -> None:
         """Let the kernel itself take what comes to `port`.
 
-        Datagrams from the machines in `routed` need a route cache entry to be processed.
+        Datagrams from the machines in `routed` need a route cache entry to be processed, if there is such a cache.
         """
         self._handlers[port] = handler
-        self._routed |= routed
+        if self._caches_routes:
+            self._routed |= routed
+
+    def open(self, socket: Socket) -> None:
+        """Let a program's socket take what comes to its port."""
+        self.sockets[socket.port] = socket
 
     def input(self, frame: Raw, index: int, buffer: Buffer) -> None:
         """Frame `index` of a train has been received into `buffer`."""
@@ -121,7 +130,7 @@ class Stack:
         if emergency and self._drop_at_demux:
             self.drop(buffers, "demux")
             return
-        if socket.charged + truesize >= socket.rcvbuf:
+        if socket.charged + truesize >= socket.room and self._refuses(socket, truesize):
             socket.dropped += frames
             self.drop(buffers, "socket-full")
             return
@@ -137,6 +146,10 @@ class Stack:
         if queues.wake is not None:
             self.woken.append(queues.wake)
             queues.wake = None
+
+    def _refuses(self, socket: Socket, truesize: int) -> bool:
+        """Whether a socket without room does not take a datagram of this truesize."""
+        return True
 
     def read(self, socket: Socket, datagram: Datagram) -> None:
         """A program has copied a datagram out of its socket."""

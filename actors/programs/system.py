@@ -172,7 +172,7 @@ class System:
         if port in self._stack.sockets:
             raise ValueError(f"port {port} of {self._host.name} is taken")
         size = self._buffers.kernel.rmem_default if rcvbuf is None else rcvbuf
-        self._stack.sockets[port] = self.queues.open(port, size)
+        self._stack.open(self.queues.open(port, size))
 
     def receive(self) -> Receive:
         """The next `Datagram` from any of this program's sockets."""

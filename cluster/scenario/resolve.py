@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from actors import safeguards
+from actors.net.drivers import DRIVERS
 from cluster.scenario import user_programs
 from cluster.scenario.cast import Cast
 from cluster.scenario.models import (
@@ -30,8 +31,6 @@ from cluster.scenario.models import (
 from protocol import units
 
 Plain = dict[str, Any]
-
-RING_SLOTS = {"e1000": 256, "tg3": 200}
 
 # The names of whole numbers, for words outside of programs whose values carry a unit.
 _UNITS = {
@@ -99,7 +98,7 @@ def _machine(words: ScenarioWords, cast: Cast, index: int) -> Plain:
         "cpus": machine.cpus,
         "nic": {
             "rate_bps": machine.nic.rate,
-            "ring": machine.nic.ring or RING_SLOTS[machine.nic.refill],
+            "ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "refill": machine.nic.refill,
         },
         "swap": None if machine.swap is None else _swap(machine.swap, cast),

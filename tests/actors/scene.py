@@ -6,12 +6,15 @@ from typing import Any
 from actors.counters import Counters
 from actors.events import Events
 from actors.kernels import LINUX_2_6_22 as KERNEL
+from actors.kernels import Kernel
 from actors.memory.reserve import Node
 from actors.memory.zone import Zone
 from actors.net.buffers import Buffer, Buffers
+from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
 from actors.net.sockets import Queues
 from actors.net.stack import Stack
+from actors.net.udp_limits import LimitedStack
 from actors.swap.device import SwapDevice
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, UDP, VERSION, Frame, Raw, cut
 from protocol.units import seconds
@@ -43,7 +46,7 @@ class Host:
         """Sockets of a program that does not read."""
         queues = Queues()
         for port in range(SERVICE, SERVICE + sockets):
-            self.stack.sockets[port] = queues.open(port, rcvbuf)
+            self.stack.open(queues.open(port, rcvbuf))
         return queues
 
     def receive(self, frame: Raw, at_ns: int | None = None, flags: int = 0) -> None:
@@ -107,16 +110,22 @@ def host(
     emergency_bytes: int = 0,
     ring: int = 32,
     refill: str = "e1000",
+    kernel: Kernel = KERNEL,
 ) -> Host:
     """A machine of 16 MiB; `emergency_bytes` is the limit on emergency receive buffers."""
     events = Events()
-    zone = Zone(total, min_pages, emergency)
+    zone = Zone(total, min_pages, emergency, kernel)
     counters = Counters()
     node = Node("SKB data", limit=emergency_bytes)
     on = frozenset(switches)
-    buffers = Buffers(zone, KERNEL, node if "reserve-access" in on else None, guarded="slab-rule" in on)
-    stack = Stack(events, zone, KERNEL, buffers, counters, MTU, on)
-    nic = Nic(events, KERNEL, buffers, stack, counters, A, GIGABIT, ring, refill)
+    access, guarded = "reserve-access" in on, "slab-rule" in on
+    buffers = (
+        MemallocBuffers(zone, kernel, access=access, rx_head="rx-head" in on, guarded=guarded)
+        if kernel.memalloc_sockets
+        else Buffers(zone, kernel, node if access else None, guarded=guarded)
+    )
+    stack = (LimitedStack if kernel.limits_udp else Stack)(events, zone, kernel, buffers, counters, MTU, on)
+    nic = Nic(events, kernel, buffers, stack, counters, A, GIGABIT, ring, refill)
     return Host(events, zone, counters, buffers, stack, nic, node, on)
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scene import KERNEL, MTU
 
 from actors.events import Events
-from actors.net.reassembly import Reassembly
+from actors.kernels import LINUX_6_11
+from actors.net.reassembly import Reassembly, RefusingReassembly
 from protocol.units import seconds
 
 HIGH, LOW, TIMEOUT_NS = 256 * 1024, 192 * 1024, seconds(30)
@@ -214,3 +215,36 @@ def test_every_fragment_completes_is_dropped_or_waits_and_only_once(steps: list[
     assert sorted(complete + [number for _, number in cache.dropped] + waiting) == list(range(1, len(steps) + 1))
     cache.run_until(cache.events.now + TIMEOUT_NS + 1)
     assert cache.idents() == []
+
+
+# -- today -----------------------------------------------------------------------------------------------------------
+
+
+class TodaysCache(Cache):
+    """The fragment cache of 6.11."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reassembly = RefusingReassembly(self.events, LINUX_6_11, MTU, self._drop)
+
+
+def test_today_every_fragment_above_the_high_limit_is_refused_until_time_outs_make_room() -> None:
+    """4 MiB / 2304 = 1820.4: the 1821st is the last that is accepted, the cache exceeds its limit by it (row 40).
+
+    New datagrams and fragments of known ones are refused alike, nothing is evicted; 30 s after the first there is room.
+    """
+    truesize = LINUX_6_11.rx_truesize
+    fits = (4 << 20) // truesize + 1
+    cache = TodaysCache()
+    for ident in range(fits):
+        cache.add(ident, truesize=truesize)
+    assert cache.dropped == []
+    assert (4 << 20) < cache.reassembly.truesize <= (4 << 20) + truesize
+    assert cache.add(fits, truesize=truesize) is None
+    assert cache.add(0, offset=1, truesize=truesize) is None
+    assert [cause for cause, _ in cache.dropped] == ["reassembly-evicted"] * 2
+    assert cache.idents() == list(range(fits))
+    cache.run_until(TIMEOUT_NS + 1)
+    assert cache.reassembly.frames == 0
+    cache.add(fits, truesize=truesize)
+    assert cache.idents() == [fits]

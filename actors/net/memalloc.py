@@ -1,0 +1,62 @@
+"""Receive buffers as they are since Linux 3.6: no pool, no accounting, and two allocations with a right of their own.
+
+Source: net/core/skbuff.c of 6.11. While a swap socket exists, the *data* of a received packet is tried as GFP_ATOMIC and
+then with __GFP_MEMALLOC, down to no free page at all; if the second was needed, the packet is flagged (pfmemalloc). Its
+*head* comes from a per-CPU cache that is refilled 16 at a time or not at all, as plain GFP_ATOMIC, unless the switch
+`rx-head` gives it the same right.
+
+One simplification: at the floor such a refill fails, also where partly used slabs have sixteen free heads between them.
+On a real machine these let packets through for a while; here it is only the heads that the per-CPU cache still has.
+"""
+
+from typing import Final
+
+from actors.kernels import Kernel
+from actors.memory.slab import Slab, SlabCache
+from actors.memory.zone import Zone
+from actors.net.buffers import Buffer, Buffers
+
+FLAGGED: Final = 1
+"""Stands where a buffer of 2007 says what the reserve was charged for it: nothing is charged here."""
+BULK: Final = 16
+"""Heads that the per-CPU cache takes from the slab in one go (NAPI_SKB_CACHE_BULK)."""
+
+
+class MemallocBuffers(Buffers):
+    """All buffers of one machine; `access`: it has a swap socket that is marked."""
+
+    __slots__ = ("_access", "_cached_heads", "_rx_head")
+
+    def __init__(self, zone: Zone, kernel: Kernel, *, access: bool, rx_head: bool, guarded: bool) -> None:
+        super().__init__(zone, kernel, None, guarded=guarded)
+        self._access = access
+        self._rx_head = access and rx_head
+        self._cached_heads: list[Slab] = []
+
+    def allocate(self, cache: SlabCache, truesize: int) -> Buffer | None:
+        """A receive buffer with its data from `cache`; None if there is no memory for it."""
+        data = cache.take(self._atomic)
+        if data is not None:
+            return self.with_head(data, truesize)
+        data = cache.take_entitled(self._atomic) if self._access else None
+        return None if data is None else self.with_head(data, truesize, FLAGGED)
+
+    def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
+        """A buffer of this data; without memory for its head the data is given back, and there is none."""
+        if self._cached_heads or self._cache_heads():
+            return (data, self._cached_heads.pop(), truesize, flag)
+        head = self.heads.take_entitled(self._atomic) if self._rx_head else None
+        if head is not None:
+            return (data, head, truesize, FLAGGED)
+        data.cache.give(data)
+        return None
+
+    def _cache_heads(self) -> bool:
+        """Refill the per-CPU cache, if a page could be had for it."""
+        zone, floor = self._zone, self._atomic
+        if zone.free <= floor:
+            zone.press()
+            return False
+        for head, count in self.heads.take_many(BULK, floor):
+            self._cached_heads += [head] * count
+        return True
