@@ -445,7 +445,7 @@ def test_a_sound_scenario_passes_the_check() -> None:
 @pytest.mark.parametrize(
     ("topic", "names"),
     [
-        ("safeguards", [*PRESETS, *SWITCHES]),
+        ("safeguards", [*dict.fromkeys([*PRESETS, *SWITCHES])]),
         ("programs", [*PROGRAMS]),
         ("counters", [*COUNTERS]),
         ("causes", [*CAUSES]),
