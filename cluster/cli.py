@@ -2,11 +2,11 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +23,12 @@ from cluster.minimum import as_json as searched
 from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
 from cluster.scenario import Problem, Scenario, ScenarioError, load
+
+if TYPE_CHECKING:
+    from cluster.claims.ablation import Ablated
+    from cluster.claims.prove import Shown
+
+Tested = TypeVar("Tested", "Shown", "Ablated")
 
 app = typer.Typer(
     add_completion=False,
@@ -134,6 +140,7 @@ def run(
 def claims(
     only: Annotated[list[int], typer.Option("--only", metavar="ROW", help="this row; may be given again")] = [],  # noqa: B006
     era: Annotated[EraName | None, typer.Option(help="only the rules of this kernel")] = None,
+    ablation: Annotated[bool, typer.Option("--ablation", help="take away each part of the reserve instead")] = False,
     as_json: Json = False,
 ) -> None:
     """Put every claim of the argument to the test: what is predicted, and what is seen.
@@ -146,14 +153,25 @@ def claims(
         chosen = prove.choose(only, era)
     except prove.UnknownRow as error:
         raise _wrong([Problem("--only", 1, 1, *error.args)], as_json) from None
+    if ablation:
+        raise _prove("ablation", prove.ablations(), None if as_json else present.ablated)
+    raise _prove("claims", prove.prove(chosen), None if as_json else present.claim)
+
+
+def _prove(name: str, tested: Iterator[Tested], show: Callable[[Console, Tested], None] | None) -> typer.Exit:
+    """Show each as it comes, or all as one object."""
+    console = Console()
     shown = []
-    for one in prove.prove(chosen):
+    for one in tested:
         shown.append(one)
-        if not as_json:
-            present.claim(Console(), one)
-    summary = prove.as_json(shown)
-    print(json.dumps(summary) if as_json else f"{summary['hold']} hold, {summary['fail']} fail")
-    raise typer.Exit(bool(summary["fail"]))
+        if show is not None:
+            show(console, one)
+    hold = sum(one.holds for one in shown)
+    if show is None:
+        print(json.dumps({name: [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold}))
+    else:
+        print(f"{hold} hold, {len(shown) - hold} fail")
+    return typer.Exit(hold < len(shown))
 
 
 @app.command()

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cluster.claims import prove
+from cluster.claims.ablation import ABLATIONS, ablate
 from cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
 from cluster.cli import app
 
@@ -66,3 +67,10 @@ def test_an_unknown_row_is_an_error_that_says_which_there_are():
     status, said = run("--only", "99999")
     assert status == 2
     assert "known are 1, 2" in said["errors"][0]["hint"]
+
+
+@pytest.mark.parametrize("index", range(len(ABLATIONS)), ids=lambda index: ABLATIONS[index].switch)
+def test_without_a_part_of_the_reserve_the_failure_it_guards_against_appears(index):
+    """And with it, it does not."""
+    ablated = ablate(index)
+    assert ablated.holds, ablated
