@@ -18,6 +18,8 @@ from actors.programs.task import ProgramError
 from actors.safeguards import PRESETS, SWITCHES
 from cluster import present
 from cluster.engine import InfrastructureError
+from cluster.experiment import as_json as sweep_as_json
+from cluster.experiment import load_experiment, performed, results_folder, write_results
 from cluster.minimum import Question, search
 from cluster.minimum import as_json as searched
 from cluster.runs import How, command_line, folder_for, terminal
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from cluster.claims.prove import Shown
 
 Tested = TypeVar("Tested", "Shown", "Ablated")
+Loaded = TypeVar("Loaded")
 
 app = typer.Typer(
     add_completion=False,
@@ -110,7 +113,7 @@ def run(
     overrides = [*override, *([f"seed={seed}"] if seed is not None else [])]
     loaded = _load(scenario, overrides, as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs)
-    folder = _folder(loaded, run_dir, as_json)
+    folder = _folder(lambda: folder_for(loaded.title, loaded.seed, run_dir), run_dir, as_json)
     resolved = loaded.resolved()
     line = command_line(scenario, how, override, seed)
     try:
@@ -202,6 +205,35 @@ def minimum(
 
 
 @app.command()
+def sweep(
+    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="a YAML file")],
+    engine: Annotated[
+        EngineName, typer.Option(help="each run as a task on Ray, or in a process here")
+    ] = EngineName.INLINE,
+    address: Annotated[str | None, typer.Option(help="an existing Ray cluster; default: a private one")] = None,
+    as_json: Json = False,
+    run_dir: Annotated[Path | None, typer.Option(help="the folder for results; default runs/TITLE-N")] = None,
+) -> None:
+    """Run a scenario with every combination of some settings.
+
+    Exit status: 0 all expectations of all runs met, 1 one was not, 2 the input is wrong, 3 Ray failed.
+    """
+    loaded = _checked(lambda: load_experiment(experiment), as_json)
+    folder = _folder(lambda: results_folder(loaded, run_dir), run_dir, as_json)
+    try:
+        with performed(loaded, str(engine), address, folder) as rows:
+            done = list(present.counted(Console(stderr=True, quiet=as_json), rows, len(loaded.runs)))
+    except InfrastructureError as error:
+        raise typer.Exit(_failed(error, folder, as_json)) from None
+    write_results(folder, loaded, done)
+    if as_json:
+        print(json.dumps(sweep_as_json(loaded, done)))
+    else:
+        present.sweep(Console(), loaded, done, folder)
+    raise typer.Exit(not all(row.met for row in done))
+
+
+@app.command()
 def check(scenario: Path_, override: Set = [], as_json: Json = False) -> None:  # noqa: B006  (typer copies it)
     """Check a scenario without running it."""
     loaded = _load(scenario, override, as_json)
@@ -244,17 +276,18 @@ def _load(scenario: str, overrides: list[str], as_json: bool) -> Scenario:
     return _checked(lambda: load(Path(scenario), overrides=overrides), as_json)
 
 
-def _checked(loaded: Callable[[], Scenario], as_json: bool) -> Scenario:
+def _checked(loaded: Callable[[], Loaded], as_json: bool) -> Loaded:
+    """What was loaded, or all errors on standard error and exit status 2."""
     try:
         return loaded()
     except ScenarioError as error:
         raise _wrong(error.problems, as_json) from None
 
 
-def _folder(scenario: Scenario, asked: Path | None, as_json: bool) -> Path:
+def _folder(made: Callable[[], Path], asked: Path | None, as_json: bool) -> Path:
     """The run's folder, made; or why it cannot be, and exit status 2."""
     try:
-        return folder_for(scenario, asked)
+        return made()
     except OSError as error:
         label = f"--run-dir {asked or 'runs'}"
         problem = Problem(label, 1, 1, f"this cannot be a folder: {error.strerror}", "name one that can be written to")

@@ -103,7 +103,7 @@ def judge(expectation: Expectation, view: MachineView) -> tuple[bool, object]:
     """Whether one machine meets the claim, and what was seen: its verdict or the value (None where there is none)."""
     if expectation.kind == "verdict":
         return (view.verdict == expectation.verdict) != expectation.negated, view.verdict
-    seen = _look_up(view, expectation.attribute)
+    seen = look_up(view, expectation.attribute)
     if not isinstance(seen, int):
         return False, seen
     return OPERATORS[expectation.op](seen, expectation.value), seen
@@ -118,7 +118,8 @@ def judge_all(expectation: Expectation, views: Mapping[str, MachineView]) -> tup
     return met, {name: seen for name, (_, seen) in results.items()}
 
 
-def _look_up(view: MachineView, attribute: str) -> object:
+def look_up(view: MachineView, attribute: str) -> object:
+    """What a machine shows under this name of COUNTERS, or as an attribute of the view."""
     if attribute.startswith("dropped."):
         return view.dropped.get(attribute.removeprefix("dropped."), 0)  # one that never occurred need not be listed
     if attribute in view.counters:

@@ -13,9 +13,10 @@ import shutil
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ray
 from ray._private import ray_constants  # see loopback_only
@@ -50,6 +51,9 @@ BUFFER_BYTES: Final = 4 << 20
 STORE_BYTES: Final = 128 << 20
 """Ray asks for at least 75 MiB."""
 PRIVATE_TOKEN: Final = secrets.token_hex(32)
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 _workers: Final[set[int]] = set()
 """Processes of the private cluster that may have left semaphores when an engine was closed."""
@@ -277,7 +281,7 @@ class NetworkHost:
 
 
 class RayEngine:
-    """What the driver holds: handles, and the one place where Ray's errors become ours."""
+    """What the driver holds: handles."""
 
     name = "ray"
 
@@ -293,7 +297,7 @@ class RayEngine:
         self.hosts = [machine_host.remote(resolved, share) for share in shares]
         self.network = network_host.remote(resolved, self.hosts, shares, exchange)
         self._now_ns = 0
-        self._call(self.network.look.remote())
+        _call(self.network.look.remote())
 
     @property
     def now_ns(self) -> int:
@@ -304,23 +308,23 @@ class RayEngine:
         """See `Engine.run`."""
         done = False
         while not done:
-            done, self._now_ns = self._call(self.network.run_slice.remote(until_ns, SLICE_S))
+            done, self._now_ns = _call(self.network.run_slice.remote(until_ns, SLICE_S))
             if watch is not None:
                 watch(self._now_ns)
 
     def begin(self, verb: str, args: dict[str, Any]) -> int:
         """See `Engine.begin`."""
-        number: int = self._call(self.network.begin.remote(verb, args))
+        number: int = _call(self.network.begin.remote(verb, args))
         return number
 
     def end(self, fault: int) -> None:
         """See `Engine.end`."""
-        self._call(self.network.end.remote(fault))
+        _call(self.network.end.remote(fault))
 
     def state(self) -> State:
         """See `Engine.state`; only between slices, since plain calls run beside a graph's."""
-        look: State = self._call(self.network.look.remote())
-        reports: list[list[dict[str, Any]]] = self._call([host.reports.remote(look.now_ns) for host in self.hosts])
+        look: State = _call(self.network.look.remote())
+        reports: list[list[dict[str, Any]]] = _call([host.reports.remote(look.now_ns) for host in self.hosts])
         return look._replace(machines=[report for share in reports for report in share])
 
     def close(self) -> None:
@@ -337,17 +341,34 @@ class RayEngine:
                 with contextlib.suppress(Exception):
                     ray.kill(leaving[reference])
 
-    @staticmethod
-    def _call(reference: Any) -> Any:
-        try:
-            return ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            cause = _cause(error)
-            if isinstance(cause, ProgramError):
-                raise cause from None
-            raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error
-        except ray.exceptions.RayError as error:
-            raise InfrastructureError(f"Ray failed: {type(error).__name__}: {_first_line(error)}") from error
+
+def tasks(work: Callable[[Job], Done], jobs: Sequence[Job]) -> Iterator[Done]:
+    """`work` on each job as a task of its own, given back in order; no more under way than keep the cluster busy.
+
+    Needs a `session`. Raises `InfrastructureError`.
+    """
+    remote = ray.remote(work)
+    at_once = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    under_way: deque[Any] = deque()
+    for job in jobs:
+        under_way.append(remote.remote(job))
+        if len(under_way) >= at_once:
+            yield _call(under_way.popleft())
+    while under_way:
+        yield _call(under_way.popleft())
+
+
+def _call(reference: Any) -> Any:
+    """The one place where Ray's errors become ours."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        cause = _cause(error)
+        if isinstance(cause, ProgramError):
+            raise cause from None
+        raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error
+    except ray.exceptions.RayError as error:
+        raise InfrastructureError(f"Ray failed: {type(error).__name__}: {_first_line(error)}") from error
 
 
 def _cause(error: Exception) -> Exception:

@@ -1,7 +1,8 @@
 """What people see in a terminal: a progress line while a run goes on, and its result."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.engine import Engine
+from cluster.experiment import Experiment, Row
 from cluster.minimum import Answer, Question
 from cluster.results import frames
 from cluster.verdict import BAD, Verdict, judge
@@ -197,3 +199,32 @@ def minimum(console: Console, question: Question, answer: Answer) -> None:
         say(console, f"{question.until}: from {question.of} = {answer.minimum}{question.unit} on")
     if not answer.is_monotone:
         console.print("not monotone: some larger values were not enough", style="bold red")
+
+
+def counted(console: Console, rows: Iterable[Row], total: int) -> Iterator[Row]:
+    """The rows as they come, with how many of them have, for those who watch."""
+    with console.status(f"0 of {total} runs") as status:
+        for number, row in enumerate(rows, 1):
+            status.update(f"{number} of {total} runs")
+            yield row
+
+
+def sweep(console: Console, experiment: Experiment, rows: list[Row], folder: Path) -> None:
+    """All combinations of an experiment, a line each."""
+    table = Table(title=experiment.title, title_justify="left", box=None, pad_edge=False)
+    for column in (*experiment.axes, *experiment.show):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        cells = [_cell(name, value) for name, value in row.shown.items()]
+        table.add_row(*(str(value) for value in row.varied.values()), *cells)
+    console.print(table, highlight=False)
+    missed = sum(not row.met for row in rows)
+    say(console, f"{len(rows)} runs, {missed} of which missed an expectation; written to {folder}")
+
+
+def _cell(name: str, value: object) -> Text | str:
+    if name.endswith(".verdict"):
+        return verdict_text(str(value))
+    if name.endswith("_ns"):
+        return seconds(value if isinstance(value, int) else None)
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -97,14 +97,15 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n")
 
 
-def folder_for(scenario: Scenario, asked: Path | None) -> Path:
+def folder_for(title: str, seed: int | None, asked: Path | None) -> Path:
     """Makes `asked`, or the first free `runs/TITLE-SEED-N`: of two runs at a time each gets one of its own."""
     if asked is not None:
         asked.mkdir(parents=True, exist_ok=True)
         return asked
-    title = re.sub(r"[^a-z0-9]+", "-", scenario.title.lower()).strip("-") or "run"
+    word = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
+    name = word if seed is None else f"{word}-{seed}"
     for number in count(1):
-        folder = Path("runs") / f"{title}-{scenario.seed}-{number}"
+        folder = Path("runs") / f"{name}-{number}"
         with suppress(FileExistsError):
             folder.mkdir(parents=True)
             break

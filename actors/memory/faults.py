@@ -33,13 +33,13 @@ class Faults:
             stop = space.absent(page, end)
             if stop > page:
                 space.touch(page, stop, write=write)
-                task.progress.add(stop - page)
+                task.progress.touched(stop - page)
                 page = stop
                 continue
             state = space.states[page]
             if state == WRITING:
                 space.keep_while_writing(page, write=write)
-                task.progress.add(1)
+                task.progress.touched(1)
                 page += 1
             elif state == UNTOUCHED and self._zero(task, space, page, end):
                 page = space.absent(page, end)
@@ -76,7 +76,7 @@ class Faults:
         got = self._reclaim.obtain_now(space.untouched(page, min(end, page + _AT_ONCE)) - page)
         if got:
             space.fill(page, page + got)
-            task.progress.add(got)
+            task.progress.touched(got)
         return got
 
     def _found(self, task: Task, space: AddressSpace, page: int) -> None:

@@ -1,6 +1,7 @@
 """An open-loop source: it sends at its rate whatever becomes of it, so it says many frames at once (a train)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from actors.programs.system import System
 from actors.programs.task import Program
@@ -27,6 +28,7 @@ class Flood:
     end_ns: int | None = None
     fragments: str = "whole"
     protocol: str = "udp"
+    counts_pages: ClassVar[bool] = False
 
     def run(self, system: System) -> Program:
         """A train, its time, and the next; the frames of a train go to one machine."""

@@ -1,6 +1,7 @@
 """A watchdog of user space: every so often it uses its pages, and that is a beat."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from actors.programs.system import System
 from actors.programs.task import Program
@@ -12,6 +13,7 @@ class Heartbeat:
 
     every: int
     pages: int = 1
+    counts_pages: ClassVar[bool] = False
 
     def run(self, system: System) -> Program:
         """Beat for ever; a beat that comes late is not made up for."""

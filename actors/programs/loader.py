@@ -54,9 +54,14 @@ def load(
         program = _program(index, kind, settings)
         space = AddressSpace(f"{kind} {number}", base, _pages(index, kind, program))
         base += space.pages
-        progress = before[index].task.progress if before else Progress(host.events, host.stall_after_ns)
+        progress = before[index].task.progress if before else _progress(host, program)
         loaded.append(_start(host, index, kind, program, space, progress))
     return loaded
+
+
+def _progress(host: Host, program: Any) -> Progress:
+    """A program counts the pages that it touches unless its class says `counts_pages = False`."""
+    return Progress(host.events, host.stall_after_ns, counts_pages=getattr(program, "counts_pages", True))
 
 
 def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace, progress: Progress) -> Loaded:

@@ -1,6 +1,7 @@
 """A network service of user space: many sockets, and pages of its own that can be swapped out."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from actors.memory.anonymous import HOT
 from actors.programs.system import System
@@ -18,6 +19,7 @@ class Service:
     pages: int = 0
     lock: bool = False
     protocol: str = "udp"
+    counts_pages: ClassVar[bool] = False
 
     def run(self, system: System) -> Program:
         """Read messages for ever; its progress is messages."""

@@ -66,6 +66,7 @@ class Progress:
         "_slot_count",
         "busy",
         "count",
+        "counts_pages",
         "last_ns",
         "slots",
         "stall_after_ns",
@@ -73,8 +74,10 @@ class Progress:
         "unended",
     )
 
-    def __init__(self, events: Events, stall_after_ns: int) -> None:
+    def __init__(self, events: Events, stall_after_ns: int, *, counts_pages: bool = True) -> None:
         self.stall_after_ns = stall_after_ns
+        self.counts_pages = counts_pages
+        """Whether the pages that it touches are what it counts."""
         self.count = 0
         self.last_ns = 0
         """The last progress, or when the task stopped being idle."""
@@ -100,6 +103,10 @@ class Progress:
             self._roll(now)
         self.count += amount
         self.last_ns = now
+
+    def touched(self, pages: int) -> None:
+        """The task got on by so many pages, whether or not it counts them."""
+        self.add(pages if self.counts_pages else 0)
 
     def rest(self) -> None:
         """The task has nothing to do."""

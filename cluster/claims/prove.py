@@ -1,22 +1,17 @@
 """Prove the claims: each in a process of its own choosing, printed in the order of the rows."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from importlib import import_module
-from multiprocessing import get_context
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from actors.kernels import KERNELS
 from cluster.claims.ablation import ABLATIONS, Ablated, ablate
 from cluster.claims.claim import CLAIMS, Claim
+from cluster.side_by_side import side_by_side
 
 MODULES: Final = ("seed", "allocator", "network", "storage")
 for _module in MODULES:
     import_module(f"cluster.claims.{_module}")
-
-Job = TypeVar("Job")
-Done = TypeVar("Done")
 
 
 class Shown(NamedTuple):
@@ -61,18 +56,9 @@ def show(key: tuple[int, str]) -> Shown:
 
 def prove(claims: Sequence[Claim]) -> Iterator[Shown]:
     """Put claims to the test, several at a time, and give them back in order."""
-    yield from _side_by_side(show, [(claim.row, claim.era) for claim in claims])
+    yield from side_by_side(show, [(claim.row, claim.era) for claim in claims])
 
 
 def ablations() -> Iterator[Ablated]:
     """Take each part of the reserve away, several at a time, in order."""
-    yield from _side_by_side(ablate, range(len(ABLATIONS)))
-
-
-def _side_by_side(work: Callable[[Job], Done], jobs: Sequence[Job]) -> Iterator[Done]:
-    workers = min(len(jobs), os.cpu_count() or 1)
-    if workers < 2:
-        yield from map(work, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, jobs)
+    yield from side_by_side(ablate, range(len(ABLATIONS)))

@@ -82,7 +82,7 @@ def load(path_or_text: str | PathLike[str], *, overrides: Iterable[Override] = (
     file, text = source.read(path_or_text)
     document = source.parse(file, text)
     overriding.apply(document, [*overrides, *top_level.items()])
-    words = translate.validate(document)
+    words = translate.validate(document, ScenarioWords)
     check(document)
     if words is not None and not document.problems:
         check_build(document, resolve.cast_of(words), resolve.resolve(words))

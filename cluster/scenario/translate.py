@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cluster.scenario.models import KEYS_LATER, ScenarioWords, key_of
+from cluster.scenario.models import KEYS_LATER, key_of
 from cluster.scenario.source import Document, Place, Step, show
 from cluster.scenario.words import nearest
 from cluster.scenario.words import show as show_value
+
+Model = TypeVar("Model", bound=BaseModel)
+Root = type[BaseModel]
 
 _TYPES = {
     "int_type": ("a whole number", "write it without quotes, unit or decimals, as 16"),
@@ -22,44 +25,44 @@ _TYPES = {
 }
 
 
-def validate(document: Document) -> ScenarioWords | None:
+def validate(document: Document, model: type[Model]) -> Model | None:
     """The words of a document; None if there are problems, which are then reported on the document."""
     try:
-        return ScenarioWords.model_validate(document.tree)
+        return model.model_validate(document.tree)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            _report(document, detail)
+            _report(document, model, detail)
         return None
 
 
-def _report(document: Document, detail: ErrorDetails) -> None:
+def _report(document: Document, model: Root, detail: ErrorDetails) -> None:
     place: Place = tuple(detail["loc"])
     kind = detail["type"]
     if kind == "missing":
-        _report_missing(document, place)
+        _report_missing(document, model, place)
     elif kind == "extra_forbidden":
-        _report_unknown(document, place)
+        _report_unknown(document, model, place)
     elif detail["input"] is not None:  # an empty value is reported by `check`, wherever it stands
-        document.report(place, *_message_and_hint(detail, place))
+        document.report(place, *_message_and_hint(detail, model, place))
 
 
-def _report_missing(document: Document, place: Place) -> None:
+def _report_missing(document: Document, model: Root, place: Place) -> None:
     key = str(place[-1])
     where = f" in {show(place[:-1])}" if place[:-1] else ""
-    document.report(place[:-1], f'"{key}" is missing{where}', f"add {_example(place)}", key=True)
+    document.report(place[:-1], f'"{key}" is missing{where}', f"add {_example(model, place)}", key=True)
 
 
-def _report_unknown(document: Document, place: Place) -> None:
+def _report_unknown(document: Document, model: Root, place: Place) -> None:
     key = str(place[-1])
     if key in KEYS_LATER:
         document.report(place, f'"{key}" is not built yet', KEYS_LATER[key], key=True)
         return
-    known = _keys(_model_at(place[:-1]))
+    known = _keys(_model_at(model, place[:-1]))
     where = f" in {show(place[:-1])}" if place[:-1] else ""
     document.report(place, f'unknown key "{key}"{where}', nearest(key, known), key=True)
 
 
-def _message_and_hint(detail: ErrorDetails, place: Place) -> tuple[str, str]:
+def _message_and_hint(detail: ErrorDetails, model: Root, place: Place) -> tuple[str, str]:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     name = _name(place)
     if kind == "word":
@@ -74,7 +77,7 @@ def _message_and_hint(detail: ErrorDetails, place: Place) -> tuple[str, str]:
     if kind == "less_than_equal":
         return f"{name}: {value} is too large", f"write at most {context['le']}"
     if kind in ("too_short", "string_too_short"):
-        return f"{name} has nothing in it", f"add {_example(place)}"
+        return f"{name} has nothing in it", f"add {_example(model, place)}"
     return f"{name}: {detail['msg']}", "`netswap schema` tells what may stand here"
 
 
@@ -84,8 +87,8 @@ def _name(place: Place) -> str:
     return show(place[last_key:])
 
 
-def _example(place: Place) -> str:
-    model, key = _model_at(place[:-1]), place[-1]
+def _example(root: Root, place: Place) -> str:
+    model, key = _model_at(root, place[:-1]), place[-1]
     for name in model.model_fields if model else ():
         if model and key_of(model, name) == key:
             examples = model.model_fields[name].examples or ["..."]
@@ -97,9 +100,9 @@ def _keys(model: type[BaseModel] | None) -> list[str]:
     return [key_of(model, name) for name in model.model_fields] if model else []
 
 
-def _model_at(place: Sequence[Step]) -> type[BaseModel] | None:
+def _model_at(root: Root, place: Sequence[Step]) -> type[BaseModel] | None:
     """The model that describes the mapping at a place."""
-    kind: Any = ScenarioWords
+    kind: Any = root
     for step in place:
         kind = _inner(kind, step)
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
