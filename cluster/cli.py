@@ -183,6 +183,7 @@ def minimum(
     of: Annotated[str, typer.Option("--of", metavar="KEY", help="a dotted key whose value is a number")],
     until: Annotated[str, typer.Option("--until", metavar="EXPECTATION", help='as "A is recovered"')],
     override: Set = [],  # noqa: B006  (typer copies it)
+    least: Annotated[int, typer.Option(min=0, help="the smallest value to try")] = 0,
     most: Annotated[int, typer.Option(min=1, help="the largest value to try")] = 65_536,
     unit: Annotated[str, typer.Option(help="written behind each value, as KiB")] = "",
     seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
@@ -193,8 +194,8 @@ def minimum(
     Exit status: 0 found, 1 not even the largest value is enough, 2 the input is wrong.
     """
     overrides = (*override, *([f"seed={seed}"] if seed is not None else []))
-    question = Question(scenario, overrides, of, until, unit)
-    for value in (0, most):
+    question = Question(scenario, overrides, of, until, unit, min(least, most))
+    for value in (question.least, most):
         _checked(lambda value=value: question.load(value), as_json)  # type: ignore[misc]
     answer = search(question, most)
     if as_json:

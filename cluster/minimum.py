@@ -24,6 +24,8 @@ class Question:
     of: str
     until: str
     unit: str = ""
+    least: int = 0
+    """The smallest value to try."""
 
     def load(self, value: int) -> Scenario:
         """The scenario with this value. Raises `ScenarioError`, in the words of the question."""
@@ -58,7 +60,7 @@ def is_met(question: Question, value: int) -> bool:
 
 
 def search(question: Question, most: int, processes: int | None = None) -> Answer:
-    """The least whole number from 0 to `most` that is enough."""
+    """The least whole number, up to `most`, that is enough."""
     workers = processes or os.cpu_count() or 1
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return narrow(question, Answer(most), pool, workers)
@@ -66,12 +68,12 @@ def search(question: Question, most: int, processes: int | None = None) -> Answe
 
 def narrow(question: Question, answer: Answer, pool: Executor, workers: int) -> Answer:
     """Cut what is between the largest value that fails and the smallest that does not into workers + 1 parts."""
-    fails, meets = -1, answer.most + 1
-    values: Sequence[int] = [0, answer.most]
+    fails, meets = question.least - 1, answer.most + 1
+    values: Sequence[int] = [question.least, answer.most]
     while values:
         answer.tried.update(zip(values, pool.map(is_met, [question] * len(values), values), strict=True))
         meets = min((value for value, met in answer.tried.items() if met), default=meets)
-        fails = max((value for value, met in answer.tried.items() if not met and value < meets), default=-1)
+        fails = max((value for value, met in answer.tried.items() if not met and value < meets), default=fails)
         values = _between(fails, meets, workers) if meets <= answer.most else []
     answer.minimum = meets if meets <= answer.most else None
     return answer

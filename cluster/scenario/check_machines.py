@@ -121,8 +121,10 @@ def _target_port(written: Written, place: Place, target: str, port: int | None) 
         written.report(place, "this is no port", _addresses(written, target))
     elif any(one.first <= port <= one.last for one in listeners):
         return
-    elif len(listeners) == sum(program == "service" for _, program, _ in written.programs_of(host)):
-        # With a service that cannot be read, which is reported there, nobody can tell.
+    elif len(listeners) == sum(
+        program == "service" or is_own_program(program) for _, program, _ in written.programs_of(host)
+    ):
+        # With a service that cannot be read, which is reported there, or a program of the user's, nobody can tell.
         written.report(place, f"no service listens on port {port} of {target}", _addresses(written, target))
 
 

@@ -119,7 +119,6 @@ class Link(Words):
     jitter: words.Time | None = None
     bandwidth: words.RateOrNone = usually("none")
     queue: words.SeveralOrNone = usually("none", "packets")
-    mtu: words.Mtu | None = None
     loss: words.Share | None = None
     duplicate: words.Share | None = None
     reorder: words.Share | None = None

@@ -164,10 +164,10 @@ def flood_address(flood: Flood) -> tuple[str, int]:
 
 
 def _sockets_from(machine: Machine, port: int) -> int:
-    """How many sockets the service that has this port opens from there on."""
+    """How many sockets the service that has this port opens from there on; one if it is a user's own program that does."""
     services = [program.service for program in machine.programs if program.service is not None]
-    one = next(one for one in services if one.port <= port < one.port + one.sockets)
-    return one.port + one.sockets - port
+    ends = [one.port + one.sockets for one in services if one.port <= port < one.port + one.sockets]
+    return ends[0] - port if ends else 1
 
 
 def _fault(fault: Fault, cast: Cast) -> Plain:

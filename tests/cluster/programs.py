@@ -55,3 +55,17 @@ class OrderlyGossip(Gossip):
     def order(self) -> Iterable[str]:
         """In the order of the alphabet."""
         return sorted(set(self.friends))
+
+
+@dataclass(slots=True)
+class Listener:
+    """It reads what comes to one UDP port, and counts the datagrams."""
+
+    port: int
+
+    def run(self, system: System) -> Program:
+        """Read for ever."""
+        system.open(self.port)
+        while True:
+            yield system.receive()
+            system.progress.add(1)

@@ -550,3 +550,15 @@ class TestRecorded:
         recorded, plain = netswap(SCENE, record=True).run(), netswap(SCENE).run()
         recorded.assert_same_as(plain)
         assert [bool(sent) for sent in recorded.sent()] == [True, True, True]
+
+
+def test_a_flood_can_go_to_a_program_of_the_users_own(netswap):
+    """Nobody can tell its ports beforehand: the one that is written is believed. 1 Mbit/s are 81.3 full frames a second."""
+    cluster = netswap("""\
+title: a program that listens
+stop: 1s
+machines:
+  A: {memory: 16MiB, programs: [{"programs:Listener": {port: 7000}}]}
+  B: {memory: 16MiB, programs: [{flood: {to: "A:7000", rate: 1Mbit/s, payload: 1472B}}]}
+""")
+    assert cluster.run()["A"].progress == 10**6 // (8 * 1538)
