@@ -553,7 +553,7 @@ class TestRecorded:
 
 
 def test_a_flood_can_go_to_a_program_of_the_users_own(netswap):
-    """Nobody can tell its ports beforehand: the one that is written is believed. 1 Mbit/s are 81.3 full frames a second."""
+    """Nobody can tell its ports beforehand: the one that is written is believed. 1 Mbit/s are a full frame each 12.304 ms."""
     cluster = netswap("""\
 title: a program that listens
 stop: 1s
@@ -561,4 +561,4 @@ machines:
   A: {memory: 16MiB, programs: [{"programs:Listener": {port: 7000}}]}
   B: {memory: 16MiB, programs: [{flood: {to: "A:7000", rate: 1Mbit/s, payload: 1472B}}]}
 """)
-    assert cluster.run()["A"].progress == 10**6 // (8 * 1538)
+    assert cluster.run()["A"].progress == -(-(10**9 - 100_000 - 12_304) // 12_304_000)
