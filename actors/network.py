@@ -242,7 +242,7 @@ class Network:
                 batches[to] = batch
             self._first[to] = NEVER
             for heap in (self._under_way[to], self._in_port[to]):
-                if heap:
+                if heap and heap[0][0] < self._first[to]:
                     self._expect(to, heap[0][0])
         return batches
 
@@ -285,10 +285,17 @@ class Network:
     def _put(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
         """Put on a link what leaves its card from `sent_ns` on."""
         link.tally.sent += piece.count
-        if link.plain:
-            self._travel(sent_ns + link.now.latency_ns, number, piece)
-        else:
+        if not link.plain:
             self._cross(link, sent_ns, number, piece)
+            return
+        at_ns = sent_ns + link.now.latency_ns
+        if at_ns < link.floor_ns:
+            self._travel(at_ns, number, piece)
+            return
+        last_ns = at_ns + (piece.count - 1) * piece.gap_ns
+        if last_ns > link.last_ns:
+            link.last_ns = last_ns
+        self._put_under_way(at_ns, number, piece)
 
     def _travel(self, at_ns: int, number: int, piece: Piece) -> None:
         """Frames that arrive at these times, but none before the link's floor: first in, first out."""
@@ -310,15 +317,15 @@ class Network:
         self._put_under_way(at_ns, number, piece)
 
     def _put_under_way(self, at_ns: int, number: int, piece: Piece) -> None:
-        link = piece.link
-        heappush(self._under_way[link.destination], (at_ns, link.source, number, piece.copy, piece))
-        self._expect(link.destination, at_ns)
+        to = piece.link.destination
+        heappush(self._under_way[to], (at_ns, piece.link.source, number, piece.copy, piece))
+        if at_ns < self._first[to]:
+            self._expect(to, at_ns)
 
     def _expect(self, to: int, at_ns: int) -> None:
-        """Something arrives at a machine, perhaps as the first thing there."""
-        if at_ns < self._first[to]:
-            self._first[to] = at_ns
-            heappush(self._soonest, (at_ns, to))
+        """Something arrives at a machine, as the first thing there."""
+        self._first[to] = at_ns
+        heappush(self._soonest, (at_ns, to))
 
     def _first_under_way_ns(self) -> int:
         """When the first of what is under way arrives anywhere."""
@@ -522,7 +529,8 @@ class Network:
                 continue
             piece.gap_ns = 0
             heappush(heap, (now_ns, source, number, copy, piece))
-            self._expect(link.destination, now_ns)
+            if now_ns < self._first[link.destination]:
+                self._expect(link.destination, now_ns)
             link.last_ns = max(link.last_ns, now_ns)
             link.floor_ns = link.last_ns
 

@@ -57,6 +57,8 @@ class Reclaim:
         self._swap = swap
         self._serving = False
         self._poll_pending = False
+        self.polls: deque[tuple[int, Waiter]] = deque()
+        """(ns, waiter): when each wait ends. An event is under way for the first."""
         zone.on_pressure(self.wake_kswapd)
         zone.on_free_with_waiters(self._page_freed)
 
@@ -73,7 +75,7 @@ class Reclaim:
         waiter = Waiter(who, granted, priority)
         self.waiters.append(waiter)
         zone.waiters = self.waiters
-        self._events.after(self._kernel.reclaim_wait_ns, self._poll, waiter)
+        self._wait(waiter)
         return False
 
     def obtain_now(self, wanted: int) -> int:
@@ -101,13 +103,25 @@ class Reclaim:
             waiter.served = True
             waiter.granted()
 
-    def _poll(self, waiter: Waiter) -> None:
+    def _wait(self, waiter: Waiter) -> None:
+        """Have a waiter polled after its wait. All waits are equally long, so they end in the order in which they began."""
+        due_ns = self._events.now + self._kernel.reclaim_wait_ns
+        if not self.polls:
+            self._events.at(due_ns, self._poll)
+        self.polls.append((due_ns, waiter))
+
+    def _poll(self, _: object) -> None:
         """A direct reclaimer's wait is over: scan harder, and wait again; after the last priority start anew."""
-        if waiter.served:
-            return
-        waiter.priority = self._scan(waiter.priority)
-        self._events.after(self._kernel.reclaim_wait_ns, self._poll, waiter)
-        self._page_freed()
+        polls = self.polls
+        while polls and (polls[0][0] <= self._events.now or polls[0][1].served):
+            waiter = polls[0][1]
+            if not waiter.served:
+                waiter.priority = self._scan(waiter.priority)
+                self._wait(waiter)
+                self._page_freed()
+            polls.popleft()
+        if polls:
+            self._events.at(polls[0][0], self._poll)
 
     # -- kswapd -----------------------------------------------------------------------------------------------------
 
@@ -147,6 +161,8 @@ class Reclaim:
         From the third priority below the first on, each pass is followed by a wait; after the last they start anew.
         """
         zone, first = self._zone, self._kernel.def_priority
+        if self._lacks_slot() and zone.free <= zone.floors.kernel:
+            priority = min(priority, first - 3)  # no pass before that would get anywhere
         while True:
             self._shrink(priority)
             waits = priority < first - 2
@@ -187,7 +203,7 @@ class Reclaim:
 
     def _lacks_slot(self) -> bool:
         """Whether the next page to leave has to be written, and cannot be now."""
-        return self._swap is not None and self.hand.at_dirty() and not self._swap.can_page_out()
+        return self._swap is not None and not self._swap.can_page_out() and self.hand.at_dirty()
 
     def _drop(self, space: AddressSpace, page: int) -> None:
         """A clean page leaves without a word: the server has its contents."""

@@ -69,20 +69,39 @@ class SlabCache:
     def take_many(self, count: int, floor: int) -> list[Run]:
         """So many objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
         runs: list[Run] = []
+        if self.reserved and self.guarded:
+            runs += self._take_new(1, floor)
+            count -= 1
         while count > 0:
             slab = self._top
-            if slab is None or (self.reserved and self.guarded):
-                slab = self.take(floor)
-                assert slab is not None, f"{self.name}: {count} objects more than there are pages for"
-                taken = 1
-            else:
-                free = slab.free
-                taken = count if count < free else free
-                slab.free = free - taken
-                if taken == free:
-                    self._uncover()
-            runs.append((slab, taken))
-            count -= taken
+            if slab is None:
+                return runs + self._take_new(count, floor)
+            free = slab.free
+            if count < free:
+                slab.free = free - count
+                runs.append((slab, count))
+                return runs
+            slab.free = 0
+            self._uncover()
+            runs.append((slab, free))
+            count -= free
+        return runs
+
+    def _take_new(self, count: int, floor: int) -> list[Run]:
+        """So many objects in ordinary pages of their own; the last of them comes to the top if it has others left."""
+        self.reserved = False
+        per_slab = self.per_slab
+        pages = -(-count // per_slab)
+        got = self._zone.take_many(floor, pages)
+        assert got == pages, f"{self.name}: {count} objects more than there are pages for"
+        self.slabs += pages
+        runs = [(Slab(self, 0, False), per_slab) for _ in range(pages)]
+        left = pages * per_slab - count
+        if left:
+            last = runs[-1][0]
+            last.free = left
+            self._cover(last)
+            runs[-1] = (last, per_slab - left)
         return runs
 
     def take_entitled(self, floor: int) -> Slab | None:
@@ -103,12 +122,13 @@ class SlabCache:
 
     def give(self, slab: Slab, count: int = 1) -> None:
         """Free objects of this slab."""
-        before = slab.free
-        slab.free = free = before + count
+        slab.free = free = slab.free + count
         if free == self.per_slab:
             self._return(slab)
-        elif not before:
-            self._cover(slab)
+        elif free == count:
+            if self._top is not None:
+                self._partial[self._top] = None
+            self._top = slab
 
     def _return(self, slab: Slab) -> None:
         """Give back a page whose last object has been freed."""

@@ -10,6 +10,7 @@ The ring's buffers are outside free memory: they are allocated when the card is 
 """
 
 from collections import deque
+from functools import lru_cache
 from typing import Final
 
 from actors.counters import Counters
@@ -22,6 +23,12 @@ from protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
 from protocol.units import seconds
 
 _SECOND: Final = seconds(1)
+
+
+@lru_cache(maxsize=256)
+def _wire_ns(wire: int, rate_bps: int) -> int:
+    """How long a card of this rate takes for so many bytes."""
+    return wire * 8 * _SECOND // rate_bps
 
 
 class Nic:
@@ -71,7 +78,7 @@ class Nic:
 
     def wire_ns(self, wire: int) -> int:
         """How long the card takes for so many bytes."""
-        return wire * 8 * _SECOND // self._rate_bps
+        return _wire_ns(wire, self._rate_bps)
 
     def send(
         self, destination: int, kind: int, port: int, count: int, wire: int, tail: int, body: tuple[object, ...]
@@ -80,17 +87,19 @@ class Nic:
 
         They are sent as one train on the beat of the full packets; its last packet is exact.
         """
-        gap = self.wire_ns(wire) if count > 1 else 0
-        first = max(self._events.now, self._idle_ns) + self.wire_ns(tail)
-        self._idle_ns = first + (count - 1) * gap
+        rate_bps = self._rate_bps
+        gap = _wire_ns(wire, rate_bps) if count > 1 else 0
+        now = self._events.now
+        first = (now if now > self._idle_ns else self._idle_ns) + _wire_ns(tail, rate_bps)
+        self._idle_ns = idle_ns = first + (count - 1) * gap
         self._emit(first, destination, kind, port, count, gap, wire, tail, body)
-        return self._idle_ns
+        return idle_ns
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
     ) -> None:
         """Let `count` equal packets leave from now on, `gap_ns` apart; others find the wire busy for one of them."""
-        first = max(self._events.now, self._idle_ns) + self.wire_ns(wire)
+        first = max(self._events.now, self._idle_ns) + _wire_ns(wire, self._rate_bps)
         self._idle_ns = first
         self._emit(first, destination, kind, port, count, gap_ns, wire, wire, body)
 
@@ -201,7 +210,9 @@ class Nic:
     def _datagram(self, frame: Raw) -> None:
         """Receive all fragments of a datagram, as one by one."""
         self._counters.received += frame[9]
-        buffers = tuple([self._take() for _ in range(frame[9])])
+        take = self._ring.popleft
+        self._cleaned += frame[9]
+        buffers = tuple([take() for _ in range(frame[9])])
         self._stack.input_whole(frame, buffers)
         if self._cleaned >= self._refill_batch:
             self._fill()
@@ -212,7 +223,14 @@ class Nic:
             self._counters.dropped["ring-empty"] += 1
             return
         wire = frame[6] if index == frame[9] - 1 else frame[5]
-        buffer = self._copy() if wire < self._copybreak else self._replace()
+        buffer: Buffer | None
+        if wire < self._copybreak:
+            buffer = self._copy()
+        elif self._keeps_ring:
+            buffer = self._replace()
+        else:
+            buffer = ring.popleft()
+            self._cleaned += 1
         if buffer is None:
             self._counters.dropped["no-memory"] += 1
             return
@@ -226,20 +244,17 @@ class Nic:
     def _copy(self) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""
         buffer = self._buffers.allocate(self._buffers.copies, self._kernel.copy_truesize)
-        return buffer if buffer is not None or self._keeps_ring else self._take()
+        if buffer is None and not self._keeps_ring:
+            self._cleaned += 1
+            return self._ring.popleft()
+        return buffer
 
     def _replace(self) -> Buffer | None:
-        """The ring's next buffer; a driver that keeps its ring gives it away only for another."""
-        if not self._keeps_ring:
-            return self._take()
+        """The ring's next buffer, from a driver that gives it away only for another."""
         new = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
         if new is None:
             return None
         self._ring.append(new)
-        return self._ring.popleft()
-
-    def _take(self) -> Buffer:
-        self._cleaned += 1
         return self._ring.popleft()
 
     def _fill(self) -> None:

@@ -8,6 +8,8 @@ to, until time-outs have made room (net/ipv4/inet_fragment.c of 6.11). All sizes
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
 from actors.events import Events
 from actors.kernels import Kernel
@@ -15,6 +17,7 @@ from actors.net.buffers import Buffer
 from protocol.ip import UDP_HEADER, fragments
 
 Drop = Callable[[tuple[Buffer, ...], str], None]
+_fragments: Final = lru_cache(fragments)
 
 
 class Incomplete:
@@ -84,11 +87,11 @@ class Reassembly:
     def has_room(self, key: tuple[int, int], frames: int, payload: int) -> bool:
         """Whether so many received fragments are a whole datagram that nothing is known of, and none would evict another."""
         room = self._kernel.fragment_high - self.truesize - frames * self._kernel.rx_truesize
-        return room >= 0 and key not in self.incomplete and frames == fragments(payload + UDP_HEADER, self._mtu)
+        return room >= 0 and key not in self.incomplete and frames == _fragments(payload + UDP_HEADER, self._mtu)
 
     def passed(self, buffers: tuple[Buffer, ...]) -> None:
-        """All fragments of a datagram have come one after the other; none of them has to wait."""
-        truesize = self.truesize + sum([buffer[2] for buffer in buffers])
+        """All fragments of a datagram have come one after the other, in full buffers; none of them has to wait."""
+        truesize = self.truesize + len(buffers) * self._kernel.rx_truesize
         if truesize > self.truesize_max:
             self.truesize_max = truesize
 
@@ -98,7 +101,7 @@ class Reassembly:
 
     def _begin(self, key: tuple[int, int], payload: int) -> Incomplete:
         now = self._events.now
-        entry = Incomplete(fragments(payload + UDP_HEADER, self._mtu), now)
+        entry = Incomplete(_fragments(payload + UDP_HEADER, self._mtu), now)
         self._expiring.append((key, entry))
         if not self._armed:
             self._armed = True

@@ -137,7 +137,9 @@ class Stack:
         socket.charged += truesize
         self._counters.delivered += frames
         self.noncritical += frames
-        self._high_water()
+        held = self.noncritical + self.reassembly.frames
+        if held > self.noncritical_max:
+            self.noncritical_max = held
         queues = socket.queues
         queues.buffers += frames
         queues.datagrams.append(

@@ -110,7 +110,9 @@ class Progress:
 
     def rest(self) -> None:
         """The task has nothing to do."""
-        self._close(self._events.now)
+        now = self._events.now
+        if now - self.last_ns >= self.stall_after_ns:
+            self._close(now)
         self.busy = False
 
     def go_down(self) -> None:
@@ -181,8 +183,9 @@ class Task:
         while True:
             try:
                 request = self._send(value)
-                if not hasattr(request, "begin"):
-                    request = self._throw(TypeError(f"{request!r} is no request to the system"))
+                begin = getattr(request, "begin", None)
+                if begin is None:
+                    begin = self._throw(TypeError(f"{request!r} is no request to the system")).begin
             except StopIteration:
                 self.request = None
                 self.finished = True
@@ -190,7 +193,7 @@ class Task:
                 return
             except Exception as error:
                 raise self._failed(error) from error
-            value = request.begin(self)
+            value = begin(self)
             if value is BLOCKED:
                 break
         self.request = request

@@ -88,7 +88,7 @@ class SwapDevice:
         self._buffers = buffers
         self._nic = nic
         self._counters = counters
-        self._timeout_ns = timeout_ns
+        self._intervals_ns = [retry_interval(attempt, timeout_ns) for attempt in range(DOUBLINGS + 1)]
         self._call = datagram_wire(HEADER, framing, mtu)
         self._call_with_page = datagram_wire(HEADER + PAGE, framing, mtu)
         self._entitled = "reserve-access" in switches
@@ -179,7 +179,7 @@ class SwapDevice:
     def _arm(self, request: Request, now: int) -> None:
         """Start the time-out of this transmission; those of one length expire in the order in which they began."""
         which = request.attempts % (DOUBLINGS + 1)
-        due = now + retry_interval(request.attempts, self._timeout_ns)
+        due = now + self._intervals_ns[which]
         request.attempts += 1
         self._timers[which].append((due, request, request.attempts))
         if not self._armed[which]:

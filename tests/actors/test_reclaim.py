@@ -7,7 +7,7 @@ from scene import KERNEL
 
 from actors.events import NEVER, Events
 from actors.memory.anonymous import ACCESSED, DIRTY, HOT, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace, Hand
-from actors.memory.reclaim import Reclaim, Waiter
+from actors.memory.reclaim import Reclaim
 from actors.memory.zone import Zone
 from protocol.units import milliseconds, seconds
 
@@ -73,7 +73,7 @@ class Scene:
 
     def polls(self) -> list[str]:
         """Who has a poll pending that will do something."""
-        return [entry[3].who for entry in self.events.heap if isinstance(entry[3], Waiter) and not entry[3].served]
+        return [waiter.who for _, waiter in self.reclaim.polls if not waiter.served]
 
 
 # -- kswapd ----------------------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ def test_a_served_waiters_poll_does_nothing_and_is_not_renewed() -> None:
     scene.settle()
     scene.run_until(milliseconds(100) + 1)
     assert sorted(scene.polls()) == ["second", "third"]
-    assert sum(isinstance(entry[3], Waiter) for entry in scene.events.heap) == 2
+    assert len(scene.reclaim.polls) == 2
 
 
 def test_a_poll_serves_in_order_too() -> None:
