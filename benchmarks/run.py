@@ -15,9 +15,9 @@ from rich.table import Table
 
 from benchmarks.measure import Benchmark, Measured, repeated
 
-MODULES: Final = ("benchmarks.in_process",)
+MODULES: Final = ("benchmarks.in_process", "benchmarks.on_ray")
 LATEST: Final = Path(__file__).with_name("latest.json")
-_DETAILS: Final = ("frames", "page_outs", "windows_per_virtual_s")
+_DETAILS: Final = ("windows", "frames", "page_outs", "windows_per_virtual_s")
 
 
 def main() -> None:

@@ -58,3 +58,12 @@ MEMORY: Final = _scene(
     stop="30s",
 )
 """A rank of `PAGES` pages, of which a quarter is resident at any time."""
+
+BEATS: Final = """
+title: three machines that beat once in each window
+stop: 2s
+network: {latency: 100us}
+machines:
+  M: {count: 3, memory: 16MiB, programs: [{heartbeat: {every: 100us}}]}
+"""
+"""Nothing is sent, so the cost is that of the windows themselves."""
