@@ -5,8 +5,11 @@ import tracemalloc
 from functools import partial
 from typing import Any, Final
 
+from actors.machine import Machine
+from actors.memory.anonymous import AddressSpace
 from benchmarks import scenes
 from benchmarks.measure import Benchmark, Measured, timed
+from cluster.inline import InlineEngine
 from cluster.lab import Cluster, open_cluster
 from protocol.units import seconds
 
@@ -33,7 +36,10 @@ def _last_ns(machines: list[dict[str, Any]]) -> int:
 
 
 def memory() -> Measured:
-    """Bytes for each simulated page, the server's share included, once all pages have been out; by tracemalloc."""
+    """Bytes for each simulated page, the server's share included, once all pages have been out.
+
+    All that Python holds, by tracemalloc, and the page tables beside it.
+    """
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
@@ -41,8 +47,18 @@ def memory() -> Measured:
         measured = timed(lambda: _run(cluster))
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
+        after += sum(_tables(one.space) for index in range(2) for one in _machine(cluster, index).programs)
     tracemalloc.stop()
     return {**measured, "rate": (after - before) / scenes.PAGES}
+
+
+def _machine(cluster: Cluster, index: int) -> Machine:
+    assert isinstance(cluster.engine, InlineEngine)
+    return cluster.engine.machine(index)
+
+
+def _tables(space: AddressSpace) -> int:
+    return len(space.states) + space.stamps.nbytes
 
 
 def simpy(workload: str) -> Measured:

@@ -1,13 +1,14 @@
 """Anonymous memory: the pages of programs, their states, and the clock hand that looks for the next to leave.
 
-A machine is millions of pages, so a page is one byte of state and four of stamp, and whole runs are looked at and
-changed at C speed. The *stamp* says which contents a page holds; what comes back from the swap server must carry the
-stamp that was sent out.
+A machine is millions of pages, so a page is one byte of state and four of stamp, whole runs are looked at and changed at
+C speed, and the host gives the tables memory only where they are touched. The *stamp* says which contents a page holds;
+what comes back from the swap server must carry the stamp that was sent out.
 """
 
 import re
 from array import array
 from collections.abc import Iterator
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
 from protocol.rpc import STAMP_MAX
@@ -38,6 +39,11 @@ _READ: Final = bytes(state | ACCESSED if state & RESIDENT else state for state i
 _FORGET: Final = bytes(state & ~ACCESSED if state & RESIDENT else state for state in range(256))
 
 
+def _zeroed(size: int) -> mmap:
+    """So many zeroes, which take memory in chunks and on their first touch (an empty mapping cannot be made)."""
+    return mmap(-1, max(1, size), flags=MAP_PRIVATE | MAP_ANONYMOUS)
+
+
 class AddressSpace:
     """The anonymous pages of one program; `base` is the number of its first page in the machine's swap space."""
 
@@ -47,8 +53,8 @@ class AddressSpace:
         self.name = name
         self.base = base
         self.pages = pages
-        self.states = bytearray(pages)
-        self.stamps = array("I", bytes(4 * pages))
+        self.states = _zeroed(pages)
+        self.stamps = memoryview(_zeroed(4 * pages))[: 4 * pages].cast("I")
         self.resident = 0
         self.rewritten: set[int] = set()
         """Pages touched again while their page-out is under way: they stay."""
@@ -92,7 +98,7 @@ class AddressSpace:
 
     def warm(self, resident: int, stamp: int) -> None:
         """As if it had run for long: the first pages resident and dirty, the rest on the server with this stamp."""
-        self.states[:] = bytes([RESIDENT | DIRTY]) * resident + bytes([SWAPPED]) * (self.pages - resident)
+        self.states[: self.pages] = bytes([RESIDENT | DIRTY]) * resident + bytes([SWAPPED]) * (self.pages - resident)
         self.stamps[:] = array("I", [stamp]) * self.pages
         self.resident = resident
         self.write_clock = stamp

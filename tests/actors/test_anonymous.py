@@ -1,7 +1,9 @@
 """Anonymous pages: states, stamps, and the hand that looks for the next to leave."""
 
-import sys
+from mmap import PAGESIZE
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,7 +58,7 @@ def test_a_page_written_is_resident_accessed_and_dirty_with_a_new_stamp() -> Non
     space = AddressSpace("rank 0", 0, 8)
     space.fill(0, 4)
     first = space.stamps[0]
-    assert list(space.states) == [HOT] * 4 + [UNTOUCHED] * 4
+    assert list(space.states[:]) == [HOT] * 4 + [UNTOUCHED] * 4
     assert space.resident == 4
     space.touch(2, 4, write=True)
     assert list(space.stamps[:2]) == [first] * 2
@@ -68,7 +70,7 @@ def test_a_page_read_stays_clean_and_keeps_its_stamp() -> None:
     space = space_of(*STATES)
     before = list(space.stamps)
     space.touch(0, len(STATES), write=False)
-    assert list(space.states) == [state | ACCESSED if state & RESIDENT else state for state in STATES]
+    assert list(space.states[:]) == [state | ACCESSED if state & RESIDENT else state for state in STATES]
     assert list(space.stamps) == before
 
 
@@ -86,7 +88,7 @@ def test_a_warm_space_has_its_first_pages_here_and_the_rest_on_the_server() -> N
     """All carry the stamp that the server has for them."""
     space = AddressSpace("rank 0", 0, 10)
     space.warm(4, 1)
-    assert list(space.states) == [COLD] * 4 + [SWAPPED] * 6
+    assert list(space.states[:]) == [COLD] * 4 + [SWAPPED] * 6
     assert list(space.stamps) == [1] * 10
     assert space.resident == 4
     space.touch(0, 1, write=True)
@@ -116,7 +118,7 @@ def test_an_accessed_page_gets_a_second_chance() -> None:
     space = space_of(HOT, HOT, HOT)
     hand = hand_over(space)
     assert pages(hand, 3) == []
-    assert list(space.states) == [COLD] * 3
+    assert list(space.states[:]) == [COLD] * 3
     space.touch(1, 2, write=False)
     assert pages(hand, 3) == [0, 2]
     assert space.states[1] == COLD
@@ -179,7 +181,7 @@ def test_the_quota_counts_resident_pages_only() -> None:
     states = ([HOT] + [SWAPPED] * 99) * 4
     space = space_of(*states)
     assert pages(hand_over(space), 4) == []
-    assert [page for page, state in enumerate(space.states) if state == COLD] == [0, 100, 200, 300]
+    assert [page for page, state in enumerate(space.states[:]) if state == COLD] == [0, 100, 200, 300]
 
 
 def test_a_pass_over_all_that_is_resident_finds_a_page_however_sparse_the_space() -> None:
@@ -192,11 +194,33 @@ def test_a_pass_over_all_that_is_resident_finds_a_page_however_sparse_the_space(
 # -- size ------------------------------------------------------------------------------------------------------------
 
 
+STATM = Path("/proc/self/statm")
+counts_memory = pytest.mark.skipif(not STATM.exists(), reason="the host does not say how much memory this process has")
+
+
+def resident_bytes() -> int:
+    """What this process has of the host's memory."""
+    return int(STATM.read_text().split()[1]) * PAGESIZE
+
+
+@counts_memory
 def test_a_simulated_page_takes_at_most_16_bytes() -> None:
     """One byte of state and four of stamp, and nothing else that grows; also once it has been used."""
-    count = 1_000_000
+    count = 4_000_000
+    before = resident_bytes()
     space = AddressSpace("rank 0", 0, count)
     for use in (lambda: None, lambda: space.fill(0, count), lambda: space.warm(count // 2, 1)):
         use()
-        taken = sum(sys.getsizeof(getattr(space, name)) for name in AddressSpace.__slots__)
-        assert taken <= 16 * count
+        assert resident_bytes() - before <= 16 * count
+
+
+@counts_memory
+def test_a_cold_working_set_of_64_gib_costs_nothing_until_it_is_touched() -> None:
+    """16,777,216 pages would be 80 MiB of tables; two pages far apart take a few pages of the host."""
+    pages = (64 << 30) // 4096
+    before = resident_bytes()
+    space = AddressSpace("rank 0", 0, pages)
+    space.fill(0, 1)
+    space.fill(pages - 1, pages)
+    assert resident_bytes() - before < 1 << 20
+    assert (space.absent(0, 2), space.untouched(1, 64), space.residents(pages - 64, pages)) == (1, 64, 1)

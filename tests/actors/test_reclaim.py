@@ -96,7 +96,7 @@ def test_kswapd_stops_above_the_high_mark_and_not_before() -> None:
     scene.settle()
     assert scene.zone.free == 97
     assert scene.reclaim.asleep
-    assert list(scene.space.states).count(SWAPPED) == 97 - 79
+    assert list(scene.space.states[:]).count(SWAPPED) == 97 - 79
 
 
 def test_between_the_marks_kswapd_goes_on_if_it_is_awake_and_sleeps_on_if_it_sleeps() -> None:
@@ -149,7 +149,7 @@ def test_without_swap_a_dirty_page_does_not_leave_and_a_clean_one_does() -> None
     scene = Scene([COLD, CLEAN, COLD, CLEAN], free=80)
     scene.ask("rank 0")
     scene.settle()
-    assert list(scene.space.states) == [COLD, SWAPPED, COLD, SWAPPED]
+    assert list(scene.space.states[:]) == [COLD, SWAPPED, COLD, SWAPPED]
 
 
 # -- a page on its way out (row 47) ----------------------------------------------------------------------------------
