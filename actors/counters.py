@@ -32,6 +32,7 @@ COUNTERS: Final = {
     "lost_pages": "pages that came back with another stamp than they were sent out with",
     "retransmissions": "requests sent again",
     "tx_no_memory": "transmissions that failed for want of memory",
+    "unresolved": "frames that never left: the queue for their neighbour was full, or it did not answer",
     "kswapd_wakes": "how often kswapd was woken",
     "faults": "touches that had to wait for a page of their own",
     "progress": "what the programs count: pages touched, messages, requests, frames, beats",
@@ -52,6 +53,7 @@ class Counters:
     lost_pages: int = 0
     retransmissions: int = 0
     tx_no_memory: int = 0
+    unresolved: int = 0
     faults: int = 0
     received: int = 0
     delivered: int = 0

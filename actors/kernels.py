@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
+from protocol.frame import ARP, IPV6, QINQ, VLAN
 from protocol.units import milliseconds, seconds
 
 
@@ -65,6 +66,12 @@ class Kernel:
     """Entries the IPv4 route cache may hold (net/ipv4/route.c: 16 for each hash bucket, 1024 buckets); 0: there is none."""
     route_gc_ns: int
     """Under pressure, entries unused for this long are collected (net/ipv4/route.c, ip_rt_gc_min_interval)."""
+    neighbour_entry: int
+    """The slab object of a neighbour (include/net/neighbour.h; 2.6.22: arp_cache, 16 to a page; 6.11: kmalloc-512)."""
+    neighbour_queue: int
+    """Packets that may wait for a neighbour's address: 3; since 3.3 212,992 bytes, here of full frames (net/ipv4/arp.c)."""
+    emergency_links: frozenset[int]
+    """Protocols of the link layer, beside IPv4, that an emergency packet may be of (net/core/dev.c)."""
     fragment_high: int
     fragment_low: int
     """Reassembly limits in truesize (net/ipv4/ip_fragment.c)."""
@@ -123,6 +130,9 @@ LINUX_2_6_22: Final = Kernel(
     route_entry=320,
     route_entries=16_384,
     route_gc_ns=milliseconds(500),
+    neighbour_entry=256,
+    neighbour_queue=3,
+    emergency_links=frozenset({ARP, IPV6, VLAN}),
     fragment_high=256 * 1024,
     fragment_low=192 * 1024,
     fragment_timeout_ns=seconds(30),
@@ -160,6 +170,9 @@ LINUX_6_11: Final = Kernel(
     route_entry=320,
     route_entries=0,
     route_gc_ns=milliseconds(500),
+    neighbour_entry=512,
+    neighbour_queue=212_992 // (2048 + 256),
+    emergency_links=frozenset({ARP, IPV6, VLAN, QINQ}),
     fragment_high=4 * 1024 * 1024,
     fragment_low=3 * 1024 * 1024,
     fragment_timeout_ns=seconds(30),

@@ -7,6 +7,7 @@ when something will leave. The same object runs in this process or inside a Ray 
 from collections import deque
 from hashlib import sha256
 from heapq import heappop, heappush
+from random import Random
 
 from actors.counters import Counters
 from actors.disk import Disk
@@ -17,6 +18,7 @@ from actors.memory.faults import Faults
 from actors.memory.reclaim import Reclaim
 from actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
 from actors.memory.zone import Zone
+from actors.net.arp import Neighbours, Output
 from actors.net.buffers import Buffers
 from actors.net.drivers import DRIVERS
 from actors.net.memalloc import MemallocBuffers
@@ -29,6 +31,7 @@ from actors.settings import MachineSettings, SettingsError
 from actors.swap.device import SwapDevice
 from protocol.errors import RemoteProtocolError
 from protocol.frame import (
+    ARP,
     CRASH,
     PAUSE,
     RESTART,
@@ -87,6 +90,8 @@ class Machine:
             settings.nic_ring,
             settings.nic_refill,
         )
+        self.neighbours = self._neighbours() if settings.arp else None
+        self.output: Output = self.neighbours or self.nic
         self.device = self._swap_device()
         self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device)
         self.faults = Faults(
@@ -191,9 +196,9 @@ class Machine:
 
     def _restart(self) -> None:
         """As at time 0, with what is on the disk; counts and numbers go on, the peaks of what came before stand."""
-        zone, stack, nic, reclaim, data = self.zone, self.stack, self.nic, self.reclaim, self.emergency_data
+        zone, stack, output, reclaim, data = self.zone, self.stack, self.output, self.reclaim, self.emergency_data
         self._boot(self.programs)
-        self.nic.sent = nic.sent
+        self.nic.sent = output.sent
         self.zone.free_min = min(zone.free_min, self.zone.free_min)
         self.zone.reserve_used_max = max(zone.reserve_used_max, self.zone.reserve_used_max)
         self.stack.noncritical_max = stack.noncritical_max
@@ -257,6 +262,7 @@ class Machine:
             cover_fragments=cover,
             parked=settings.nic_ring if DRIVERS[settings.nic_refill].keeps_ring else 0,
             reply_frames=reply_frames,
+            arp=settings.arp,
         )
         if settings.reserve_buffers is not None:
             find(tree, "SKB data").limit = settings.reserve_buffers * receive_charge(self.kernel) + 1
@@ -290,6 +296,23 @@ class Machine:
         except ValueError as error:
             raise SettingsError(str(error), "give it more memory, or keep fewer pages free") from None
 
+    def _neighbours(self) -> Neighbours:
+        """Between whoever sends and the card."""
+        settings = self.settings
+        neighbours = Neighbours(
+            self.events,
+            self.kernel,
+            self.buffers,
+            self.nic,
+            self.counters,
+            self.zone.floors.atomic,
+            settings.framing,
+            Random(f"{settings.seed}/machine/{settings.name}/arp"),
+            entitles="memalloc-processing" in settings.switches,
+        )
+        self.stack.serve(-ARP, neighbours.receive)
+        return neighbours
+
     def _swap_device(self) -> SwapDevice | None:
         settings = self.settings
         swap = settings.swap
@@ -300,7 +323,7 @@ class Machine:
             self.zone,
             self.kernel,
             self.buffers,
-            self.nic,
+            self.output,
             self.counters,
             swap.server,
             swap.in_flight,
@@ -322,7 +345,7 @@ class Machine:
             self.zone,
             self.faults,
             self.stack,
-            self.nic,
+            self.output,
             self.buffers,
             self.disk,
         )

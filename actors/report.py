@@ -6,6 +6,7 @@ A node of the wait-for graph is {"node": "A/free page", "sentence": ..., "waits_
 from typing import Any
 
 from actors.machine import Machine
+from actors.net.arp import ASKED, FAILED, INCOMPLETE
 from actors.programs.task import Task
 from actors.swap.device import Request
 from protocol.rpc import PAGE
@@ -47,6 +48,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "lost_pages": counted.lost_pages,
         "retransmissions": counted.retransmissions,
         "tx_no_memory": counted.tx_no_memory,
+        "unresolved": counted.unresolved,
         "kswapd_wakes": machine.reclaim.kswapd_wakes,
         "faults": counted.faults,
         "progress": sum(one.task.progress.count for one in machine.programs),
@@ -87,6 +89,9 @@ def _timers(machine: Machine) -> list[tuple[str, int, int]]:
         timers += [
             ("retransmission", request.last_ns, request.previous_ns) for request in machine.device.under_way.values()
         ]
+    if machine.neighbours is not None:
+        asked = [one for one in machine.neighbours.entries.values() if one.state in ASKED]
+        timers += [("ARP", one.last_ns, one.previous_ns) for one in asked]
     born_ns = machine.stack.reassembly.oldest_ns()
     if born_ns is not None:
         timers.append(("fragment time-out", born_ns, -1))
@@ -193,8 +198,19 @@ class _Graph:
         name = f"{self._prefix}/reply"
         if name not in self.nodes:
             self._add("reply", f"a reply from {self._server}")
-            self.nodes[name]["waits_for"] += self._receive_buffer()
+            self.nodes[name]["waits_for"] += [*self._address(), *self._receive_buffer()]
         return name
+
+    def _address(self) -> list[str]:
+        """Whether a request that left now would know where to."""
+        machine = self._machine
+        if machine.neighbours is None or machine.device is None:
+            return []
+        entry = machine.neighbours.entries.get(machine.device.server)
+        if entry is not None and entry.state not in (INCOMPLETE, FAILED):
+            return []
+        asked = f"asked {entry.probes} times" if entry is not None else "no entry for it"
+        return [self._add("address", f"the link address of {self._server}: {asked}")]
 
     def _receive_buffer(self) -> list[str]:
         """Whether a reply that came now could be received."""

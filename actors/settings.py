@@ -47,3 +47,5 @@ class MachineSettings:
     stall_after_ns: int
     framing: int
     mtu: int
+    arp: bool = False
+    """Whether link addresses have to be asked for."""

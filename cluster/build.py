@@ -46,6 +46,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
         stall_after_ns=resolved["stall_after_ns"],
         framing=framing_bytes(resolved),
         mtu=resolved["network"]["mtu"],
+        arp=resolved["network"]["arp"] == "on",
     )
 
 

@@ -24,6 +24,14 @@ PAGE_OUT: Final = 2
 PAGE_OUT_REPLY: Final = 3
 PAGE_IN: Final = 4
 PAGE_IN_REPLY: Final = 5
+ARP: Final = 16
+IPV6: Final = 17
+VLAN: Final = 18
+"""802.1Q."""
+QINQ: Final = 19
+"""802.1ad."""
+OTHER: Final = 20
+"""Any other protocol of the link layer. Frames that are no IPv4 go to port 0, where no socket can be."""
 FRAGMENT: Final = 64
 """Added to the kind of a datagram that travels in IPv4 fragments."""
 
@@ -33,6 +41,11 @@ KIND_NAMES: Final = {
     PAGE_OUT_REPLY: "page-out-reply",
     PAGE_IN: "page-in",
     PAGE_IN_REPLY: "page-in-reply",
+    ARP: "arp",
+    IPV6: "ipv6",
+    VLAN: "vlan",
+    QINQ: "qinq",
+    OTHER: "other",
 }
 
 CORRUPT: Final = 1

@@ -92,10 +92,13 @@ def receive_limit(kernel: Kernel, *, cover_fragments: bool, parked: int, reply_f
     return held + (parked + reply_frames) * receive_charge(kernel)
 
 
-def machine_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, parked: int, reply_frames: int) -> Node:
+def machine_tree(
+    kernel: Kernel, cpus: int, *, cover_fragments: bool, parked: int, reply_frames: int, arp: bool = False
+) -> Node:
     """The tree of a machine that swaps over NFS on IPv4: the nodes it really has.
 
-    `parked`: receive buffers that stay in the ring for ever (0 unless the ring never drains).
+    `parked`: receive buffers that stay in the ring for ever (0 unless the ring never drains); `arp`: the server's link
+    address has to be asked for, which takes an entry, and the head and the data of a request or a reply.
     """
     limit = receive_limit(kernel, cover_fragments=cover_fragments, parked=parked, reply_frames=reply_frames)
     data = Node("SKB data", limit=limit + 1)
@@ -108,7 +111,8 @@ def machine_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, parked: in
     routes = Node("IPv4 route cache", object_pages(kernel.route_entries, PAGE // kernel.route_entry, cpus))
     slots = object_pages(kernel.rpc_slots_max, PAGE // kernel.rpc_request, cpus)
     transmit = Node("network TX", children=[Node("transport", transmit_pages()), Node("RPC slots", slots)])
-    return Node("total", children=[transmit, Node("network RX", children=[routes, data])])
+    receive = Node("network RX", children=[routes, data, *([Node("ARP", 3)] if arp else [])])
+    return Node("total", children=[transmit, receive])
 
 
 def cover_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, requests: int, buffers: int) -> Node:

@@ -20,7 +20,19 @@ Buffer = tuple[Slab, Slab, int, int]
 class Buffers:
     """All buffers of one machine."""
 
-    __slots__ = ("_atomic", "_reserve", "_zone", "copies", "heads", "kernel", "receive", "routes", "rpc", "tx_headers")
+    __slots__ = (
+        "_atomic",
+        "_reserve",
+        "_zone",
+        "copies",
+        "heads",
+        "kernel",
+        "neighbours",
+        "receive",
+        "routes",
+        "rpc",
+        "tx_headers",
+    )
 
     def __init__(self, zone: Zone, kernel: Kernel, reserve: Node | None, *, guarded: bool) -> None:
         """`reserve`: the node that emergency receive buffers are charged to, if there is such access at all."""
@@ -30,6 +42,7 @@ class Buffers:
         self.copies = cache(zone, "kmalloc-1024", kernel.copy_data, guarded=guarded)
         self.heads = cache(zone, "skbuff_head_cache", kernel.skb_head, guarded=guarded)
         self.routes = cache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
+        self.neighbours = cache(zone, "arp_cache", kernel.neighbour_entry, guarded=guarded)
         self.rpc = cache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
         self.tx_headers = cache(zone, "kmalloc-512", kernel.tx_header, guarded=guarded)
         self._zone = zone

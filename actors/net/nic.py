@@ -16,6 +16,7 @@ from typing import Final
 from actors.counters import Counters
 from actors.events import NEVER, Events
 from actors.kernels import Kernel
+from actors.memory.slab import Run
 from actors.net.buffers import Buffer, Buffers
 from actors.net.drivers import DRIVERS
 from actors.net.stack import Stack
@@ -94,6 +95,23 @@ class Nic:
         self._idle_ns = idle_ns = first + (count - 1) * gap
         self._emit(first, destination, kind, port, count, gap, wire, tail, body)
         return idle_ns
+
+    def transmit(
+        self,
+        slabs: list[Run],
+        destination: int,
+        kind: int,
+        port: int,
+        count: int,
+        wire: int,
+        tail: int,
+        body: tuple[object, ...],
+        *,
+        entitled: bool = False,
+    ) -> None:
+        """Send a datagram's packets; their transmit buffers are free when the last has left. A card needs no memory."""
+        sent_ns = self.send(destination, kind, port, count, wire, tail, body)
+        self._events.at(sent_ns, self._buffers.release, slabs)
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]

@@ -34,6 +34,7 @@ class Stack:
         "_counters",
         "_drop_at_demux",
         "_dropped",
+        "_emergency_links",
         "_handlers",
         "_memalloc_processing",
         "_routes",
@@ -67,6 +68,7 @@ class Stack:
         self.reassembly = (RefusingReassembly if kernel.refuses_fragments else Reassembly)(
             events, kernel, mtu, self.drop
         )
+        self._emergency_links = kernel.emergency_links
         self.sockets: dict[int, Socket] = {}
         self.woken: list[Callable[[], None]] = []
         """Programs to run once the card has been served: a softirq ends before any process runs."""
@@ -75,7 +77,7 @@ class Stack:
         self.noncritical_max = 0
 
     def serve(self, port: int, handler: Handler, *, routed: frozenset[int] = frozenset()) -> None:
-        """Let the kernel itself take what comes to `port`.
+        """Let the kernel itself take what comes to `port`; frames that are no IPv4 to the negative of their kind.
 
         Datagrams from the machines in `routed` need a route cache entry to be processed, if there is such a cache.
         """
@@ -118,7 +120,7 @@ class Stack:
         port = frame[8] + (flow + index) % flows % ports if ports > 1 else frame[8]
         socket = self.sockets.get(port)
         if socket is None:
-            self._to_kernel(_named(Datagram, (frame[2], source_port, port, payload, message, buffers, 0)))
+            self._to_kernel(_named(Datagram, (frame[2], source_port, port, payload, message, buffers, 0)), frame[7])
             return
         frames = len(buffers)
         if frames == 1:
@@ -166,12 +168,15 @@ class Stack:
         self._dropped[cause] += len(buffers)
         self._buffers.free_all(buffers)
 
-    def _to_kernel(self, datagram: Datagram) -> None:
-        handler = self._handlers.get(datagram.port)
+    def _to_kernel(self, datagram: Datagram, link: int) -> None:
+        if not datagram.port and not self._may_pass(datagram, link):
+            self.drop(datagram.buffers, "demux")
+            return
+        handler = self._handlers.get(datagram.port or -link)
         if handler is None:
             self.drop(datagram.buffers, "no-socket")
             return
-        if datagram.source in self._routed:
+        if datagram.port and datagram.source in self._routed:
             entitled = self._memalloc_processing and any(buffer[3] for buffer in datagram.buffers)
             if not self._routes.find(datagram.source, entitled=entitled):
                 self.drop(datagram.buffers, "no-memory")
@@ -179,6 +184,11 @@ class Stack:
         self._counters.delivered += len(datagram.buffers)
         self._buffers.free_all(datagram.buffers)
         handler(datagram)
+
+    def _may_pass(self, datagram: Datagram, link: int) -> bool:
+        """Whether a frame that is no IPv4 gets as far as its protocol: in an emergency buffer only some do."""
+        emergency = self._drop_at_demux and any(buffer[3] for buffer in datagram.buffers)
+        return not emergency or link in self._emergency_links
 
     def _high_water(self, more: int = 0) -> None:
         held = self.noncritical + self.reassembly.frames + more

@@ -13,12 +13,14 @@ from actors.events import Events
 from actors.memory.anonymous import READING, SWAPPED, AddressSpace
 from actors.memory.faults import Faults
 from actors.memory.zone import Zone
+from actors.net.arp import Output
 from actors.net.buffers import Buffers
-from actors.net.nic import Nic
 from actors.net.sockets import Queues
 from actors.net.stack import Handler, Stack
 from actors.programs.task import BLOCKED, Progress, Reason, Task
-from protocol.frame import FRAGMENT, UDP
+from protocol.arp import REQUEST
+from protocol.arp import wire as link_wire
+from protocol.frame import ARP, FRAGMENT, UDP
 from protocol.ip import datagram_wire
 
 _wire: Final = lru_cache(datagram_wire)
@@ -118,7 +120,7 @@ class Host(NamedTuple):
     zone: Zone
     faults: Faults
     stack: Stack
-    nic: Nic
+    nic: Output
     buffers: Buffers
     disk: Disk
 
@@ -194,8 +196,7 @@ class System:
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
-        sent_ns = self._nic.send(to, kind, port, packets, wire, tail, body)
-        self._events.at(sent_ns, self._buffers.release, slabs)
+        self._nic.transmit(slabs, to, kind, port, packets, wire, tail, body)
         return True
 
     def send_train(
@@ -226,6 +227,14 @@ class System:
             raise ValueError(f"{payload} bytes fit into one packet: there is nothing to leave out")
         body = (self._nic.sent & 0xFFFF, 1, (0, payload, 0, 1, 1, ()))
         self._nic.send_train(to, UDP | FRAGMENT, port, count, gap_ns, wire, body)
+
+    def send_link(self, to: int, link: int, payload: int, count: int, gap_ns: int) -> None:
+        """Send `count` frames that are no IPv4, `gap_ns` apart; `link` is their kind. ARP asks for an address."""
+        if payload > self.mtu:
+            raise ValueError(f"{payload} bytes do not fit into one frame of {self.mtu}")
+        message = (REQUEST,) if link == ARP else ()
+        body = (0, payload, 0, 1, 1, message)
+        self._nic.send_train(to, link, 0, count, gap_ns, link_wire(payload, self.framing), body)
 
     def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Let `action(argument)` happen at that time, whatever the program does then."""

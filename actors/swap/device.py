@@ -14,8 +14,8 @@ from actors.kernels import Kernel
 from actors.memory.anonymous import AddressSpace
 from actors.memory.slab import Slab
 from actors.memory.zone import Zone
+from actors.net.arp import Output
 from actors.net.buffers import Buffers
-from actors.net.nic import Nic
 from actors.net.sockets import Datagram
 from protocol.errors import LocalProtocolError
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
@@ -63,7 +63,7 @@ class SwapDevice:
         zone: Zone,
         kernel: Kernel,
         buffers: Buffers,
-        nic: Nic,
+        nic: Output,
         counters: Counters,
         server: int,
         in_flight: int,
@@ -173,8 +173,7 @@ class SwapDevice:
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
-        sent_ns = self._nic.send(self.server, kind, SERVER_PORT, packets, wire, tail, body)
-        events.at(sent_ns, self._buffers.release, slabs)
+        self._nic.transmit(slabs, self.server, kind, SERVER_PORT, packets, wire, tail, body, entitled=entitled)
 
     def _arm(self, request: Request, now: int) -> None:
         """Start the time-out of this transmission; those of one length expire in the order in which they began."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from actors.kernels import Kernel
 from cluster.claims import formulas
-from cluster.claims.claim import Evidence, row
+from cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
 from cluster.claims.scenes import run_to, scene
 from cluster.claims.seed import RATE, ROUND_TRIP_S, min_pages
 from protocol.units import seconds
@@ -96,6 +96,44 @@ def ring(kernel: Kernel) -> Evidence:
             dropped = run_to(cluster, 9.5)["A"].dropped
             evidence.at_least(f"{refill}: {cause}", 1, dropped[cause])
             evidence.equal(f"{refill}: {other}", 0, dropped[other])
+    return evidence
+
+
+@row(
+    42,
+    "Where ARP has no memory the reply path is dead, although everything else is right",
+    "net/ipv4/arp.c; Zijlstra, 20080724141530.942450703@chello.nl",
+    eras=(ERA_TODAY,),
+)
+def no_memory_for_arp(kernel: Kernel) -> Evidence:
+    """Twins: ARP with a right to the reserve, and no need of ARP."""
+    evidence = Evidence()
+    without = ["reserve", "-memalloc-processing"]
+    for name, safeguards, arp, verdict in (
+        ("ARP without a right", without, "on", "wedged"),
+        ("ARP with it", ["reserve"], "on", "recovered"),
+        ("without ARP", without, "off", "recovered"),
+    ):
+        with scene("row-42", kernel, safeguards=safeguards, set={"network.arp": arp}) as cluster:
+            evidence.equal(name, verdict, str(cluster.run()["A"].verdict))
+    return evidence
+
+
+@row(
+    43,
+    "ARP, IPv4, IPv6 and VLAN pass as emergency packets; other protocols of the link layer are dropped",
+    "net/core/dev.c; Zijlstra, 20080724141530.942450703@chello.nl",
+    eras=BOTH,
+)
+def link_protocols(kernel: Kernel) -> Evidence:
+    """What passes is dropped one step later, since nobody has a socket for it. Packet taps are not modelled."""
+    evidence = Evidence()
+    passing = {"arp": True, "ipv6": True, "vlan": True, "qinq": kernel.name == ERA_TODAY, "other": False}
+    for link, passes in passing.items():
+        with scene("row-43", kernel, set={"machines.B.programs.1.flood.link": link}) as cluster:
+            before = run_to(cluster, 6)["A"].dropped["no-socket"]
+            seen = cluster.run()["A"].dropped["no-socket"] - before
+        evidence.near(f"{link}, frames in a second that pass", 250 if passes else 0, seen, within=25)
     return evidence
 
 

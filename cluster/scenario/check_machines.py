@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cluster.scenario import user_programs
-from cluster.scenario.models import PROGRAMS, Machine, Service
+from cluster.scenario.models import PROGRAMS, Machine, Network, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
 from cluster.scenario.written import Written, is_own_program, items_in, mapping_in, number_in, size_in, text_in
@@ -62,6 +62,7 @@ def _program(written: Written, name: str, place: Place, program: str, settings: 
         written.report(place, f'there is no program "{program}"', hint, key=True)
     elif program == "flood":
         _flood(written, name, place, settings)
+        _link_frames(written, place, settings)
 
 
 def _one_swap_server(written: Written, name: str) -> None:
@@ -91,6 +92,19 @@ def _listeners(written: Written, name: str) -> list[Listener]:
         if program == "service" and port and sockets:
             listeners.append(Listener(place, port, port + sockets - 1))
     return listeners
+
+
+def _link_frames(written: Written, place: Place, settings: Tree) -> None:
+    """Frames that are no IPv4 are sent whole."""
+    if text_in(settings, "link") in (None, "ipv4"):
+        return
+    if text_in(settings, "fragments") == "incomplete":
+        written.report((*place, "fragments"), "only IPv4 has fragments", "remove it, or remove link")
+    network = mapping_in(written.tree, "network")
+    mtu, payload = size_in(network, "mtu", Network.model_fields["mtu"].default), size_in(settings, "payload", "0B")
+    if mtu is not None and payload is not None and payload > mtu:
+        message = f"{settings['payload']} do not fit into one frame"
+        written.report((*place, "payload"), message, f"write at most {mtu}B, or remove link")
 
 
 def _flood(written: Written, name: str, place: Place, settings: Tree) -> None:

@@ -138,6 +138,7 @@ class Network(EmptyAllowed):
     reorder: words.Share = usually("0%")
     corrupt: words.Share = usually("0%")
     framing: words.Framing = "ethernet"
+    arp: words.Arp = "off"
     port: Annotated[SwitchPort | None, OrWord("none")] = usually("none")
     links: list[Link] = Field(default=[])
 
@@ -197,6 +198,7 @@ class Flood(Words):
     payload: words.Payload = Field(examples=["1472B"])
     flows: words.SeveralOrNone = usually("none", "none is the sockets of the service addressed")
     fragments: words.Fragments = "whole"
+    link: words.LinkProtocol = "ipv4"
     train: words.Time = usually("1ms")
     from_: words.Time = usually("0s", alias="from")
     for_: words.PositiveTimeOrEver = usually("ever", alias="for")

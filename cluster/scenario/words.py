@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from protocol import units
+from protocol.frame import KIND_NAMES
 from protocol.units import UnitError
 
 PAGE_SIZE = 4096
@@ -192,10 +193,12 @@ Transport = Annotated[str, OneOf("transport", ("nfs",), later=("nbd",))]
 Protocol = Annotated[str, OneOf("protocol", ("udp",), later=("tcp",))]
 Exchange = Annotated[str, OneOf("exchange", ("none",), later=("ring", "halo", "allreduce"))]
 Refill = Annotated[str, OneOf("refill rule", ("e1000", "tg3", "e1000e", "8139cp"), later=("virtio",))]
+Arp = Annotated[str, OneOf("setting of ARP", ("on", "off"))]
+LinkProtocol = Annotated[str, OneOf("protocol of a link", ("ipv4", "arp", "ipv6", "vlan", "qinq", "other"))]
 Framing = Annotated[str, OneOf("framing", ("ethernet", "none"))]
 Pattern = Annotated[str, OneOf("pattern", ("cyclic", "random"))]
 Access = Annotated[str, OneOf("access", ("write", "read"))]
 Start = Annotated[str, OneOf("start", ("cold", "warm"))]
 Fragments = Annotated[str, OneOf("kind of fragments", ("whole", "incomplete"))]
-PacketKind = Annotated[str, OneOf("kind of packet", ("udp", "page-out", "page-out-reply", "page-in", "page-in-reply"))]
+PacketKind = Annotated[str, OneOf("kind of packet", tuple(KIND_NAMES.values()))]
 PacketKindOrNone = Annotated[PacketKind | None, OrWord("none")]

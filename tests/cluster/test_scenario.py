@@ -210,6 +210,12 @@ ONE_MISTAKE = {
     "a slow disk without a latency": Broken(
         "partition: [C]", "▸slow-disk: {machine: C}", '"latency" is missing', "latency: 50ms"
     ),
+    "fragments of what has none": Broken(
+        "payload: 100B", "payload: 100B, link: ipv6, fragments: ▸incomplete", "only IPv4 has fragments", "remove it"
+    ),
+    "a frame that is too long": Broken("payload: 100B", "payload: ▸1501B, link: vlan", "1501B do not fit", "1500B"),
+    "an unknown protocol of a link": Broken("payload: 100B", "payload: 100B, link: ▸ipv5", '"ipv5"', '"ipv'),
+    "ARP neither on nor off": Broken("stop:", "network: {arp: ▸maybe}\nstop:", '"maybe"', "known are on, off"),
     "a slow that does nothing": Broken("partition: [C]", "slow: ▸{from: A, to: C}", "changes nothing", "add latency"),
     # expectations
     "an unknown verdict": Broken("A is wedged", "▸A is weged", 'no verdict "weged"', '"wedged"'),
@@ -506,6 +512,7 @@ class TestResolved:
                     "rate": 100_000_000,
                     "payload": 1472,
                     "fragments": "whole",
+                    "link": "ipv4",
                     "train": ms(1),
                     "start_ns": seconds(5),
                     "end_ns": None,
@@ -551,6 +558,7 @@ class TestResolved:
             "reorder_ppm": 0,
             "corrupt_ppm": 0,
             "framing": "ethernet",
+            "arp": "off",
             "port": None,
             "links": [],
         }

@@ -1,0 +1,327 @@
+"""Neighbours: before a packet can leave for a machine, the link address of that machine has to be known.
+
+Source: net/core/neighbour.c and net/ipv4/arp.c. To find out takes memory on both sides: an entry in each table, a request,
+a reply. All of it is GFP_ATOMIC. With `memalloc-processing` the request has the right of the packet that waits for it, and
+entry and reply that of the packet that asks. (2.6.22 sends the request from a timer, without any right; that reception's
+reserve has to cover ARP too was the argument of 2006, and the switch is where the series answers it.)
+
+Packets for a neighbour who is still being asked wait, as many as the kernel lets; then the oldest are thrown away, here by
+whole datagrams, since one that misses a fragment is lost anyway. A train of an open-loop source does not wait.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Final, NamedTuple
+
+from actors.counters import Counters
+from actors.events import NEVER, Events
+from actors.kernels import Kernel
+from actors.memory.slab import Run, Slab
+from actors.net.buffers import Buffers
+from actors.net.nic import Nic
+from actors.net.sockets import Datagram
+from protocol.arp import (
+    DELAY_NS,
+    DRAWN_NS,
+    PACKET,
+    PROBES,
+    REACHABLE_NS,
+    REPLY,
+    REQUEST,
+    RETRANSMIT_NS,
+    STALE_NS,
+    operation,
+    wire,
+)
+from protocol.errors import LocalProtocolError
+from protocol.frame import ARP
+
+NONE: Final = "none"
+INCOMPLETE: Final = "incomplete"
+REACHABLE: Final = "reachable"
+STALE: Final = "stale"
+DELAY: Final = "delay"
+PROBE: Final = "probe"
+FAILED: Final = "failed"
+_USABLE: Final = (REACHABLE, DELAY, PROBE)
+ASKED: Final = (INCOMPLETE, PROBE)
+
+
+class Packet(NamedTuple):
+    """A datagram that waits for the address of the machine it goes to."""
+
+    slabs: list[Run]
+    kind: int
+    port: int
+    frames: int
+    wire: int
+    tail: int
+    body: tuple[object, ...]
+
+
+class Neighbour:
+    """What is known of another machine, and what waits for more."""
+
+    __slots__ = (
+        "confirmed_ns",
+        "due_ns",
+        "entitled",
+        "index",
+        "last_ns",
+        "previous_ns",
+        "probes",
+        "queue",
+        "slab",
+        "state",
+        "used_ns",
+    )
+
+    def __init__(self, index: int, slab: Slab, now_ns: int) -> None:
+        self.index = index
+        self.slab = slab
+        self.state = NONE
+        self.confirmed_ns = -1
+        self.used_ns = now_ns
+        self.due_ns = NEVER
+        """When its timer fires."""
+        self.probes = 0
+        self.last_ns = -1
+        """When it was asked last, or would have been if there had been memory for it."""
+        self.previous_ns = -1
+        self.entitled = False
+        """Whether what waits for it gives its request a right to the reserve."""
+        self.queue: deque[Packet] = deque()
+
+
+class Neighbours:
+    """The neighbour table of one machine. It stands before the card: whoever sends, sends through it."""
+
+    def __init__(
+        self,
+        events: Events,
+        kernel: Kernel,
+        buffers: Buffers,
+        nic: Nic,
+        counters: Counters,
+        floor: int,
+        framing: int,
+        draw: Random,
+        *,
+        entitles: bool,
+    ) -> None:
+        """`floor`: that of GFP_ATOMIC; `draw`: for how long an answer is good; `entitles`: see `memalloc-processing`."""
+        self.entries: dict[int, Neighbour] = {}
+        self._events = events
+        self._kernel = kernel
+        self._buffers = buffers
+        self._nic = nic
+        self._counters = counters
+        self._floor = floor
+        self._wire = wire(PACKET, framing)
+        self._draw = draw
+        self._drawn_ns = 0
+        self._reachable_ns = self._drawn()
+        self._entitles = entitles
+        self._queued = 0
+
+    @property
+    def sent(self) -> int:
+        """Packets given to the card, and those that have ever waited here: never the same for two datagrams."""
+        return self._nic.sent + self._queued
+
+    def transmit(
+        self,
+        slabs: list[Run],
+        destination: int,
+        kind: int,
+        port: int,
+        count: int,
+        wire: int,
+        tail: int,
+        body: tuple[object, ...],
+        *,
+        entitled: bool = False,
+    ) -> None:
+        """Send a datagram's packets as soon as the neighbour is known; they give `slabs` back when they have left."""
+        packet = Packet(slabs, kind, port, count, wire, tail, body)
+        neighbour = self._for_sending(destination, entitled=entitled)
+        if neighbour is None:
+            self._counters.tx_no_memory += 1
+            self._buffers.release(slabs)
+        elif neighbour.state in _USABLE:
+            self._send(neighbour, packet)
+        else:
+            self._queue(neighbour, packet)
+
+    def send_train(
+        self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
+    ) -> None:
+        """Let a train leave, if the neighbour is known; else it is lost, and the neighbour is asked."""
+        neighbour = self._for_sending(destination, entitled=False)
+        if neighbour is not None and neighbour.state in _USABLE:
+            self._nic.send_train(destination, kind, port, count, gap_ns, wire, body)
+        else:
+            self._counters.unresolved += count
+
+    def receive(self, datagram: Datagram) -> None:
+        """A request or a reply has come; what is neither is ignored."""
+        try:
+            said = operation(datagram.message)
+        except LocalProtocolError:
+            return
+        source = datagram.source
+        if said == REPLY:
+            neighbour = self.entries.get(source)
+            if neighbour is not None:
+                self._confirm(neighbour)
+            return
+        entitled = self._entitles and any(buffer[3] for buffer in datagram.buffers)
+        neighbour = self.entries.get(source) or self._create(source, entitled=entitled)
+        if neighbour is None:
+            return
+        if neighbour.state is not REACHABLE:
+            self._set(neighbour, STALE, max(self._events.now, neighbour.used_ns + STALE_NS))
+            self._flush(neighbour)
+        self._say(source, REPLY, entitled=entitled)
+
+    # -- sending ----------------------------------------------------------------------------------------------------
+
+    def _for_sending(self, destination: int, *, entitled: bool) -> Neighbour | None:
+        """The entry for a packet that is to leave now, which may start a question; None if there is no memory for one."""
+        neighbour = self.entries.get(destination) or self._create(destination, entitled=entitled)
+        if neighbour is None:
+            return None
+        now = self._events.now
+        neighbour.used_ns = now
+        neighbour.entitled = self._entitles and entitled
+        if neighbour.state is STALE:
+            self._set(neighbour, DELAY, now + DELAY_NS)
+        elif neighbour.state in (NONE, FAILED):
+            self._begin_asking(neighbour, INCOMPLETE)
+        return neighbour
+
+    def _create(self, index: int, *, entitled: bool) -> Neighbour | None:
+        cache = self._buffers.neighbours
+        slab = cache.take_entitled(self._floor) if entitled else cache.take(self._floor)
+        if slab is None:
+            return None
+        neighbour = self.entries[index] = Neighbour(index, slab, self._events.now)
+        return neighbour
+
+    def _send(self, neighbour: Neighbour, packet: Packet) -> None:
+        slabs, kind, port, count, wire, tail, body = packet
+        self._nic.transmit(slabs, neighbour.index, kind, port, count, wire, tail, body)
+
+    def _queue(self, neighbour: Neighbour, packet: Packet) -> None:
+        queue = neighbour.queue
+        self._queued += packet.frames
+        queue.append(packet)
+        waiting = sum(one.frames for one in queue)
+        while waiting > self._kernel.neighbour_queue:
+            waiting -= self._throw_away(queue.popleft())
+
+    def _throw_away(self, packet: Packet) -> int:
+        """A packet that has waited in vain; how many frames it would have been."""
+        self._counters.unresolved += packet.frames
+        self._buffers.release(packet.slabs)
+        return packet.frames
+
+    def _flush(self, neighbour: Neighbour) -> None:
+        while neighbour.queue:
+            self._send(neighbour, neighbour.queue.popleft())
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def _begin_asking(self, neighbour: Neighbour, state: str) -> None:
+        neighbour.state = state
+        neighbour.probes = 0
+        self._ask(neighbour)
+
+    def _ask(self, neighbour: Neighbour) -> None:
+        """Send a request, or fail to for want of memory; the time until the next one runs in both cases."""
+        now = self._events.now
+        neighbour.probes += 1
+        neighbour.previous_ns, neighbour.last_ns = neighbour.last_ns, now
+        self._say(neighbour.index, REQUEST, entitled=neighbour.entitled)
+        self._set(neighbour, neighbour.state, now + RETRANSMIT_NS)
+
+    def _say(self, to: int, said: int, *, entitled: bool) -> None:
+        slabs = self._buffers.transmit(1, self._floor, entitled=entitled)
+        if slabs is None:
+            self._counters.tx_no_memory += 1
+            return
+        self._nic.transmit(slabs, to, ARP, 0, 1, self._wire, self._wire, (0, PACKET, 0, 1, 1, (said,)))
+
+    def _confirm(self, neighbour: Neighbour) -> None:
+        """It has answered."""
+        now = self._events.now
+        neighbour.confirmed_ns = now
+        self._set(neighbour, REACHABLE, now + self._good_for_ns())
+        self._flush(neighbour)
+
+    def _good_for_ns(self) -> int:
+        if self._events.now - self._drawn_ns >= DRAWN_NS:
+            self._drawn_ns = self._events.now // DRAWN_NS * DRAWN_NS
+            self._reachable_ns = self._drawn()
+        return self._reachable_ns
+
+    def _drawn(self) -> int:
+        return REACHABLE_NS // 2 + self._draw.randrange(REACHABLE_NS)
+
+    # -- its timer --------------------------------------------------------------------------------------------------
+
+    def _set(self, neighbour: Neighbour, state: str, due_ns: int) -> None:
+        """Another state, or the same for longer; its timer fires then."""
+        neighbour.state = state
+        neighbour.due_ns = due_ns
+        self._events.at(due_ns, self._expire, neighbour)
+
+    def _expire(self, neighbour: Neighbour) -> None:
+        if neighbour.due_ns <= self._events.now:
+            neighbour.due_ns = NEVER
+            self._after[neighbour.state](self, neighbour)
+
+    def _reachable_over(self, neighbour: Neighbour) -> None:
+        """One that is in use is asked, if nothing is heard of it for a while; another is forgotten in time."""
+        now = self._events.now
+        if now <= neighbour.used_ns + DELAY_NS:
+            self._set(neighbour, DELAY, now + DELAY_NS)
+        else:
+            self._set(neighbour, STALE, max(now, neighbour.used_ns + STALE_NS))
+
+    def _delay_over(self, neighbour: Neighbour) -> None:
+        if self._events.now <= neighbour.confirmed_ns + DELAY_NS:
+            self._set(neighbour, REACHABLE, neighbour.confirmed_ns + self._good_for_ns())
+        else:
+            self._begin_asking(neighbour, PROBE)
+
+    def _asked_in_vain(self, neighbour: Neighbour) -> None:
+        if neighbour.probes < PROBES:
+            self._ask(neighbour)
+            return
+        self._set(neighbour, FAILED, max(self._events.now, neighbour.used_ns + STALE_NS))
+        while neighbour.queue:
+            self._throw_away(neighbour.queue.popleft())
+
+    def _unused(self, neighbour: Neighbour) -> None:
+        """Nobody has used it for long: its memory is free again."""
+        due_ns = neighbour.used_ns + STALE_NS
+        if due_ns > self._events.now:
+            self._set(neighbour, neighbour.state, due_ns)
+        else:
+            del self.entries[neighbour.index]
+            self._buffers.neighbours.give(neighbour.slab)
+
+    _after: Final[dict[str, Callable[["Neighbours", Neighbour], None]]] = {
+        INCOMPLETE: _asked_in_vain,
+        REACHABLE: _reachable_over,
+        STALE: _unused,
+        DELAY: _delay_over,
+        PROBE: _asked_in_vain,
+        FAILED: _unused,
+    }
+
+
+Output = Nic | Neighbours
+"""What a machine sends through: its card, behind its neighbour table if it has one."""
