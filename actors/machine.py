@@ -28,7 +28,7 @@ from actors.net.udp_limits import LimitedStack
 from actors.programs import loader
 from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError
-from actors.swap.device import SwapDevice
+from actors.swap.nfs import NfsDevice
 from protocol.errors import RemoteProtocolError
 from protocol.frame import (
     ARP,
@@ -250,7 +250,7 @@ class Machine:
         settings = self.settings
         if settings.swap is None or "reserve-access" not in settings.switches:
             return None
-        reply_frames = datagram_wire(HEADER + PAGE, settings.framing, settings.mtu)[0]
+        reply_frames = datagram_wire(HEADER + settings.swap.request_pages * PAGE, settings.framing, settings.mtu)[0]
         cover = "fragment-cover" in settings.switches
         if self.kernel.memalloc_sockets:
             requests = settings.swap.in_flight if "tx-bound" in settings.switches else 0
@@ -313,12 +313,12 @@ class Machine:
         self.stack.serve(-ARP, neighbours.receive)
         return neighbours
 
-    def _swap_device(self) -> SwapDevice | None:
+    def _swap_device(self) -> NfsDevice | None:
         settings = self.settings
         swap = settings.swap
         if swap is None:
             return None
-        return SwapDevice(
+        return NfsDevice(
             self.events,
             self.zone,
             self.kernel,
@@ -327,6 +327,7 @@ class Machine:
             self.counters,
             swap.server,
             swap.in_flight,
+            swap.request_pages,
             swap.timeout_ns,
             settings.framing,
             settings.mtu,

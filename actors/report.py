@@ -27,6 +27,7 @@ def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
         "programs": [_program(one.task, now_ns) for one in machine.programs],
         "timers": _timers(machine),
         "last_reply_ns": machine.device.last_reply_ns if machine.device else None,
+        "longest_wait_ns": machine.device.longest_wait_ns() if machine.device else None,
         "waits": waits(machine, names),
     }
 
@@ -86,9 +87,7 @@ def _timers(machine: Machine) -> list[tuple[str, int, int]]:
     if machine.down:
         return timers
     if machine.device is not None:
-        timers += [
-            ("retransmission", request.last_ns, request.previous_ns) for request in machine.device.under_way.values()
-        ]
+        timers += machine.device.timers()
     if machine.neighbours is not None:
         asked = [one for one in machine.neighbours.entries.values() if one.state in ASKED]
         timers += [("ARP", one.last_ns, one.previous_ns) for one in asked]
@@ -174,8 +173,8 @@ class _Graph:
         device = self._machine.device
         assert device is not None, "only a machine that swaps waits for a page on its way"
         for request in device.under_way.values():
-            if request.space.base + request.page == number:
-                return self._request(request)
+            if request.has(number):
+                return self._request(request, number)
         return self._add(
             f"page {number}",
             f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",
@@ -183,9 +182,8 @@ class _Graph:
             backlog=len(device.backlog),
         )
 
-    def _request(self, request: Request) -> str:
+    def _request(self, request: Request, number: int) -> str:
         said = "page-out" if request.write else "page-in"
-        number = request.space.base + request.page
         return self._add(
             f"page {number}",
             f"its {said} waits for a reply from {self._server}, asked {request.attempts} times",

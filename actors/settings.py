@@ -23,6 +23,8 @@ class Swap:
     in_flight: int
     readahead: int
     timeout_ns: int
+    request_pages: int
+    """Most pages in one request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from actors.network import LinkSettings, Network
 from actors.settings import MachineSettings, Swap
 from cluster.clock import Fault
 from protocol.ip import ETHERNET
+from protocol.rpc import PAGE
 
 Resolved = dict[str, Any]
 
@@ -40,6 +41,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
             in_flight=swap["in_flight"],
             readahead=swap["readahead"],
             timeout_ns=swap["timeout_ns"],
+            request_pages=swap["request"] // PAGE,
         ),
         programs=tuple((program["kind"], program["settings"]) for program in one["programs"]),
         seed=resolved["seed"],

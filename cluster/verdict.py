@@ -14,7 +14,6 @@ from typing import Any, Final
 import networkx
 
 from cluster.engine import State
-from protocol.rpc import DOUBLINGS, TIMEOUT_NS
 
 
 class Verdict(StrEnum):
@@ -33,8 +32,8 @@ class Verdict(StrEnum):
 
 _ORDER: Final = list(Verdict)
 BAD: Final = (Verdict.OOM_KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
-_LAST_CHANCE_NS: Final = 2 * (TIMEOUT_NS << DOUBLINGS)
-"""Replies that came within the two longest time-outs before the end say that packets still move."""
+_LAST_CHANCES: Final = 2
+"""Replies that came within so many of the longest time-outs before the end say that packets still move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ def _program(
     if not all(_has_fired(last, previous, since, now_ns, stall_after_ns) for _, last, previous in machine["timers"]):
         return Verdict.UNDECIDED
     replied = machine["last_reply_ns"]
-    if replied is not None and replied >= max(since, now_ns - _LAST_CHANCE_NS):
+    if replied is not None and replied >= max(since, now_ns - _LAST_CHANCES * machine["longest_wait_ns"]):
         return Verdict.LIVELOCKED
     return Verdict.WEDGED if now_ns - since >= stall_after_ns else Verdict.UNDECIDED
 

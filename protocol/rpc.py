@@ -7,7 +7,7 @@ at 1.1 s. A hard mount retries for ever.
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from protocol.errors import LocalProtocolError
 from protocol.units import milliseconds
@@ -24,27 +24,43 @@ STAMP_MAX: Final = 0xFFFFFFFF
 """Stamps are kept in four bytes."""
 
 
+REQUEST_PAGES: Final = 8
+"""Most pages that one call writes or reads: 32 KiB (rsize and wsize)."""
+
 _MESSAGE: Final = (int, int, int)
+_FIRST_STAMP: Final = 2
+_MESSAGE_MAX: Final = _FIRST_STAMP + REQUEST_PAGES
 _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
 
 
 class Message(NamedTuple):
-    """What a call or a reply says about one page."""
+    """What a call or a reply says about pages that follow each other. On the wire the stamps stand one by one."""
 
     xid: int
     page: int
-    """Page number in the client's swap space."""
-    stamp: int
-    """Which contents: the stamp that the page carried when it was written."""
+    """Number of the first page in the client's swap space."""
+    stamps: tuple[int, ...]
+    """Which contents each page has: the stamp that it carried when it was written. 0 where they are asked for."""
 
 
 def message(value: object) -> Message:
     """The message in a datagram's body; raises `LocalProtocolError` if it is none."""
-    whole = type(value) is tuple and tuple(map(type, value)) == _MESSAGE
-    if not whole or min(value) < 0 or value[2] > STAMP_MAX:  # type: ignore[call-overload,index]  # a tuple of int by now
-        raise LocalProtocolError(f"an RPC message is (xid, page, stamp), not {value!r:.60}")
-    return _named(Message, value)  # type: ignore[arg-type]  # it is a tuple by now
+    if type(value) is not tuple or not (tuple(map(type, value)) == _MESSAGE or _is_long(value)):
+        raise _no_message(value)
+    stamps = value[_FIRST_STAMP:]
+    if min(value) < 0 or max(stamps) > STAMP_MAX:
+        raise _no_message(value)
+    return _named(Message, (value[0], value[1], stamps))
+
+
+def _is_long(value: tuple[Any, ...]) -> bool:
+    """Whether this could be a message about several pages."""
+    return len(_MESSAGE) < len(value) <= _MESSAGE_MAX and {*map(type, value)} == {int}
+
+
+def _no_message(value: object) -> LocalProtocolError:
+    return LocalProtocolError(f"an RPC message is (xid, page, stamp, ...), not {value!r:.60}")
 
 
 def retry_interval(attempt: int, timeout_ns: int = TIMEOUT_NS) -> int:

@@ -98,3 +98,4 @@ class Faults:
             ):
                 space.states[near] = READING
                 self._device.page_in(space, near)
+        self._device.unplug()

@@ -26,7 +26,10 @@ class SwapOut(Protocol):
         """Whether another page-out may start now."""
 
     def page_out(self, space: AddressSpace, page: int) -> None:
-        """Start one, with the rights of a reclaimer (PF_MEMALLOC)."""
+        """Submit one, with the rights of a reclaimer (PF_MEMALLOC)."""
+
+    def unplug(self) -> None:
+        """There are no more for now: start all that have been submitted."""
 
 
 class Waiter:
@@ -182,6 +185,12 @@ class Reclaim:
             return
         resident = self.hand.resident()
         quota = 2 * resident + 1 if kswapd else max(self._kernel.swap_cluster_max, resident >> priority)
+        self._look(quota, enough, kswapd=kswapd)
+        if self._swap is not None:
+            self._swap.unplug()
+
+    def _look(self, quota: int, enough: int, *, kswapd: bool) -> None:
+        """Let those of the next `quota` pages leave that can."""
         for space, page in self.hand.victims(quota):
             if not space.states[page] & DIRTY:
                 self._drop(space, page)

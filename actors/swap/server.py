@@ -28,13 +28,20 @@ class Store:
     def __init__(self) -> None:
         self._chunks: dict[int, array[int]] = {}
 
-    def read(self, page: int) -> int:
-        """The stamp of what the disk holds for this page."""
+    def read(self, page: int, count: int) -> tuple[int, ...]:
+        """The stamps of what the disk holds for so many pages from `page` on."""
+        return tuple([self._read(number) for number in range(page, page + count)])
+
+    def write(self, page: int, stamps: tuple[int, ...]) -> None:
+        """Replace what the disk holds from `page` on."""
+        for number, stamp in enumerate(stamps, page):
+            self._write(number, stamp)
+
+    def _read(self, page: int) -> int:
         chunk = self._chunks.get(page // _CHUNK)
         return WARM_STAMP if chunk is None else chunk[page % _CHUNK]
 
-    def write(self, page: int, stamp: int) -> None:
-        """Replace what the disk holds."""
+    def _write(self, page: int, stamp: int) -> None:
         chunk = self._chunks.get(page // _CHUNK)
         if chunk is None:
             chunk = self._chunks[page // _CHUNK] = array("I", [WARM_STAMP]) * _CHUNK
@@ -114,13 +121,13 @@ class _Disk:
         if key in self._pending or len(self._pending) >= self._settings.queue:
             return
         if key in self._done:
-            self._answer(datagram, said, write, said.stamp)
+            self._answer(datagram, said, write, said.stamps)
             return
         if not self._pending and self._task is not None:
             self._task.progress.work()
         self._pending.add(key)
         now = self._system.now_ns
-        self._disk_free_ns = max(self._disk_free_ns, now) + self._page_ns
+        self._disk_free_ns = max(self._disk_free_ns, now) + len(said.stamps) * self._page_ns
         slow_ns = self._system.disk.slow_ns
         latency_ns = self._settings.disk_latency if slow_ns is None else slow_ns
         self._last_ns = max(self._last_ns, self._disk_free_ns + latency_ns)
@@ -133,7 +140,7 @@ class _Disk:
         if store is None:
             store = self._stores[datagram.source] = Store()
         if write:
-            store.write(said.page, said.stamp)
+            store.write(said.page, said.stamps)
             self._done[key] = None
             if len(self._done) > REPLY_CACHE:
                 self._done.popitem(last=False)
@@ -141,14 +148,14 @@ class _Disk:
         self._system.progress.add(1)
         if not self._pending:
             self._system.progress.rest()
-        self._answer(datagram, said, write, said.stamp if write else store.read(said.page))
+        self._answer(datagram, said, write, said.stamps if write else store.read(said.page, len(said.stamps)))
 
-    def _answer(self, datagram: Datagram, said: Message, write: bool, stamp: int) -> None:
+    def _answer(self, datagram: Datagram, said: Message, write: bool, stamps: tuple[int, ...]) -> None:
         self._system.send(
             datagram.source,
             datagram.source_port,
-            HEADER if write else HEADER + PAGE,
-            (said.xid, said.page, stamp),
+            HEADER if write else HEADER + len(stamps) * PAGE,
+            (said.xid, said.page, *stamps),
             source_port=SERVER_PORT,
             kind=PAGE_OUT_REPLY if write else PAGE_IN_REPLY,
         )

@@ -54,6 +54,11 @@ def atomic_floor(minimum: int) -> int:
     return high - high // 4
 
 
+def nfs_fragments(pages_in_call: int) -> int:
+    """IP packets of a call with so many pages: 1480 bytes each, the RPC header 128 and UDP's 8 (1: 3, 8: 23)."""
+    return ceil((PAGE * pages_in_call + 128 + 8) / 1480)
+
+
 def socket_frames_2007() -> int:
     """Full frames that a UDP socket of the default size accepts: each must leave it below its limit."""
     return RMEM_2007 // FRAME_CHARGED_2007

@@ -160,6 +160,7 @@ class Swap(Words):
     in_flight: words.Several = Field(default=16, description="requests under way")
     readahead: words.Several = Field(default=8, description="pages read at a fault")
     timeout: words.PositiveTime = usually("1.1s")
+    request: words.RequestSize = usually("4KiB", "pages that follow each other, in one request")
 
 
 class Rank(Words):

@@ -156,6 +156,26 @@ def _size(example: str, least: int = 0, least_text: str = "") -> Quantity:
 Time = Annotated[int, _time("100us")]  # nanoseconds
 PositiveTime = Annotated[int, _time("10s", 1, "1ns")]
 Size = Annotated[int, _size("1472B", 1, "1B")]  # bytes
+
+
+@dataclass(frozen=True)
+class _WholePages(Quantity):
+    """A size in whole pages."""
+
+    def read(self, value: object) -> int:
+        """The size in bytes."""
+        size = super().read(value)
+        if size % PAGE_SIZE:
+            raise quantity_problem(f'"{value}" is not in whole pages', "write a multiple of 4KiB")
+        return size
+
+
+RequestSize = Annotated[
+    int,
+    _WholePages(
+        units.parse_size, units.unit_pattern(units.SIZE_UNITS), "32KiB", PAGE_SIZE, "4KiB", 8 * PAGE_SIZE, "32KiB"
+    ),
+]
 PagesSize = Annotated[int, _size("512MiB", PAGE_SIZE, "4KiB, which is one page")]
 Payload = Annotated[
     int, Quantity(units.parse_size, units.unit_pattern(units.SIZE_UNITS), "1472B", 1, "1B", 65_507, "65507B")

@@ -15,7 +15,7 @@ from actors.net.nic import Nic
 from actors.net.sockets import Queues
 from actors.net.stack import Stack
 from actors.net.udp_limits import LimitedStack
-from actors.swap.device import SwapDevice
+from actors.swap.nfs import NfsDevice
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, UDP, VERSION, Frame, Raw, cut
 from protocol.units import seconds
 
@@ -74,9 +74,9 @@ class Host:
             while cache.take(floor) is not None:
                 pass
 
-    def device(self, in_flight: int = 32, timeout_ns: int = seconds(1.1)) -> SwapDevice:
+    def device(self, in_flight: int = 32, timeout_ns: int = seconds(1.1), request_pages: int = 1) -> NfsDevice:
         """A's swap device, with C as the server; its owner is still to be given."""
-        device = SwapDevice(
+        device = NfsDevice(
             self.events,
             self.zone,
             KERNEL,
@@ -85,6 +85,7 @@ class Host:
             self.counters,
             C,
             in_flight,
+            request_pages,
             timeout_ns,
             FRAMING,
             MTU,
@@ -171,8 +172,9 @@ def answer(request: Frame, stamp: int | None = None) -> Raw:
     """C's reply to a request, as one short frame; `stamp` other than what was asked for, if given."""
     assert request.kind & ~FRAGMENT in (PAGE_OUT, PAGE_IN)
     datagram: Any = request.body[2] if request.kind & FRAGMENT else request.body
-    xid, page, said = datagram[5]
-    return udp(source=C, port=800, source_port=2049, wire=194, message=(xid, page, said if stamp is None else stamp))
+    xid, page, *said = datagram[5]
+    stamps = said if stamp is None else [stamp] * len(said)
+    return udp(source=C, port=800, source_port=2049, wire=194, message=(xid, page, *stamps))
 
 
 def real_bytes(buffer: Buffer) -> int:

@@ -1,6 +1,7 @@
 """A's side of swap: when requests are sent, how many, from which memory, and what an answer does."""
 
 from itertools import islice, takewhile
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressSpace
 from actors.memory.faults import Faults
 from actors.memory.reclaim import Reclaim
 from actors.memory.slab import Slab
-from actors.swap.device import SwapDevice
+from actors.swap.nfs import NfsDevice
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, Frame
 from protocol.rpc import transmission_times
 from protocol.units import milliseconds, seconds
@@ -44,11 +45,18 @@ class Owner:
 class Scene:
     """A machine with a swap device and a rank of 1000 pages, whose numbers in the swap space begin at 500."""
 
-    def __init__(self, *switches: str, in_flight: int = 32, timeout_ns: int = seconds(1.1), ring: int = 32) -> None:
+    def __init__(
+        self,
+        *switches: str,
+        in_flight: int = 32,
+        timeout_ns: int = seconds(1.1),
+        ring: int = 32,
+        request_pages: int = 1,
+    ) -> None:
         self.a: Host = host(
             *switches, ring=ring, emergency=100 if "reserve-access" in switches else 0, emergency_bytes=1 << 20
         )
-        self.device: SwapDevice = self.a.device(in_flight, timeout_ns)
+        self.device: NfsDevice = self.a.device(in_flight, timeout_ns, request_pages)
         self.owner = Owner()
         self.device.owner = self.owner
         self.space = AddressSpace("rank 0", 500, 1000)
@@ -166,6 +174,87 @@ def test_the_transmit_bound_is_what_the_reserve_was_sized_for(asked: int, bound:
     """The largest slot table: 128 requests."""
     scene = Scene(*["tx-bound"] * bound, in_flight=asked)
     assert scene.device.in_flight == allowed
+
+
+# -- several pages a request -----------------------------------------------------------------------------------------
+
+
+def said(frame: Frame) -> Any:
+    """The message in a request."""
+    datagram: Any = frame.body[2] if frame.kind & FRAGMENT else frame.body
+    return datagram[5]
+
+
+@pytest.mark.parametrize(("pages", "packets"), [(1, 3), (2, 6), (4, 12), (8, 23)])
+def test_neighbours_are_written_in_one_call(pages: int, packets: int) -> None:
+    """4 to 32 KiB in ceil((4096 n + 128 + 8) / 1480) fragments (row 41), sent once it is full or nothing more comes."""
+    assert -(-(4096 * pages + 128 + 8) // 1480) == packets
+    scene = Scene(request_pages=8)
+    for page in range(3, 3 + pages):
+        scene.device.page_out(scene.space, page)
+    before = scene.a.sent()
+    assert len(before) == (pages == 8)
+    scene.device.unplug()
+    (request,) = before or scene.a.sent()
+    assert (request.kind, request.count) == (PAGE_OUT | FRAGMENT, packets)
+    assert said(request) == (1, 503, *[7] * pages)
+    scene.answer(request)
+    assert scene.owner.written == [*range(3, 3 + pages)]
+    assert (scene.device.writeback, scene.a.counters.pages_out, scene.owner.slots) == (0, pages, 1)
+
+
+def test_what_is_no_neighbour_or_too_much_begins_another_call() -> None:
+    """Ten in a row, one apart, and one behind: 8 + 2, 1, 1."""
+    scene = Scene(request_pages=8)
+    for page in [*range(10), 20, 19]:
+        scene.device.page_out(scene.space, page)
+    scene.device.unplug()
+    assert [said(frame)[1] - 500 for frame in scene.a.sent()] == [0, 8, 20, 19]
+    assert scene.device.writeback == 12
+
+
+def test_a_fault_and_the_pages_read_around_it_are_one_call() -> None:
+    """The page that was faulted in comes first to the device; the call asks for them in order. Its reply has all."""
+    scene = Scene(request_pages=8)
+    for page in (505, 504, 506, 507, 509):
+        scene.device.page_in(scene.space, page)
+    scene.device.unplug()
+    first, second = scene.a.sent()
+    assert [said(first), said(second)] == [(1, 1004, 0, 0, 0, 0), (2, 1009, 0)]
+    assert (first.kind, first.count, first.tail) == (PAGE_IN, 1, REQUEST_WIRE)
+    scene.answer(first, stamp=7)
+    assert scene.owner.read == [(page, 7) for page in (504, 505, 506, 507)]
+    assert scene.a.counters.pages_in == 4
+
+
+def test_a_call_that_is_being_gathered_takes_neighbours_although_it_has_the_last_slot() -> None:
+    """One slot: eight pages fit; the ninth begins a call that waits for the slot, and then nobody may go on."""
+    scene = Scene(in_flight=1, request_pages=8)
+    for page in range(7):
+        assert scene.device.can_page_out()
+        scene.device.page_out(scene.space, page)
+    scene.device.page_out(scene.space, 7)
+    assert not scene.device.can_page_out()
+    scene.device.page_out(scene.space, 8)
+    scene.device.unplug()
+    (first,) = scene.a.sent()
+    assert (len(scene.device.backlog), scene.device.can_page_out()) == (1, False)
+    scene.answer(first)
+    (second,) = scene.a.sent()
+    assert said(second) == (2, 508, 7)
+
+
+def test_an_answer_about_fewer_pages_than_were_asked_for_is_none() -> None:
+    """The request goes on waiting."""
+    scene = Scene(request_pages=8)
+    for page in (500, 501):
+        scene.device.page_in(scene.space, page)
+    scene.device.unplug()
+    (request,) = scene.a.sent()
+    scene.a.receive(udp(1, source=C, port=800, wire=194, message=(1, 1000, 7)))
+    assert scene.owner.read == []
+    scene.answer(request, stamp=7)
+    assert scene.owner.read == [(500, 7), (501, 7)]
 
 
 # -- answers ---------------------------------------------------------------------------------------------------------

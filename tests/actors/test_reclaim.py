@@ -32,6 +32,9 @@ class Swap:
         self.started.append(page)
         self.under_way.append((space, page, space.stamps[page]))
 
+    def unplug(self) -> None:
+        """Each has been started already."""
+
 
 class Scene:
     """A zone, an address space in it, and reclaim. min 64, low 80, high 96."""

@@ -54,6 +54,12 @@ ONE_MISTAKE = {
     "unknown key of a machine": Broken(
         "    swap:", "    ▸memroy: 1GiB\n    swap:", '"memroy" in machines.A', '"memory"'
     ),
+    "a request of half a page": Broken(
+        "size: 1GiB", "size: 1GiB, request: ▸6KiB", 'request: "6KiB" is not in whole pages', "write a multiple of 4KiB"
+    ),
+    "a request larger than NFS has them": Broken(
+        "size: 1GiB", "size: 1GiB, request: ▸64KiB", 'request: "64KiB" is too large', "write at most 32KiB"
+    ),
     "unknown key of swap": Broken("size: 1GiB", "size: 1GiB, ▸in_fligth: 3", '"in_fligth"', '"in_flight"'),
     "unknown key of a program": Broken("sockets: 4", "▸sokets: 4", '"sokets"', '"sockets"'),
     "unknown key of a fault": Broken("for: 10s", "for: 10s, ▸form: 3s", '"form"', '"for"'),
@@ -471,6 +477,7 @@ class TestResolved:
             "in_flight": 16,
             "readahead": 8,
             "timeout_ns": ms(1100),
+            "request": 4096,
         }
         assert a["programs"] == [
             {

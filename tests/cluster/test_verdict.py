@@ -97,6 +97,7 @@ def machine(
         "programs": list(programs),
         "timers": list(timers),
         "last_reply_ns": last_reply_ns,
+        "longest_wait_ns": TIMEOUT_NS << DOUBLINGS,
         "waits": waiting,
         "dropped": dropped or {},
         "counters": {"tx_no_memory": tx_no_memory},

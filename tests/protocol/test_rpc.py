@@ -57,11 +57,28 @@ def test_another_time_out_scales_the_grid(timeout_ns: int, attempt: int) -> None
 
 
 def test_a_message_is_an_xid_a_page_and_a_stamp() -> None:
-    """As it stands in a datagram's body."""
-    assert message((1, 29, 4)) == Message(xid=1, page=29, stamp=4)
+    """As it stands in a datagram's body; of several pages that follow each other the stamps come one by one."""
+    assert message((1, 29, 4)) == Message(xid=1, page=29, stamps=(4,))
+    assert message((1, 29, *range(8))) == Message(xid=1, page=29, stamps=tuple(range(8)))
 
 
-@pytest.mark.parametrize("value", [(), (1, 2), (1, 2, 3, 4), (1, 2, True), (1, 2.0, 3), None, 3, "abc"], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [
+        (),
+        (1, 2),
+        (1, 2, True),
+        (1, 2.0, 3),
+        (1, 2, 3, True),
+        (1, 2, 3, -1),
+        (1, 2, 3, 1 << 32),
+        (1, 2, *range(9)),
+        None,
+        3,
+        "abc",
+    ],
+    ids=repr,
+)
 def test_anything_else_is_no_message(value: Any) -> None:
     """A LocalProtocolError that shows what it was."""
     with pytest.raises(LocalProtocolError):

@@ -1,0 +1,201 @@
+"""Swap over NFS: requests as remote procedure calls over UDP, their time-outs, and the memory that sending takes.
+
+The first time a request is sent by whoever made it. It is sent *again* by rpciod, whose allocations are GFP_ATOMIC: so
+without a right to the reserve of its own, no retransmission leaves a machine that stands at the atomic floor.
+"""
+
+from bisect import insort
+from collections import deque
+
+from actors.counters import Counters
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.memory.anonymous import AddressSpace
+from actors.memory.zone import Zone
+from actors.net.arp import Output
+from actors.net.buffers import Buffers
+from actors.net.sockets import Datagram
+from actors.swap.device import Request, SwapDevice
+from protocol.errors import LocalProtocolError
+from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
+from protocol.ip import datagram_wire
+from protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, Message, message, retry_interval
+
+
+class NfsDevice(SwapDevice):
+    """Requests under way to one swap server, of at most `request_pages` pages each."""
+
+    def __init__(
+        self,
+        events: Events,
+        zone: Zone,
+        kernel: Kernel,
+        buffers: Buffers,
+        nic: Output,
+        counters: Counters,
+        server: int,
+        in_flight: int,
+        request_pages: int,
+        timeout_ns: int,
+        framing: int,
+        mtu: int,
+        switches: frozenset[str],
+    ) -> None:
+        bounded = min(in_flight, kernel.rpc_slots_max) if "tx-bound" in switches else in_flight
+        super().__init__(events, zone, kernel, counters, server, bounded)
+        self._buffers = buffers
+        self._nic = nic
+        self._request_pages = request_pages
+        self._intervals_ns = [retry_interval(attempt, timeout_ns) for attempt in range(DOUBLINGS + 1)]
+        self._wires = [datagram_wire(HEADER + pages * PAGE, framing, mtu) for pages in range(request_pages + 1)]
+        """How a call travels that carries so many pages."""
+        self._entitled = "reserve-access" in switches
+        self._atomic = zone.floors.atomic
+        self._writes: Request | None = None
+        """Page-outs that are being gathered."""
+        self._reads: list[int] = []
+        """Pages to be read that are being gathered, in order; all of one space."""
+        self._reading: AddressSpace | None = None
+        self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
+        """(ns, request, attempt) of each length of time-out, in the order in which they end."""
+        self._armed = [False] * len(self._timers)
+        """Whether an event is under way that will look at them."""
+
+    # -- gathering --------------------------------------------------------------------------------------------------
+
+    def can_page_out(self) -> bool:
+        """As for any transport; a request that is being gathered takes another page even if it was the last slot's."""
+        return super().can_page_out() or (
+            self._writes is not None and not self.backlog and self.writeback <= self._writeback_max
+        )
+
+    def page_out(self, space: AddressSpace, page: int) -> None:
+        """Write a page to the server, as a reclaimer: at once, or with its neighbours."""
+        if self._request_pages == 1:
+            super().page_out(space, page)
+            return
+        self.writeback += 1
+        run = self._writes
+        if run is None or run.space is not space or page != run.page + len(run.stamps):
+            self._send_writes()
+            self._writes = run = self._request(space, page, write=True)
+        else:
+            run.stamps = (*run.stamps, space.stamps[page])
+        if len(run.stamps) == self._request_pages:
+            self._send_writes()
+
+    def page_in(self, space: AddressSpace, page: int) -> None:
+        """Read a page back, as the process that needs it: at once, or with its neighbours."""
+        if self._request_pages == 1:
+            super().page_in(space, page)
+            return
+        self._reading = space
+        insort(self._reads, page)
+
+    def unplug(self) -> None:
+        """Send what has been gathered."""
+        self._send_writes()
+        if self._reading is not None:
+            self._send_reads(self._reading)
+
+    def _send_writes(self) -> None:
+        run, self._writes = self._writes, None
+        if run is not None:
+            self._start(run, reclaimer=True)
+
+    def _send_reads(self, space: AddressSpace) -> None:
+        pages, self._reads, self._reading = self._reads, [], None
+        run: Request | None = None
+        for page in pages:
+            if run is not None and page == run.page + len(run.stamps) and len(run.stamps) < self._request_pages:
+                run.stamps = (*run.stamps, 0)
+                continue
+            if run is not None:
+                self._start(run)
+            run = self._request(space, page, write=False)
+        if run is not None:
+            self._start(run)
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def _send(self, request: Request, *, reclaimer: bool = False) -> None:
+        """Send a request, or fail to for want of memory; its time-out runs in both cases."""
+        entitled = reclaimer or self._entitled
+        floor = self._atomic
+        now = self._events.now
+        self.under_way[request.xid] = request
+        request.previous_ns = request.last_ns
+        request.last_ns = now
+        self._arm(request, now)
+        pages = len(request.stamps) if request.write else 0
+        packets, wire, tail = self._wires[pages]
+        if request.slab is None:
+            rpc = self._buffers.rpc
+            request.slab = rpc.take_entitled(floor) if entitled else rpc.take(floor)
+        slabs = None if request.slab is None else self._buffers.transmit(packets, floor, entitled=entitled)
+        if slabs is None:
+            self._counters.tx_no_memory += 1
+            return
+        kind = PAGE_OUT if request.write else PAGE_IN
+        said = (request.xid, request.space.base + request.page, *request.stamps)
+        body: tuple[object, ...] = (CALL_PORT, HEADER + pages * PAGE, 0, 1, 1, said)
+        if packets > 1:
+            kind |= FRAGMENT
+            body = (self._nic.sent & 0xFFFF, 0, body)
+        self._nic.transmit(slabs, self.server, kind, SERVER_PORT, packets, wire, tail, body, entitled=entitled)
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def reply(self, datagram: Datagram) -> None:
+        """The server has answered; what is no answer is ignored."""
+        try:
+            answer: Message = message(datagram.message)
+        except LocalProtocolError:
+            return
+        request = self.under_way.get(answer.xid)
+        if request is None or len(answer.stamps) != len(request.stamps):
+            return
+        del self.under_way[answer.xid]
+        self._forget_answered(self._timers[(request.attempts - 1) % len(self._timers)])
+        if request.slab is not None:
+            self._buffers.rpc.give(request.slab)
+        self._answered(request, answer.stamps)
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def timers(self) -> list[tuple[str, int, int]]:
+        """Each request has its own."""
+        return [("retransmission", request.last_ns, request.previous_ns) for request in self.under_way.values()]
+
+    def longest_wait_ns(self) -> int:
+        """The major time-out."""
+        return self._intervals_ns[-1]
+
+    def _arm(self, request: Request, now: int) -> None:
+        """Start the time-out of this transmission; those of one length expire in the order in which they began."""
+        which = request.attempts % (DOUBLINGS + 1)
+        due = now + self._intervals_ns[which]
+        request.attempts += 1
+        self._timers[which].append((due, request, request.attempts))
+        if not self._armed[which]:
+            self._armed[which] = True
+            self._events.at(due, self._expire, which)
+
+    def _forget_answered(self, timers: deque[tuple[int, Request, int]]) -> None:
+        """A time-out whose request has been answered meanwhile is over."""
+        while timers and timers[0][1].xid not in self.under_way:
+            timers.popleft()
+
+    def _expire(self, which: int) -> None:
+        timers = self._timers[which]
+        now = self._events.now
+        due: list[tuple[int, Request, int]] = []
+        while timers and (timers[0][0] <= now or timers[0][1].xid not in self.under_way):
+            due.append(timers.popleft())
+        self._armed[which] = bool(timers)
+        if timers:
+            self._events.at(timers[0][0], self._expire, which)
+        for at_ns, request, attempt in due:
+            if at_ns <= now and request.xid in self.under_way and request.attempts == attempt:
+                self._counters.retransmissions += 1
+                self._send(request)
