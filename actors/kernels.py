@@ -28,6 +28,8 @@ class Kernel:
     """A real-time task may take half of min; before, a quarter (rt_task in __alloc_pages)."""
     memalloc_in_softirq: bool
     """PF_MEMALLOC counts in softirq too, where it is set only for flagged packets (mm/page_alloc.c, net/core/dev.c)."""
+    sets_blocks_aside: bool
+    """Blocks that atomic requests have taken are set aside for such requests (mm/page_alloc.c, MIGRATE_HIGHATOMIC)."""
     memalloc_sockets: bool
     """Reception for the swap may use what lies below the watermarks, and nothing is set aside for it (net/core/sock.c,
     net/core/skbuff.c); before, with Zijlstra's series, a pool is added under every watermark and its use is charged."""
@@ -35,6 +37,8 @@ class Kernel:
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
     reclaim_wait_ns: int
     """congestion_wait in reclaim (mm/vmscan.c)."""
+    sleeps_for_slot: bool
+    """Who finds no free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
     def_priority: int
     """First scan priority; a pass looks at LRU >> priority pages (include/linux/mmzone.h)."""
     dirty_ratio_floor: int
@@ -98,9 +102,10 @@ class Kernel:
         distance = max(min_pages // 4, zone_pages * self.watermark_scale // 10_000)
         return min_pages + distance, min_pages + 2 * distance
 
-    def udp_mem_max(self, buffer_pages: int) -> int:
-        """udp_mem[2], in pages, of a machine with so many pages above its high mark: 18.75 % (net/ipv4/udp.c)."""
-        return buffer_pages // 8 // 4 * 3 * 2
+    def udp_mem_max(self, memory_pages: int) -> int:
+        """udp_mem[2], in pages: 18.75 % of what lies above the high mark when the machine is booted (net/ipv4/udp.c)."""
+        high = self.marks(self.min_free_kib(memory_pages) // 4, memory_pages)[1]
+        return (memory_pages - high) // 8 // 4 * 3 * 2
 
 
 LINUX_2_6_22: Final = Kernel(
@@ -111,9 +116,11 @@ LINUX_2_6_22: Final = Kernel(
     oom_victim_half=False,
     realtime_half=False,
     memalloc_in_softirq=False,
+    sets_blocks_aside=False,
     memalloc_sockets=False,
     swap_cluster_max=32,
     reclaim_wait_ns=milliseconds(100),
+    sleeps_for_slot=False,
     def_priority=12,
     dirty_ratio_floor=5,
     throttles_writeout=True,
@@ -151,9 +158,11 @@ LINUX_6_11: Final = Kernel(
     oom_victim_half=True,
     realtime_half=True,
     memalloc_in_softirq=True,
+    sets_blocks_aside=True,
     memalloc_sockets=True,
     swap_cluster_max=32,
     reclaim_wait_ns=milliseconds(100),
+    sleeps_for_slot=True,
     def_priority=12,
     dirty_ratio_floor=0,
     throttles_writeout=False,

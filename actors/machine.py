@@ -5,6 +5,7 @@ when something will leave. The same object runs in this process or inside a Ray 
 """
 
 from collections import deque
+from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
@@ -15,6 +16,7 @@ from actors.events import NEVER, Events
 from actors.kernels import KERNELS
 from actors.memory.anonymous import AddressSpace
 from actors.memory.faults import Faults
+from actors.memory.highatomic import HighAtomicZone
 from actors.memory.reclaim import Reclaim
 from actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
 from actors.memory.zone import Zone
@@ -25,6 +27,7 @@ from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
 from actors.net.stack import Stack
 from actors.net.udp_limits import LimitedStack
+from actors.net.virtio import VirtioNic
 from actors.programs import loader
 from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError
@@ -79,21 +82,14 @@ class Machine:
         self.buffers = self._buffers()
         stack = LimitedStack if self.kernel.limits_udp else Stack
         self.stack = stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, switches)
-        self.nic = Nic(
-            self.events,
-            self.kernel,
-            self.buffers,
-            self.stack,
-            self.counters,
-            settings.index,
-            settings.nic_rate_bps,
-            settings.nic_ring,
-            settings.nic_refill,
-        )
+        self.nic = self._nic()
         self.neighbours = self._neighbours() if settings.arp else None
         self.output: Output = self.neighbours or self.nic
         self.device = self._swap_device()
-        self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device)
+        throttled = "reclaim-throttle" in switches
+        self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device, throttled=throttled)
+        if isinstance(self.nic, VirtioNic):
+            self.nic.obtain = partial(self.reclaim.obtain, user=False)
         self.faults = Faults(
             self.zone, self.reclaim, self.device, self.counters, settings.swap.readahead if settings.swap else 1
         )
@@ -277,6 +273,21 @@ class Machine:
         access = settings.swap is not None and "reserve-access" in switches
         return MemallocBuffers(self.zone, self.kernel, access=access, rx_head="rx-head" in switches, guarded=guarded)
 
+    def _nic(self) -> Nic:
+        settings = self.settings
+        kind = VirtioNic if settings.nic_refill == "virtio" else Nic
+        return kind(
+            self.events,
+            self.kernel,
+            self.buffers,
+            self.stack,
+            self.counters,
+            settings.index,
+            settings.nic_rate_bps,
+            settings.nic_ring,
+            settings.nic_refill,
+        )
+
     def _min_pages(self, total: int) -> int:
         """The min watermark: what the user set, or else the kernel's own, or a fifth of memory if the policy says so."""
         if self.settings.min_free is not None:
@@ -291,10 +302,15 @@ class Machine:
         emergency = 0
         if self.reserve is not None:
             emergency = self.reserve.pages if settings.reserve_pages is None else settings.reserve_pages
+        kind = HighAtomicZone if self.kernel.sets_blocks_aside else Zone
+        hint = "give it more memory, or keep fewer pages free"
         try:
-            return Zone(total, min_pages, emergency, self.kernel)
+            zone = kind(total, min_pages, kernel=self.kernel)
         except ValueError as error:
-            raise SettingsError(str(error), "give it more memory, or keep fewer pages free") from None
+            raise SettingsError(str(error), hint) from None
+        if not zone.resize_reserve(emergency):
+            raise SettingsError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages", hint)
+        return zone
 
     def _neighbours(self) -> Neighbours:
         """Between whoever sends and the card."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.machine import Machine
 from actors.net.arp import ASKED, FAILED, INCOMPLETE
+from actors.net.virtio import VirtioNic
 from actors.programs.task import Task
 from actors.swap.device import Request
 from protocol.rpc import PAGE
@@ -152,6 +153,7 @@ class _Graph:
             "min": floors.kernel,
             "atomic": floors.atomic,
             "waiters": len(self._machine.reclaim.waiters),
+            "asleep": self._machine.reclaim.sleepers(),
         }
         return name
 
@@ -213,8 +215,11 @@ class _Graph:
     def _receive_buffer(self) -> list[str]:
         """Whether a reply that came now could be received."""
         machine = self._machine
-        if machine.nic.filled():
+        if machine.nic.receives():
             return []
+        if isinstance(machine.nic, VirtioNic) and machine.nic.working:
+            sentence = "a receive buffer: the card is not served until its refill worker has found a page"
+            return [self._add("receive buffer", sentence, self._page_outs())]
         zone = machine.zone
         sentence = (
             f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages "

@@ -3,20 +3,33 @@
 Source: mm/vmscan.c and mm/page_alloc.c of 2.6.22. Two steps of the kernel are folded into one: a page whose page-out has
 been answered is freed at once (there it is moved to the tail of the inactive list, and the next scan frees it). Those
 who wait for a page are served in order, one for each page freed, and each has one poll pending, as congestion_wait gives
-every direct reclaimer its turn at the latest after 0.1 s.
+every direct reclaimer its turn at the latest after 0.1 s. Today who finds no free request slot sleeps there until there is
+one, whatever becomes free meanwhile (blk_mq_get_tag, mempool_alloc).
 """
 
 from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final, Protocol
 
 from actors.events import Events
 from actors.kernels import Kernel
 from actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
+from actors.memory.throttle import NO_FS_NS, Throttle
 from actors.memory.zone import Zone
 
 _TWO_ROUNDS: Final = -1
 """kswapd's priority: it goes round twice, so that marked pages have their second chance and no third."""
+
+
+class Asleep(Enum):
+    """Where somebody sleeps who cannot be given a page meanwhile."""
+
+    NOWHERE = auto()
+    SLOT = auto()
+    """At the swap device, until it takes another request."""
+    THROTTLE = auto()
+    """In the throttle of direct reclaimers, until kswapd wakes them."""
 
 
 class SwapOut(Protocol):
@@ -35,19 +48,27 @@ class SwapOut(Protocol):
 class Waiter:
     """Somebody who waits for a page in direct reclaim."""
 
-    __slots__ = ("granted", "priority", "served", "who")
+    __slots__ = ("asleep", "granted", "may_fs", "priority", "served", "user", "who")
 
-    def __init__(self, who: str, granted: Callable[[], None], priority: int) -> None:
+    def __init__(self, who: str, granted: Callable[[], None], priority: int, *, user: bool, may_fs: bool) -> None:
         self.who = who
         self.granted = granted
         self.priority = priority
+        self.user = user
+        """Whether it is a user task, which can be throttled."""
+        self.may_fs = may_fs
+        """Whether its allocation may enter a file system."""
+        self.asleep = Asleep.NOWHERE
         self.served = False
 
 
 class Reclaim:
     """kswapd and direct reclaim of one machine."""
 
-    def __init__(self, events: Events, zone: Zone, kernel: Kernel, swap: SwapOut | None) -> None:
+    def __init__(
+        self, events: Events, zone: Zone, kernel: Kernel, swap: SwapOut | None, *, throttled: bool = False
+    ) -> None:
+        """`throttled`: whether direct reclaimers are."""
         self.hand = Hand()
         self.waiters: deque[Waiter] = deque()
         self.asleep = True
@@ -58,8 +79,11 @@ class Reclaim:
         self._zone = zone
         self._kernel = kernel
         self._swap = swap
+        self._throttle = Throttle(zone, on=throttled)
         self._serving = False
         self._poll_pending = False
+        self._freed_to = 0
+        """Free pages when kswapd ran last."""
         self.polls: deque[tuple[int, Waiter]] = deque()
         """(ns, waiter): when each wait ends. An event is under way for the first."""
         zone.on_pressure(self.wake_kswapd)
@@ -67,19 +91,26 @@ class Reclaim:
 
     # -- whoever needs a page ---------------------------------------------------------------------------------------
 
-    def obtain(self, who: str, granted: Callable[[], None]) -> bool:
-        """A page for user space: True if it was had at once; otherwise `granted` is called when it has been found."""
+    def obtain(self, who: str, granted: Callable[[], None], *, user: bool = True, may_fs: bool = True) -> bool:
+        """A page for who may wait: True if it was had at once; otherwise `granted` is called when it has been found.
+
+        `user`: a user task, not a kernel thread; `may_fs`: its allocation may enter a file system (__GFP_FS).
+        """
         zone = self._zone
         if not self.waiters and zone.take(zone.floors.kernel):
             return True
-        priority = self._scan(self._kernel.def_priority)
-        if not self.waiters and zone.take(zone.floors.kernel):
+        waiter = Waiter(who, granted, self._kernel.def_priority, user=user, may_fs=may_fs)
+        self._enter(waiter)
+        if waiter.asleep is Asleep.NOWHERE and not self.waiters and zone.take(zone.floors.kernel):
             return True
-        waiter = Waiter(who, granted, priority)
         self.waiters.append(waiter)
         zone.waiters = self.waiters
-        self._wait(waiter)
+        self._rest(waiter)
         return False
+
+    def sleepers(self) -> int:
+        """How many of those who wait sleep where no free page wakes them."""
+        return sum(waiter.asleep is not Asleep.NOWHERE for waiter in self.waiters)
 
     def obtain_now(self, wanted: int) -> int:
         """Up to `wanted` pages that can be had without waiting; how many."""
@@ -101,10 +132,65 @@ class Reclaim:
         """Hand pages to those who wait, in order, while there are any above the floor."""
         self._serving = False
         zone = self._zone
-        while self.waiters and zone.take(zone.floors.kernel):
+        while self.waiters and (self.waiters[0].asleep is Asleep.NOWHERE or self._find_awake()):
+            if not zone.take(zone.floors.kernel):
+                return
             waiter = self.waiters.popleft()
             waiter.served = True
             waiter.granted()
+
+    def _find_awake(self) -> bool:
+        """Bring the first waiter to the front who is awake, if there is one."""
+        for waiter in self.waiters:
+            if waiter.asleep is Asleep.NOWHERE:
+                self.waiters.remove(waiter)
+                self.waiters.appendleft(waiter)
+                return True
+        return False
+
+    def _enter(self, waiter: Waiter) -> None:
+        """One round of direct reclaim, unless it is throttled; without a request slot it ends asleep, if the kernel says so."""
+        if waiter.user and self._throttle.holds():
+            waiter.asleep = Asleep.THROTTLE
+            self.wake_kswapd()
+            return
+        waiter.priority = self._scan(waiter.priority)
+        if self._kernel.sleeps_for_slot and self._zone.free <= self._zone.floors.kernel and self._lacks_slot():
+            waiter.asleep = Asleep.SLOT
+
+    def _rest(self, waiter: Waiter) -> None:
+        """Let some time pass before the next round; who is asleep waits to be woken."""
+        if waiter.asleep is Asleep.NOWHERE:
+            self._wait(waiter)
+        elif waiter.asleep is Asleep.THROTTLE and not waiter.may_fs:
+            self._events.after(NO_FS_NS, self._give_up_sleep, waiter)
+
+    def _round(self, waiter: Waiter) -> None:
+        """Reclaim, and rest."""
+        self._enter(waiter)
+        self._rest(waiter)
+        self._page_freed()
+
+    def _wake(self, where: Asleep) -> None:
+        """Wake those who sleep there."""
+        for waiter in self.waiters:
+            if waiter.asleep is where:
+                waiter.asleep = Asleep.NOWHERE
+                self._events.after(0, self._go_on, waiter)
+
+    def _go_on(self, waiter: Waiter) -> None:
+        """A waiter has been woken: the next round, unless it has been served already."""
+        if not waiter.served:
+            self._round(waiter)
+
+    def _give_up_sleep(self, waiter: Waiter) -> None:
+        """Throttled for as long as may be: reclaim as if it had never been."""
+        if waiter.served or waiter.asleep is not Asleep.THROTTLE:
+            return
+        waiter.asleep = Asleep.NOWHERE
+        waiter.priority = self._scan(waiter.priority)
+        self._rest(waiter)
+        self._page_freed()
 
     def _wait(self, waiter: Waiter) -> None:
         """Have a waiter polled after its wait. All waits are equally long, so they end in the order in which they began."""
@@ -119,9 +205,7 @@ class Reclaim:
         while polls and (polls[0][0] <= self._events.now or polls[0][1].served):
             waiter = polls[0][1]
             if not waiter.served:
-                waiter.priority = self._scan(waiter.priority)
-                self._wait(waiter)
-                self._page_freed()
+                self._round(waiter)
             polls.popleft()
         if polls:
             self._events.at(polls[0][0], self._poll)
@@ -137,6 +221,8 @@ class Reclaim:
 
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""
+        if self._kernel.sleeps_for_slot:
+            self._wake(Asleep.SLOT)
         if self.wants_slot:
             self.wants_slot = False
             self._events.after(0, self._kswapd)
@@ -146,11 +232,24 @@ class Reclaim:
         zone = self._zone
         if zone.free <= zone.high_mark:
             self._pass(_TWO_ROUNDS, zone.high_mark + 1)
+        if self._throttle.on:
+            self._wake_throttled()
         if zone.free > zone.high_mark:
             self.asleep = True
         elif not self.wants_slot and not self._poll_pending:
             self._poll_pending = True
             self._events.after(self._kernel.reclaim_wait_ns, self._kswapd_poll)
+
+    def _wake_throttled(self) -> None:
+        """After a run of kswapd: wake direct reclaimers if there is enough again, or nothing to hope for."""
+        throttle, free = self._throttle, self._zone.free
+        if free > self._freed_to:
+            throttle.failures = 0
+        elif not self.wants_slot:
+            throttle.failures += 1
+        self._freed_to = free
+        if not throttle.holds():
+            self._wake(Asleep.THROTTLE)
 
     def _kswapd_poll(self, _: object) -> None:
         self._poll_pending = False

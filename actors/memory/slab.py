@@ -197,6 +197,17 @@ class PageMarkedCache(SlabCache):
         else:
             super()._cover(slab)
 
+    def give(self, slab: Slab, count: int = 1) -> None:
+        """Free objects of this slab."""
+        if not slab.from_reserve or not self.guarded:
+            super().give(slab, count)
+            return
+        slab.free += count
+        if slab.free == self.per_slab:
+            self._return(slab)
+        else:
+            self._marked[slab] = None
+
     def _return(self, slab: Slab) -> None:
         self._marked.pop(slab, None)
         super()._return(slab)

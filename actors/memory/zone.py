@@ -53,17 +53,30 @@ def floors(kernel: Kernel, min_pages: int, zone_pages: int, emergency: int = 0) 
     )
 
 
+class Block:
+    """2^order pages that belong together."""
+
+    __slots__ = ("aside", "order")
+
+    def __init__(self, order: int, *, aside: bool = False) -> None:
+        self.order = order
+        self.aside = aside
+        """Whether it is set aside for requests of its kind."""
+
+
 class Zone:
     """Free pages of one machine. All counts in pages."""
 
     __slots__ = (
         "_pressed",
         "_wake",
+        "aside_free",
         "emergency",
         "floors",
         "free",
         "free_min",
         "high_mark",
+        "kernel",
         "min",
         "reserve_used",
         "reserve_used_max",
@@ -75,13 +88,13 @@ class Zone:
         if not 0 <= min_pages + emergency < total:
             raise ValueError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages")
         self.total = total
+        self.kernel = kernel
         self.free = total
         self.free_min = total
         self.min = min_pages
-        self.emergency = emergency
-        self.floors = floors(kernel, min_pages, total, emergency)
-        self.high_mark = kernel.marks(min_pages, total)[1] + emergency
-        """kswapd works until free pages are above this."""
+        self._set_reserve(emergency)
+        self.aside_free = 0
+        """Free pages beside `free` that are set aside for atomic requests of more than one page."""
         self.reserve_used = 0
         self.reserve_used_max = 0
         self.waiters: Sized = ()
@@ -93,6 +106,24 @@ class Zone:
     def low_mark(self) -> int:
         """kswapd is woken when free pages are not above this."""
         return self.floors.low
+
+    def resize_reserve(self, pages: int) -> bool:
+        """Make the emergency pool so large; False, and the old size, if memory for more of it is not to be had now."""
+        before = self.emergency
+        self._set_reserve(pages)
+        if pages <= before:
+            return True
+        self._pressed()
+        if self.free > self.floors.kernel:
+            return True
+        self._set_reserve(before)
+        return False
+
+    def _set_reserve(self, pages: int) -> None:
+        self.emergency = pages
+        self.floors = floors(self.kernel, self.min, self.total, pages)
+        self.high_mark = self.kernel.marks(self.min, self.total)[1] + pages
+        """kswapd works until free pages are above this."""
 
     def on_pressure(self, pressed: Wake) -> None:
         """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd."""
@@ -128,6 +159,15 @@ class Zone:
         self.free -= taken
         self.free_min = min(self.free_min, self.free)
         return taken
+
+    def take_block(self, order: int, floor: int) -> Block | None:
+        """Take a block of 2^order pages if after it, but for one page, more than `floor` would be free."""
+        pages = 1 << order
+        return Block(order) if self.take_many(floor + pages - 1, 1) and self.take_many(0, pages - 1) else None
+
+    def give_block(self, block: Block) -> None:
+        """A block comes back."""
+        self.give(1 << block.order)
 
     def take_ignoring_watermarks(self) -> bool:
         """Take one of the last pages, for an entitled request whose ordinary floor refused it."""

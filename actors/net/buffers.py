@@ -23,7 +23,6 @@ class Buffers:
     __slots__ = (
         "_atomic",
         "_reserve",
-        "_zone",
         "copies",
         "heads",
         "kernel",
@@ -32,6 +31,7 @@ class Buffers:
         "routes",
         "rpc",
         "tx_headers",
+        "zone",
     )
 
     def __init__(self, zone: Zone, kernel: Kernel, reserve: Node | None, *, guarded: bool) -> None:
@@ -45,7 +45,7 @@ class Buffers:
         self.neighbours = cache(zone, "arp_cache", kernel.neighbour_entry, guarded=guarded)
         self.rpc = cache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
         self.tx_headers = cache(zone, "kmalloc-512", kernel.tx_header, guarded=guarded)
-        self._zone = zone
+        self.zone = zone
         self._atomic = zone.floors.atomic
         self._reserve = reserve
 
@@ -60,9 +60,23 @@ class Buffers:
             self.heads.give(head)
         return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
 
+    def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
+        """A buffer of this data, had as `flag` says; without memory for its head the data is given back, and there is none."""
+        head = self.heads.take(self._atomic)
+        if head is not None:
+            return (data, head, truesize, flag)
+        charge = charge_of(self.heads.size)
+        if self._reserve is not None and self._reserve.charge(charge):
+            head = self.heads.take_entitled(self._atomic)
+            if head is not None:
+                return (data, head, truesize, charge)
+            self._reserve.uncharge(charge)
+        data.cache.give(data)
+        return None
+
     def plenty(self, pages: int) -> bool:
         """Whether requests for so many pages would be met at once by everybody's measure."""
-        return self._zone.free > self._zone.floors.low + pages
+        return self.zone.free > self.zone.floors.low + pages
 
     def allocate_plenty(self, count: int) -> Iterator[Buffer]:
         """So many full receive buffers while there is plenty."""
@@ -98,7 +112,7 @@ class Buffers:
 
     def transmit(self, packets: int, floor: int, *, entitled: bool) -> list[Run] | None:
         """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""
-        if self._zone.free > floor + 2 * packets:
+        if self.zone.free > floor + 2 * packets:
             runs = self.heads.take_many(packets, floor)
             runs += self.tx_headers.take_many(packets, floor)
             return runs

@@ -42,7 +42,7 @@ class MemallocBuffers(Buffers):
         return None if data is None else self.with_head(data, truesize, FLAGGED)
 
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
-        """A buffer of this data; without memory for its head the data is given back, and there is none."""
+        """A buffer of this data, had as `flag` says; without memory for its head the data is given back, and there is none."""
         if self._cached_heads or self._cache_heads():
             return (data, self._cached_heads.pop(), truesize, flag)
         head = self.heads.take_entitled(self._atomic) if self._rx_head else None
@@ -53,7 +53,7 @@ class MemallocBuffers(Buffers):
 
     def _cache_heads(self) -> bool:
         """Refill the per-CPU cache, if a page could be had for it."""
-        zone, floor = self._zone, self._atomic
+        zone, floor = self.zone, self._atomic
         if zone.free <= floor:
             zone.press()
             return False

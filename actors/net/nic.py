@@ -4,7 +4,7 @@ Two rules for the ring, each with the numbers of its drivers (`drivers`). `e1000
 up, and once 16 descriptors are empty, or all, they are refilled (today: at the end of each poll); where that fails they
 stay empty, the ring drains, and a watchdog tries again every 2 s. `tg3`, `8139cp`: the replacement is allocated first;
 where that fails the frame is dropped and its buffer stays in the ring, which never drains. All but 8139cp copy short
-frames into a buffer of their own. The third rule, `virtio`, has a module of its own.
+frames into a buffer of their own. The third rule is that of `virtio`.
 
 The ring's buffers are outside free memory: they are allocated when the card is brought up.
 """
@@ -157,6 +157,10 @@ class Nic:
         """Descriptors that hold a buffer."""
         return len(self._ring)
 
+    def receives(self) -> bool:
+        """Whether there is a buffer for a frame that came now."""
+        return bool(self._ring)
+
     def receive(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """Receive the frames of a train one by one, up to `limit_ns` or the next event; what is left of it."""
         at_ns, source, number, copy, count, gap, index, flags, frame = arrival
@@ -190,7 +194,7 @@ class Nic:
 
     def keep(self, arrival: Arrival, frames: int) -> None:
         """Nobody serves the card: the first `frames` of a train fill the buffers of the ring, then they are dropped."""
-        kept = min(frames, len(self._ring) - self.unserved)
+        kept = min(frames, self.filled() - self.unserved)
         self._counters.received += frames
         self._counters.dropped["ring-empty"] += frames - kept
         self.unserved += kept

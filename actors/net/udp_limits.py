@@ -32,7 +32,7 @@ class LimitedStack(Stack):
         super().__init__(events, zone, kernel, buffers, counters, mtu, switches)
         self.udp_pages = 0
         """Pages that all UDP sockets are charged."""
-        self._pages_max = kernel.udp_mem_max(zone.total - zone.high_mark)
+        self._pages_max = kernel.udp_mem_max(zone.total)
 
     def open(self, socket: Socket) -> None:
         """Let a program's socket take what comes to its port, as far as the limits allow."""

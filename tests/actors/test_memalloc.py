@@ -197,10 +197,10 @@ def test_a_socket_takes_at_least_one_datagram_today_and_none_in_2007() -> None:
 def test_all_sockets_together_take_no_more_than_udp_mem() -> None:
     """L = (4096 - high) / 8; udp_mem[2] = L / 4 * 3 * 2 pages; each socket is charged whole pages: 1 byte over, 1 more.
 
-    min 256: high = 256 + 2 * 64 = 384, L = 464, limit 696. A socket of 16 frames is charged 16 * 2304 / 4096 = 9 pages.
+    16 MiB at boot: min 128, high = 128 + 2 * 32 = 192, L = 488, limit 732. 16 frames are charged 16 * 2304 / 4096 = 9 pages.
     """
-    limit = (4096 - 384) // 8 // 4 * 3 * 2
-    assert LINUX_6_11.udp_mem_max(4096 - 384) == limit == 696
+    limit = (4096 - 192) // 8 // 4 * 3 * 2
+    assert LINUX_6_11.udp_mem_max(4096) == limit == 732
     a = today()
     queues = a.open(sockets=100, rcvbuf=15 * TRUESIZE)
     for port in range(SERVICE, SERVICE + 100):

@@ -1,6 +1,10 @@
 """The seed's cast, small: A swaps to C and serves B; the numbers a story needs are its parameters."""
 
+from dataclasses import dataclass
 from math import isqrt
+
+from actors.programs.system import System
+from actors.programs.task import Program
 
 FRAME = 1538
 """Bytes on the wire of a full frame."""
@@ -63,3 +67,20 @@ def atomic_floor(minimum: int) -> int:
     """Three eighths of min, by the kernel's integer arithmetic."""
     half = minimum - minimum // 2
     return half - half // 4
+
+
+@dataclass(slots=True)
+class LateReader:
+    """A daemon that is busy until `at_ns`, then reads all that waits in its one socket. It has no page that could leave."""
+
+    port: int
+    buffer: int
+    at_ns: int
+
+    def run(self, system: System) -> Program:
+        """Its progress is messages."""
+        system.open(self.port, self.buffer)
+        yield system.sleep_until(self.at_ns)
+        while True:
+            yield system.receive()
+            system.progress.add(1)

@@ -1,0 +1,34 @@
+"""The throttle of direct reclaimers: who would reclaim sleeps while half of what lies below min is used.
+
+Source: Gorman's commit 5515061d22f0, mm/vmscan.c (throttle_direct_reclaim). Reclaimers ignore the watermarks, and there may
+be any number of them; those who sleep leave the rest to kswapd, which wakes them. Kernel threads never sleep here, who may
+not enter a file system no longer than a second, and nobody once kswapd has failed sixteen times.
+"""
+
+from typing import Final
+
+from actors.memory.zone import Zone
+from protocol.units import seconds
+
+NO_FS_NS: Final = seconds(1)
+"""How long who may not enter a file system sleeps at most."""
+FAILURES_MAX: Final = 16
+"""Fruitless runs of kswapd after which nobody waits for it any more (MAX_RECLAIM_RETRIES)."""
+
+
+class Throttle:
+    """Whether direct reclaimers of one machine may go on."""
+
+    __slots__ = ("_half", "_zone", "failures", "on")
+
+    def __init__(self, zone: Zone, *, on: bool) -> None:
+        self.on = on
+        """Whether the switch is on."""
+        self.failures = 0
+        """Runs of kswapd in a row that freed nothing."""
+        self._zone = zone
+        self._half = zone.floors.kernel // 2
+
+    def holds(self) -> bool:
+        """Whether a user task that enters direct reclaim now has to sleep."""
+        return self.on and self._zone.free + self._zone.aside_free <= self._half and self.failures < FAILURES_MAX

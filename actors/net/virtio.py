@@ -1,0 +1,169 @@
+"""The third rule for a ring of receive buffers: virtio-net.
+
+Source: drivers/net/virtio_net.c and net/core/sock.c (skb_page_frag_refill) of 6.11. The ring holds bare fragments, cut from
+blocks of eight pages or, where there is none, from single pages; a frame gets its head when it has been received. The ring
+is refilled, without any right to the reserve, once 33 descriptors are empty. Where that fails, a worker takes over, which
+allocates as a process does: it reclaims, and may sleep there for as long as the swap device does not answer. Until it has
+filled the ring nothing that lies there is received (napi_disable in refill_work).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from actors.counters import Counters
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.memory.slab import Slab, SlabCache
+from actors.memory.zone import Block, Zone
+from actors.net.buffers import Buffers
+from actors.net.nic import Nic
+from actors.net.stack import Stack
+from protocol.frame import CORRUPT, Raw
+
+ORDER: Final = 3
+"""Fragments are cut from 32 KiB (SKB_FRAG_PAGE_ORDER)."""
+BUDGET: Final = 64
+"""Frames that one poll may take; with more than half of it empty the ring is refilled."""
+
+Obtain = Callable[[str, Callable[[], None]], bool]
+"""A page for a process, as by `Reclaim.obtain`."""
+
+
+class FragmentBlock(Slab):
+    """A block of pages that fragments are cut from; `free` are those not cut yet, `out` those that are out."""
+
+    __slots__ = ("block", "out")
+
+    def __init__(self, cache: SlabCache, fragments: int, block: Block | None) -> None:
+        super().__init__(cache, fragments, False)
+        self.block = block
+        """None for a single page."""
+        self.out = 0
+
+
+class Fragments(SlabCache):
+    """Fragments of one size. What has been cut is not handed out again: a block returns when all of it has come back."""
+
+    __slots__ = ("_current",)
+
+    def __init__(self, zone: Zone, size: int) -> None:
+        super().__init__(zone, "page_frag", size, guarded=False)
+        self._current: FragmentBlock | None = None
+
+    def take(self, floor: int) -> FragmentBlock | None:
+        """The next fragment of the block at hand, or of a new block or page for a request with this floor."""
+        current = self._current
+        if current is None:
+            block = self._zone.take_block(ORDER, floor)
+            if block is not None:
+                current = FragmentBlock(self, self.per_slab << ORDER, block)
+            elif self._zone.take(floor):
+                current = FragmentBlock(self, self.per_slab, None)
+            else:
+                return None
+        return self._cut(current)
+
+    def take_from_page(self) -> FragmentBlock:
+        """The first fragment of a page that has been taken already."""
+        return self._cut(FragmentBlock(self, self.per_slab, None))
+
+    def give(self, slab: Slab, count: int = 1) -> None:
+        """Fragments come back."""
+        assert isinstance(slab, FragmentBlock), "only what has been cut comes back"
+        slab.out -= count
+        if slab.out:
+            return
+        if slab is self._current:
+            self._current = None
+        if slab.block is not None:
+            self._zone.give_block(slab.block)
+        else:
+            self._zone.give()
+
+    def _cut(self, block: FragmentBlock) -> FragmentBlock:
+        block.free -= 1
+        block.out += 1
+        self._current = block if block.free else None
+        return block
+
+
+class VirtioNic(Nic):
+    """One machine's virtual network card."""
+
+    def __init__(
+        self,
+        events: Events,
+        kernel: Kernel,
+        buffers: Buffers,
+        stack: Stack,
+        counters: Counters,
+        index: int,
+        rate_bps: int,
+        ring: int,
+        refill: str,
+    ) -> None:
+        self.obtain: Obtain
+        """How the worker gets a page; to be given before it is needed."""
+        self.working = False
+        """Whether the worker is at work, or asleep over it."""
+        self._fragments = Fragments(buffers.zone, kernel.rx_data)
+        self._data: deque[Slab] = deque()
+        self._floors = buffers.zone.floors
+        self._truesize = kernel.rx_truesize
+        self._enough_empty = min(BUDGET, ring) // 2 + 1
+        super().__init__(events, kernel, buffers, stack, counters, index, rate_bps, ring, refill)
+
+    def filled(self) -> int:
+        """Descriptors that hold a fragment."""
+        return len(self._data)
+
+    def receives(self) -> bool:
+        """Whether a frame that came now could be received."""
+        return not self.working and bool(self._data)
+
+    def _frame(self, frame: Raw, index: int, flags: int) -> None:
+        if self.unserved == len(self._data):
+            self._counters.dropped["ring-empty"] += 1
+            return
+        if self.working:
+            self._unserved.append((frame, index, 1, flags))
+            self.unserved += 1
+            return
+        buffer = self._buffers.with_head(self._data.popleft(), self._truesize)
+        if buffer is None:
+            self._counters.dropped["no-memory"] += 1
+        elif flags & CORRUPT:
+            self._stack.drop((buffer,), "corrupt")
+        else:
+            self._stack.input(frame, index, buffer)
+        if self.ring_size - len(self._data) >= self._enough_empty:
+            self._fill()
+
+    def _fill(self) -> None:
+        """Refill all empty descriptors; where memory is missing, leave it to the worker."""
+        while len(self._data) < self.ring_size:
+            data = self._fragments.take(self._floors.atomic)
+            if data is None:
+                if not self.working:
+                    self.working = True
+                    self._events.after(0, self._work)
+                return
+            self._data.append(data)
+
+    def _work(self, _: object) -> None:
+        """Refill the ring as a process, which may wait for each page."""
+        while len(self._data) < self.ring_size:
+            data = self._fragments.take(self._floors.kernel)
+            if data is None:
+                if not self.obtain("the refill worker", self._granted):
+                    return
+                data = self._fragments.take_from_page()
+            self._data.append(data)
+        self.working = False
+        self._events.after(0, self._serve)
+
+    def _granted(self) -> None:
+        """A page has been found for the worker."""
+        self._data.append(self._fragments.take_from_page())
+        self._work(None)
