@@ -30,6 +30,13 @@ COUNTERS: Final = {
     "pages_out": "page-outs answered",
     "pages_in": "page-ins answered",
     "lost_pages": "pages that came back with another stamp than they were sent out with",
+    "file_pages": "pages of files in memory now",
+    "clean_pages": "those of them that reclaim can drop at once",
+    "dirty_pages": "those of them that have to be written and are not being written yet",
+    "file_pages_in": "pages read from the machine's own disk",
+    "file_pages_out": "pages written to the machine's own disk",
+    "writeback_pages_max": "most pages under writeback, to the swap server and to disk, at the end of a scan",
+    "writeout_naps": "how often a reclaimer napped because too much was under writeback",
     "retransmissions": "requests sent again",
     "tx_no_memory": "transmissions that failed for want of memory",
     "unresolved": "frames that never left: the queue for their neighbour was full, or it did not answer",
@@ -51,6 +58,8 @@ class Counters:
     pages_out: int = 0
     pages_in: int = 0
     lost_pages: int = 0
+    file_pages_in: int = 0
+    file_pages_out: int = 0
     retransmissions: int = 0
     tx_no_memory: int = 0
     unresolved: int = 0

@@ -41,10 +41,30 @@ class Kernel:
     """Who finds no free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
     def_priority: int
     """First scan priority; a pass looks at LRU >> priority pages (include/linux/mmzone.h)."""
+    naps_each_pass: bool
+    """A reclaimer naps after each pass from the fourth on; else once an attempt, if anything is under writeback."""
+    retry_wait_ns: int
+    """How long it rests after a whole attempt without a nap: congestion_wait(HZ/50) (mm/page_alloc.c); today a jiffy."""
+    swappiness: int
+    spares_mapped: bool
+    """Mapped pages stay until swap_tendency is reached; else while there is a share of the cache to look at."""
+    dirty_ratio: int
+    """Percent of dirtyable memory that may be dirty or under writeback (mm/page-writeback.c)."""
+    dirty_background_ratio: int
+    """From this share on, percent, the flusher writes."""
     dirty_ratio_floor: int
     """Least effective dirty ratio, percent; in force when all memory is mapped (mm/page-writeback.c)."""
+    dirty_limits_adapt: bool
+    """All memory is dirtyable, and the ratio at most half of what is not mapped; else file pages and free ones only."""
+    flush_interval_ns: int
+    """How often the flusher looks for pages that have been dirty for too long."""
+    dirty_expire_ns: int
     throttles_writeout: bool
-    """Reclaimers stop above 1.1 times the dirty limit: throttle_vm_writeout (mm/page-writeback.c)."""
+    """throttle_vm_writeout: reclaimers nap while more than 1.1 x the dirty threshold is under writeback."""
+    file_readahead: int
+    """Pages read around a file page that is missing: 128 KiB (VM_MAX_READAHEAD, include/linux/mm.h)."""
+    block_queue: int
+    """Requests that a block device takes before its queue is congested (include/linux/blkdev.h)."""
     skb_head: int
     """An sk_buff's slab object (include/linux/skbuff.h)."""
     skb_head_charge: int
@@ -122,8 +142,19 @@ LINUX_2_6_22: Final = Kernel(
     reclaim_wait_ns=milliseconds(100),
     sleeps_for_slot=False,
     def_priority=12,
+    naps_each_pass=True,
+    retry_wait_ns=milliseconds(20),
+    swappiness=60,
+    spares_mapped=True,
+    dirty_ratio=10,
+    dirty_background_ratio=5,
     dirty_ratio_floor=5,
+    dirty_limits_adapt=True,
+    flush_interval_ns=seconds(5),
+    dirty_expire_ns=seconds(30),
     throttles_writeout=True,
+    file_readahead=32,
+    block_queue=128,
     skb_head=256,
     skb_head_charge=232,
     rx_data=2048,
@@ -164,8 +195,19 @@ LINUX_6_11: Final = Kernel(
     reclaim_wait_ns=milliseconds(100),
     sleeps_for_slot=True,
     def_priority=12,
+    naps_each_pass=False,
+    retry_wait_ns=milliseconds(4),
+    swappiness=60,
+    spares_mapped=False,
+    dirty_ratio=20,
+    dirty_background_ratio=10,
     dirty_ratio_floor=0,
+    dirty_limits_adapt=False,
+    flush_interval_ns=seconds(5),
+    dirty_expire_ns=seconds(30),
     throttles_writeout=False,
+    file_readahead=32,
+    block_queue=128,
     skb_head=256,
     skb_head_charge=256,
     rx_data=2048,

@@ -16,9 +16,11 @@ from actors.events import NEVER, Events
 from actors.kernels import KERNELS
 from actors.memory.anonymous import AddressSpace
 from actors.memory.faults import Faults
+from actors.memory.files import File, LocalDisk
 from actors.memory.highatomic import HighAtomicZone
 from actors.memory.reclaim import Reclaim
 from actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
+from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
 from actors.net.arp import Neighbours, Output
 from actors.net.buffers import Buffers
@@ -90,8 +92,21 @@ class Machine:
         self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device, throttled=throttled)
         if isinstance(self.nic, VirtioNic):
             self.nic.obtain = partial(self.reclaim.obtain, user=False)
+        files = settings.files
+        self.local = LocalDisk(
+            self.events, self.disk, files.disk_latency_ns, files.disk_bandwidth, self.kernel.block_queue
+        )
+        self.local.owner = self
+        self.writeback = Writeback(self.events, self.zone, self.kernel, self.reclaim.cache, self.local, self.device)
+        self.reclaim.use(self.local, self.writeback)
         self.faults = Faults(
-            self.zone, self.reclaim, self.device, self.counters, settings.swap.readahead if settings.swap else 1
+            self.zone,
+            self.reclaim,
+            self.device,
+            self.local,
+            self.counters,
+            settings.swap.readahead if settings.swap else 1,
+            self.kernel.file_readahead,
         )
         if self.device is not None:
             self.device.owner = self
@@ -100,8 +115,7 @@ class Machine:
         swap_pages = settings.swap.size // PAGE if settings.swap else None
         base = self._boots * (swap_pages or 0)
         self.programs = loader.load(settings.programs, self._host(), base, before or ())
-        self.reclaim.hand.spaces = loader.swappable(self.programs)
-        loader.warm_up(self.programs, self.zone, swap_pages)
+        self._fill_memory(swap_pages)
         self._boots += 1
 
     # -- the door ---------------------------------------------------------------------------------------------------
@@ -193,12 +207,15 @@ class Machine:
     def _restart(self) -> None:
         """As at time 0, with what is on the disk; counts and numbers go on, the peaks of what came before stand."""
         zone, stack, output, reclaim, data = self.zone, self.stack, self.output, self.reclaim, self.emergency_data
+        under_way_max = self.writeback.under_way_max
         self._boot(self.programs)
         self.nic.sent = output.sent
         self.zone.free_min = min(zone.free_min, self.zone.free_min)
         self.zone.reserve_used_max = max(zone.reserve_used_max, self.zone.reserve_used_max)
         self.stack.noncritical_max = stack.noncritical_max
         self.reclaim.kswapd_wakes += reclaim.kswapd_wakes
+        self.reclaim.writeout_naps += reclaim.writeout_naps
+        self.writeback.under_way_max = under_way_max
         if data is not None and self.emergency_data is not None:
             self.emergency_data.usage_max = data.usage_max
         self.down = False
@@ -238,6 +255,19 @@ class Machine:
     def slot_free(self) -> None:
         """Another request may start."""
         self.reclaim.slot_free()
+
+    # -- what the disk reports --------------------------------------------------------------------------------------
+
+    def file_written(self, file: File, page: int, stamp: int) -> None:
+        """A page of a file is on disk."""
+        self.counters.file_pages_out += 1
+        self.reclaim.file_written(file, page, stamp)
+        self.writeback.proceed()
+
+    def file_read(self, file: File, page: int) -> None:
+        """A page of a file has been read."""
+        self.counters.file_pages_in += 1
+        self.faults.file_read(file, page)
 
     # -- building ---------------------------------------------------------------------------------------------------
 
@@ -350,6 +380,20 @@ class Machine:
             settings.switches,
         )
 
+    def _fill_memory(self, swap_pages: int | None) -> None:
+        """What a machine that has run for long has in memory, and who goes round it."""
+        settings, cache = self.settings, self.reclaim.cache
+        self.reclaim.hand.spaces = loader.swappable(self.programs)
+        cache.locked = loader.locked(self.programs)
+        loader.cached_files(settings.files, self.zone, cache)
+        for one in self.programs:
+            for file in (one.system.text, one.system.file):
+                if file is not None:
+                    cache.add(file)
+        loader.warm_up(self.programs, self.zone, swap_pages)
+        for file in cache.files:
+            self.writeback.dirtied(file)
+
     def _host(self) -> Host:
         settings = self.settings
         return Host(
@@ -365,6 +409,7 @@ class Machine:
             self.output,
             self.buffers,
             self.disk,
+            self.writeback,
         )
 
     def _take_in(self, inbound: bytes) -> None:

@@ -48,6 +48,13 @@ def counters(machine: Machine) -> dict[str, int]:
         "pages_out": counted.pages_out,
         "pages_in": counted.pages_in,
         "lost_pages": counted.lost_pages,
+        "file_pages": machine.reclaim.cache.resident(),
+        "clean_pages": machine.reclaim.cache.clean(),
+        "dirty_pages": machine.reclaim.cache.dirty(),
+        "file_pages_in": counted.file_pages_in,
+        "file_pages_out": counted.file_pages_out,
+        "writeback_pages_max": machine.writeback.under_way_max,
+        "writeout_naps": machine.reclaim.writeout_naps,
         "retransmissions": counted.retransmissions,
         "tx_no_memory": counted.tx_no_memory,
         "unresolved": counted.unresolved,
@@ -130,6 +137,10 @@ class _Graph:
             target = self._page(int(reason.node[5:]))
         elif reason.node == "free page":
             target = self._free_page()
+        elif reason.node == "disk":
+            target = self._disk()
+        elif reason.node == "dirty limit":
+            target = self._dirty_limit()
         else:
             return
         self._add(task.name, f"{task.name} waits for {reason.sentence}", target)
@@ -157,6 +168,24 @@ class _Graph:
         }
         return name
 
+    def _disk(self) -> str:
+        disk = self._machine.local
+        return self._add("disk", f"the local disk, which has {disk.writing} pages to write", writing=disk.writing)
+
+    def _dirty_limit(self) -> str:
+        writeback = self._machine.writeback
+        dirty, limit = self._machine.reclaim.cache.dirty(), writeback.limits()[1]
+        sentence = f"{dirty} pages are dirty and {writeback.under_way()} under writeback, of at most {limit}"
+        return self._add(
+            "dirty limit",
+            sentence,
+            self._page_outs(),
+            self._disk(),
+            dirty=dirty,
+            under_way=writeback.under_way(),
+            limit=limit,
+        )
+
     def _page_outs(self) -> str:
         device = self._machine.device
         if device is None:
@@ -164,7 +193,8 @@ class _Graph:
         if not device.under_way:
             return self._add("page-outs", "kswapd and direct reclaim look for a page that may leave")
         writes = sum(request.write for request in device.under_way.values())
-        kswapd = "; kswapd waits for a request slot" if self._machine.reclaim.wants_slot else ""
+        kswapd = self._machine.reclaim.kswapd_waits_for()
+        kswapd = f"; kswapd waits for {kswapd}" if kswapd else ""
         sentence = (
             f"{writes} page-outs and {len(device.under_way) - writes} page-ins of at most {device.in_flight} wait"
             f" for a reply from {self._server}{kswapd}"

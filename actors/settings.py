@@ -1,6 +1,6 @@
 """What one machine is built from: plain values, everything in pages, bytes and ns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -28,6 +28,19 @@ class Swap:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """Pages of files that are in memory at time 0 and that no program uses, in bytes; and the disk they are on."""
+
+    clean: int = 0
+    text: int = 0
+    """Mapped, and clean."""
+    dirty: int = 0
+    disk_latency_ns: int = 5_000_000
+    disk_bandwidth: int = 50_000_000
+    """Bytes per second."""
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSettings:
     """One machine of a scenario, everything in pages, bytes and ns."""
 
@@ -51,3 +64,4 @@ class MachineSettings:
     mtu: int
     arp: bool = False
     """Whether link addresses have to be asked for."""
+    files: Files = field(default_factory=Files)

@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.machine import Machine
 from actors.network import LinkSettings, Network
-from actors.settings import MachineSettings, Swap
+from actors.settings import Files, MachineSettings, Swap
 from cluster.clock import Fault
 from protocol.ip import ETHERNET
 from protocol.rpc import PAGE
@@ -49,6 +49,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
         framing=framing_bytes(resolved),
         mtu=resolved["network"]["mtu"],
         arp=resolved["network"]["arp"] == "on",
+        files=Files(**one["files"]),
     )
 
 

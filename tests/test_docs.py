@@ -29,12 +29,16 @@ MODELS = {
     "links": models.Link,
     "Machines": models.Machine,
     "nic": models.Nic,
+    "files": models.Files,
+    "disk": models.Disk,
     "swap": models.Swap,
     "rank": models.Rank,
     "service": models.Service,
     "flood": models.Flood,
     "swap-server": models.SwapServer,
     "heartbeat": models.Heartbeat,
+    "reader": models.Reader,
+    "writer": models.Writer,
     "Timeline": models.Fault,
 }
 

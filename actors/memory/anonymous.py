@@ -47,7 +47,7 @@ def _zeroed(size: int) -> mmap:
 class AddressSpace:
     """The anonymous pages of one program; `base` is the number of its first page in the machine's swap space."""
 
-    __slots__ = ("base", "name", "pages", "resident", "rewritten", "stamps", "states", "write_clock")
+    __slots__ = ("base", "left", "name", "pages", "resident", "rewritten", "stamps", "states", "write_clock")
 
     def __init__(self, name: str, base: int, pages: int) -> None:
         self.name = name
@@ -59,6 +59,8 @@ class AddressSpace:
         self.rewritten: set[int] = set()
         """Pages touched again while their page-out is under way: they stay."""
         self.write_clock = 0
+        self.left = SWAPPED
+        """The state of a page that has left memory."""
 
     def absent(self, start: int, end: int) -> int:
         """The first page within [start, end) that is not resident; `end` if all are."""

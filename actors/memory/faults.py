@@ -1,9 +1,10 @@
-"""Page faults: how a program's pages come to it."""
+"""Page faults: how a program's pages come to it, and those of the files it uses."""
 
 from typing import Final
 
 from actors.counters import Counters
 from actors.memory.anonymous import READING, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace
+from actors.memory.files import File, LocalDisk
 from actors.memory.reclaim import Reclaim
 from actors.memory.zone import Zone
 from actors.programs.task import BLOCKED, Blocked, Task
@@ -14,16 +15,25 @@ _AT_ONCE: Final = 64
 
 
 class Faults:
-    """Finds pages for programs, zeroed or from the server, with read-ahead around a page that is read back."""
+    """Finds pages for programs, zeroed, from the server or from disk, with read-ahead around a page that is read."""
 
     def __init__(
-        self, zone: Zone, reclaim: Reclaim, device: SwapDevice | None, counters: Counters, readahead: int
+        self,
+        zone: Zone,
+        reclaim: Reclaim,
+        device: SwapDevice | None,
+        disk: LocalDisk,
+        counters: Counters,
+        readahead: int,
+        file_readahead: int,
     ) -> None:
         self._zone = zone
         self._reclaim = reclaim
         self._device = device
+        self._disk = disk
         self._counters = counters
         self._readahead = readahead
+        self._file_readahead = file_readahead
         self._awaited: dict[tuple[AddressSpace, int], Task] = {}
 
     def touch(self, task: Task, space: AddressSpace, start: int, end: int, *, write: bool) -> int:
@@ -65,6 +75,13 @@ class Faults:
         """The server has sent a page back."""
         if stamp != space.stamps[page]:
             self._counters.lost_pages += 1
+        self._arrived(space, page)
+
+    def file_read(self, file: File, page: int) -> None:
+        """The disk has read a page."""
+        self._arrived(file, page)
+
+    def _arrived(self, space: AddressSpace, page: int) -> None:
         space.states[page] = RESIDENT
         space.resident += 1
         task = self._awaited.pop((space, page), None)
@@ -85,17 +102,24 @@ class Faults:
             space.fill(page, page + 1)
             self._reclaim.later(task.wake)
             return
-        assert self._device is not None, "only a machine that swaps has pages elsewhere"
         self._awaited[space, page] = task
-        space.states[page] = READING
-        self._device.page_in(space, page)
-        first = page - page % self._readahead
-        for near in range(first, min(first + self._readahead, space.pages)):
+        self._page_in(space, page)
+        block = self._file_readahead if isinstance(space, File) else self._readahead
+        first = page - page % block
+        for near in range(first, min(first + block, space.pages)):
             if (
                 space.states[near] == SWAPPED
                 and not self._reclaim.waiters
                 and self._zone.take(self._zone.floors.kernel)
             ):
-                space.states[near] = READING
-                self._device.page_in(space, near)
-        self._device.unplug()
+                self._page_in(space, near)
+        if self._device is not None:
+            self._device.unplug()
+
+    def _page_in(self, space: AddressSpace, page: int) -> None:
+        space.states[page] = READING
+        if isinstance(space, File):
+            self._disk.page_in(space, page)
+            return
+        assert self._device is not None, "only a machine that swaps has pages elsewhere"
+        self._device.page_in(space, page)

@@ -1,25 +1,44 @@
 """Freeing pages: kswapd, direct reclaim, and those who wait for a page.
 
-Source: mm/vmscan.c and mm/page_alloc.c of 2.6.22. Two steps of the kernel are folded into one: a page whose page-out has
-been answered is freed at once (there it is moved to the tail of the inactive list, and the next scan frees it). Those
-who wait for a page are served in order, one for each page freed, and each has one poll pending, as congestion_wait gives
-every direct reclaimer its turn at the latest after 0.1 s. Today who finds no free request slot sleeps there until there is
-one, whatever becomes free meanwhile (blk_mq_get_tag, mempool_alloc).
+Source: mm/vmscan.c and mm/page_alloc.c of 2.6.22. Each pass looks at a share of the page cache first, and at mapped pages
+(program text, then anonymous memory) once the pressure says so. A clean page is dropped at once; a dirty one is written,
+and whoever finds no request slot for it sleeps there.
+
+Two steps of the kernel are folded into one: a page whose page-out has been answered is freed at once (there it is moved
+to the tail of the inactive list, and the next scan frees it). Those who wait for a page are served in order, one for each
+page freed, and each has one poll pending, as congestion_wait gives every direct reclaimer its turn at the latest after
+0.1 s. Whoever is asleep for a slot for so long is taken to find clean pages of files still: there are others who scan. Today
+who finds no free request slot sleeps there until there is one, whatever becomes free meanwhile (blk_mq_get_tag,
+mempool_alloc).
 """
 
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Protocol
 
 from actors.events import Events
 from actors.kernels import Kernel
 from actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
+from actors.memory.files import File, LocalDisk, PageCache
 from actors.memory.throttle import NO_FS_NS, Throttle
+from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
 
-_TWO_ROUNDS: Final = -1
-"""kswapd's priority: it goes round twice, so that marked pages have their second chance and no third."""
+
+class Outcome(Enum):
+    """How a pass over the lists ended."""
+
+    NOTHING = auto()
+    """There was nothing to look at."""
+    SCANNED = auto()
+    NO_SLOT = auto()
+    """Asleep until the swap device takes another request."""
+    NAP = auto()
+    """Asleep until less is under writeback (throttle_vm_writeout)."""
+
+
+_ASLEEP = (Outcome.NO_SLOT, Outcome.NAP)
 
 
 class Asleep(Enum):
@@ -48,7 +67,7 @@ class SwapOut(Protocol):
 class Waiter:
     """Somebody who waits for a page in direct reclaim."""
 
-    __slots__ = ("asleep", "granted", "may_fs", "priority", "served", "user", "who")
+    __slots__ = ("asleep", "granted", "may_fs", "outcome", "priority", "served", "user", "who")
 
     def __init__(self, who: str, granted: Callable[[], None], priority: int, *, user: bool, may_fs: bool) -> None:
         self.who = who
@@ -59,6 +78,8 @@ class Waiter:
         self.may_fs = may_fs
         """Whether its allocation may enter a file system."""
         self.asleep = Asleep.NOWHERE
+        self.outcome = Outcome.NOTHING
+        """How its last pass ended."""
         self.served = False
 
 
@@ -75,6 +96,9 @@ class Reclaim:
         self.kswapd_wakes = 0
         self.wants_slot = False
         """kswapd found a page to write and no free request slot."""
+        self.writeout_naps = 0
+        """Naps of reclaimers in throttle_vm_writeout."""
+        self.cache = PageCache(self.hand)
         self._events = events
         self._zone = zone
         self._kernel = kernel
@@ -84,10 +108,23 @@ class Reclaim:
         self._poll_pending = False
         self._freed_to = 0
         """Free pages when kswapd ran last."""
+        self._disk: LocalDisk | None = None
+        self._writeback: Writeback | None = None
+        self._kswapd_priority = kernel.def_priority
+        self._kswapd_outcome = Outcome.NOTHING
+        self._stuck_ns = 0
+        """From when on kswapd, asleep for a slot, is taken to be stuck."""
         self.polls: deque[tuple[int, Waiter]] = deque()
-        """(ns, waiter): when each wait ends. An event is under way for the first."""
+        """(ns, waiter): when each nap ends. An event is under way for the first."""
+        self._rests = {kernel.retry_wait_ns: deque[tuple[int, Waiter]](), kernel.reclaim_wait_ns: self.polls}
+        """The same of each length there is: those of one length end in the order in which they began."""
         zone.on_pressure(self.wake_kswapd)
         zone.on_free_with_waiters(self._page_freed)
+
+    def use(self, disk: LocalDisk, writeback: Writeback) -> None:
+        """Write pages of files to this disk, and keep to the limits of writeback."""
+        self._disk = disk
+        self._writeback = writeback
 
     # -- whoever needs a page ---------------------------------------------------------------------------------------
 
@@ -100,12 +137,12 @@ class Reclaim:
         if not self.waiters and zone.take(zone.floors.kernel):
             return True
         waiter = Waiter(who, granted, self._kernel.def_priority, user=user, may_fs=may_fs)
-        self._enter(waiter)
+        rest_ns = self._enter(waiter)
         if waiter.asleep is Asleep.NOWHERE and not self.waiters and zone.take(zone.floors.kernel):
             return True
         self.waiters.append(waiter)
         zone.waiters = self.waiters
-        self._rest(waiter)
+        self._rest(waiter, rest_ns)
         return False
 
     def sleepers(self) -> int:
@@ -148,27 +185,31 @@ class Reclaim:
                 return True
         return False
 
-    def _enter(self, waiter: Waiter) -> None:
-        """One round of direct reclaim, unless it is throttled; without a request slot it ends asleep, if the kernel says so."""
+    def _enter(self, waiter: Waiter) -> int:
+        """One round of direct reclaim, unless it is throttled; how long to rest then (ns).
+
+        Without a request slot it ends asleep, if the kernel says so.
+        """
         if waiter.user and self._throttle.holds():
             waiter.asleep = Asleep.THROTTLE
             self.wake_kswapd()
-            return
-        waiter.priority = self._scan(waiter.priority)
-        if self._kernel.sleeps_for_slot and self._zone.free <= self._zone.floors.kernel and self._lacks_slot():
+            return 0
+        rest_ns = self._reclaim(waiter)
+        zone = self._zone
+        if self._kernel.sleeps_for_slot and waiter.outcome is Outcome.NO_SLOT and zone.free <= zone.floors.kernel:
             waiter.asleep = Asleep.SLOT
+        return rest_ns
 
-    def _rest(self, waiter: Waiter) -> None:
+    def _rest(self, waiter: Waiter, rest_ns: int) -> None:
         """Let some time pass before the next round; who is asleep waits to be woken."""
         if waiter.asleep is Asleep.NOWHERE:
-            self._wait(waiter)
+            self._wait(waiter, rest_ns)
         elif waiter.asleep is Asleep.THROTTLE and not waiter.may_fs:
             self._events.after(NO_FS_NS, self._give_up_sleep, waiter)
 
     def _round(self, waiter: Waiter) -> None:
         """Reclaim, and rest."""
-        self._enter(waiter)
-        self._rest(waiter)
+        self._rest(waiter, self._enter(waiter))
         self._page_freed()
 
     def _wake(self, where: Asleep) -> None:
@@ -188,27 +229,28 @@ class Reclaim:
         if waiter.served or waiter.asleep is not Asleep.THROTTLE:
             return
         waiter.asleep = Asleep.NOWHERE
-        waiter.priority = self._scan(waiter.priority)
-        self._rest(waiter)
+        self._wait(waiter, self._reclaim(waiter))
         self._page_freed()
 
-    def _wait(self, waiter: Waiter) -> None:
-        """Have a waiter polled after its wait. All waits are equally long, so they end in the order in which they began."""
-        due_ns = self._events.now + self._kernel.reclaim_wait_ns
-        if not self.polls:
-            self._events.at(due_ns, self._poll)
-        self.polls.append((due_ns, waiter))
+    def _wait(self, waiter: Waiter, rest_ns: int) -> None:
+        """Have a waiter polled after its rest."""
+        rests = self._rests[rest_ns]
+        due_ns = self._events.now + rest_ns
+        if not rests:
+            self._events.at(due_ns, self._poll, rests)
+        rests.append((due_ns, waiter))
 
-    def _poll(self, _: object) -> None:
-        """A direct reclaimer's wait is over: scan harder, and wait again; after the last priority start anew."""
-        polls = self.polls
-        while polls and (polls[0][0] <= self._events.now or polls[0][1].served):
-            waiter = polls[0][1]
+    def _poll(self, rests: deque[tuple[int, Waiter]]) -> None:
+        """A direct reclaimer's rest is over: scan harder, and rest again; after the last priority start anew."""
+        again: list[Waiter] = []
+        while rests and (rests[0][0] <= self._events.now or rests[0][1].served):
+            waiter = rests.popleft()[1]
             if not waiter.served:
-                self._round(waiter)
-            polls.popleft()
-        if polls:
-            self._events.at(polls[0][0], self._poll)
+                again.append(waiter)
+        if rests:
+            self._events.at(rests[0][0], self._poll, rests)
+        for waiter in again:
+            self._round(waiter)
 
     # -- kswapd -----------------------------------------------------------------------------------------------------
 
@@ -218,6 +260,9 @@ class Reclaim:
             self.asleep = False
             self.kswapd_wakes += 1
             self._events.after(0, self._kswapd)
+        elif self.wants_slot and self.cache.files and self._events.now >= self._stuck_ns and self.cache.clean():
+            self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
+            self._events.after(0, self._kswapd)
 
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""
@@ -225,17 +270,19 @@ class Reclaim:
             self._wake(Asleep.SLOT)
         if self.wants_slot:
             self.wants_slot = False
+            self._kswapd_outcome = Outcome.NOTHING
             self._events.after(0, self._kswapd)
 
     def _kswapd(self, _: object) -> None:
         """Work until the high mark is met, a slot is missing, or there is nothing left to try for now."""
         zone = self._zone
         if zone.free <= zone.high_mark:
-            self._pass(_TWO_ROUNDS, zone.high_mark + 1)
+            self._balance()
         if self._throttle.on:
             self._wake_throttled()
         if zone.free > zone.high_mark:
             self.asleep = True
+            self._kswapd_priority = self._kernel.def_priority
         elif not self.wants_slot and not self._poll_pending:
             self._poll_pending = True
             self._events.after(self._kernel.reclaim_wait_ns, self._kswapd_poll)
@@ -251,71 +298,160 @@ class Reclaim:
         if not throttle.holds():
             self._wake(Asleep.THROTTLE)
 
+    def kswapd_waits_for(self) -> str:
+        """What holds kswapd up, in words; nothing if nothing does."""
+        if self.wants_slot:
+            return "a request slot"
+        napping = not self.asleep and self._kswapd_outcome is Outcome.NAP
+        return "less to be under writeback" if napping else ""
+
     def _kswapd_poll(self, _: object) -> None:
         self._poll_pending = False
         self._kswapd(None)
 
-    # -- what both do -----------------------------------------------------------------------------------------------
+    def _balance(self) -> None:
+        """Passes of kswapd, which goes round twice: marked pages have their second chance and no third.
 
-    def _scan(self, priority: int) -> int:
-        """Passes down to the first that a wait follows, or that was enough; the priority of the next.
-
-        From the third priority below the first on, each pass is followed by a wait; after the last they start anew.
+        While mapped pages are spared there may be nothing to look at, and then nothing to wait for either.
         """
         zone, first = self._zone, self._kernel.def_priority
-        if self._lacks_slot() and zone.free <= zone.floors.kernel:
-            priority = min(priority, first - 3)  # no pass before that would get anywhere
+        while zone.free <= zone.high_mark:
+            priority = self._kswapd_priority
+            outcome = self._pass(priority, zone.high_mark + 1, self._kswapd_outcome, rounds=2)
+            self._kswapd_outcome = outcome
+            if outcome is Outcome.NO_SLOT:
+                self.wants_slot = True
+                self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
+            if outcome in _ASLEEP:
+                return
+            self._kswapd_priority = priority - 1 if priority else first
+            if (
+                not priority
+                or self._takes_mapped(priority, self.cache.mapped_pages())
+                or (outcome is Outcome.SCANNED and self._naps_after(priority))
+            ):
+                return
+
+    # -- what both do -----------------------------------------------------------------------------------------------
+
+    def _reclaim(self, waiter: Waiter) -> int:
+        """Passes of a direct reclaimer down to the first that it rests after, or that was enough; how long (ns).
+
+        In 2.6.22 each pass from the fourth on that had something to look at is followed by a nap.
+        """
+        kernel, zone = self._kernel, self._zone
         while True:
-            self._shrink(priority)
-            waits = priority < first - 2
-            priority = priority - 1 if priority else first
-            if waits or zone.free > zone.floors.kernel:
-                return priority
+            priority = waiter.priority
+            waiter.outcome = outcome = self._pass(priority, zone.free + kernel.swap_cluster_max, waiter.outcome)
+            if outcome in _ASLEEP:
+                return kernel.reclaim_wait_ns
+            nap = outcome is Outcome.SCANNED and self._naps_after(priority)
+            waiter.priority = priority - 1 if priority else kernel.def_priority
+            if not priority:
+                return kernel.reclaim_wait_ns if nap else kernel.retry_wait_ns
+            if nap or zone.free > zone.floors.kernel:
+                return kernel.reclaim_wait_ns
 
-    def _shrink(self, priority: int) -> None:
-        """One pass of direct reclaim: a share of the list, until a cluster is freed."""
-        self._pass(priority, self._zone.free + self._kernel.swap_cluster_max)
+    def _naps_after(self, priority: int) -> bool:
+        """Whether a pass that had something to look at is followed by a nap."""
+        kernel = self._kernel
+        if kernel.naps_each_pass:
+            return priority < kernel.def_priority - 2
+        return not priority and self._writeback is not None and self._writeback.under_way() > 0
 
-    def _pass(self, priority: int, enough: int) -> None:
-        """Look at a share of the list, kswapd at twice the list, until `enough` pages are free or no request can be made."""
-        kswapd = priority == _TWO_ROUNDS
+    def _pass(self, priority: int, enough: int, before: Outcome, *, rounds: int = 0) -> Outcome:
+        """Look at a share of the lists, or so many rounds of them, until `enough` pages are free."""
+        if before is Outcome.NAP and self._throttled(0):
+            self.writeout_naps += 1
+            return Outcome.NAP
+        cache = self.cache
+        if not cache.files and self._lacks_slot():
+            return Outcome.NO_SLOT
+        mapped = cache.mapped_pages()
+        outcome = Outcome.NOTHING
+        if cache.files:
+            outcome = self._shrink_files(cache.unmapped, priority, enough, rounds)
+        if self._zone.free < enough and self._takes_mapped(priority, mapped):
+            outcome = self._shrink_mapped(_quota(self.hand, priority, rounds, self._kernel), enough, outcome)
+            if self._swap is not None:
+                self._swap.unplug()
+            if outcome is before is Outcome.NO_SLOT:
+                self._shrink_files(cache.text, priority, enough, 2)
+        throttled = self._throttled(self.hand.resident())
+        if outcome is Outcome.NO_SLOT or not throttled:
+            return outcome
+        self.writeout_naps += 1
+        return Outcome.NAP
+
+    def _takes_mapped(self, priority: int, mapped: int) -> bool:
+        """Whether the pressure is such that mapped pages have to go: swap_tendency is 100 or more.
+
+        Where nothing is spared (6.11), they go as soon as there is too little cache for a share of it to be looked at.
+        """
+        kernel = self._kernel
+        if not kernel.spares_mapped:
+            return not self.cache.unmapped.resident() >> priority
+        distress = 100 >> priority
+        return mapped * 100 // self._zone.total // 2 + distress + kernel.swappiness >= 100
+
+    def _throttled(self, resident: int) -> bool:
+        """Whether throttle_vm_writeout makes a reclaimer nap; at least so many pages are resident."""
+        return self._writeback is not None and self._writeback.throttles_reclaim(resident)
+
+    def _shrink_files(self, hand: Hand, priority: int, enough: int, rounds: int) -> Outcome:
+        """Drop clean pages of files; dirty ones are written if the disk takes them, and else stay."""
+        quota = _quota(hand, priority, rounds, self._kernel)
+        if not quota or self._zone.free >= enough:
+            return Outcome.NOTHING
+        disk = self._disk
+        assert disk is not None, "files are on a disk"
+        for file, page in hand.victims(quota):
+            assert isinstance(file, File)
+            if not file.states[page] & DIRTY:
+                self._drop(file, page)
+            elif disk.can_page_out():
+                file.begin_write(page, leaves=True)
+                disk.page_out(file, page)
+            if self._zone.free >= enough:
+                break
+        return Outcome.SCANNED
+
+    def _shrink_mapped(self, quota: int, enough: int, outcome: Outcome) -> Outcome:
+        """Let pages of programs leave until enough are free, no request can be made, or too much is under writeback."""
+        if not quota:
+            return outcome
         if self._lacks_slot():
-            self.wants_slot = self.wants_slot or kswapd
-            return
-        resident = self.hand.resident()
-        quota = 2 * resident + 1 if kswapd else max(self._kernel.swap_cluster_max, resident >> priority)
-        self._look(quota, enough, kswapd=kswapd)
-        if self._swap is not None:
-            self._swap.unplug()
-
-    def _look(self, quota: int, enough: int, *, kswapd: bool) -> None:
-        """Let those of the next `quota` pages leave that can."""
+            return Outcome.NO_SLOT
+        swap = self._swap
+        started = 0
         for space, page in self.hand.victims(quota):
             if not space.states[page] & DIRTY:
                 self._drop(space, page)
-            elif self._swap is None:
+            elif swap is None:
                 continue
-            elif self._swap.can_page_out():
+            elif swap.can_page_out():
                 space.states[page] = WRITING
                 space.resident -= 1
-                self._swap.page_out(space, page)
+                swap.page_out(space, page)
+                started += 1
+                if not started % self._kernel.swap_cluster_max and self._throttled(0):
+                    return Outcome.NAP
             else:
                 self.hand.step_back(space, page)
-                self.wants_slot = self.wants_slot or kswapd
-                return
+                return Outcome.NO_SLOT
             if self._zone.free >= enough:
-                return
+                return Outcome.SCANNED
             if self._lacks_slot():
-                self.wants_slot = self.wants_slot or kswapd
-                return
+                return Outcome.NO_SLOT
+        return Outcome.SCANNED
 
     def _lacks_slot(self) -> bool:
         """Whether the next page to leave has to be written, and cannot be now."""
         return self._swap is not None and not self._swap.can_page_out() and self.hand.at_dirty()
 
     def _drop(self, space: AddressSpace, page: int) -> None:
-        """A clean page leaves without a word: the server has its contents."""
-        space.states[page] = SWAPPED
+        """A clean page leaves without a word: its contents are elsewhere."""
+        space.states[page] = space.left
         space.resident -= 1
         self._zone.give()
 
@@ -328,3 +464,16 @@ class Reclaim:
         space.rewritten.discard(page)
         if space.stamps[page] == stamp and space.states[page] & RESIDENT:
             space.states[page] &= ~DIRTY
+
+    def file_written(self, file: File, page: int, stamp: int) -> None:
+        """A page is on disk: it is free, unless it was to stay or was used meanwhile."""
+        if file.end_write(page, stamp):
+            self._zone.give()
+
+
+def _quota(hand: Hand, priority: int, rounds: int, kernel: Kernel) -> int:
+    """How many pages of a list a pass looks at."""
+    resident = hand.resident()
+    if not resident:
+        return 0
+    return rounds * resident + 1 if rounds else max(kernel.swap_cluster_max, resident >> priority)

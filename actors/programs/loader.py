@@ -5,15 +5,18 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from actors.memory.anonymous import AddressSpace
+from actors.memory.files import File, PageCache
 from actors.memory.zone import Zone
+from actors.programs.file import Reader, Writer
 from actors.programs.flood import Flood
 from actors.programs.heartbeat import Heartbeat
 from actors.programs.rank import Rank
 from actors.programs.service import Service
 from actors.programs.system import Host, System
 from actors.programs.task import Progress, Task
-from actors.settings import SettingsError
+from actors.settings import Files, SettingsError
 from actors.swap.server import WARM_STAMP, SwapServer
+from protocol.rpc import PAGE
 
 PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
     "rank": Rank,
@@ -21,6 +24,8 @@ PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
     "flood": Flood,
     "swap-server": SwapServer,
     "heartbeat": Heartbeat,
+    "reader": Reader,
+    "writer": Writer,
 }
 
 
@@ -66,7 +71,8 @@ def _progress(host: Host, program: Any) -> Progress:
 
 def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace, progress: Progress) -> Loaded:
     progress.work()
-    system = System(host, space.name, space, progress)
+    text, file = _files(index, kind, program, space.name)
+    system = System(host, space.name, space, progress, text, file)
     run = getattr(program, "run", None)
     steps: Any = run(system) if callable(run) else None
     if not hasattr(steps, "send"):
@@ -76,6 +82,15 @@ def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace,
     return Loaded(index, kind, program, system, task)
 
 
+def _files(index: int, kind: str, program: Any, name: str) -> tuple[File | None, File | None]:
+    """The program's text and the file it uses, each if it has one."""
+    text, pages = _pages(index, kind, program, "text_pages"), _pages(index, kind, program, "file_pages")
+    return (
+        File(f"the text of {name}", text, mapped=True) if text else None,
+        File(f"the file of {name}", pages, overwritten=isinstance(program, Writer)) if pages else None,
+    )
+
+
 def oldest_first(loaded: Sequence[Loaded]) -> list[Loaded]:
     """Daemons before ranks: they were started first, and the clock hand begins with them."""
     return sorted(loaded, key=lambda one: one.kind == "rank")
@@ -83,11 +98,20 @@ def oldest_first(loaded: Sequence[Loaded]) -> list[Loaded]:
 
 def swappable(loaded: Sequence[Loaded]) -> list[AddressSpace]:
     """The memory in which the clock hand looks for pages, in its order."""
-    return [one.space for one in oldest_first(loaded) if one.space.pages and not getattr(one.program, "lock", False)]
+    return [one.space for one in oldest_first(loaded) if one.space.pages and not _is_locked(one)]
+
+
+def locked(loaded: Sequence[Loaded]) -> list[AddressSpace]:
+    """The memory that may not leave."""
+    return [one.space for one in loaded if one.space.pages and _is_locked(one)]
+
+
+def _is_locked(one: Loaded) -> bool:
+    return bool(getattr(one.program, "lock", False))
 
 
 def warm_up(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> None:
-    """Fill the memory: daemons resident, then warm ranks up to the high mark, what is left of them on the server.
+    """Fill the memory: daemons and files resident, then warm ranks up to the high mark, what is left on the server.
 
     `swap_pages`: what the server holds, None without one. Raises `SettingsError`.
     """
@@ -100,6 +124,41 @@ def warm_up(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> Non
                     one.place,
                 )
             one.space.warm(one.space.pages, WARM_STAMP)
+        _warm_files(one, zone)
+    _warm_ranks(loaded, zone, swap_pages)
+
+
+def _warm_files(one: Loaded, zone: Zone) -> None:
+    """The text of a program is in memory, and of a file that is read as much as there is room for."""
+    text, file = one.system.text, one.system.file
+    if text is not None:
+        if zone.take_many(zone.high_mark, text.pages) < text.pages:
+            wrong = f"{text.name} needs {text.pages} pages and does not fit into memory"
+            raise SettingsError(wrong, "give the machine more memory, or the program less text", one.place)
+        text.cache(text.pages)
+    if file is not None and getattr(one.program, "start", "cold") == "warm":
+        file.cache(zone.take_many(zone.high_mark, file.pages))
+
+
+def cached_files(files: Files, zone: Zone, cache: PageCache) -> None:
+    """Pages of files that are in memory and that no program uses. Raises `SettingsError`."""
+    for name, size, mapped in (
+        ("clean", files.clean, False),
+        ("text", files.text, True),
+        ("dirty", files.dirty, False),
+    ):
+        pages = -(-size // PAGE)
+        if not pages:
+            continue
+        if zone.take_many(zone.high_mark, pages) < pages:
+            wrong = f"files need {pages} {name} pages, which do not fit into memory"
+            raise SettingsError(wrong, "give the machine more memory, or it less of them")
+        file = File(f"{name} files", pages, mapped=mapped)
+        file.cache(pages, dirty=name == "dirty")
+        cache.add(file)
+
+
+def _warm_ranks(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> None:
     warm = [one for one in loaded if one.kind == "rank" and one.program.start == "warm"]
     room = max(0, zone.free - zone.high_mark)
     wanted = sum(one.space.pages for one in warm)
@@ -137,10 +196,10 @@ def _maker(kind: str) -> Callable[..., Any]:
     return program
 
 
-def _pages(index: int, kind: str, program: Any) -> int:
+def _pages(index: int, kind: str, program: Any, name: str = "pages") -> int:
     """Anonymous pages, as the program's attribute or method `pages` says; a program without uses none."""
-    pages = getattr(program, "pages", 0)
+    pages = getattr(program, name, 0)
     value = pages() if callable(pages) else pages
     if type(value) is not int or value < 0:
-        raise SettingsError(f"{kind}.pages is {value!r}", "it is a whole number of pages, 0 or more", index)
+        raise SettingsError(f"{kind}.{name} is {value!r}", "it is a whole number of pages, 0 or more", index)
     return value

@@ -20,10 +20,15 @@ class Rank:
     exchange: str = "none"
     message: int | None = None
     steps: int | None = None
+    text: int | None = None
 
     def pages(self) -> int:
         """Anonymous pages it uses."""
         return -(-self.working_set // PAGE)
+
+    def text_pages(self) -> int:
+        """Pages of program text that every step runs through."""
+        return -(-(self.text or 0) // PAGE)
 
     def run(self, system: System) -> Program:
         """Touch, compute, and again."""
@@ -42,6 +47,8 @@ class Rank:
                 if fits < count:
                     yield system.touch(0, count - fits, write=write)
                 first = (first + count) % system.space.pages
+            if self.text:
+                yield system.touch_text()
             if self.compute:
                 yield system.compute(self.compute)
             step += 1

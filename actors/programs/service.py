@@ -6,6 +6,7 @@ from typing import ClassVar
 from actors.memory.anonymous import HOT
 from actors.programs.system import System
 from actors.programs.task import Program
+from protocol.rpc import PAGE
 
 
 @dataclass(slots=True)
@@ -19,7 +20,12 @@ class Service:
     pages: int = 0
     lock: bool = False
     protocol: str = "udp"
+    text: int | None = None
     counts_pages: ClassVar[bool] = False
+
+    def text_pages(self) -> int:
+        """Pages of program text that every message runs through."""
+        return -(-(self.text or 0) // PAGE)
 
     def run(self, system: System) -> Program:
         """Read messages for ever; its progress is messages."""
@@ -36,6 +42,8 @@ class Service:
                 page = int(draw() * pages)
                 if states[page] != HOT:
                     yield system.touch(page)
+            if self.text:
+                yield system.touch_text()
             if self.work:
                 yield system.compute(self.work)
             progress.add(1)

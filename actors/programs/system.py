@@ -12,6 +12,8 @@ from actors.disk import Disk
 from actors.events import Events
 from actors.memory.anonymous import READING, SWAPPED, AddressSpace
 from actors.memory.faults import Faults
+from actors.memory.files import File
+from actors.memory.writeback import RATELIMIT, Writeback
 from actors.memory.zone import Zone
 from actors.net.arp import Output
 from actors.net.buffers import Buffers
@@ -48,11 +50,70 @@ class Touch:
 
     def reason(self) -> Reason:
         """The page it waits for, or a free page to put it into."""
+        if isinstance(self._space, File):
+            return _file_reason(self._space, self._page)
         state = self._space.states[self._page]
         if state == READING:
             return Reason(f"page {self._space.base + self._page}", f"its own page {self._page}, which is on its way")
         where = "which is on the swap server" if state == SWAPPED else "a new one"
         return Reason("free page", f"a free page for its own page {self._page}, {where}")
+
+
+class Write:
+    """Write `count` pages of a file from `first` on; whoever writes more than may be dirty is held up."""
+
+    __slots__ = ("_end", "_events", "_faults", "_file", "_held_up", "_nap_ns", "_page", "_writeback", "_written")
+    idle = False
+
+    def __init__(
+        self, faults: Faults, events: Events, writeback: Writeback, file: File, first: int, count: int, nap_ns: int
+    ) -> None:
+        if not 0 <= first <= first + count <= file.pages:
+            raise ValueError(f"pages {first} to {first + count} of {file.name}, which has {file.pages}")
+        self._faults = faults
+        self._events = events
+        self._writeback = writeback
+        self._file = file
+        self._page = first
+        self._end = first + count
+        self._nap_ns = nap_ns
+        self._held_up = False
+        self._written = 0
+
+    def begin(self, task: Task) -> Any:
+        """Write on, looking at the limits after every few pages (balance_dirty_pages)."""
+        while not self._waits_for_writeback(task):
+            if self._page == self._end:
+                return None
+            stop = min(self._end, self._page + RATELIMIT)
+            self._page = page = self._faults.touch(task, self._file, self._page, stop, write=True)
+            self._writeback.dirtied(self._file)
+            if page < stop:
+                return self._faults.fault(task, self._file, page)
+            self._held_up = self._writeback.exceeded()
+            self._written = 0
+        return BLOCKED
+
+    def _waits_for_writeback(self, task: Task) -> bool:
+        """Whether it has to nap: it writes some pages itself, and looks again."""
+        if self._held_up:
+            self._written = self._writeback.write_some(self._written)
+            self._held_up = not self._writeback.has_paid(self._written)
+        if self._held_up:
+            self._events.after(self._nap_ns, task.wake)
+        return self._held_up
+
+    def reason(self) -> Reason:
+        """The limits, or a page."""
+        if self._held_up:
+            return Reason("dirty limit", "less memory to be dirty or under writeback")
+        return _file_reason(self._file, self._page)
+
+
+def _file_reason(file: File, page: int) -> Reason:
+    if file.states[page] == READING:
+        return Reason("disk", f"page {page} of {file.name}, which is being read")
+    return Reason("free page", f"a free page for page {page} of {file.name}")
 
 
 class Sleep:
@@ -123,15 +184,22 @@ class Host(NamedTuple):
     nic: Output
     buffers: Buffers
     disk: Disk
+    writeback: Writeback
 
 
 class System:
     """What one program sees of its machine. Times in ns, sizes in bytes."""
 
-    def __init__(self, host: Host, name: str, space: AddressSpace, progress: Progress) -> None:
+    def __init__(
+        self, host: Host, name: str, space: AddressSpace, progress: Progress, text: File | None, file: File | None
+    ) -> None:
         self.name = name
         self.space = space
         """The program's anonymous memory."""
+        self.text = text
+        """Its program text, if anybody looks at that."""
+        self.file = file
+        """The file that it reads or writes."""
         self.queues = Queues()
         self.progress = progress
         self.framing = host.framing
@@ -160,6 +228,23 @@ class System:
     def touch(self, first: int, count: int = 1, *, write: bool = True) -> Touch:
         """Use pages of the program's memory, numbered from 0; waits for those that are not resident."""
         return Touch(self._faults, self.space, first, count, write)
+
+    def touch_text(self) -> Touch:
+        """Run through the program's text; waits for those of its pages that have been dropped."""
+        assert self.text is not None, f"{self.name} has no text of its own"
+        return Touch(self._faults, self.text, 0, self.text.pages, False)
+
+    def read(self, first: int, count: int = 1) -> Touch:
+        """Read pages of the program's file, numbered from 0."""
+        assert self.file is not None, f"{self.name} has no file"
+        return Touch(self._faults, self.file, first, count, False)
+
+    def write(self, first: int, count: int = 1) -> Write:
+        """Write whole pages of the program's file."""
+        assert self.file is not None, f"{self.name} has no file"
+        host = self._host
+        nap_ns = self._buffers.kernel.reclaim_wait_ns
+        return Write(self._faults, self._events, host.writeback, self.file, first, count, nap_ns)
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""

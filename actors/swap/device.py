@@ -58,7 +58,7 @@ class SwapDevice:
     """Requests under way to one swap server."""
 
     def __init__(
-        self, events: Events, zone: Zone, kernel: Kernel, counters: Counters, server: int, in_flight: int
+        self, events: Events, counters: Counters, server: int, in_flight: int
     ) -> None:
         self.server = server
         self.in_flight = in_flight
@@ -73,8 +73,6 @@ class SwapDevice:
         self.owner: Owner
         self._events = events
         self._counters = counters
-        throttle = zone.total * kernel.dirty_ratio_floor * 11 // 1000
-        self._writeback_max = throttle if kernel.throttles_writeout else zone.total
         self._xid = 0
 
     def number_from(self, xid: int) -> None:
@@ -98,8 +96,8 @@ class SwapDevice:
     # -- what reclaim and faults ask for ----------------------------------------------------------------------------
 
     def can_page_out(self) -> bool:
-        """Whether a slot is free, and throttle_vm_writeout lets reclaimers go on."""
-        return len(self.under_way) < self.in_flight and not self.backlog and self.writeback <= self._writeback_max
+        """Whether a slot is free."""
+        return len(self.under_way) < self.in_flight and not self.backlog
 
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Write a page to the server, as a reclaimer."""

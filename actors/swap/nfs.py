@@ -42,7 +42,7 @@ class NfsDevice(SwapDevice):
         switches: frozenset[str],
     ) -> None:
         bounded = min(in_flight, kernel.rpc_slots_max) if "tx-bound" in switches else in_flight
-        super().__init__(events, zone, kernel, counters, server, bounded)
+        super().__init__(events, counters, server, bounded)
         self._buffers = buffers
         self._nic = nic
         self._request_pages = request_pages

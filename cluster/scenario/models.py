@@ -175,6 +175,7 @@ class Rank(Words):
     exchange: words.Exchange = "none"
     message: words.SizeOrNone = usually("none")
     steps: words.SeveralOrNone = usually("none")
+    text: words.SizeOrNone = usually("none", "program text that every step runs through")
 
 
 class Service(Words):
@@ -187,6 +188,7 @@ class Service(Words):
     buffer: words.SizeOrNone = usually("none", "receive buffer; none is the kernel's default")
     pages: words.Count = Field(default=0, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
+    text: words.SizeOrNone = usually("none", "program text that every message runs through")
 
 
 class Flood(Words):
@@ -220,6 +222,21 @@ class Heartbeat(Words):
     pages: words.Count = 1
 
 
+class Reader(Words):
+    """A program that reads a file of the machine's own disk, from its first page to its last and again."""
+
+    file: words.PagesSize = Field(examples=["64MiB"])
+    rate: words.Bandwidth = Field(examples=["10MB/s"])
+    start: words.Start = "warm"
+
+
+class Writer(Words):
+    """A program that writes a file of the machine's own disk, from its first page to its last and again."""
+
+    file: words.PagesSize = Field(examples=["64MiB"])
+    rate: words.Bandwidth = Field(examples=["10MB/s"])
+
+
 class Program(Words):
     """One program under its name. A name with a colon is a user's own class, its settings are for it to judge."""
 
@@ -230,6 +247,8 @@ class Program(Words):
     flood: Flood | None = None
     swap_server: SwapServer | None = Field(default=None, alias="swap-server")
     heartbeat: Heartbeat | None = None
+    reader: Reader | None = None
+    writer: Writer | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -238,6 +257,21 @@ class Program(Words):
         if isinstance(data, dict):
             return {name: {} if settings is None else settings for name, settings in data.items()}
         return data
+
+
+class Files(EmptyAllowed):
+    """Pages of files that are in memory at time 0 and that no program of the scenario uses."""
+
+    clean: words.SizeOrNone = usually("none", "read long ago")
+    text: words.SizeOrNone = usually("none", "mapped: programs and libraries")
+    dirty: words.SizeOrNone = usually("none", "written long ago, and not on disk yet")
+
+
+class Disk(EmptyAllowed):
+    """The machine's own disk, on which its files are."""
+
+    latency: words.Time = usually("5ms")
+    bandwidth: words.Bandwidth = usually("50MB/s")
 
 
 class Machine(EmptyAllowed):
@@ -251,6 +285,8 @@ class Machine(EmptyAllowed):
     min_free: MinFree = usually("none")
     cpus: words.Several = 1
     nic: Nic = usually({})
+    files: Files = usually({})
+    disk: Disk = usually({})
     swap: Annotated[Swap | None, OrWord("none")] = usually("none")
     programs: list[Program] = Field(default=[])
 

@@ -101,6 +101,11 @@ def _machine(words: ScenarioWords, cast: Cast, index: int) -> Plain:
             "ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "refill": machine.nic.refill,
         },
+        "files": {
+            **{name: size or 0 for name, size in _as_written(machine.files).items()},
+            "disk_latency_ns": machine.disk.latency,
+            "disk_bandwidth": machine.disk.bandwidth,
+        },
         "swap": None if machine.swap is None else _swap(machine.swap, cast),
         "programs": [_program(program, words, cast, index) for program in machine.programs],
     }

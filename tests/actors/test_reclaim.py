@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from scene import KERNEL
 
+from actors.disk import Disk
 from actors.events import NEVER, Events
 from actors.memory.anonymous import ACCESSED, DIRTY, HOT, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace, Hand
+from actors.memory.files import File, LocalDisk
 from actors.memory.reclaim import Reclaim
+from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
 from protocol.units import milliseconds, seconds
 
@@ -232,7 +235,7 @@ RESIDENT_PAGES = 1 << 18
 
 def looks_of_direct_reclaim(until_ns: int) -> list[tuple[int, int]]:
     """(when, quota) of one reclaimer's passes over 1 GiB of pages that never become free; kswapd stays out of it."""
-    scene = Scene([COLD] * RESIDENT_PAGES, free=64, total=1 << 19)
+    scene = Scene([COLD] * RESIDENT_PAGES, free=64, total=RESIDENT_PAGES + 1024)
     scene.reclaim.asleep = False
     hand = RecordingHand(lambda: scene.events.now)
     hand.spaces = scene.reclaim.hand.spaces
@@ -249,17 +252,137 @@ def test_direct_reclaim_looks_at_twice_as_many_pages_each_time() -> None:
 
 
 def test_an_attempt_of_direct_reclaim_sleeps_from_priority_9_on_and_is_over_after_a_second() -> None:
-    """Passes 12, 11, 10 and 9 at once, then 0.1 s after each: 8 at 0.1 s ... 0 at 0.9 s, anew at 10 * 0.1 = 1.0 s."""
+    """Row 28: passes 12, 11, 10 and 9 at once, then 0.1 s after each: 8 at 0.1 s ... 0 at 0.9 s, anew at 10 * 0.1 = 1.0 s."""
     expected = [0, 0, 0] + [milliseconds(100 * tenth) for tenth in range(11)]
     assert [at_ns for at_ns, _ in looks_of_direct_reclaim(seconds(1) + 1)][:14] == expected
+
+
+# -- the page cache --------------------------------------------------------------------------------------------------
+
+
+def with_cache(scene: Scene, pages: int, *, text: int = 0) -> tuple[File, File]:
+    """So many clean pages of a file that nobody uses, and of program text."""
+    files = File("a file", pages), File("the text", max(1, text), mapped=True)
+    files[0].cache(pages)
+    files[1].cache(text)
+    disk = LocalDisk(scene.events, Disk(), milliseconds(1), 1 << 30, 128)
+    cache = scene.reclaim.cache
+    for file in files:
+        cache.add(file)
+    scene.reclaim.use(disk, Writeback(scene.events, scene.zone, KERNEL, cache, disk, None))
+    return files
+
+
+def test_cache_that_nobody_uses_goes_before_anonymous_pages() -> None:
+    """50 clean pages of a file and 4000 anonymous: the 18 that kswapd is short of are the file's."""
+    swap = Swap()
+    scene = Scene([COLD] * 4000, free=80, swap=swap)
+    file, _ = with_cache(scene, 50)
+    scene.ask("rank 0")
+    scene.settle()
+    assert (scene.zone.free, file.resident, swap.started) == (97, 50 - 18, [])
+
+
+def test_clean_pages_are_dropped_while_no_request_slot_is_free() -> None:
+    """R9: they become free pages at once, and then the next page has to be written and cannot be."""
+    scene = Scene([COLD] * 4000, free=80, swap=Swap(slots=0))
+    file, _ = with_cache(scene, 10)
+    scene.ask("rank 0")
+    scene.settle()
+    assert (scene.zone.free, file.resident, scene.reclaim.wants_slot) == (79 + 10, 0, True)
+
+
+def test_whoever_is_stuck_for_a_slot_finds_text_after_a_tenth_of_a_second() -> None:
+    """kswapd is woken at every failure at low; only one in 0.1 s looks past the page it cannot write."""
+    scene = Scene([COLD] * 4000, free=80, swap=Swap(slots=0))
+    _, text = with_cache(scene, 1, text=200)
+    scene.reclaim.hand.spaces.reverse()
+    scene.reclaim.hand.step_back(scene.space, 0)
+    scene.ask("rank 0")
+    scene.settle()
+    assert (scene.reclaim.wants_slot, text.resident) == (True, 200)
+    scene.run_until(milliseconds(100))
+    scene.ask("rank 0")
+    scene.settle()
+    assert (scene.zone.free, text.resident) == (97, 200 - 97 + 80 + 1 - 1 - 1)
+
+
+@pytest.mark.parametrize(("mapped", "priority"), [(80, 12), (79, 6), (60, 3), (40, 2), (10, 1), (0, 1)])
+def test_mapped_pages_are_spared_until_swap_tendency_is_100(mapped: int, priority: int) -> None:
+    """mapped % / 2 + (100 >> priority) + swappiness 60 >= 100: from 80 % on at once, with little only in distress."""
+    first = next(one for one in range(12, -1, -1) if mapped // 2 + (100 >> one) + 60 >= 100)
+    assert first == priority
+    scene = Scene([COLD] * (40 * mapped), free=64, total=4000)
+    scene.reclaim.asleep = False
+    hand = RecordingHand(lambda: 0)
+    hand.spaces = scene.reclaim.hand.spaces
+    scene.reclaim.hand = hand
+    scene.ask("rank 0")
+    looks = [quota for _, quota in hand.looks]
+    assert looks[:1] == ([max(32, 40 * mapped >> priority)] if mapped else [])
+
+
+def test_dirty_pages_of_files_are_written_to_disk_and_free_then() -> None:
+    """kswapd starts all 30; none is free before it is on disk."""
+    scene = Scene([UNTOUCHED], free=80)
+    file, _ = with_cache(scene, 30)
+    file.touch(0, 30, write=True)
+    file.states[:] = bytes([COLD]) * 30
+    scene.ask("rank 0")
+    scene.settle()
+    assert (scene.zone.free, file.resident, file.dirty) == (79, 0, 0)
+    for page in range(30):
+        scene.reclaim.file_written(file, page, file.stamps[page])
+    assert scene.zone.free == 79 + 30
+
+
+# -- throttle_vm_writeout (row 18) -----------------------------------------------------------------------------------
+
+
+class Wide(Swap):
+    """A device with room for everything."""
+
+    @property
+    def writeback(self) -> int:
+        """Page-outs under way."""
+        return len(self.under_way)
+
+
+def test_reclaimers_nap_once_too_much_is_under_writeback_and_exceed_it_by_a_batch_at_most() -> None:
+    """Row 18: kswapd stops at the first multiple of 32 above 1.1 x 5 % of 4096 dirtyable pages, 224."""
+    swap = Wide()
+    scene = Scene([COLD] * 4075, free=21, swap=swap)
+    disk = LocalDisk(scene.events, Disk(), 0, 1 << 30, 128)
+    writeback = Writeback(scene.events, scene.zone, KERNEL, scene.reclaim.cache, disk, swap)  # type: ignore[arg-type]
+    scene.reclaim.use(disk, writeback)
+    scene.reclaim.wake_kswapd()
+    scene.settle()
+    limit = 4096 * 5 // 100 * 11 // 10
+    assert limit < len(swap.under_way) == 256 <= limit + 32
+    scene.run_until(seconds(2))
+    assert len(swap.under_way) == 256, "a nap lasts until less is under way"
+    assert scene.reclaim.writeout_naps >= 20
+    assert scene.reclaim.kswapd_waits_for() == "less to be under writeback"
+    scene.answer(32)
+    scene.run_until(seconds(3))
+    assert len(swap.under_way) == 256
+
+
+def test_without_the_nap_nothing_bounds_writeback_but_the_high_mark() -> None:
+    """Its twin: all that kswapd looks at is under way at once."""
+    swap = Wide()
+    scene = Scene([COLD] * 4015, free=80, swap=swap)
+    scene.ask("rank 0")
+    scene.settle()
+    assert len(swap.under_way) == 4015
 
 
 # -- those who wait --------------------------------------------------------------------------------------------------
 
 
 def three_waiters() -> Scene:
-    """At min, nothing to reclaim."""
-    scene = Scene([UNTOUCHED], free=64)
+    """At min, nothing to reclaim: a dirty page, and nowhere to write it to."""
+    scene = Scene([COLD], free=64)
     assert not any([scene.ask("first"), scene.ask("second"), scene.ask("third")])
     scene.settle()
     return scene

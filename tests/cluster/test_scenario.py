@@ -492,6 +492,7 @@ class TestResolved:
                     "exchange": "none",
                     "message": None,
                     "steps": None,
+                    "text": None,
                 },
             },
             {
@@ -504,6 +505,7 @@ class TestResolved:
                     "buffer": None,
                     "pages": 64,
                     "lock": False,
+                    "text": None,
                 },
             },
         ]
@@ -550,6 +552,7 @@ class TestResolved:
                 "min_free": None,
                 "cpus": 1,
                 "nic": {"rate_bps": 1_000_000_000, "ring": 256, "refill": "e1000"},
+                "files": {"clean": 0, "text": 0, "dirty": 0, "disk_latency_ns": ms(5), "disk_bandwidth": 50_000_000},
                 "swap": None,
                 "programs": [],
             }

@@ -1,0 +1,209 @@
+"""The page cache: pages of files, clean ones that can be dropped at once and dirty ones that must be written first.
+
+A file is a space of pages like a program's memory; its pages come from the machine's own disk and go back there. Pages of
+a *mapped* file (program text, libraries) count as mapped memory, as anonymous pages do: reclaim spares both for a while
+(mm/vmscan.c, mm/filemap.c). The disk never loses anything, so nothing compares the stamps of what it gives back.
+"""
+
+import re
+from array import array
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from actors.disk import Disk
+from actors.events import Events
+from actors.memory.anonymous import (
+    ACCESSED,
+    DIRTY,
+    RESIDENT,
+    SWAPPED,
+    UNTOUCHED,
+    WRITING,
+    AddressSpace,
+    Hand,
+)
+from protocol.rpc import PAGE, STAMP_MAX
+from protocol.units import seconds
+
+WRITEBACK: Final = 0x80
+"""Being written by the flusher; it stays in memory, and it may be read and written meanwhile."""
+
+_TO_WRITE: Final = re.compile(rb"[\x50\x70]")
+_DIRTY_STATES: Final = bytes(state for state in range(256) if state & RESIDENT and state & DIRTY)
+_WRITE: Final = bytes(state | ACCESSED | DIRTY if state & RESIDENT else state for state in range(256))
+
+
+class File(AddressSpace):
+    """One file, on disk at time 0. Where only whole pages are ever written (`overwritten`), none is read before that."""
+
+    __slots__ = ("dirtied_ns", "dirty", "flushing", "mapped")
+
+    def __init__(self, name: str, pages: int, *, mapped: bool = False, overwritten: bool = False) -> None:
+        super().__init__(name, 0, pages)
+        self.mapped = mapped
+        self.left = UNTOUCHED if overwritten else SWAPPED
+        self.states[:] = bytes([self.left]) * pages
+        self.dirty = 0
+        """Pages to be written that are not being written."""
+        self.flushing = 0
+        """Pages being written that stay."""
+        self.dirtied_ns: int | None = None
+        """Since when it has had dirty pages."""
+
+    def touch(self, start: int, end: int, *, write: bool) -> None:
+        """Use resident pages [start, end)."""
+        if not write:
+            super().touch(start, end, write=False)
+            return
+        run = self.states[start:end]
+        self.dirty += len(run.translate(None, _DIRTY_STATES))
+        self.states[start:end] = run.translate(_WRITE)
+        self.write_clock = stamp = self.write_clock % STAMP_MAX + 1
+        self.stamps[start:end] = array("I", [stamp]) * (end - start)
+
+    def fill(self, start: int, end: int) -> None:
+        """Pages [start, end) have been found and are written."""
+        self.states[start:end] = bytes([RESIDENT]) * (end - start)
+        self.resident += end - start
+        self.touch(start, end, write=True)
+
+    def keep_while_writing(self, page: int, *, write: bool) -> None:
+        """A page that reclaim is writing is used again: it stays."""
+        self.states[page] = RESIDENT | DIRTY | WRITEBACK
+        self.resident += 1
+        self.flushing += 1
+        self.touch(page, page + 1, write=write)
+
+    def cache(self, pages: int, *, dirty: bool = False) -> None:
+        """As if the first pages had been read, or written, long ago."""
+        self.states[:pages] = bytes([RESIDENT | DIRTY if dirty else RESIDENT]) * pages
+        self.resident = pages
+        self.dirty = pages if dirty else 0
+
+    def next_to_write(self, start: int) -> int:
+        """The first page from `start` on that is dirty and not being written; `pages` if there is none."""
+        found = _TO_WRITE.search(self.states, start)
+        return found.start() if found else self.pages
+
+    def begin_write(self, page: int, *, leaves: bool) -> None:
+        """A dirty page is being written: for it to leave (by reclaim), or to stay as a clean one."""
+        self.dirty -= 1
+        if leaves:
+            self.states[page] = WRITING
+            self.resident -= 1
+        else:
+            self.states[page] |= WRITEBACK
+            self.flushing += 1
+
+    def end_write(self, page: int, stamp: int) -> bool:
+        """What was `stamp` then is on disk; whether the page leaves."""
+        if self.states[page] == WRITING:
+            self.states[page] = self.left
+            return True
+        self.flushing -= 1
+        self.states[page] &= ~WRITEBACK
+        if self.stamps[page] == stamp:
+            self.states[page] &= ~DIRTY
+        else:
+            self.dirty += 1
+        return False
+
+
+class Owner(Protocol):
+    """Whoever has to know what the disk has done."""
+
+    def file_written(self, file: File, page: int, stamp: int) -> None:
+        """A page is on disk."""
+
+    def file_read(self, file: File, page: int) -> None:
+        """A page has been read."""
+
+
+class LocalDisk:
+    """The disk of files: requests in order, its latency shared by those that wait together."""
+
+    __slots__ = ("_disk", "_events", "_free_ns", "_latency_ns", "_page_ns", "_queue", "owner", "writing")
+
+    def __init__(self, events: Events, disk: Disk, latency_ns: int, bandwidth: int, queue: int) -> None:
+        """`bandwidth` in bytes per second; `queue`: writes that it takes before it is congested."""
+        self.owner: Owner
+        self.writing = 0
+        """Pages under writeback."""
+        self._events = events
+        self._disk = disk
+        self._latency_ns = latency_ns
+        self._page_ns = PAGE * seconds(1) // bandwidth
+        self._queue = queue
+        self._free_ns = 0
+
+    def can_page_out(self) -> bool:
+        """Whether the queue takes another write."""
+        return self.writing < self._queue
+
+    def page_out(self, file: File, page: int) -> None:
+        """Write a page."""
+        self.writing += 1
+        self._events.at(self._done_ns(), self._written, (file, page, file.stamps[page]))
+
+    def page_in(self, file: File, page: int) -> None:
+        """Read a page."""
+        self._events.at(self._done_ns(), self._read, (file, page))
+
+    def _done_ns(self) -> int:
+        self._free_ns = max(self._free_ns, self._events.now) + self._page_ns
+        slow_ns = self._disk.slow_ns
+        return self._free_ns + (self._latency_ns if slow_ns is None else slow_ns)
+
+    def _written(self, job: tuple[File, int, int]) -> None:
+        self.writing -= 1
+        self.owner.file_written(*job)
+
+    def _read(self, job: tuple[File, int]) -> None:
+        self.owner.file_read(*job)
+
+
+class PageCache:
+    """The files of one machine, and how much memory of each kind there is."""
+
+    def __init__(self, mapped: Hand) -> None:
+        """`mapped` goes round the memory of programs and their text."""
+        self.files: list[File] = []
+        self.unmapped = Hand()
+        self.text = Hand()
+        """Mapped files only, for those who cannot see past what has to be written."""
+        self.locked: Sequence[AddressSpace] = ()
+        """Memory of programs that may not leave."""
+        self._mapped = mapped
+
+    def add(self, file: File) -> None:
+        """One more file, after those that are there."""
+        self.files.append(file)
+        for hand in (self._mapped, self.text) if file.mapped else (self.unmapped,):
+            hand.spaces.append(file)
+
+    def resident(self) -> int:
+        """File pages in memory, those included that reclaim has sent to disk."""
+        return self.unmapped.resident() + self.text.resident()
+
+    def clean(self) -> int:
+        """File pages that can be dropped at once: what is neither dirty nor being written."""
+        return sum(file.resident - file.dirty - file.flushing for file in self.files)
+
+    def dirty(self) -> int:
+        """File pages to be written."""
+        return sum(file.dirty for file in self.files)
+
+    def flushing(self) -> int:
+        """File pages that are being written and stay."""
+        return sum(file.flushing for file in self.files)
+
+    def mapped_pages(self) -> int:
+        """Pages that some program has mapped: anonymous ones and those of mapped files."""
+        pages = self._mapped.resident()
+        for space in self.locked:
+            pages += space.resident
+        return pages
+
+    def pages(self) -> int:
+        """All pages that reclaim could look at, but for those that it has sent away already."""
+        return self.mapped_pages() + self.unmapped.resident()

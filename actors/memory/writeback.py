@@ -1,0 +1,168 @@
+"""Writeback: how much may be dirty, who is held up when it is more, and who writes it.
+
+Source: mm/page-writeback.c and mm/pdflush.c of 2.6.22. Anonymous pages are not dirty by this count, but once they are
+being swapped out they are under writeback like any other page: so a program that only writes a file is held up by what
+is under way to the swap server.
+"""
+
+from typing import Final
+
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.memory.files import File, LocalDisk, PageCache
+from actors.memory.zone import Zone
+from actors.swap.device import SwapDevice
+
+RATELIMIT: Final = 8
+"""A writer looks at the limits after so many pages (ratelimit_pages while they are exceeded)."""
+_CHUNK: Final = RATELIMIT + RATELIMIT // 2
+"""A writer that has written so many pages itself goes on, whatever the limits say (sync_writeback_pages)."""
+
+
+class Writeback:
+    """The limits of one machine, and its flusher."""
+
+    def __init__(
+        self,
+        events: Events,
+        zone: Zone,
+        kernel: Kernel,
+        cache: PageCache,
+        disk: LocalDisk,
+        swap: SwapDevice | None,
+    ) -> None:
+        self.under_way_max = 0
+        """Most pages under writeback at the end of a scan."""
+        self._events = events
+        self._zone = zone
+        self._kernel = kernel
+        self._cache = cache
+        self._disk = disk
+        self._swap = swap
+        self._expired: list[File] = []
+        """Files that the flusher writes whole."""
+        self._page = 0
+        """Where it stands in the first of them."""
+        self._in_background = False
+        """Whether it writes until less is dirty than the background limit."""
+        self._armed = False
+
+    # -- how much may be dirty --------------------------------------------------------------------------------------
+
+    def under_way(self) -> int:
+        """Pages under writeback, to the swap server and to the disk."""
+        return self._disk.writing + (self._swap.writeback if self._swap else 0)
+
+    def dirtyable(self) -> int:
+        """The memory that the limits are shares of: free pages, and all that reclaim could look at or its file pages."""
+        if not self._kernel.dirty_limits_adapt:
+            return self._zone.free + self._cache.resident()
+        return self._zone.free + self._cache.pages() + self.under_way() - self._cache.flushing()
+
+    def limits(self) -> tuple[int, int]:
+        """(background, dirty) in pages: the ratio shrinks to half of what is not mapped, but not below its floor."""
+        kernel = self._kernel
+        dirtyable = self.dirtyable()
+        ratio = kernel.dirty_ratio
+        if kernel.dirty_limits_adapt:
+            unmapped = 100 - 100 * self._cache.mapped_pages() // max(1, dirtyable)
+            ratio = max(kernel.dirty_ratio_floor, min(ratio, unmapped // 2))
+        dirty = ratio * dirtyable // 100
+        background = kernel.dirty_background_ratio
+        return (ratio // 2 if background >= ratio else background) * dirtyable // 100, dirty
+
+    def throttles_reclaim(self, resident: int = 0) -> bool:
+        """throttle_vm_writeout: whether a reclaimer at the end of a zone scan has to nap; `resident` pages at least are."""
+        swap = self._swap
+        under_way = self._disk.writing + swap.writeback if swap is not None else self._disk.writing
+        if under_way > self.under_way_max:
+            self.under_way_max = under_way
+        kernel = self._kernel
+        # What is free or resident is dirtyable, whatever else is: mostly that settles it (3 pages cover the rounding).
+        sure = (self._zone.free + resident) * kernel.dirty_ratio_floor * 11
+        if not kernel.throttles_writeout or (under_way + 3) * 1000 <= sure:
+            return False
+        return under_way > self.limits()[1] * 11 // 10
+
+    def exceeded(self) -> bool:
+        """Whether more is dirty or under writeback than may be."""
+        return self._cache.dirty() + self.under_way() > self.limits()[1]
+
+    # -- a program that writes --------------------------------------------------------------------------------------
+
+    def dirtied(self, file: File) -> None:
+        """Pages of a file have been written to."""
+        if not file.dirty:
+            return
+        if file.dirtied_ns is None:
+            file.dirtied_ns = self._events.now
+        if not self._armed:
+            self._armed = True
+            interval = self._kernel.flush_interval_ns
+            self._events.at((self._events.now // interval + 1) * interval, self._beat)
+        if not self._in_background and self._cache.dirty() > self.limits()[0]:
+            self._in_background = True
+            self._events.after(0, self._flush)
+
+    def has_paid(self, written: int) -> bool:
+        """Whether a writer above the limits that has written so many pages itself may go on."""
+        return written >= _CHUNK or not self.exceeded()
+
+    def write_some(self, written: int) -> int:
+        """A writer above the limits writes dirty pages itself; how many it has written then."""
+        while written < _CHUNK and self._disk.can_page_out():
+            if not self._write_any():
+                break
+            written += 1
+        return written
+
+    # -- the flusher ------------------------------------------------------------------------------------------------
+
+    def proceed(self) -> None:
+        """The disk's queue takes another page."""
+        if self._expired or self._in_background:
+            self._flush(None)
+
+    def _beat(self, _: object) -> None:
+        """Every 5 s: files that have been dirty for 30 s are written whole."""
+        now = self._events.now
+        due = now - self._kernel.dirty_expire_ns
+        for file in self._cache.files:
+            if file.dirtied_ns is not None and file.dirtied_ns <= due and file not in self._expired:
+                self._expired.append(file)
+        self._flush(None)
+        self._armed = any(file.dirtied_ns is not None for file in self._cache.files)
+        if self._armed:
+            self._events.at(now + self._kernel.flush_interval_ns, self._beat)
+
+    def _flush(self, _: object) -> None:
+        """Write as much as the disk's queue takes of what is to be written."""
+        while self._expired and self._disk.can_page_out():
+            self._write_on(self._expired[0])
+        while self._in_background and self._disk.can_page_out():
+            self._in_background = self._cache.dirty() > self.limits()[0] and self._write_any()
+
+    def _write_on(self, file: File) -> None:
+        """The next page of an expired file; after its last the file is new again."""
+        page = file.next_to_write(self._page)
+        if page < file.pages:
+            self._page = page + 1
+            self._write(file, page)
+            return
+        self._page = 0
+        self._expired.pop(0)
+        file.dirtied_ns = self._events.now if file.dirty else None
+
+    def _write_any(self) -> bool:
+        """Start to write the first dirty page there is, of the first file that has one."""
+        for file in self._cache.files:
+            if file.dirty:
+                self._write(file, file.next_to_write(0))
+                if not file.dirty:
+                    file.dirtied_ns = None
+                return True
+        return False
+
+    def _write(self, file: File, page: int) -> None:
+        file.begin_write(page, leaves=False)
+        self._disk.page_out(file, page)
