@@ -28,6 +28,8 @@ DIRTY: Final = 0x40
 """The swap server does not have these contents."""
 HOT: Final = RESIDENT | ACCESSED | DIRTY
 
+_MAPPED_MIN: Final = 1 << 16
+"""Bytes from which on a table is a mapping of its own."""
 _COLD: Final = RESIDENT | DIRTY
 _ABSENT: Final = re.compile(rb"[\x00-\x0f]")
 _WRITTEN: Final = re.compile(rb"[^\x00]")
@@ -39,9 +41,12 @@ _READ: Final = bytes(state | ACCESSED if state & RESIDENT else state for state i
 _FORGET: Final = bytes(state & ~ACCESSED if state & RESIDENT else state for state in range(256))
 
 
-def _zeroed(size: int) -> mmap:
-    """So many zeroes, which take memory in chunks and on their first touch (an empty mapping cannot be made)."""
-    return mmap(-1, max(1, size), flags=MAP_PRIVATE | MAP_ANONYMOUS)
+def _zeroed(size: int) -> bytearray | mmap:
+    """So many zeroes; where they are many they take memory in chunks, on their first touch.
+
+    Small tables are made at once: a process may have 65,530 mappings, and a cluster more address spaces than that.
+    """
+    return bytearray(size) if size < _MAPPED_MIN else mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
 
 
 class AddressSpace:

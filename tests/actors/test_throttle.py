@@ -20,7 +20,7 @@ class Machine:
     """A zone of min 64 with so many free pages, a space of cold pages, and reclaim; each page-out takes so much memory."""
 
     def __init__(
-        self, free: int, *, throttled: bool = True, kernel: Kernel = LINUX_6_11, slots: int = 1000, takes: int = 0
+        self, free: int, *, throttled: bool = True, kernel: Kernel = LINUX_6_11, slots: int = 10_000, takes: int = 0
     ) -> None:
         self.events = Events()
         self.zone = Zone(4096, MIN, kernel=kernel)
@@ -136,7 +136,7 @@ def test_many_concurrent_reclaimers_empty_the_reserve_unless_they_are_throttled(
 
     8 * 8 = 64 pages are all there is; with the throttle those that find no more than 32 free sleep: the last four.
     """
-    a = Machine(MIN, throttled=throttled, slots=10_000)
+    a = Machine(MIN, throttled=throttled, kernel=LINUX_2_6_22)
     reclaimed = []
     for task in range(8):
         before = len(a.swap.started)
@@ -175,7 +175,7 @@ def test_who_is_awake_is_served_before_who_sleeps() -> None:
     """The first sleeps at the device; the second, a kernel thread that came later, gets the page."""
     a = Machine(MIN, slots=0)
     a.ask("rank 0")
-    a.swap.slots = 1000
+    a.swap.slots = 10_000
     a.ask("worker", user=False)
     assert a.asleep() == [Asleep.SLOT, Asleep.NOWHERE]
     a.zone.give(1)

@@ -110,8 +110,8 @@ ONE_MISTAKE = {
     "a transport not built": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbd", "not built yet", "use nfs"),
     "a protocol not built": Broken("sockets: 4", "protocol: ▸tcp", "not built yet", "use udp"),
     "an exchange not built": Broken("touch: 4KiB", "touch: 4KiB, exchange: ▸ring", "not built yet", "use none"),
-    "a refill rule not built": Broken(
-        "    swap:", "    nic: {refill: ▸virtio}\n    swap:", "not built yet", "e1000 or tg3 or e1000e or 8139cp"
+    "an unknown refill rule": Broken(
+        "    swap:", "    nic: {refill: ▸e100}\n    swap:", 'no refill rule "e100"', 'did you mean "e1000"?'
     ),
     "several servers, not built": Broken("server: C,", "server: C, ▸servers: [C],", "not built yet", "use server"),
     "an unknown preset": Broken("stop:", "safeguards: ▸resreve\nstop:", 'no safeguard "resreve"', '"reserve"'),
