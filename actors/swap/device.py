@@ -10,10 +10,8 @@ from typing import Protocol
 
 from actors.counters import Counters
 from actors.events import Events
-from actors.kernels import Kernel
 from actors.memory.anonymous import AddressSpace
 from actors.memory.slab import Slab
-from actors.memory.zone import Zone
 
 
 class Request:
@@ -57,9 +55,7 @@ class Owner(Protocol):
 class SwapDevice:
     """Requests under way to one swap server."""
 
-    def __init__(
-        self, events: Events, counters: Counters, server: int, in_flight: int
-    ) -> None:
+    def __init__(self, events: Events, counters: Counters, server: int, in_flight: int) -> None:
         self.server = server
         self.in_flight = in_flight
         """Most requests under way."""

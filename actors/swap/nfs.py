@@ -65,9 +65,7 @@ class NfsDevice(SwapDevice):
 
     def can_page_out(self) -> bool:
         """As for any transport; a request that is being gathered takes another page even if it was the last slot's."""
-        return super().can_page_out() or (
-            self._writes is not None and not self.backlog and self.writeback <= self._writeback_max
-        )
+        return super().can_page_out() or (self._writes is not None and not self.backlog)
 
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Write a page to the server, as a reclaimer: at once, or with its neighbours."""
