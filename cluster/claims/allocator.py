@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from actors.kernels import Kernel
+from actors.memory.throttle import Throttle
 from actors.memory.zone import Zone
 from cluster.claims import formulas
-from cluster.claims.claim import BOTH, ERA_2007, Evidence, row
+from cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
 from cluster.claims.scenes import run_to, scene
 from protocol.units import milliseconds
 
@@ -117,3 +118,42 @@ def _drain(zone: Zone, floor: int) -> int:
     while zone.take(floor):
         taken += 1
     return taken
+
+
+@row(26, "A reserve that does not fit into memory any more is refused, and the old size kept", "Zijlstra, series v14")
+def growing(kernel: Kernel) -> Evidence:
+    """What is taken cannot be reserved; once it is free again, it can."""
+    zone = Zone(SMALL, 256, 100, kernel=kernel)
+    taken = zone.take_many(zone.floors.kernel, SMALL)
+    evidence = Evidence().equal("growing to 2000 is granted", False, zone.resize_reserve(2000))
+    evidence.equal("pages reserved still", 100, zone.emergency)
+    zone.give(taken)
+    evidence.equal("granted once pages are free", True, zone.resize_reserve(2000))
+    return evidence.equal("pages reserved then", 2000, zone.emergency)
+
+
+@row(
+    29,
+    "Today user tasks sleep iff no more than half of min is free, and kernel threads never do",
+    "mm/vmscan.c",
+    eras=(ERA_TODAY,),
+)
+def throttle(kernel: Kernel) -> Evidence:
+    """The switch is reclaim-throttle; what is looked at is who would reclaim."""
+    evidence = Evidence()
+    zone = Zone(SMALL, 256, kernel=kernel)
+    throttled = Throttle(zone, on=True)
+    for free in (129, 128, 127, 1):
+        zone.free = free
+        evidence.equal(f"{free} of min 256 free: sleeps", free <= 256 // 2, throttled.holds())
+    zone.free = 1
+    throttled.failures = 16
+    return evidence.equal("after 16 failures of kswapd", False, throttled.holds())
+
+
+@row(54, "When the last swap device goes the reserve is nothing again", "Zijlstra, 20071030160912.873260000@chello.nl")
+def last_swap_off(kernel: Kernel) -> Evidence:
+    """All floors are as they were."""
+    plain, zone = Zone(SMALL, 256, kernel=kernel), Zone(SMALL, 256, 100, kernel=kernel)
+    evidence = Evidence().equal("granted", True, zone.resize_reserve(0))
+    return evidence.equal("floors", list(plain.floors), list(zone.floors))

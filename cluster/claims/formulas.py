@@ -25,6 +25,10 @@ TCP_RTO_MIN_S: Final = 0.2
 TCP_RTO_MAX_S: Final = 120.0
 TCP_RETRIES: Final = 15
 FRAGMENT_TIMEOUT_S: Final = 30.0
+FRAGMENT_HIGH_2007: Final = 256 * 1024
+FRAGMENT_LOW_2007: Final = 192 * 1024
+FRAGMENT_HIGH_TODAY: Final = 4 * 1024 * 1024
+"""Reassembly limits, bytes of truesize."""
 
 
 def pages(mib: int) -> int:

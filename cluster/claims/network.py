@@ -1,16 +1,17 @@
 """Rows 30 to 45: card, fragments, sockets, and the time-outs of transports."""
 
+from itertools import pairwise
 from math import ceil, sqrt
-from typing import Final
+from typing import Any, cast
 
+from actors.events import Events
 from actors.kernels import Kernel
+from actors.net.reassembly import Reassembly, RefusingReassembly
 from cluster.claims import formulas
 from cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
 from cluster.claims.scenes import as_expected, run_to, scene
-from cluster.claims.seed import RATE, ROUND_TRIP_S, min_pages
+from cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
 from protocol.units import seconds
-
-IN_FLIGHT: Final = 16
 
 
 @row(
@@ -154,6 +155,56 @@ def link_protocols(kernel: Kernel) -> Evidence:
             seen = cluster.run()["A"].dropped["no-socket"] - before
         evidence.near(f"{link}, frames in a second that pass", 250 if passes else 0, seen, within=25)
     return evidence
+
+
+@row(40, "Above the high limit fragments are thrown away, in 2007 the oldest datagrams", "net/ipv4/ip_fragment.c")
+def evicted(kernel: Kernel) -> Evidence:
+    """256 KiB of truesize at most, and one fragment; then the least recently used go until it is below 192 KiB."""
+    evidence, (events, cache, dropped) = Evidence(), _fragment_cache(kernel)
+    truesizes = []
+    for ident in range(400):
+        cache.add((1, ident), 0, 8000, cast(Any, (None, None, kernel.rx_truesize, 0)))
+        truesizes.append(cache.truesize)
+    fits = formulas.FRAGMENT_HIGH_2007 // kernel.rx_truesize + 1
+    evidence.equal("fragments held at most", fits, max(truesizes) // kernel.rx_truesize)
+    after = next(now for before, now in pairwise(truesizes) if now < before)
+    evidence.at_most("truesize after an eviction", formulas.FRAGMENT_LOW_2007 + kernel.rx_truesize, after)
+    evidence.equal("cause", {"reassembly-evicted"}, {cause for cause, _ in dropped})
+    return _times_out(evidence, events, cache, dropped)
+
+
+@row(
+    40,
+    "Above the high limit fragments are thrown away, today every new one until time-outs make room",
+    "net/ipv4/inet_fragment.c",
+    eras=(ERA_TODAY,),
+)
+def refused(kernel: Kernel) -> Evidence:
+    """4 MiB of truesize at most, and one fragment; nothing that is held is evicted."""
+    evidence, (events, cache, dropped) = Evidence(), _fragment_cache(kernel)
+    fits = formulas.FRAGMENT_HIGH_TODAY // kernel.rx_truesize + 1
+    for ident in range(fits + 100):
+        cache.add((1, ident), 0, 8000, cast(Any, (None, None, kernel.rx_truesize, 0)))
+    evidence.equal("fragments held", fits, cache.frames)
+    evidence.equal("refused", 100, len(dropped))
+    evidence.equal("the first is still held", True, (1, 0) in cache.incomplete)
+    return _times_out(evidence, events, cache, dropped)
+
+
+def _fragment_cache(kernel: Kernel) -> tuple[Events, Reassembly, list[tuple[str, int]]]:
+    """A cache with its clock, and what it throws away: (cause, fragments)."""
+    events, dropped = Events(), list[tuple[str, int]]()
+    kind = RefusingReassembly if kernel.name == ERA_TODAY else Reassembly
+    return events, kind(events, kernel, 1500, lambda buffers, cause: dropped.append((cause, len(buffers)))), dropped
+
+
+def _times_out(evidence: Evidence, events: Events, cache: Reassembly, dropped: list[tuple[str, int]]) -> Evidence:
+    """Nothing is held for longer than 30 s."""
+    held, before = cache.frames, len(dropped)
+    while events.next_ns() <= seconds(formulas.FRAGMENT_TIMEOUT_S):
+        events.step()
+    late = sum(frames for cause, frames in dropped[before:] if cause == "reassembly-timeout")
+    return evidence.equal("thrown away after 30 s", held, late)
 
 
 @row(45, "Packets are conserved: sent + duplicated = delivered + dropped + under way", "an invariant")

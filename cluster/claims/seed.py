@@ -18,6 +18,7 @@ OUTAGE_S: Final = 5
 SILENT: Final[dict[str, object]] = {"machines.B.programs": []}
 ROUND_TRIP_S: Final = 0.01
 SLAB_ROUNDS: Final = 200
+IN_FLIGHT: Final = 16
 
 
 def min_pages(kernel: Kernel, mib: int = MEMORY_MIB) -> int:
@@ -156,6 +157,59 @@ def transmit_bound(kernel: Kernel) -> Evidence:
     with scene("row-17", kernel) as cluster:
         as_expected(cluster, evidence)
         evidence.at_least("bounded: fewest free pages", 100, cluster["A"].free_pages_min)
+    return evidence
+
+
+@row(
+    18,
+    "What is under writeback stays below 1.1 times the dirty limit and a batch for each reclaimer",
+    "mm/page-writeback.c",
+)
+def writeback(kernel: Kernel) -> Evidence:
+    """5.5 % of memory where all of it is mapped or free; kswapd and the rank reclaim, in batches of 32."""
+    evidence = Evidence()
+    with scene("row-18", kernel) as cluster:
+        as_expected(cluster, evidence)
+        seen = cluster["A"].writeback_pages_max
+    total = formulas.pages(MEMORY_MIB)
+    evidence.at_most("most under writeback, pages", total * 55 // 1000 + 2 * 32, seen)
+    return evidence.at_least("as much as the dirty limit", total * 50 // 1000, seen)
+
+
+@row(
+    19,
+    "A slow server wedges A iff the flood fills memory before it answers",
+    "Zijlstra, 15 August 2007",
+)
+def slow_server(kernel: Kernel) -> Evidence:
+    """Fill rate times latency against what reception can take: 16/9 (free - floor) and the ring."""
+    evidence = Evidence()
+    for latency_ms in (200, 600):
+        timeline = [{"at": "2s", "slow": {"from": "C", "to": "A", "latency": f"{latency_ms}ms"}, "for": "3s"}]
+        with scene("row-19", kernel, timeline=timeline) as cluster:
+            free = run_to(cluster, 2)["A"].free_pages
+            floor = formulas.atomic_floor(min_pages(kernel))
+            frames = formulas.capacity_frames(free, floor, IN_FLIGHT, formulas.RING_E1000)
+            wedges = RATE * latency_ms / 1000 > frames
+            evidence.equal(f"{latency_ms} ms: wedged", wedges, cluster.run()["A"].verdict == "wedged")
+    return evidence
+
+
+@row(
+    69,
+    "Clean pages delay the wedge by about their number; they do not prevent it",
+    "seen on Linux 6.1; follows from the rules of 2.6.22",
+)
+def clean_pages(kernel: Kernel) -> Evidence:
+    """16/9 more frames for each of them."""
+    evidence = Evidence()
+    for text, clean in (("none", 0), ("1MiB", 256), ("4MiB", 1024)):
+        with scene("row-69", kernel, set={"machines.A.programs.0.rank.text": text}) as cluster:
+            a = run_to(cluster, 8)["A"]
+            floor = formulas.atomic_floor(min_pages(kernel))
+            frames = formulas.capacity_frames(a.free_pages, floor, IN_FLIGHT, formulas.RING_E1000, clean)
+            evidence.near(f"{clean} clean: ring empty, s", frames / RATE, _ring_empty_s(cluster) - 8, within=0.05)
+            evidence.equal(f"{clean} clean", "wedged", str(cluster.run()["A"].verdict))
     return evidence
 
 
