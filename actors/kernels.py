@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
+from actors.net.tcp_rules import TCP_2_6_22, TCP_6_11, TcpRules
 from protocol.frame import ARP, IPV6, QINQ, VLAN
 from protocol.units import milliseconds, seconds
 
@@ -110,6 +111,8 @@ class Kernel:
     """The e1000 watchdog forces a receive interrupt this often (drivers/net/e1000/e1000_main.c)."""
     kmalloc_orders: tuple[int, ...]
     """Page order of each kmalloc cache with objects below a page: ten caches of one page, one of two."""
+    tcp: TcpRules
+    """TCP's own numbers and rules."""
 
     def min_free_kib(self, memory_pages: int) -> int:
         """min_free_kbytes of a machine of one zone (mm/page_alloc.c, init_per_zone_pages_min)."""
@@ -179,6 +182,7 @@ LINUX_2_6_22: Final = Kernel(
     limits_udp=False,
     watchdog_ns=seconds(2),
     kmalloc_orders=(0,) * 10 + (1,),
+    tcp=TCP_2_6_22,
 )
 
 LINUX_6_11: Final = Kernel(
@@ -232,6 +236,7 @@ LINUX_6_11: Final = Kernel(
     limits_udp=True,
     watchdog_ns=seconds(2),
     kmalloc_orders=(0,) * 10 + (1,),
+    tcp=TCP_6_11,
 )
 
 KERNELS: Final = {kernel.name: kernel for kernel in (LINUX_2_6_22, LINUX_6_11)}

@@ -28,6 +28,8 @@ from actors.net.drivers import DRIVERS
 from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
 from actors.net.stack import Stack
+from actors.net.tcp import Tcp
+from actors.net.tcp_rules import TcpMem
 from actors.net.udp_limits import LimitedStack
 from actors.net.virtio import VirtioNic
 from actors.programs import loader
@@ -87,6 +89,8 @@ class Machine:
         self.nic = self._nic()
         self.neighbours = self._neighbours() if settings.arp else None
         self.output: Output = self.neighbours or self.nic
+        self.tcp = self._tcp()
+        self.stack.serve_tcp(self.tcp.input)
         self.device = self._swap_device()
         throttled = "reclaim-throttle" in switches
         self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device, throttled=throttled)
@@ -208,7 +212,9 @@ class Machine:
         """As at time 0, with what is on the disk; counts and numbers go on, the peaks of what came before stand."""
         zone, stack, output, reclaim, data = self.zone, self.stack, self.output, self.reclaim, self.emergency_data
         under_way_max = self.writeback.under_way_max
+        tcp = self.tcp
         self._boot(self.programs)
+        self.tcp.go_on_from(tcp)
         self.nic.sent = output.sent
         self.zone.free_min = min(zone.free_min, self.zone.free_min)
         self.zone.reserve_used_max = max(zone.reserve_used_max, self.zone.reserve_used_max)
@@ -359,6 +365,22 @@ class Machine:
         self.stack.serve(-ARP, neighbours.receive)
         return neighbours
 
+    def _tcp(self) -> Tcp:
+        settings = self.settings
+        return Tcp(
+            self.events,
+            self.buffers,
+            self.output,
+            self.counters,
+            self.zone.floors.atomic,
+            None if settings.tcp_mem is None else TcpMem(*settings.tcp_mem),
+            self.zone.total,
+            settings.framing,
+            settings.mtu,
+            settings.switches,
+            self.stack.hold,
+        )
+
     def _swap_device(self) -> NfsDevice | None:
         settings = self.settings
         swap = settings.swap
@@ -410,6 +432,7 @@ class Machine:
             self.buffers,
             self.disk,
             self.writeback,
+            self.tcp,
         )
 
     def _take_in(self, inbound: bytes) -> None:

@@ -96,6 +96,7 @@ def _timers(machine: Machine) -> list[tuple[str, int, int]]:
         return timers
     if machine.device is not None:
         timers += machine.device.timers()
+    timers += [("TCP retransmission", last, previous) for last, previous in machine.tcp.timers()]
     if machine.neighbours is not None:
         asked = [one for one in machine.neighbours.entries.values() if one.state in ASKED]
         timers += [("ARP", one.last_ns, one.previous_ns) for one in asked]
@@ -126,6 +127,7 @@ class _Graph:
         self.nodes: dict[str, Node] = {}
         self._machine = machine
         self._prefix = machine.settings.name
+        self._names = names
         self._server = names[machine.device.server] if machine.device else "nobody"
 
     def task(self, task: Task) -> None:
@@ -133,7 +135,12 @@ class _Graph:
         if task.request is None or task.request.idle:
             return
         reason = task.request.reason()
-        if reason.node.startswith("page "):
+        sentence = reason.sentence
+        if reason.node.startswith("machine "):
+            peer = self._names[int(reason.node[8:])]
+            sentence = f"{sentence} {peer}"
+            target = f"{peer}/answer"
+        elif reason.node.startswith("page "):
             target = self._page(int(reason.node[5:]))
         elif reason.node == "free page":
             target = self._free_page()
@@ -143,7 +150,11 @@ class _Graph:
             target = self._dirty_limit()
         else:
             return
-        self._add(task.name, f"{task.name} waits for {reason.sentence}", target)
+        node = self._add(task.name, f"{task.name} waits for {sentence}", target)
+        answer = f"{self._prefix}/answer"
+        if answer not in self.nodes:
+            self._add("answer", f"an answer from {self._prefix}")
+        self.nodes[answer]["waits_for"].append(node)
 
     def _add(self, node: str, sentence: str, *targets: str, **quantities: int) -> str:
         name = f"{self._prefix}/{node}"
@@ -262,11 +273,13 @@ class _Graph:
         machine = self._machine
         found: list[str] = []
         for _, _, _, system, task in machine.programs:
-            frames = system.queues.buffers
+            unread = machine.tcp.unread(system.streams)
+            frames = system.queues.buffers + unread[1]
             if not frames:
                 continue
             pages = _pages(machine, frames)
-            sentence = f"{pages} pages are held by {frames} frames in {len(system.queues.sockets)} receive queues of {task.name}"
+            queues = len(system.queues.sockets) + unread[0]
+            sentence = f"{pages} pages are held by {frames} frames in {queues} receive queues of {task.name}"
             blocked = task.request is not None and not task.request.idle
             found.append(
                 self._add(

@@ -65,3 +65,5 @@ class MachineSettings:
     arp: bool = False
     """Whether link addresses have to be asked for."""
     files: Files = field(default_factory=Files)
+    tcp_mem: tuple[int, int, int] | None = None
+    """`tcp_mem` in pages; None for the kernel's own."""

@@ -43,6 +43,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
             timeout_ns=swap["timeout_ns"],
             request_pages=swap["request"] // PAGE,
         ),
+        tcp_mem=one["tcp"]["mem"] and tuple(one["tcp"]["mem"]),
         programs=tuple((program["kind"], program["settings"]) for program in one["programs"]),
         seed=resolved["seed"],
         stall_after_ns=resolved["stall_after_ns"],

@@ -6,7 +6,7 @@ made since, and every timer that could still help has fired after that without e
 recovered from what a crash has ended; those of a paused one stall as any other that does not get on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 from typing import Any, Final
@@ -74,14 +74,16 @@ def recovery(state: State) -> Recovery:
 def judge(state: State, stall_after_ns: int) -> dict[str, Judgement]:
     """Every machine of the cluster."""
     phase = recovery(state)
-    judged = {machine["name"]: _machine(machine, state.now_ns, stall_after_ns, phase) for machine in state.machines}
+    alone = {machine["name"]: _machine(machine, state.now_ns, stall_after_ns, phase) for machine in state.machines}
+    if all(one.verdict is not Verdict.WEDGED for one in alone.values()):
+        return alone
     graph = wait_graph(state)
-    for machine in state.machines:
-        name = machine["name"]
-        if judged[name].verdict is Verdict.WEDGED and _only_behind_another(graph, name, judged):
-            was = judged[name]
-            judged[name] = Judgement(Verdict.BLOCKED, was.stalled_at_ns, was.stalled_ns, None)
-    return judged
+    late = {
+        machine["name"]
+        for machine in state.machines
+        if _has_timer_to_come(machine, state.now_ns, stall_after_ns, phase)
+    }
+    return {name: _among_others(graph, name, alone, late) for name in alone}
 
 
 def wait_graph(state: State) -> "networkx.DiGraph[str]":
@@ -173,13 +175,39 @@ def _is_slow(slots: list[int], slot_ns: int, phase: Recovery) -> bool:
     return bool(before) and bool(since) and 2 * median(since) < median(before)
 
 
-def _only_behind_another(graph: "networkx.DiGraph[str]", name: str, judged: dict[str, Judgement]) -> bool:
-    """Whether a stalled machine is in no loop of its own, and waits for a machine that is wedged."""
+def _has_timer_to_come(machine: dict[str, Any], now_ns: int, patience_ns: int, phase: Recovery) -> bool:
+    """Whether a timer of this machine has not fired since the last heal: it may yet help whoever waits for the machine."""
+    since = phase.healed_ns
+    return since is None or not all(
+        _has_fired(last, previous, since, now_ns, patience_ns) for _, last, previous in machine["timers"]
+    )
+
+
+def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Judgement], late: set[str]) -> Judgement:
+    """A machine that looks wedged, in view of those that it waits for.
+
+    It is only blocked if it is in no loop of its own and one of them is wedged; it is undecided if one of them is, or has a
+    timer that may still help.
+    """
+    judgement = alone[name]
+    if judgement.verdict is not Verdict.WEDGED:
+        return judgement
     mine = [node for node in graph if node.startswith(f"{name}/")]
-    behind = {other.split("/")[0] for node in mine for other in networkx.descendants(graph, node)} - {name}
-    loops = [part for part in networkx.strongly_connected_components(graph) if len(part) > 1]
-    in_loop = any(node in mine for loop in loops for node in loop)
-    return not in_loop and any(judged[other].verdict is Verdict.WEDGED for other in behind if other in judged)
+    behind = {other.split("/")[0] for node in mine for other in networkx.descendants(graph, node)} & alone.keys() - {
+        name
+    }
+    wedged = {other for other in behind if alone[other].verdict is Verdict.WEDGED}
+    if wedged and not _is_in_loop(graph, mine):
+        return replace(judgement, verdict=Verdict.BLOCKED, recovered_after_ns=None)
+    if behind & late or any(alone[other].verdict is Verdict.UNDECIDED for other in behind):
+        return replace(judgement, verdict=Verdict.UNDECIDED)
+    return judgement
+
+
+def _is_in_loop(graph: "networkx.DiGraph[str]", nodes: list[str]) -> bool:
+    reached = graph.subgraph({other for node in nodes for other in {node, *networkx.descendants(graph, node)}})
+    loops = [part for part in networkx.strongly_connected_components(reached) if len(part) > 1]
+    return any(node in loop for loop in loops for node in nodes)
 
 
 def _in_order(graph: "networkx.DiGraph[str]", name: str, programs: list[dict[str, Any]]) -> list[str]:

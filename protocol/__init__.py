@@ -1,5 +1,5 @@
 """What is said on the wire, and nothing about who says it.
 
 Read in this order: `units` (whole nanoseconds), `frame` (the msgpack stream that crosses between actors), `ip` (sizes
-and fragments), `rpc` (page-out and page-in over UDP), `errors`.
+and fragments), `tcp` (segments), `rpc` (page-out and page-in over UDP), `errors`.
 """

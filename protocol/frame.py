@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from protocol.errors import RemoteProtocolError
+from protocol.tcp import is_body
 
 VERSION: Final = 1
 
@@ -24,6 +25,7 @@ PAGE_OUT: Final = 2
 PAGE_OUT_REPLY: Final = 3
 PAGE_IN: Final = 4
 PAGE_IN_REPLY: Final = 5
+TCP: Final = 6
 ARP: Final = 16
 IPV6: Final = 17
 VLAN: Final = 18
@@ -41,6 +43,7 @@ KIND_NAMES: Final = {
     PAGE_OUT_REPLY: "page-out-reply",
     PAGE_IN: "page-in",
     PAGE_IN_REPLY: "page-in-reply",
+    TCP: "tcp",
     ARP: "arp",
     IPV6: "ipv6",
     VLAN: "vlan",
@@ -117,8 +120,9 @@ _LIMITS: Final = (
     SMALL_MAX,
     TIME_MAX,
 )
-_BODY_SIZES: Final = (3, 6)
-"""(ident, step, datagram) of fragments; (source port, payload, flow, flows, ports, message) of a whole datagram.
+_BODY_SIZES: Final = (3, 6, 8)
+"""(ident, step, datagram) of fragments; (source port, payload, flow, flows, ports, message) of a whole datagram; a TCP
+segment as `protocol.tcp.Body`.
 
 Frame i of a train belongs to flow `(flow + i) % flows`, and goes to the frame's port plus that number modulo `ports`.
 With step 0 the frames of a train are the fragments of one datagram; with step 1 each is the first of another, numbered on
@@ -269,7 +273,9 @@ def _is_control(item: object) -> bool:
 
 
 def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
-    """Whether a frame's body is what its kind says: fragments of a datagram, or a whole one."""
+    """Whether a frame's body is what its kind says: a segment, fragments of a datagram, or a whole one."""
+    if kind == TCP:
+        return is_body(body)
     if kind & FRAGMENT:
         if tuple(map(type, body)) != _FRAGMENT_BODY:
             return False
@@ -306,4 +312,4 @@ def _refuse(item: object, offset: int) -> RemoteProtocolError:
             return RemoteProtocolError(f"{name} {value} is not within 0 to {most}", offset)
     if item[9] == 0:
         return RemoteProtocolError("count 0: a train has at least one frame", offset)
-    return RemoteProtocolError(f"body {_shown(item[11])} is not an array of 3 or 6", offset)
+    return RemoteProtocolError(f"body {_shown(item[11])} is not an array of 3, 6 or 8", offset)

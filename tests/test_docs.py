@@ -31,6 +31,7 @@ MODELS = {
     "nic": models.Nic,
     "files": models.Files,
     "disk": models.Disk,
+    "tcp": models.Tcp,
     "swap": models.Swap,
     "rank": models.Rank,
     "service": models.Service,

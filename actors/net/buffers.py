@@ -12,6 +12,7 @@ from actors.kernels import Kernel
 from actors.memory.reserve import Node, charge_of
 from actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache
 from actors.memory.zone import Zone
+from protocol.rpc import PAGE
 
 Buffer = tuple[Slab, Slab, int, int]
 """Data, head, truesize in bytes, and what the reserve was charged for it: 0 unless the buffer is an emergency one."""
@@ -27,6 +28,7 @@ class Buffers:
         "heads",
         "kernel",
         "neighbours",
+        "pages",
         "receive",
         "routes",
         "rpc",
@@ -45,6 +47,8 @@ class Buffers:
         self.neighbours = cache(zone, "arp_cache", kernel.neighbour_entry, guarded=guarded)
         self.rpc = cache(zone, "rpc_tasks", kernel.rpc_request, guarded=guarded)
         self.tx_headers = cache(zone, "kmalloc-512", kernel.tx_header, guarded=guarded)
+        self.pages = cache(zone, "pages", PAGE, guarded=guarded)
+        """Whole pages: payload that TCP has copied."""
         self.zone = zone
         self._atomic = zone.floors.atomic
         self._reserve = reserve

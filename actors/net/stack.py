@@ -16,13 +16,21 @@ from actors.net.buffers import Buffer, Buffers
 from actors.net.reassembly import Reassembly, RefusingReassembly
 from actors.net.routes import Routes
 from actors.net.sockets import Datagram, Socket
-from protocol.frame import FRAGMENT, Raw
+from protocol.frame import FRAGMENT, TCP, Raw
 
 _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
 
 Handler = Callable[[Datagram], None]
 """A kernel's own user of a port: takes the datagram before it is freed; it never queues."""
+
+
+Segments = Callable[[Raw, Buffer], str]
+"""Takes a received TCP segment with its buffer; else the cause for which it must be dropped."""
+
+
+def _no_tcp(frame: Raw, buffer: Buffer) -> str:
+    return "no-socket"
 
 
 class Stack:
@@ -39,6 +47,7 @@ class Stack:
         "_memalloc_processing",
         "_routes",
         "_routed",
+        "_segments",
         "noncritical",
         "noncritical_max",
         "reassembly",
@@ -63,6 +72,7 @@ class Stack:
         self._routed: frozenset[int] = frozenset()
         self._routes = Routes(events, kernel, buffers.routes, zone.floors.atomic)
         self._drop_at_demux = "drop-at-demux" in switches
+        self._segments: Segments = _no_tcp
         self._memalloc_processing = "memalloc-processing" in switches
         self._caches_routes = kernel.route_entries > 0
         self.reassembly = (RefusingReassembly if kernel.refuses_fragments else Reassembly)(
@@ -89,10 +99,23 @@ class Stack:
         """Let a program's socket take what comes to its port."""
         self.sockets[socket.port] = socket
 
+    def serve_tcp(self, segments: Segments) -> None:
+        """Let `segments` take what comes over TCP."""
+        self._segments = segments
+
+    def hold(self, frames: int) -> None:
+        """So many frames more, or less, wait in ordinary sockets."""
+        self.noncritical += frames
+        self._high_water()
+
     def input(self, frame: Raw, index: int, buffer: Buffer) -> None:
         """Frame `index` of a train has been received into `buffer`."""
         body = frame[11]
-        if not frame[7] & FRAGMENT:
+        kind = frame[7]
+        if kind == TCP:
+            self._segment(frame, buffer)
+            return
+        if not kind & FRAGMENT:
             self._datagram(frame, index, body, (buffer,))
             return
         ident, step, datagram = body
@@ -168,6 +191,22 @@ class Stack:
         self._dropped[cause] += len(buffers)
         self._buffers.free_all(buffers)
 
+    def _segment(self, frame: Raw, buffer: Buffer) -> None:
+        """A TCP segment: whom it is for, and whether it is kept, is TCP's business."""
+        cause = "" if self._is_routed(frame[2], (buffer,)) else "no-memory"
+        cause = cause or self._segments(frame, buffer)
+        if cause:
+            self.drop((buffer,), cause)
+        else:
+            self._counters.delivered += 1
+
+    def _is_routed(self, source: int, buffers: tuple[Buffer, ...]) -> bool:
+        """Whether there is a route cache entry for what comes from there, if one is asked for."""
+        if source not in self._routed:
+            return True
+        entitled = self._memalloc_processing and any(buffer[3] for buffer in buffers)
+        return self._routes.find(source, entitled=entitled)
+
     def _to_kernel(self, datagram: Datagram, link: int) -> None:
         if not datagram.port and not self._may_pass(datagram, link):
             self.drop(datagram.buffers, "demux")
@@ -176,11 +215,9 @@ class Stack:
         if handler is None:
             self.drop(datagram.buffers, "no-socket")
             return
-        if datagram.port and datagram.source in self._routed:
-            entitled = self._memalloc_processing and any(buffer[3] for buffer in datagram.buffers)
-            if not self._routes.find(datagram.source, entitled=entitled):
-                self.drop(datagram.buffers, "no-memory")
-                return
+        if datagram.port and not self._is_routed(datagram.source, datagram.buffers):
+            self.drop(datagram.buffers, "no-memory")
+            return
         self._counters.delivered += len(datagram.buffers)
         self._buffers.free_all(datagram.buffers)
         handler(datagram)

@@ -3,23 +3,29 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from actors.net.tcp_connection import Connection
+from actors.programs.streams import Room
 from actors.programs.system import System
 from actors.programs.task import Program
 from protocol.arp import wire as link_wire
 from protocol.frame import ARP, KIND_NAMES
 from protocol.ip import datagram_wire
+from protocol.tcp import mss, segment_wire
 from protocol.units import seconds
 
 LINKS: Final = {name: kind for kind, name in KIND_NAMES.items() if kind >= ARP}
 """Kinds of frames that are no IPv4."""
+_RECONNECT_NS: Final = seconds(1)
 
 
 @dataclass(slots=True)
 class Flood:
-    """`rate` in bits per second on the wire, `payload` in bytes of UDP, times in ns; its progress is frames.
+    """`rate` in bits per second on the wire, `payload` in bytes, times in ns; its progress is frames.
 
-    Trains go to the `to` machines in turn; on each, frames belong to `flows` flows in turn, and flow i goes to port
-    `port + i % sockets`. Over another `link` than ipv4 there are neither flows nor ports, and `payload` is the frame's.
+    Over UDP, trains go to the `to` machines in turn; on each, frames belong to `flows` flows in turn, and flow i goes
+    to port `port + i % sockets`. Over TCP each flow is a connection to each of them; it takes messages as long as its
+    send buffer has room, and what the windows hold back is not made up for beyond one train.
+    Over another `link` than ipv4 there are neither flows nor ports, and `payload` is the frame's.
     """
 
     to: tuple[int, ...]
@@ -37,6 +43,10 @@ class Flood:
     counts_pages: ClassVar[bool] = False
 
     def run(self, system: System) -> Program:
+        """Over UDP or TCP, from the start to the end."""
+        return self._over_tcp(system) if self.protocol == "tcp" else self._over_udp(system)
+
+    def _over_udp(self, system: System) -> Program:
         """A train, its time, and the next; the frames of a train go to one machine."""
         packets, wire, tail = self._wire(system)
         incomplete = self.fragments == "incomplete"
@@ -85,3 +95,51 @@ class Flood:
             return datagram_wire(self.payload, system.framing, system.mtu)
         wire = link_wire(self.payload, system.framing)
         return 1, wire, wire
+
+    def _over_tcp(self, system: System) -> Program:
+        """Messages on whatever connection has room, none before its time."""
+        frames, bits = self._message(system)
+        room = system.streams.room
+        halves: dict[Connection, int] = {}
+        sent, base_ns = 0, self.start_ns
+        yield system.sleep_until(self.start_ns)
+        self._connect(system)
+        while self.end_ns is None or system.now_ns < self.end_ns:
+            due_ns = base_ns + sent * bits // self.rate
+            if due_ns > system.now_ns:
+                yield system.sleep_until(max(due_ns, system.now_ns + self.train))
+                continue
+            if due_ns < system.now_ns - self.train:
+                sent, base_ns = 0, system.now_ns - self.train
+            if not room:
+                yield Room(system.streams, self.to[0])
+                continue
+            connection = room.popleft()
+            left = halves.pop(connection, self.payload)
+            wrote = system.streams.write(connection, left, ())
+            if wrote < left:
+                halves[connection] = left - wrote
+                continue
+            room.append(connection)
+            sent += 1
+            system.progress.add(frames)
+
+    def _message(self, system: System) -> tuple[int, int]:
+        """(frames of a message, its bits on the wire times ns per second)."""
+        full = mss(system.mtu)
+        frames = -(-self.payload // full)
+        return frames, 8 * (self.payload + frames * segment_wire(0, system.framing)) * seconds(1)
+
+    def _connect(self, system: System) -> None:
+        """Open all connections; one that is lost is opened again after a while."""
+
+        def again(connection: Connection) -> None:
+            system.call_at(system.now_ns + _RECONNECT_NS, call, (connection.peer, connection.peer_port))
+
+        def call(address: tuple[int, int]) -> None:
+            system.streams.call(*address)
+
+        system.streams.on_closed = again
+        for flow in range(self.flows):
+            for to in self.to:
+                call((to, self.port + flow % self.sockets))

@@ -1,7 +1,8 @@
-"""An MPI-style rank: it touches a share of its working set, computes, and starts over."""
+"""An MPI-style rank: it touches a share of its working set, computes, exchanges messages with others, and starts over."""
 
 from dataclasses import dataclass
 
+from actors.programs.exchange import Exchange
 from actors.programs.system import System
 from actors.programs.task import Program
 from protocol.rpc import PAGE
@@ -21,6 +22,10 @@ class Rank:
     message: int | None = None
     steps: int | None = None
     text: int | None = None
+    place: int = 0
+    ranks: int = 1
+    partners: tuple[tuple[int, int], ...] = ()
+    """(rank, machine) of all that this one, number `place` of `ranks`, exchanges with."""
 
     def pages(self) -> int:
         """Anonymous pages it uses."""
@@ -31,12 +36,15 @@ class Rank:
         return -(-(self.text or 0) // PAGE)
 
     def run(self, system: System) -> Program:
-        """Touch, compute, and again."""
+        """Touch, compute, exchange, and again."""
         count = min(-(-self.touch // PAGE), system.space.pages)
         write = self.access == "write"
         chance = system.random("pattern")
         first = 0
         step = 0
+        exchange = self._exchange(system)
+        if exchange is not None:
+            yield exchange.opening()
         while self.steps is None or step < self.steps:
             if self.pattern == "random":
                 first = chance.randrange(system.space.pages - count + 1)
@@ -51,4 +59,11 @@ class Rank:
                 yield system.touch_text()
             if self.compute:
                 yield system.compute(self.compute)
+            if exchange is not None:
+                yield exchange
             step += 1
+
+    def _exchange(self, system: System) -> Exchange | None:
+        if self.exchange == "none":
+            return None
+        return Exchange(system, self.exchange, self.place, self.ranks, self.message or 0, dict(self.partners))

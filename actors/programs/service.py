@@ -5,13 +5,16 @@ from typing import ClassVar
 
 from actors.memory.anonymous import HOT
 from actors.programs.system import System
-from actors.programs.task import Program
+from actors.programs.task import Program, Request
 from protocol.rpc import PAGE
 
 
 @dataclass(slots=True)
 class Service:
-    """Ports `port` to `port + sockets - 1`; for each message it touches one of its pages, at random, and works."""
+    """Ports `port` to `port + sockets - 1`; for each message it touches one of its pages, at random, and works.
+
+    Over TCP each port accepts any number of connections, and `buffer` is that of each.
+    """
 
     port: int
     sockets: int = 1
@@ -29,9 +32,13 @@ class Service:
 
     def run(self, system: System) -> Program:
         """Read messages for ever; its progress is messages."""
+        tcp = self.protocol == "tcp"
         for port in range(self.port, self.port + self.sockets):
-            system.open(port, self.buffer)
-        receive = system.receive()
+            if tcp:
+                system.listen(port, self.buffer)
+            else:
+                system.open(port, self.buffer)
+        receive: Request = system.receive_message() if tcp else system.receive()
         draw = system.random("pages").random
         states = system.space.states
         pages = self.pages

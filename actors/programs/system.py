@@ -19,6 +19,9 @@ from actors.net.arp import Output
 from actors.net.buffers import Buffers
 from actors.net.sockets import Queues
 from actors.net.stack import Handler, Stack
+from actors.net.tcp import Tcp
+from actors.net.tcp_connection import Connection
+from actors.programs.streams import Connect, ReceiveMessage, SendMessage, Streams
 from actors.programs.task import BLOCKED, Progress, Reason, Task
 from protocol.arp import REQUEST
 from protocol.arp import wire as link_wire
@@ -185,6 +188,7 @@ class Host(NamedTuple):
     buffers: Buffers
     disk: Disk
     writeback: Writeback
+    tcp: Tcp
 
 
 class System:
@@ -215,6 +219,8 @@ class System:
         self.disk = host.disk
         """What survives a crash."""
         self._receive = Receive(self.queues, host.stack)
+        self.streams = Streams(host.tcp, host.zone.floors.kernel)
+        """The program's TCP connections."""
 
     @property
     def now_ns(self) -> int:
@@ -320,6 +326,22 @@ class System:
         message = (REQUEST,) if link == ARP else ()
         body = (0, payload, 0, 1, 1, message)
         self._nic.send_train(to, link, 0, count, gap_ns, link_wire(payload, self.framing), body)
+
+    def listen(self, port: int, rcvbuf: int | None = None) -> None:
+        """Accept TCP connections on a port; their receive buffers in bytes of truesize (default: the kernel's)."""
+        self.streams.listen(port, rcvbuf)
+
+    def connect(self, to: int, port: int) -> Connect:
+        """Open a TCP connection to the machine with index `to`: a `Connection`, or None if there is no answer."""
+        return Connect(self.streams, to, port)
+
+    def send_message(self, connection: Connection, size: int, message: tuple[int, ...] = ()) -> SendMessage:
+        """Put a message of `size` bytes into a connection; waits for room, False if the connection has broken."""
+        return SendMessage(self.streams, connection, size, message)
+
+    def receive_message(self) -> ReceiveMessage:
+        """The next `Delivery` on any of this program's connections."""
+        return ReceiveMessage(self.streams)
 
     def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Let `action(argument)` happen at that time, whatever the program does then."""

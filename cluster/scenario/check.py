@@ -7,12 +7,12 @@ from actors import safeguards
 from actors.safeguards import SafeguardError
 from cluster import expectations
 from cluster.expectations import ExpectationError
-from cluster.scenario import check_machines, check_timeline
+from cluster.scenario import check_machines, check_ranks, check_timeline
 from cluster.scenario.source import Document, Place, Step, Tree, show
 from cluster.scenario.written import Written, is_own_program, items_in, mapping_in
 
 _MACHINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_MAY_BE_EMPTY = ("network", "reserve", "nic", "files", "disk")
+_MAY_BE_EMPTY = ("network", "reserve", "nic", "files", "disk", "tcp")
 
 
 def check(document: Document) -> None:
@@ -25,6 +25,7 @@ def check(document: Document) -> None:
         _safeguards(written, ("machines", name), machine)
         check_machines.machine(written, name)
     check_machines.loops(written)
+    check_ranks.ranks(written)
     _links(written)
     check_timeline.timeline(written)
     _expect(written)

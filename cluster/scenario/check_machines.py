@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cluster.scenario import user_programs
+from cluster.scenario import check_ranks, user_programs
 from cluster.scenario.models import PROGRAMS, Machine, Network, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
@@ -11,11 +11,12 @@ from cluster.scenario.written import Written, is_own_program, items_in, mapping_
 
 @dataclass(frozen=True)
 class Listener:
-    """The ports of a service, both ends included."""
+    """The ports of a service, both ends included, and what is spoken there."""
 
     place: Place
     first: int
     last: int
+    protocol: str
 
 
 def machine(written: Written, name: str) -> None:
@@ -82,6 +83,10 @@ def _ports(written: Written, name: str) -> None:
             if one.first <= earlier.last and earlier.first <= one.last:
                 message = f"ports {earlier.first} to {earlier.last} of {name} have a service already"
                 written.report((*one.place, "port"), message, f"begin at {earlier.last + 1} or later")
+        taken = check_ranks.port_of_ranks(written, name, one.first, one.last) if one.protocol == "tcp" else None
+        if taken:
+            message = f"port {taken[0]} of {name} is where its rank is called by others of its {taken[1]}"
+            written.report((*one.place, "port"), message, "take a lower port")
 
 
 def _listeners(written: Written, name: str) -> list[Listener]:
@@ -90,7 +95,7 @@ def _listeners(written: Written, name: str) -> list[Listener]:
         port = number_in(settings, "port")
         sockets = number_in(settings, "sockets", Service.model_fields["sockets"].default)
         if program == "service" and port and sockets:
-            listeners.append(Listener(place, port, port + sockets - 1))
+            listeners.append(Listener(place, port, port + sockets - 1, _protocol(settings)))
     return listeners
 
 
@@ -107,6 +112,10 @@ def _link_frames(written: Written, place: Place, settings: Tree) -> None:
         written.report((*place, "payload"), message, f"write at most {mtu}B, or remove link")
 
 
+def _protocol(settings: Tree) -> str:
+    return text_in(settings, "protocol") or Service.model_fields["protocol"].default
+
+
 def _flood(written: Written, name: str, place: Place, settings: Tree) -> None:
     """A flood goes to another machine, and to a port on which a service listens."""
     address = text_in(settings, "to")
@@ -121,25 +130,41 @@ def _flood(written: Written, name: str, place: Place, settings: Tree) -> None:
         written.report((*place, "port"), "the port is named twice", f"remove it here, or write to: {target}")
     elif colon:
         port = int(port_text) if port_text.isdecimal() else None
-        _target_port(written, (*place, "to"), target, port)
+        _target_port(written, (*place, "to"), target, port, place, settings)
     elif "port" in settings:
-        _target_port(written, (*place, "port"), target, number_in(settings, "port"))
+        _target_port(written, (*place, "port"), target, number_in(settings, "port"), place, settings)
     else:
         written.report((*place, "to"), f"the port of {target} is missing", _addresses(written, target))
 
 
-def _target_port(written: Written, place: Place, target: str, port: int | None) -> None:
+def _target_port(written: Written, place: Place, target: str, port: int | None, flood: Place, settings: Tree) -> None:
+    """Somebody listens there, and speaks the flood's protocol."""
     host = written.cast.written_of(target)
     listeners = _listeners(written, host)
+    there = next((one for one in listeners if port is not None and one.first <= port <= one.last), None)
     if port is None:
         written.report(place, "this is no port", _addresses(written, target))
-    elif any(one.first <= port <= one.last for one in listeners):
-        return
+    elif there is not None:
+        _same_protocol(written, flood, settings, there.protocol)
     elif len(listeners) == sum(
         program == "service" or is_own_program(program) for _, program, _ in written.programs_of(host)
     ):
         # With a service that cannot be read, which is reported there, or a program of the user's, nobody can tell.
         written.report(place, f"no service listens on port {port} of {target}", _addresses(written, target))
+
+
+def _same_protocol(written: Written, flood: Place, settings: Tree, spoken: str) -> None:
+    """A flood speaks what the service understands; incomplete fragments are UDP's."""
+    speaks = _protocol(settings)
+    place: Place = (*flood, "protocol") if "protocol" in settings else flood
+    if not {speaks, spoken} <= {"udp", "tcp"}:
+        return  # reported there
+    if speaks != spoken:
+        message = f"the flood speaks {speaks}, and the service it goes to {spoken}"
+        written.report(place, message, f"write protocol: {spoken}", key="protocol" not in settings)
+    elif speaks == "tcp" and text_in(settings, "fragments") == "incomplete":
+        hint = "remove it, or flood over udp"
+        written.report((*flood, "fragments"), "TCP does not fragment: its segments fit into packets", hint)
 
 
 def _addresses(written: Written, target: str) -> str:

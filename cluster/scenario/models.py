@@ -151,6 +151,12 @@ class Nic(EmptyAllowed):
     refill: words.Refill = "e1000"
 
 
+class Tcp(EmptyAllowed):
+    """TCP's memory: from how many pages on there is room, pressure, and no more for anybody."""
+
+    mem: words.TcpMemOrAuto = usually("auto", "pages: [low, pressure, high]; auto is the kernel's own")
+
+
 class Swap(Words):
     """Where a machine's pages go."""
 
@@ -287,6 +293,7 @@ class Machine(EmptyAllowed):
     nic: Nic = usually({})
     files: Files = usually({})
     disk: Disk = usually({})
+    tcp: Tcp = usually({})
     swap: Annotated[Swap | None, OrWord("none")] = usually("none")
     programs: list[Program] = Field(default=[])
 

@@ -3,11 +3,13 @@
 This is what the machines, the network and the clock are built from, and what a run's folder keeps.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any
 
 from actors import safeguards
 from actors.net.drivers import DRIVERS
+from actors.programs.collectives import partners
 from cluster.scenario import user_programs
 from cluster.scenario.cast import Cast
 from cluster.scenario.models import (
@@ -20,6 +22,7 @@ from cluster.scenario.models import (
     Network,
     Pair,
     Program,
+    Rank,
     Reserve,
     ScenarioWords,
     Slow,
@@ -31,6 +34,8 @@ from cluster.scenario.models import (
 from protocol import units
 
 Plain = dict[str, Any]
+Ranks = dict[str, list[int]]
+"""By the name of an exchange: the machines of its ranks, in the order of the scenario."""
 
 # The names of whole numbers, for words outside of programs whose values carry a unit.
 _UNITS = {
@@ -53,13 +58,14 @@ def cast_of(words: ScenarioWords) -> Cast:
 def resolve(words: ScenarioWords) -> Plain:
     """The whole scenario as JSON-able data."""
     cast = cast_of(words)
+    ranks = _ranks(words, cast)
     return {
         "title": words.title,
         "seed": words.seed,
         "stop_ns": words.stop,
         "stall_after_ns": words.stall_after,
         "network": _network(words.network, cast),
-        "machines": [_machine(words, cast, index) for index in range(len(cast))],
+        "machines": [_machine(words, cast, index, ranks) for index in range(len(cast))],
         "timeline": [_fault(fault, cast) for fault in words.timeline],
     }
 
@@ -84,7 +90,7 @@ def _links(links: Iterable[Link], cast: Cast) -> list[Plain]:
     return list(merged.values())
 
 
-def _machine(words: ScenarioWords, cast: Cast, index: int) -> Plain:
+def _machine(words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:
     name = cast.names[index]
     machine = words.machines[cast.written_of(name)]
     return {
@@ -106,8 +112,9 @@ def _machine(words: ScenarioWords, cast: Cast, index: int) -> Plain:
             "disk_latency_ns": machine.disk.latency,
             "disk_bandwidth": machine.disk.bandwidth,
         },
+        "tcp": {"mem": machine.tcp.mem},
         "swap": None if machine.swap is None else _swap(machine.swap, cast),
-        "programs": [_program(program, words, cast, index) for program in machine.programs],
+        "programs": [_program(program, words, cast, index, ranks) for program in machine.programs],
     }
 
 
@@ -137,7 +144,7 @@ def _swap(swap: Swap, cast: Cast) -> Plain:
     return _named(swap) | {"server": cast.indexes(swap.server)[0]}
 
 
-def _program(program: Program, words: ScenarioWords, cast: Cast, index: int) -> Plain:
+def _program(program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:
     if program.model_extra:
         kind, own = next(iter(program.model_extra.items()))
         return {"kind": kind, "settings": user_programs.settings_of(own)}
@@ -146,7 +153,25 @@ def _program(program: Program, words: ScenarioWords, cast: Cast, index: int) -> 
     kind = Program.model_fields[name].alias or name
     if isinstance(settings, Flood):
         return {"kind": kind, "settings": _flood(settings, words, cast, index)}
+    if isinstance(settings, Rank) and settings.exchange != "none":
+        return {"kind": kind, "settings": _as_written(settings) | _exchange(settings.exchange, index, ranks)}
     return {"kind": kind, "settings": _as_written(settings)}
+
+
+def _ranks(words: ScenarioWords, cast: Cast) -> Ranks:
+    ranks: Ranks = {}
+    for index, name in enumerate(cast.names):
+        for program in words.machines[cast.written_of(name)].programs:
+            if program.rank is not None and program.rank.exchange != "none":
+                ranks.setdefault(program.rank.exchange, []).append(index)
+    return ranks
+
+
+def _exchange(exchange: str, index: int, ranks: Ranks) -> Plain:
+    machines = ranks[exchange]
+    place = bisect_left(machines, index)
+    others = partners(exchange, place, len(machines))
+    return {"place": place, "ranks": len(machines), "partners": [[other, machines[other]] for other in others]}
 
 
 def _flood(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:

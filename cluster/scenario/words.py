@@ -13,6 +13,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from actors.programs.collectives import EXCHANGES
 from protocol import units
 from protocol.frame import KIND_NAMES
 from protocol.units import UnitError
@@ -186,6 +187,29 @@ Bandwidth = Annotated[
     int, Quantity(units.parse_bandwidth, units.unit_pattern(units.BANDWIDTH_UNITS), "100MB/s", 1, "1B/s")
 ]
 Share = Annotated[int, Quantity(units.parse_share, units.unit_pattern(units.SHARE_UNITS), "0.1%")]  # parts per million
+
+
+@dataclass(frozen=True)
+class _TcpMem:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        item = {"type": "integer", "minimum": 1}
+        return {"type": "array", "items": item, "minItems": 3, "maxItems": 3, "examples": [[3072, 4096, 6144]]}
+
+    def read(self, value: object) -> object:
+        """Three page counts that grow."""
+        hint = "write three numbers of pages that grow, as [3072, 4096, 6144], or auto"
+        if not isinstance(value, list) or not all(type(pages) is int and pages > 0 for pages in value):
+            raise problem(f"{show(value)} is no tcp_mem", hint)
+        if len(value) != 3 or sorted(value) != value:
+            raise problem(f"{value} is no tcp_mem", hint)
+        return value
+
+
+TcpMem = Annotated[list[int], _TcpMem()]
+TcpMemOrAuto = Annotated[TcpMem | None, OrWord("auto")]
 Count = Annotated[int, Field(ge=0)]
 Several = Annotated[int, Field(ge=1)]
 MAX_MACHINES = 100_000
@@ -210,9 +234,9 @@ CountOrAuto = Annotated[Count | None, OrWord("auto")]
 
 Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22", "linux-6.11"))]
 Transport = Annotated[str, OneOf("transport", ("nfs",), later=("nbd",))]
-Protocol = Annotated[str, OneOf("protocol", ("udp",), later=("tcp",))]
-Exchange = Annotated[str, OneOf("exchange", ("none",), later=("ring", "halo", "allreduce"))]
 Refill = Annotated[str, OneOf("refill rule", ("e1000", "tg3", "virtio", "e1000e", "8139cp"))]
+Protocol = Annotated[str, OneOf("protocol", ("udp", "tcp"))]
+Exchange = Annotated[str, OneOf("exchange", ("none", *EXCHANGES))]
 Arp = Annotated[str, OneOf("setting of ARP", ("on", "off"))]
 LinkProtocol = Annotated[str, OneOf("protocol of a link", ("ipv4", "arp", "ipv6", "vlan", "qinq", "other"))]
 Framing = Annotated[str, OneOf("framing", ("ethernet", "none"))]

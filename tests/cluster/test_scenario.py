@@ -37,6 +37,15 @@ timeline:
   - {at: 5s, partition: [C], for: 10s}
 expect: [A is wedged]
 """
+HALO = """\
+      - swap-server: {}
+      - rank: {working_set: 8MiB, touch: 4KiB, message: 1KiB, exchange: halo}
+"""
+HALO_OF_OTHERS = """\
+  D:
+    programs:
+      - rank: {working_set: 8MiB, touch: 4KiB, message: 1KiB, exchange: halo}
+"""
 
 
 class Broken(NamedTuple):
@@ -108,8 +117,11 @@ ONE_MISTAKE = {
     "an unknown kernel": Broken("stop:", "kernel: ▸linux-2.6.21\nstop:", 'no kernel "linux-2.6.21"', "linux-2.6.22"),
     "a kernel's name cut short": Broken("stop:", "kernel: ▸linux-6.1\nstop:", 'no kernel "linux-6.1"', '"linux-6.11"'),
     "a transport not built": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbd", "not built yet", "use nfs"),
-    "a protocol not built": Broken("sockets: 4", "protocol: ▸tcp", "not built yet", "use udp"),
-    "an exchange not built": Broken("touch: 4KiB", "touch: 4KiB, exchange: ▸ring", "not built yet", "use none"),
+    "an unknown protocol": Broken("sockets: 4", "protocol: ▸tpc", 'no protocol "tpc"', '"tcp"'),
+    "a limit of TCP that does not grow": Broken(
+        "    swap:", "    tcp: {mem: ▸[3, 2, 1]}\n    swap:", "is no tcp_mem", "[3072, 4096, 6144]"
+    ),
+    "an unknown exchange": Broken("touch: 4KiB", "touch: 4KiB, exchange: ▸rign", 'no exchange "rign"', '"ring"'),
     "an unknown refill rule": Broken(
         "    swap:", "    nic: {refill: ▸e100}\n    swap:", 'no refill rule "e100"', 'did you mean "e1000"?'
     ),
@@ -182,6 +194,31 @@ ONE_MISTAKE = {
     "a flood without a port": Broken('"A:9000"', "▸A", "the port of A is missing", '"A:9000"'),
     "a flood with two ports": Broken('"A:9000"', '"A:9000", port: ▸9000', "named twice", "to: A"),
     "a flood to a word": Broken('"A:9000"', '▸"A:http"', "no port", "A:9000"),
+    "a flood of another protocol": Broken(
+        "rate: 1Mbit/s", "protocol: ▸tcp, rate: 1Mbit/s", "speaks tcp", "protocol: udp"
+    ),
+    "a service on the port of a rank": Broken(
+        "      - swap-server: {}\n",
+        HALO + "      - service: {port: ▸65000, sockets: 3, protocol: tcp}\n" + HALO_OF_OTHERS,
+        "port 65002 of C is where its rank is called",
+        "lower port",
+    ),
+    # exchanges
+    "an exchange with nobody": Broken(
+        "touch: 4KiB", "touch: 4KiB, message: 1KiB, exchange: ▸ring", "nobody else", "count: 2 under A"
+    ),
+    "an exchange of nothing": Broken(
+        "      - swap-server: {}\n",
+        HALO.replace(", message: 1KiB", "").replace("halo", "▸halo") + HALO_OF_OTHERS,
+        "size of the messages",
+        "64KiB",
+    ),
+    "two ranks of one exchange": Broken(
+        "      - swap-server: {}\n",
+        HALO + HALO.replace("halo", "▸halo").removeprefix("      - swap-server: {}\n") + HALO_OF_OTHERS,
+        "C has a rank with exchange halo already",
+        "machines of their own",
+    ),
     "a flood to oneself": Broken('"A:9000"', '▸"B:9000"', "flood itself", "another"),
     # the timeline
     "an unknown fault": Broken("partition: [C]", "▸partiton: [C]", '"partiton"', '"partition"'),
@@ -553,6 +590,7 @@ class TestResolved:
                 "cpus": 1,
                 "nic": {"rate_bps": 1_000_000_000, "ring": 256, "refill": "e1000"},
                 "files": {"clean": 0, "text": 0, "dirty": 0, "disk_latency_ns": ms(5), "disk_bandwidth": 50_000_000},
+                "tcp": {"mem": None},
                 "swap": None,
                 "programs": [],
             }

@@ -398,10 +398,20 @@ def test_names_that_begin_alike_are_two_machines() -> None:
     assert verdicts(behind("A1", "A10"), wedge("A10")) == {"A1": "blocked", "A10": "wedged"}
 
 
-def test_behind_one_who_is_undecided_nobody_is_blocked() -> None:
-    """Only a wedge is known to hold others up."""
+def test_behind_one_who_is_undecided_everybody_is() -> None:
+    """What that machine's timer does may help both."""
     timers = [("fragment time-out", HEALED_NS - 1, NEVER)]
-    assert verdicts(machine(stalled(), timers=timers), behind("B", "A")) == {"A": "undecided", "B": "wedged"}
+    told = {"A": "undecided", "B": "undecided"}
+    assert verdicts(machine(stalled(), timers=timers), behind("B", "A")) == told
+    assert verdicts(behind("B", "A"), machine(stalled(), timers=timers)) == told
+
+
+def test_who_waits_for_a_machine_with_a_timer_to_come_is_undecided() -> None:
+    """A has finished, and what it said last is still to be sent again; then it is sent, and B has had its chance."""
+    done = program(finished=True)
+    for fired_ns, told in ((HEALED_NS - 1, "undecided"), (HEALED_NS, "wedged")):
+        timers = [("TCP retransmission", fired_ns, NEVER)]
+        assert verdicts(machine(done, timers=timers), behind("B", "A"))["B"] == told
 
 
 def test_the_bad_words_are_those_that_no_scenario_may_come_to_unexpected() -> None:

@@ -1,0 +1,216 @@
+"""TCP of one machine: its connections by who is at the other end, its listeners, and the way to the card.
+
+Source: net/ipv4/tcp_ipv4.c of 2.6.22 with Zijlstra's netvm patches. The parts: `tcp_rules` (numbers of each kernel),
+`tcp_memory` (what sockets are charged), `tcp_sender` and `tcp_receiver` (the two halves), `tcp_connection`.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from actors.counters import Counters
+from actors.events import NEVER, Events
+from actors.net.arp import Output
+from actors.net.buffers import Buffer, Buffers
+from actors.net.tcp_connection import Connection, Owner
+from actors.net.tcp_memory import TcpMemory
+from actors.net.tcp_rules import TcpMem
+from protocol.frame import TCP, Raw
+from protocol.tcp import ACK, RST, SYN, Record, mss, segment_wire
+
+_FIRST_PORT: Final = 32_768
+"""Where the ports begin that callers are given (ip_local_port_range)."""
+_PORTS: Final = 28_233
+
+Accept = Callable[[Connection], Owner]
+"""Called with a connection that somebody has opened; who it belongs to."""
+
+
+class Listener(NamedTuple):
+    """A port that accepts connections."""
+
+    accept: Accept
+    rcvbuf: int | None
+    marked: bool
+
+
+class Tcp:
+    """All connections of one machine."""
+
+    def __init__(
+        self,
+        events: Events,
+        buffers: Buffers,
+        output: Output,
+        counters: Counters,
+        floor: int,
+        limits: TcpMem | None,
+        memory_pages: int,
+        framing: int,
+        mtu: int,
+        switches: frozenset[str],
+        hold: Callable[[int], None],
+    ) -> None:
+        """`floor`: how far down its allocations go (GFP_ATOMIC); `limits`: `tcp_mem`, None for the kernel's own.
+
+        `hold` is told how many more frames wait in sockets which do not serve the swap.
+        """
+        self.events = events
+        self.buffers = buffers
+        self.rules = buffers.kernel.tcp
+        self.mss = mss(mtu)
+        self.floor = floor
+        self.memory = TcpMemory(
+            self.rules,
+            limits or self.rules.mem(memory_pages),
+            memory_pages,
+            exempts="tcp-exemption" in switches,
+        )
+        self.entitles = "reserve-access" in switches
+        self.connections: dict[tuple[int, int, int], Connection] = {}
+        """By the other machine, its port, and the port here."""
+        self._hold = hold
+        self._listeners: dict[int, Listener] = {}
+        self._output = output
+        self._counters = counters
+        self._framing = framing
+        self._drop_at_demux = "drop-at-demux" in switches
+        self._called = 0
+
+    # -- who is there -----------------------------------------------------------------------------------------------
+
+    def listen(self, port: int, accept: Accept, rcvbuf: int | None = None, *, marked: bool = False) -> None:
+        """Accept connections on a port; their receive buffers in bytes of truesize (default: the kernel's)."""
+        if port in self._listeners:
+            raise ValueError(f"port {port} is taken")
+        self._listeners[port] = Listener(accept, rcvbuf, marked)
+
+    def connect(
+        self, peer: int, port: int, owner: Owner, rcvbuf: int | None = None, *, marked: bool = False
+    ) -> Connection:
+        """Call another machine; the owner hears when it has answered."""
+        connection = Connection(self, peer, port, self._free_port(peer, port), owner, rcvbuf, marked=marked)
+        self.connections[peer, port, connection.port] = connection
+        connection.call()
+        return connection
+
+    def forget(self, connection: Connection) -> None:
+        """This connection is closed."""
+        self.count(connection)
+        del self.connections[connection.peer, connection.peer_port, connection.port]
+
+    def _free_port(self, peer: int, peer_port: int) -> int:
+        while True:
+            port = _FIRST_PORT + self._called % _PORTS
+            self._called += 1
+            if (peer, peer_port, port) not in self.connections:
+                return port
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def input(self, frame: Raw, buffer: Buffer) -> str:
+        """A segment has been received into `buffer`, which is taken; else the cause for which it must be dropped."""
+        peer_port, flags, seq, ack, window, payload, blocks, records = frame[11]
+        peer, port = frame[2], frame[8]
+        connection = self.connections.get((peer, peer_port, port))
+        if connection is None:
+            return self._stranger(peer, peer_port, port, flags, window, buffer)
+        if buffer[3] and self._drop_at_demux and not connection.account.marked:
+            return "demux"
+        cause = connection.input(flags, seq, ack, window, payload, blocks, records, buffer)
+        if payload:
+            self.count(connection)
+        return cause
+
+    def _stranger(self, peer: int, peer_port: int, port: int, flags: int, window: int, buffer: Buffer) -> str:
+        """A segment of no connection: somebody calls, or has to be told that there is none."""
+        listener = self._listeners.get(port)
+        if buffer[3] and self._drop_at_demux and not (listener and listener.marked):
+            return "demux"
+        if listener is None or flags & (SYN | ACK) != SYN:
+            if not flags & RST:
+                self.reset(peer, peer_port, port)
+            return "no-socket"
+        connection = Connection(self, peer, peer_port, port, _NOBODY, listener.rcvbuf, marked=listener.marked)
+        self.connections[peer, peer_port, port] = connection
+        connection.owner = listener.accept(connection)
+        self.buffers.free(buffer)
+        connection.answer(window)
+        return ""
+
+    def count(self, connection: Connection) -> None:
+        """Keep the number of frames that wait in ordinary sockets."""
+        frames = connection.receiver.frames
+        if frames != connection.counted and not connection.account.marked:
+            self._hold(frames - connection.counted)
+            connection.counted = frames
+
+    def unread(self, owner: Owner) -> tuple[int, int]:
+        """(connections, frames that wait in them) of one owner."""
+        frames = [one.receiver.frames for one in self.connections.values() if one.owner is owner]
+        return len(frames), sum(frames)
+
+    def timers(self) -> list[tuple[int, int]]:
+        """(when it fired last, and before that; -1 for never) of every retransmission timer or probe under way, ns."""
+        senders = [one.sender for one in self.connections.values()]
+        return [(one.fired_ns, one.previous_ns) for one in senders if one.due_ns != NEVER]
+
+    def go_on_from(self, before: "Tcp") -> None:
+        """After a restart: callers get other ports than before, so that nothing late is taken for something new."""
+        self._called = before._called
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def transmit(
+        self,
+        connection: Connection,
+        flags: int,
+        seq: int,
+        payload: int,
+        records: tuple[Record, ...],
+        *,
+        entitled: bool,
+        closed: bool = False,
+    ) -> bool:
+        """Send one segment of a connection; False if there is no memory for it. `closed`: with a window of zero."""
+        receiver = connection.receiver
+        blocks = receiver.blocks()
+        window = 0 if closed else receiver.window()
+        body = (connection.port, flags, seq, receiver.nxt, window, payload, blocks, records)
+        if not self._emit(connection.peer, connection.peer_port, body, len(blocks), entitled=entitled):
+            return False
+        connection.acknowledging()
+        return True
+
+    def reset(self, peer: int, peer_port: int, port: int) -> None:
+        """Tell the other side that there is no such connection."""
+        self._emit(peer, peer_port, (port, RST, 0, 0, 0, 0, (), ()), 0, entitled=False)
+
+    def _emit(self, peer: int, port: int, body: tuple[object, ...], blocks: int, *, entitled: bool) -> bool:
+        memory = self.buffers.transmit(1, self.floor, entitled=entitled)
+        if memory is None:
+            self._counters.tx_no_memory += 1
+            return False
+        payload = body[5]
+        assert isinstance(payload, int)
+        wire = segment_wire(payload, self._framing, blocks)
+        self._output.transmit(memory, peer, TCP, port, 1, wire, wire, body, entitled=entitled)
+        return True
+
+
+class _Nobody:
+    """Owns a connection until somebody has accepted it."""
+
+    def opened(self, connection: Connection) -> None:
+        """Nobody hears it."""
+
+    def readable(self, connection: Connection) -> None:
+        """Nobody hears it."""
+
+    def writable(self, connection: Connection) -> None:
+        """Nobody hears it."""
+
+    def closed(self, connection: Connection, why: str) -> None:
+        """Nobody hears it."""
+
+
+_NOBODY: Final = _Nobody()

@@ -1,0 +1,447 @@
+"""One TCP connection: handshake, acknowledgements, timers, and the memory of what it sends.
+
+The two halves decide (`tcp_sender`, `tcp_receiver`); this joins them to the machine's clock, its slabs and its card.
+Left out: closing by FIN, keepalive, and the backlog of a socket whose lock is held.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+from actors.events import NEVER
+from actors.memory.slab import Run, Slab
+from actors.net.buffers import Buffer
+from actors.net.tcp_memory import Account
+from actors.net.tcp_receiver import EARLY, IN_ORDER, OLD, Receiver
+from actors.net.tcp_sender import Segment, Sender
+from protocol.rpc import PAGE
+from protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Message, Range, Record
+
+if TYPE_CHECKING:
+    from actors.net.tcp import Tcp
+
+CALLING: Final = "syn-sent"
+CALLED: Final = "syn-received"
+ESTABLISHED: Final = "established"
+CLOSED: Final = "closed"
+
+REFUSED: Final = "refused"
+"""Nobody listens there."""
+UNREACHABLE: Final = "no answer"
+"""Nobody has answered the SYN."""
+TIMED_OUT: Final = "timed out"
+"""Retransmissions have been given up."""
+RESET: Final = "reset"
+"""The other side knows nothing of this connection."""
+
+_SNDBUF_WINDOWS: Final = 2
+_LEAST_WINDOW: Final = 4
+
+
+class Owner(Protocol):
+    """Whoever uses a connection. All calls come from within its machine's events."""
+
+    def opened(self, connection: "Connection") -> None:
+        """The other side has answered."""
+
+    def readable(self, connection: "Connection") -> None:
+        """Bytes have come in order."""
+
+    def writable(self, connection: "Connection") -> None:
+        """There is room for more to send, or memory may be had again."""
+
+    def closed(self, connection: "Connection", why: str) -> None:
+        """The connection is gone, and what it held with it."""
+
+
+class Connection:
+    """One end of a connection. Times in ns, sizes in bytes."""
+
+    __slots__ = (
+        "_ack_event_ns",
+        "_acked",
+        "_called_ns",
+        "_pages",
+        "_pages_end",
+        "_quick",
+        "_rcv_mss",
+        "_tcp",
+        "_timer_event_ns",
+        "_waiting",
+        "_writing",
+        "account",
+        "ack_due_ns",
+        "counted",
+        "entitled",
+        "in_line",
+        "owner",
+        "peer",
+        "peer_port",
+        "port",
+        "receiver",
+        "sender",
+        "state",
+        "syn_retries",
+    )
+
+    def __init__(
+        self, tcp: "Tcp", peer: int, peer_port: int, port: int, owner: Owner, rcvbuf: int | None, *, marked: bool
+    ) -> None:
+        """`marked`: it serves the swap of this machine."""
+        self.peer = peer
+        self.peer_port = peer_port
+        self.port = port
+        self.owner = owner
+        self.state = CLOSED
+        self.entitled = marked and tcp.entitles
+        """Whether what it sends may come from the reserve."""
+        self.account = Account(tcp.memory, rcvbuf, marked=marked)
+        self.sender = Sender(tcp.rules, tcp.mss, self)
+        self.receiver = Receiver(tcp.mss, tcp.memory, self.account, tcp.buffers)
+        self.syn_retries = 0
+        self.ack_due_ns = NEVER
+        """When a delayed acknowledgement leaves."""
+        self.in_line = False
+        """Whether its owner knows that there is something to read."""
+        self.counted = 0
+        """Frames kept here when the machine counted them last."""
+        self._tcp = tcp
+        self._called_ns = 0
+        self._acked = FIRST_BYTE
+        """What has been acknowledged last."""
+        self._quick = tcp.rules.quick_acks
+        self._rcv_mss = tcp.rules.min_rcv_mss
+        self._timer_event_ns = NEVER
+        self._ack_event_ns = NEVER
+        self._pages: deque[tuple[int, Slab]] = deque()
+        """Pages that payload has been copied into, each with the end of what it holds."""
+        self._pages_end = FIRST_BYTE
+        self._waiting = False
+        """Whether the owner is to be told when there is room."""
+        self._writing = False
+        """Whether what is sent now is sent by a reclaimer (PF_MEMALLOC)."""
+
+    # -- opening and closing ----------------------------------------------------------------------------------------
+
+    def call(self) -> None:
+        """Send the SYN."""
+        self.state = CALLING
+        self._called_ns = self._tcp.events.now
+        self._send_control(SYN)
+        self._set_timer(self._tcp.events.now + self._tcp.rules.initial_rto_ns)
+
+    def answer(self, window: int) -> None:
+        """A SYN has come: answer it."""
+        self.state = CALLED
+        self.sender.edge = FIRST_BYTE + window
+        self._send_control(SYN | ACK)
+
+    def close(self, why: str) -> None:
+        """Forget everything, and tell the owner."""
+        if self.state == CLOSED:
+            return
+        self.state = CLOSED
+        self.sender.due_ns = self.ack_due_ns = NEVER
+        self._release([*self.sender.flight, *self.sender.queue])
+        self.sender.flight.clear()
+        self.sender.queue.clear()
+        for _, page in self._pages:
+            self._tcp.buffers.pages.give(page)
+        self._pages.clear()
+        self.receiver.close()
+        self.account.close()
+        self._tcp.forget(self)
+        self.owner.closed(self, why)
+
+    def _open(self) -> None:
+        self.state = ESTABLISHED
+        if not self.syn_retries:
+            self.sender.measure(self._tcp.events.now - self._called_ns)
+        self.sender.due_ns = NEVER
+        self.owner.opened(self)
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def input(
+        self,
+        flags: int,
+        seq: int,
+        ack: int,
+        window: int,
+        payload: int,
+        blocks: tuple[Range, ...],
+        records: tuple[Record, ...],
+        buffer: Buffer,
+    ) -> str:
+        """A segment has come in `buffer`; the cause for which it is dropped, or nothing: then the buffer is taken."""
+        if (flags & (SYN | RST) or self.state != ESTABLISHED) and not self._handshake(flags, ack, window):
+            self._tcp.buffers.free(buffer)
+            return ""
+        self._acknowledged(ack, window, blocks)
+        if self.state == CLOSED or not payload:
+            self._tcp.buffers.free(buffer)
+            if seq < self._acked and self.state != CLOSED:
+                self._send_ack()
+            return ""
+        return self._data(seq, seq + payload, records, buffer)
+
+    def _handshake(self, flags: int, ack: int, window: int) -> bool:
+        """What opens or resets a connection; whether there may be more in the segment."""
+        if flags & RST:
+            self.close(REFUSED if self.state == CALLING else RESET)
+        elif self.state == CALLING and flags & SYN and flags & ACK:
+            self.sender.edge = FIRST_BYTE + window
+            self._open()
+            self._send_ack()
+        elif self.state == CALLING:
+            self._tcp.reset(self.peer, self.peer_port, self.port)  # it remembers an earlier life of ours
+        elif self.state == CALLED and flags & SYN:
+            self._send_control(SYN | ACK)
+        elif self.state == CALLED and ack >= FIRST_BYTE:
+            self._called_ns = self._tcp.events.now
+            self._open()
+            return True
+        elif self.state == ESTABLISHED:
+            self._send_ack()
+        return False
+
+    def _acknowledged(self, ack: int, window: int, blocks: tuple[Range, ...]) -> None:
+        sender = self.sender
+        freed = sender.acknowledge(ack, window, blocks, self._tcp.events.now)
+        if freed:
+            self._release(freed)
+            self._release_pages(ack)
+            account = self.account
+            segment = self._tcp.mss + self._tcp.rules.segment_charge
+            account.grow_sndbuf(_SNDBUF_WINDOWS * max(_LEAST_WINDOW, sender.cwnd + 1) * segment)
+        if sender.queue or sender.lost:
+            sender.push(self._tcp.events.now)
+        self._set_timer(sender.due_ns)
+        if freed and self._waiting and self._has_room():
+            self._waiting = False
+            self.owner.writable(self)
+
+    def _data(self, seq: int, end: int, records: tuple[Record, ...], buffer: Buffer) -> str:
+        receiver = self.receiver
+        if end - seq >= self._rcv_mss:
+            self._rcv_mss = min(end - seq, self._tcp.mss)
+        what = receiver.arrive(seq, end, records, buffer)
+        if what == IN_ORDER:
+            self.owner.readable(self)
+            if self.state != CLOSED:
+                self._consider_ack()
+        elif what == EARLY:
+            self._send_ack()
+        elif what == OLD:
+            self._tcp.buffers.free(buffer)
+            self._quick = self._tcp.rules.quick_acks
+            self._send_ack()
+        else:
+            if self._tcp.rules.closes_on_drop:
+                self._send_ack(closed=True)
+            return what
+        return ""
+
+    # -- acknowledging ----------------------------------------------------------------------------------------------
+
+    def _consider_ack(self) -> None:
+        """Acknowledge every second full segment at once, and whatever is out of the ordinary; the rest in a while."""
+        if self._acked == self.receiver.nxt:
+            return
+        now = self._tcp.events.now
+        if self._quick > 0 or self.receiver.early or self.receiver.nxt - self._acked > self._rcv_mss:
+            self._send_ack()
+        elif self.ack_due_ns == NEVER:
+            self._set_ack_timer(now + self._tcp.rules.delayed_ack_ns)
+
+    def _send_ack(self, *, closed: bool = False) -> None:
+        if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), entitled=self.entitled, closed=closed):
+            self._set_ack_timer(self._tcp.events.now + self._tcp.rules.starved_ack_ns)
+
+    def acknowledging(self) -> None:
+        """What leaves now acknowledges all that has come."""
+        self._acked = self.receiver.nxt
+        self.ack_due_ns = NEVER
+        if self._quick > 0:
+            self._quick -= 1
+
+    def _send_control(self, flags: int) -> None:
+        self._tcp.transmit(self, flags, 0, 0, (), entitled=self.entitled)
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def read(self) -> list[tuple[int, Message]]:
+        """Copy the next piece out; the messages that end in it, each with its size.
+
+        The sender hears of the room once it matters: when the window is half closed, and twice as wide now.
+        """
+        messages = self.receiver.read()
+        self._tcp.count(self)
+        receiver = self.receiver
+        before = receiver.edge - receiver.nxt
+        share, whole = self._tcp.rules.window_share
+        full = self.account.rcvbuf * share // whole
+        if 2 * before <= full and receiver.room() >= max(2 * before, 1):
+            self._send_ack()
+        return messages
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, size: int, message: Message | None = None, *, floor: int, entitled: bool = False) -> int:
+        """Queue up to `size` bytes, and `message` at their end if all fit; how many did.
+
+        `floor` is how far down the writer's allocations may go, `entitled` whether they may ignore it. If not all
+        fits, the owner is told when to go on.
+        """
+        done = 0
+        while done < size and self.account.has_send_room():
+            left = size - done
+            took = self._append(left, message, floor, entitled)
+            if not took:
+                break
+            done += took
+        self._writing = entitled
+        if done:
+            self.sender.push(self._tcp.events.now)
+            self._set_timer(self.sender.due_ns)
+        self._writing = False
+        if done < size:
+            self._wait_to_write()
+        return done
+
+    def _append(self, left: int, message: Message | None, floor: int, entitled: bool) -> int:
+        """Append to the last segment, or to a new one; how many bytes, 0 if there is no memory."""
+        sender = self.sender
+        tail = sender.open_tail()
+        room = self._tcp.mss if tail is None else self._tcp.mss - (tail.end - tail.seq)
+        size = min(left, room)
+        charge = size if tail is not None else size + self._tcp.rules.segment_charge
+        if not self.account.send(charge):
+            return 0
+        if not self._reach(sender.end + size, floor, entitled):
+            self.account.sent(charge)
+            return 0
+        if tail is None:
+            memory = self._tcp.buffers.transmit(1, floor, entitled=entitled)
+            if memory is None:
+                self.account.sent(charge)
+                return 0
+            tail = sender.begin(memory)
+        sender.append(tail, size, message if size == left else None)
+        return size
+
+    def _reach(self, end: int, floor: int, entitled: bool) -> bool:
+        """Have pages for payload up to `end`."""
+        pages = self._tcp.buffers.pages
+        if not self._pages:
+            self._pages_end = self.sender.end
+        while self._pages_end < end:
+            page = pages.take_entitled(floor) if entitled else pages.take(floor)
+            if page is None:
+                return False
+            self._pages_end += PAGE
+            self._pages.append((self._pages_end, page))
+        return True
+
+    def _release(self, segments: list[Segment]) -> None:
+        """Segments that are not needed any more."""
+        buffers, charge = self._tcp.buffers, self._tcp.rules.segment_charge
+        for segment in segments:
+            buffers.release(segment.memory)
+            self.account.sent(segment.end - segment.seq + charge)
+
+    def _release_pages(self, ack: int) -> None:
+        """Pages whose payload has been acknowledged; the last one too, once nothing is left to send."""
+        pages = self._pages
+        done = ack == self.sender.end
+        while pages and (done or pages[0][0] <= ack):
+            _, page = pages.popleft()
+            self._tcp.buffers.pages.give(page)
+
+    def _has_room(self) -> bool:
+        """Whether it is worth to wake a writer: a third of the send buffer is free (sk_stream_write_space)."""
+        return 3 * self.account.wmem <= 2 * self.account.sndbuf
+
+    def _wait_to_write(self) -> None:
+        """Tell the owner when to go on: when the buffer has room, or in a while if it was memory that was missing."""
+        self._waiting = True
+        if self.account.has_send_room():
+            events = self._tcp.events
+            events.at(events.now + self._tcp.rules.memory_wait_ns, self._look_again)
+
+    def _look_again(self, _: object) -> None:
+        if self._waiting and self.state == ESTABLISHED:
+            self._waiting = False
+            self.owner.writable(self)
+
+    # -- what the sender asks for -----------------------------------------------------------------------------------
+
+    def transmit(self, segment: Segment) -> bool:
+        """Put a segment of the write queue on the wire."""
+        entitled = self.entitled or self._writing
+        return self._tcp.transmit(self, ACK, segment.seq, segment.end - segment.seq, segment.records, entitled=entitled)
+
+    def probe(self) -> bool:
+        """An old number, which has to be answered (tcp_xmit_probe_skb)."""
+        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, (), entitled=self.entitled)
+
+    def another(self) -> list[Run] | None:
+        """Memory for the second half of a segment that is cut in two."""
+        charge = self._tcp.rules.segment_charge
+        if not self.account.send(charge):
+            return None
+        memory = self._tcp.buffers.transmit(1, self._tcp.floor, entitled=self.entitled)
+        if memory is None:
+            self.account.sent(charge)
+        return memory
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def _set_timer(self, due_ns: int) -> None:
+        """One event is under way for the timer; one that comes too early looks again."""
+        self.sender.due_ns = due_ns
+        if due_ns < self._timer_event_ns:
+            self._timer_event_ns = due_ns
+            self._tcp.events.at(due_ns, self._fire, due_ns)
+
+    def _fire(self, event_ns: int) -> None:
+        if event_ns != self._timer_event_ns:
+            return
+        self._timer_event_ns = NEVER
+        due_ns = self.sender.due_ns
+        now = self._tcp.events.now
+        if due_ns > now:
+            if due_ns != NEVER:
+                self._set_timer(due_ns)
+        elif self.state == CALLING:
+            self._call_again(now)
+        elif not self.sender.fire(now):
+            self.close(TIMED_OUT)
+        else:
+            self._set_timer(self.sender.due_ns)
+
+    def _call_again(self, now: int) -> None:
+        rules = self._tcp.rules
+        if self.syn_retries == rules.syn_retries:
+            self.close(UNREACHABLE)
+            return
+        self.syn_retries += 1
+        self.sender.previous_ns, self.sender.fired_ns = self.sender.fired_ns, now
+        self._send_control(SYN)
+        self._set_timer(now + min(rules.initial_rto_ns << self.syn_retries, rules.max_rto_ns))
+
+    def _set_ack_timer(self, due_ns: int) -> None:
+        self.ack_due_ns = due_ns
+        if due_ns < self._ack_event_ns:
+            self._ack_event_ns = due_ns
+            self._tcp.events.at(due_ns, self._ack_late, due_ns)
+
+    def _ack_late(self, event_ns: int) -> None:
+        if event_ns != self._ack_event_ns:
+            return
+        self._ack_event_ns = NEVER
+        if self.ack_due_ns > self._tcp.events.now:
+            if self.ack_due_ns != NEVER:
+                self._set_ack_timer(self.ack_due_ns)
+        elif self.state == ESTABLISHED:
+            self.ack_due_ns = NEVER
+            self._send_ack()

@@ -1,0 +1,167 @@
+"""TCP's memory accounting: what each socket is charged, in whole pages, and the limit on all of them together.
+
+Source: net/core/stream.c of 2.6.22 (sk_stream_mem_schedule), net/core/sock.c of 6.11 (__sk_mem_raise_allocated). A socket
+takes whole pages ahead of what it needs (*forward alloc*), for what waits to be read and what waits to be acknowledged
+alike. One step is folded: pages that are no longer needed go back at once; 2.6.22 waits for the socket's next timer.
+"""
+
+from typing import Final
+
+from actors.net.tcp_rules import TcpMem, TcpRules
+
+QUANTUM: Final = 4096
+_LEAST_SNDBUF: Final = 2048
+"""SOCK_MIN_SNDBUF."""
+
+
+class TcpMemory:
+    """`tcp_mem` of one machine: pages charged to all its sockets, and the limits on them."""
+
+    __slots__ = (
+        "exempts_marked",
+        "exempts_reserve",
+        "limits",
+        "pressure",
+        "rcvbuf_max",
+        "refused",
+        "rules",
+        "sndbuf_max",
+        "sockets",
+        "total",
+    )
+
+    def __init__(self, rules: TcpRules, limits: TcpMem, memory_pages: int, *, exempts: bool) -> None:
+        """`exempts`: whether the switch tcp-exemption is on; for whom it holds is the kernel's rule."""
+        self.rules = rules
+        self.limits = limits
+        self.rcvbuf_max, self.sndbuf_max = rules.buffers_max(memory_pages)
+        self.exempts_marked = exempts and rules.exempts_marked
+        """Whether sockets that serve the swap are never refused."""
+        self.exempts_reserve = exempts and not rules.exempts_marked
+        """Whether segments that came from the reserve are never refused."""
+        self.total = 0
+        self.sockets = 0
+        self.pressure = False
+        self.refused = 0
+        """Charges refused so far."""
+
+    def roomy(self) -> bool:
+        """Whether one socket may be given more than its share."""
+        return not self.pressure and self.total < self.limits.low
+
+    def admits(self, pages: int) -> bool | None:
+        """Whether the limits let the total grow by so many pages; None if that depends on the socket."""
+        low, pressure, high = self.limits
+        total = self.total + pages
+        if total < low or (total == low and self.rules.low_inclusive):
+            self.pressure = False
+            return True
+        if total > pressure:
+            self.pressure = True
+        return False if total > high else None
+
+
+class Account:
+    """What one socket is charged. Sizes in bytes of truesize."""
+
+    __slots__ = ("_memory", "marked", "pages", "rcvbuf", "rmem", "sndbuf", "wmem")
+
+    def __init__(self, memory: TcpMemory, rcvbuf: int | None, *, marked: bool) -> None:
+        self._memory = memory
+        self.rmem = 0
+        """Received and not read yet."""
+        self.wmem = 0
+        """Written and not acknowledged yet."""
+        self.pages = 0
+        self.rcvbuf = memory.rules.rmem[1] if rcvbuf is None else rcvbuf
+        self.sndbuf = memory.rules.wmem[1]
+        self.marked = marked
+        """Whether this socket serves the swap."""
+        memory.sockets += 1
+
+    def receive(self, size: int, *, forced: bool = False) -> bool:
+        """Charge a segment that has arrived, `forced` whatever the limits say; False if it is refused."""
+        memory = self._memory
+        needed = self._needed(size)
+        if needed > 0:
+            if not forced and not self._admitted(needed, memory.rules.rmem[0], self.rmem):
+                memory.refused += 1
+                return False
+            self._grow(needed)
+        self.rmem += size
+        return True
+
+    def read(self, size: int) -> None:
+        """So much of what has been received is gone."""
+        self.rmem -= size
+        self._shrink()
+
+    def send(self, size: int) -> bool:
+        """Charge a segment to be sent; False if it is refused.
+
+        At the limit the send buffer shrinks to half of what is queued; who has more than that queued already is let
+        through, since it will be stopped by the buffer itself.
+        """
+        memory = self._memory
+        needed = self._needed(size)
+        if needed > 0:
+            if not self._admitted(needed, memory.rules.wmem[0], self.wmem):
+                self.sndbuf = max(_LEAST_SNDBUF, min(self.sndbuf, self.wmem // 2))
+                if self.wmem + size < self.sndbuf and (self.wmem or not memory.rules.forced_on_empty):
+                    memory.refused += 1
+                    return False
+            self._grow(needed)
+        self.wmem += size
+        return True
+
+    def sent(self, size: int) -> None:
+        """So much of what was to be sent has been acknowledged."""
+        self.wmem -= size
+        self._shrink()
+
+    def has_send_room(self) -> bool:
+        """Whether a writer may queue more."""
+        return self.wmem < self.sndbuf
+
+    def clamp(self) -> None:
+        """More has come than the buffer takes: where memory is plentiful, the buffer is made that large."""
+        memory = self._memory
+        if self.rcvbuf < memory.rcvbuf_max and memory.roomy():
+            self.rcvbuf = max(self.rcvbuf, min(self.rmem, memory.rcvbuf_max))
+
+    def grow_sndbuf(self, wanted: int) -> None:
+        """The congestion window has grown: let the buffer hold it twice, where memory allows."""
+        memory = self._memory
+        if wanted > self.sndbuf and memory.roomy():
+            self.sndbuf = min(wanted, memory.sndbuf_max)
+
+    def close(self) -> None:
+        """The socket is gone, with all that it held."""
+        self._memory.total -= self.pages
+        self._memory.sockets -= 1
+        self.pages = self.rmem = self.wmem = 0
+
+    def _admitted(self, needed: int, guaranteed: int, queued: int) -> bool:
+        """The kernel's order of tests: the limits, the exemption, the guaranteed minimum, the fair share."""
+        memory = self._memory
+        verdict = memory.admits(needed)
+        if verdict is None:
+            verdict = queued < guaranteed or not memory.pressure or self._is_modest(needed)
+        return verdict or (self.marked and memory.exempts_marked)
+
+    def _is_modest(self, needed: int) -> bool:
+        """If every socket had as much, the limit would still hold."""
+        return (self.pages + needed) * self._memory.sockets < self._memory.limits.high
+
+    def _needed(self, size: int) -> int:
+        return -(-(self.rmem + self.wmem + size) // QUANTUM) - self.pages
+
+    def _grow(self, pages: int) -> None:
+        self.pages += pages
+        self._memory.total += pages
+
+    def _shrink(self) -> None:
+        spare = self.pages - -(-(self.rmem + self.wmem) // QUANTUM)
+        if spare > 0:
+            self.pages -= spare
+            self._memory.total -= spare

@@ -1,0 +1,131 @@
+"""TCP's numbers and the few rules in which kernels differ; every kernel profile has one of these.
+
+Source: include/net/tcp.h, net/ipv4/tcp.c, tcp_input.c, tcp_output.c, tcp_timer.c of 2.6.22 and 6.11.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from protocol.units import milliseconds, seconds
+
+_PAGE: Final = 4096
+_MIB: Final = 1 << 20
+
+
+class TcpMem(NamedTuple):
+    """`tcp_mem`: limits on what all TCP sockets of a machine are charged, in pages."""
+
+    low: int
+    """Below it nobody is refused, and memory pressure ends."""
+    pressure: int
+    """Above it there is memory pressure."""
+    high: int
+    """Above it every new charge is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpRules:
+    """Sizes in bytes, times in ns, windows in segments."""
+
+    initial_rto_ns: int
+    min_rto_ns: int
+    max_rto_ns: int
+    retries: int
+    """Retransmissions before a connection is given up (tcp_retries2)."""
+    syn_retries: int
+    delayed_ack_ns: int
+    """The shortest delay of an acknowledgement (TCP_DELACK_MIN), used for all of them."""
+    starved_ack_ns: int
+    """When an acknowledgement is tried again for which there was no memory (TCP_DELACK_MAX)."""
+    resource_retry_ns: int
+    """When a retransmission or probe is tried again for which there was no memory (TCP_RESOURCE_PROBE_INTERVAL)."""
+    memory_wait_ns: int
+    """When a writer looks again that was refused memory: up to 0.2 s at random there, always half of it here
+    (sk_stream_wait_memory)."""
+    initial_window: int
+    quick_acks: int
+    """Segments at the start that are acknowledged at once (TCP_MAX_QUICKACKS)."""
+    min_rcv_mss: int
+    """What a receiver first takes the sender's segments to be (TCP_MIN_RCVMSS)."""
+    window_share: tuple[int, int]
+    """(n, d): n/d of the free receive buffer is offered as window; the rest is for overheads (tcp_adv_win_scale)."""
+    rmem: tuple[int, int, int]
+    """tcp_rmem: guaranteed, default, and the most where memory allows."""
+    wmem: tuple[int, int, int]
+    segment_charge: int
+    """What a socket is charged for a segment it sends, beside the payload."""
+    ram_share: bool
+    """tcp_mem grows with the square of small memories (2.6.22); else it is a sixteenth of memory at any size."""
+    low_inclusive: bool
+    """A total of exactly `low` is still below the limit."""
+    exempts_marked: bool
+    """The exemption of sockets that serve the swap holds for all they are charged; else for segments from the reserve."""
+    forced_on_empty: bool
+    """With nothing queued the next segment is accepted, or built, whatever the limit says (tcp_data_queue)."""
+    closes_on_drop: bool
+    """A segment dropped for want of memory is answered at once by a window of zero."""
+
+    def mem(self, memory_pages: int) -> TcpMem:
+        """The default `tcp_mem` of a machine with so many pages (tcp_init of both)."""
+        pressure = memory_pages // 16
+        if self.ram_share:
+            mebibytes = memory_pages * _PAGE // _MIB
+            pressure = min(mebibytes, 256) * mebibytes // 2
+        pressure = max(pressure, 128)
+        low = pressure // 4 * 3
+        return TcpMem(low, pressure, 2 * low)
+
+    def buffers_max(self, memory_pages: int) -> tuple[int, int]:
+        """(receive, send): how far the buffers of one socket may grow: 1/128 of a share of memory, within limits."""
+        pages = self.mem(memory_pages).pressure if self.ram_share else memory_pages
+        share = pages * _PAGE // 128
+        return max(self.rmem[1], min(self.rmem[2], share)), max(64 * 1024, min(self.wmem[2], share))
+
+
+TCP_2_6_22: Final = TcpRules(
+    initial_rto_ns=seconds(3),
+    min_rto_ns=milliseconds(200),
+    max_rto_ns=seconds(120),
+    retries=15,
+    syn_retries=5,
+    delayed_ack_ns=milliseconds(40),
+    starved_ack_ns=milliseconds(200),
+    resource_retry_ns=milliseconds(500),
+    memory_wait_ns=milliseconds(100),
+    initial_window=3,
+    quick_acks=16,
+    min_rcv_mss=536,
+    window_share=(3, 4),
+    rmem=(4096, 87_380, 4 * _MIB),
+    wmem=(4096, 16_384, 4 * _MIB),
+    segment_charge=232 + 256,
+    ram_share=True,
+    low_inclusive=False,
+    exempts_marked=True,
+    forced_on_empty=False,
+    closes_on_drop=False,
+)
+
+TCP_6_11: Final = TcpRules(
+    initial_rto_ns=seconds(1),
+    min_rto_ns=milliseconds(200),
+    max_rto_ns=seconds(120),
+    retries=15,
+    syn_retries=6,
+    delayed_ack_ns=milliseconds(40),
+    starved_ack_ns=milliseconds(200),
+    resource_retry_ns=milliseconds(500),
+    memory_wait_ns=milliseconds(100),
+    initial_window=10,
+    quick_acks=16,
+    min_rcv_mss=536,
+    window_share=(1, 2),
+    rmem=(4096, 131_072, 6 * _MIB),
+    wmem=(4096, 16_384, 4 * _MIB),
+    segment_charge=256 + 1024,
+    ram_share=False,
+    low_inclusive=True,
+    exempts_marked=False,
+    forced_on_empty=True,
+    closes_on_drop=True,
+)

@@ -1,0 +1,207 @@
+"""TCP for programs: connections that a program has opened or accepted, and the system calls that wait for them."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from actors.net.tcp import Tcp
+from actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
+from actors.programs.task import BLOCKED, Reason, Task
+from protocol.tcp import Message
+
+Wake = Callable[[], None]
+
+
+class Delivery(NamedTuple):
+    """A message that has been read to its end."""
+
+    connection: Connection
+    size: int
+    """Bytes."""
+    message: Message
+
+    @property
+    def source(self) -> int:
+        """Index of the machine that sent it."""
+        return self.connection.peer
+
+
+class Streams:
+    """All connections of one program; it is their owner."""
+
+    __slots__ = ("_floor", "_line", "_read", "_tcp", "_waiting", "on_closed", "room")
+
+    def __init__(self, tcp: Tcp, floor: int) -> None:
+        """`floor`: how far down the program's allocations go."""
+        self.room: deque[Connection] = deque()
+        """Connections that may be written to, each once; whoever writes takes it off and puts it back."""
+        self.on_closed: Callable[[Connection], None] | None = None
+        """Called when a connection is gone."""
+        self._tcp = tcp
+        self._floor = floor
+        self._line: deque[Connection] = deque()
+        """Connections with something to read, each once."""
+        self._read: deque[Delivery] = deque()
+        self._waiting: list[Wake] = []
+
+    # -- what the kernel says ---------------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """It may be written to."""
+        self.writable(connection)
+
+    def readable(self, connection: Connection) -> None:
+        """It stands in line to be read."""
+        if not connection.in_line:
+            connection.in_line = True
+            self._line.append(connection)
+        self._wake()
+
+    def writable(self, connection: Connection) -> None:
+        """There is room again."""
+        self.room.append(connection)
+        self._wake()
+
+    def closed(self, connection: Connection, why: str) -> None:
+        """It is gone, and whoever waits for it has to know."""
+        for queue in (self.room, self._line):
+            if connection in queue:
+                queue.remove(connection)
+        if self.on_closed is not None:
+            self.on_closed(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wake in waiting:
+            self._tcp.events.after(0, _call, wake)
+
+    # -- what the program does --------------------------------------------------------------------------------------
+
+    def listen(self, port: int, rcvbuf: int | None) -> None:
+        """Accept whoever calls."""
+        self._tcp.listen(port, lambda connection: self, rcvbuf)
+
+    def call(self, to: int, port: int) -> Connection:
+        """Begin to open a connection."""
+        return self._tcp.connect(to, port, self)
+
+    def wait(self, wake: Wake) -> None:
+        """Call `wake` when anything has changed."""
+        self._waiting.append(wake)
+
+    def write(self, connection: Connection, size: int, message: Message) -> int:
+        """Queue what fits of a message, as a process; how many bytes did."""
+        return connection.write(size, message, floor=self._floor)
+
+    def next_message(self) -> Delivery | None:
+        """Read on, connections in turn and a segment of each, until a message is whole; None if none is yet."""
+        while not self._read and self._line:
+            connection = self._line.popleft()
+            self._read.extend(Delivery(connection, size, message) for size, message in connection.read())
+            connection.in_line = bool(connection.receiver.ready)
+            if connection.in_line:
+                self._line.append(connection)
+        return self._read.popleft() if self._read else None
+
+
+def _call(wake: Wake) -> None:
+    wake()
+
+
+class ReceiveMessage:
+    """The next message on any connection of the program."""
+
+    __slots__ = ("_streams",)
+    idle = True
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def begin(self, task: Task) -> Any:
+        """A `Delivery`."""
+        message = self._streams.next_message()
+        if message is None:
+            self._streams.wait(task.wake)
+            return BLOCKED
+        return message
+
+    def reason(self) -> Reason:
+        """A message."""
+        return Reason("message", "a message")
+
+
+class Connect:
+    """A connection to another machine; None if nobody answers or listens there."""
+
+    __slots__ = ("_connection", "_peer", "_port", "_streams")
+    idle = False
+
+    def __init__(self, streams: Streams, peer: int, port: int) -> None:
+        self._streams = streams
+        self._peer = peer
+        self._port = port
+        self._connection: Connection | None = None
+
+    def begin(self, task: Task) -> Any:
+        """The `Connection`, once it is open."""
+        if self._connection is None:
+            self._connection = self._streams.call(self._peer, self._port)
+        if self._connection.state in (ESTABLISHED, CLOSED):
+            return self._connection if self._connection.state == ESTABLISHED else None
+        self._streams.wait(task.wake)
+        return BLOCKED
+
+    def reason(self) -> Reason:
+        """The other machine."""
+        return Reason(f"machine {self._peer}", "an answer from")
+
+
+class SendMessage:
+    """A whole message put into a connection's send buffer; False if the connection is gone before that."""
+
+    __slots__ = ("_connection", "_left", "_message", "_streams")
+    idle = False
+
+    def __init__(self, streams: Streams, connection: Connection, size: int, message: Message) -> None:
+        self._streams = streams
+        self._connection = connection
+        self._left = size
+        self._message = message
+
+    def begin(self, task: Task) -> Any:
+        """True once its last byte is in the buffer."""
+        if self._connection.state != ESTABLISHED:
+            return False
+        self._left -= self._streams.write(self._connection, self._left, self._message)
+        if not self._left:
+            return True
+        self._streams.wait(task.wake)
+        return BLOCKED
+
+    def reason(self) -> Reason:
+        """The reader at the other end."""
+        return Reason(f"machine {self._connection.peer}", "room in the send buffer of its connection to")
+
+
+class Room:
+    """Any connection that may be written to."""
+
+    __slots__ = ("_peer", "_streams")
+    idle = False
+
+    def __init__(self, streams: Streams, peer: int) -> None:
+        """`peer`: the machine that the reason names."""
+        self._streams = streams
+        self._peer = peer
+
+    def begin(self, task: Task) -> Any:
+        """Nothing; `Streams.room` has it."""
+        if self._streams.room:
+            return None
+        self._streams.wait(task.wake)
+        return BLOCKED
+
+    def reason(self) -> Reason:
+        """The readers at the other end."""
+        return Reason(f"machine {self._peer}", "room in the send buffers of its connections to")

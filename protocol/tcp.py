@@ -1,0 +1,82 @@
+"""TCP segments: sizes, flags, what stands in a frame's body, and the closed forms of the timers.
+
+Payload is never made: a stream is offsets, and *records* say where its messages end. They travel with the segment that
+holds a message's last byte. Sequence numbers never wrap: the SYN is number 0, the first byte of a stream number 1.
+"""
+
+import itertools
+from typing import Any, Final
+
+from protocol.ip import IP_HEADER
+
+TCP_HEADER: Final = 32
+"""20 bytes, and 12 for the time stamps option."""
+SACK_HEADER: Final = 4
+SACK_BLOCK: Final = 8
+SACK_BLOCKS: Final = 3
+"""Blocks that fit beside the time stamps."""
+
+SYN: Final = 0x02
+RST: Final = 0x04
+ACK: Final = 0x10
+_FLAGS: Final = SYN | RST | ACK
+
+FIRST_BYTE: Final = 1
+RECORDS_MAX: Final = 15
+"""Most messages that end in one segment."""
+_OFFSET_MAX: Final = (1 << 62) - 1
+_PORT_MAX: Final = (1 << 16) - 1
+_BODY: Final = ((int,) * 6) + (tuple, tuple)
+
+Range = tuple[int, int]
+"""Bytes [first, second) of a stream."""
+Message = tuple[int, ...]
+Record = tuple[int, Message]
+"""(where the message ends, the message)."""
+Body = tuple[int, int, int, int, int, int, tuple[Range, ...], tuple[Record, ...]]
+"""(source port, flags, sequence number, acknowledged, window, payload, selective acknowledgements, records)."""
+
+
+def mss(mtu: int) -> int:
+    """Bytes of payload in a full segment."""
+    return mtu - IP_HEADER - TCP_HEADER
+
+
+def segment_wire(payload: int, framing: int, blocks: int = 0) -> int:
+    """Bytes on the wire of a segment that also carries so many SACK blocks."""
+    options = SACK_HEADER + blocks * SACK_BLOCK if blocks else 0
+    return payload + IP_HEADER + TCP_HEADER + options + framing
+
+
+def is_body(body: tuple[Any, ...]) -> bool:
+    """Whether a frame's body is a segment: known flags, ranges that are some, records in order and within the payload."""
+    if tuple(map(type, body)) != _BODY:
+        return False
+    port, flags, seq, ack, window, payload, blocks, records = body
+    if not 0 <= (port | flags | seq | ack | window | payload) <= _OFFSET_MAX or port > _PORT_MAX or flags & ~_FLAGS:
+        return False
+    if blocks and not (len(blocks) <= SACK_BLOCKS and all(map(_is_range, blocks))):
+        return False
+    if not records:
+        return True
+    ends = [seq, *(record[0] for record in records if _is_record(record))]
+    ordered = all(one < other for one, other in itertools.pairwise(ends))
+    return len(ends) == len(records) + 1 <= RECORDS_MAX + 1 and ordered and bool(ends[-1] <= seq + payload)
+
+
+def _is_range(value: object) -> bool:
+    return type(value) is tuple and tuple(map(type, value)) == (int, int) and 0 <= value[0] < value[1] <= _OFFSET_MAX
+
+
+def _is_record(value: object) -> bool:
+    return type(value) is tuple and tuple(map(type, value)) == (int, tuple) and {*map(type, value[1])} <= {int}
+
+
+def retransmission_times(rto_ns: int, max_ns: int, retries: int) -> list[int]:
+    """When a segment that is never acknowledged is sent again, ns after the first time; last, when it is given up."""
+    at_ns, times = 0, []
+    for _ in range(retries + 1):
+        at_ns += rto_ns
+        times.append(at_ns)
+        rto_ns = min(2 * rto_ns, max_ns)
+    return times
