@@ -44,18 +44,18 @@ FLOOD: Final = _scene("1,000,000 frames of 1538 bytes at line rate", _A, _PROGRA
 PAGE_OUTS: Final = _scene("200,000 page-outs, 32 in flight", _A, _SWAPS, _PROGRAMS, _RANK, _C)
 BOTH: Final = _scene("the flood and the page-outs at once", _A, _SWAPS, _PROGRAMS, _RANK, _SERVICE, _B, _C)
 
-PAGES: Final = 65_536
+PAGES: Final = 131_072
 MEMORY: Final = _scene(
     "pages that have all been written out",
     """
   A:
-    memory: 64MiB
+    memory: 128MiB
     swap: {server: C, size: 1GiB, in_flight: 32}
     programs:
-      - rank: {working_set: 256MiB, touch: 256MiB, steps: 2}
+      - rank: {working_set: 512MiB, touch: 512MiB, steps: 2}
 """,
     _C,
-    stop="30s",
+    stop="60s",
 )
 """A rank of `PAGES` pages, of which a quarter is resident at any time."""
 
