@@ -9,6 +9,7 @@ from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
+from typing import Final
 
 from actors.counters import Counters
 from actors.disk import Disk
@@ -19,6 +20,7 @@ from actors.memory.faults import Faults
 from actors.memory.files import File, LocalDisk
 from actors.memory.highatomic import HighAtomicZone
 from actors.memory.reclaim import Reclaim
+from actors.memory.rescue import CleanRescue
 from actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
 from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
@@ -34,7 +36,7 @@ from actors.net.udp_limits import LimitedStack
 from actors.net.virtio import VirtioNic
 from actors.programs import loader
 from actors.programs.system import Host
-from actors.settings import MachineSettings, SettingsError
+from actors.settings import MachineSettings, SettingsError, Swap
 from actors.swap.nfs import NfsDevice
 from protocol.errors import RemoteProtocolError
 from protocol.frame import (
@@ -51,6 +53,9 @@ from protocol.frame import (
 )
 from protocol.ip import datagram_wire
 from protocol.rpc import CALL_PORT, HEADER, PAGE
+
+BIO_VECS_MAX: Final = 1000
+"""Pages that a throttled block device has under way at most, about 4 MB."""
 
 
 class Machine:
@@ -103,6 +108,10 @@ class Machine:
         self.local.owner = self
         self.writeback = Writeback(self.events, self.zone, self.kernel, self.reclaim.cache, self.local, self.device)
         self.reclaim.use(self.local, self.writeback)
+        recursive, atomic = "recursive-reclaim" in switches, "atomic-reclaim" in switches
+        if recursive or atomic:
+            pages = self.kernel.swap_cluster_max
+            self.zone.on_shortage(CleanRescue(self.zone, self.reclaim, pages, recursive=recursive, atomic=atomic))
         self.faults = Faults(
             self.zone,
             self.reclaim,
@@ -394,13 +403,18 @@ class Machine:
             self.output,
             self.counters,
             swap.server,
-            swap.in_flight,
+            self._in_flight(swap),
             swap.request_pages,
             swap.timeout_ns,
             settings.framing,
             settings.mtu,
             settings.switches,
         )
+
+    def _in_flight(self, swap: Swap) -> int:
+        """Most requests under way: what is asked for, or what a throttled device accepts (Phillips, ddsnap)."""
+        throttled = max(1, BIO_VECS_MAX // swap.request_pages)
+        return min(swap.in_flight, throttled) if "bio-throttle" in self.settings.switches else swap.in_flight
 
     def _fill_memory(self, swap_pages: int | None) -> None:
         """What a machine that has run for long has in memory, and who goes round it."""

@@ -105,11 +105,13 @@ SWITCHES: dict[str, Switch] = {
             "recursive-reclaim",
             "An allocation that fails inside reclaim enters reclaim again, for clean pages only.",
             "Lameter, 20070814143302.954893066@sgi.com",
+            built=True,
         ),
         Switch(
             "atomic-reclaim",
             "Reception may reclaim clean file pages itself.",
             "Lameter, 20070814153021.446917377@sgi.com",
+            built=True,
         ),
         Switch(
             "clean-minimum",
@@ -132,6 +134,7 @@ SWITCHES: dict[str, Switch] = {
             "bio-throttle",
             "Each block device accepts a bounded number of requests.",
             "Phillips, 200709171728.26180.phillips@phunq.net",
+            built=True,
         ),
         Switch(
             "exempt-daemons",

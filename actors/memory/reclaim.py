@@ -455,6 +455,18 @@ class Reclaim:
         space.resident -= 1
         self._zone.give()
 
+    def drop_clean(self, wanted: int) -> int:
+        """Drop up to so many clean pages of files, unmapped ones first, and do nothing else; how many."""
+        dropped = 0
+        for hand in (self.cache.unmapped, self.cache.text):
+            for file, page in hand.victims(2 * hand.resident()):
+                if not file.states[page] & DIRTY:
+                    self._drop(file, page)
+                    dropped += 1
+                    if dropped == wanted:
+                        return dropped
+        return dropped
+
     def written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """The reply to a page-out has been processed: the page is free, unless it was used meanwhile."""
         if page not in space.rewritten:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from actors.kernels import LINUX_2_6_22, Kernel
 
 Wake = Callable[[], None]
+Rescue = Callable[[int], bool]
 
 
 class Floors(NamedTuple):
@@ -69,6 +70,7 @@ class Zone:
 
     __slots__ = (
         "_pressed",
+        "_rescue",
         "_wake",
         "aside_free",
         "emergency",
@@ -101,6 +103,7 @@ class Zone:
         """Those who wait for a page; anybody in it is to be woken when one is freed."""
         self._wake: Wake = _nobody
         self._pressed: Wake = _nobody
+        self._rescue: Rescue = _no_rescue
 
     @property
     def low_mark(self) -> int:
@@ -133,6 +136,10 @@ class Zone:
         """Call `wake` when a page is freed while somebody waits for one."""
         self._wake = wake
 
+    def on_shortage(self, rescue: Rescue) -> None:
+        """Ask `rescue` before a request for a page fails at this floor: True if it has made enough pages free."""
+        self._rescue = rescue
+
     def press(self) -> None:
         """A request has failed its first attempt without coming here."""
         self._pressed()
@@ -143,7 +150,9 @@ class Zone:
         if free <= self.floors.low:
             self._pressed()
         if free <= floor:
-            return False
+            if not self._rescue(floor):
+                return False
+            free = self.free
         self.free = free = free - 1
         if free < self.free_min:
             self.free_min = free
@@ -191,3 +200,8 @@ class Zone:
 
 def _nobody() -> None:
     """Nobody has asked to be woken."""
+
+
+def _no_rescue(floor: int) -> bool:
+    """What is not free is not to be had."""
+    return False

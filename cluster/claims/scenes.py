@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from actors.kernels import Kernel
+from actors.machine import Machine
 from cluster.claims.claim import Evidence
+from cluster.inline import InlineEngine
 from cluster.lab import Cluster, open_cluster
 from protocol.units import seconds
 
@@ -29,3 +31,9 @@ def as_expected(cluster: Cluster, evidence: Evidence | None = None) -> Evidence:
         evidence.seen[outcome.text] = outcome.met or outcome.seen
         evidence.holds = evidence.holds and outcome.met
     return evidence
+
+
+def inline_machine(cluster: Cluster, index: int) -> Machine:
+    """A machine itself, by its place in the scenario."""
+    assert isinstance(cluster.engine, InlineEngine), "scenes are run in process"
+    return cluster.engine.machine(index)

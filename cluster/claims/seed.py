@@ -7,7 +7,7 @@ from actors.memory.slab import SlabCache
 from actors.memory.zone import Zone
 from cluster.claims import formulas
 from cluster.claims.claim import BOTH, Evidence, row
-from cluster.claims.scenes import as_expected, run_to, scene
+from cluster.claims.scenes import as_expected, inline_machine, run_to, scene
 from cluster.lab import Cluster
 from protocol.units import milliseconds, seconds
 
@@ -117,6 +117,47 @@ def more_free_memory(kernel: Kernel) -> Evidence:
 def _ring_empty_s(cluster: Cluster) -> float:
     cluster.run_until("A.dropped.ring-empty > 0", within=seconds(12), every=milliseconds(5))
     return cluster.now_ns / 1e9
+
+
+@row(
+    6,
+    "With recursive reclaim alone A wedges iff fewer clean pages are left than it needs until it is answered",
+    "Lameter, 20070814142103.204771292@sgi.com; Zijlstra, 15 August 2007",
+)
+def recursive(kernel: Kernel) -> Evidence:
+    """The flood of 500 frames per second begins at 8 s; what was asked at 4 s is asked again 7.7 s later, and answered."""
+    evidence = Evidence()
+    needed = 500 * (formulas.nfs_times_s(4)[3] - 4)
+    for text, clean in (("4MiB", 1024), ("none", 0)):
+        with scene("row-06", kernel, set={"machines.A.programs.0.rank.text": text}) as cluster:
+            free = run_to(cluster, 8)["A"].free_pages
+            room = formulas.capacity_frames(free, _floor(kernel), IN_FLIGHT, formulas.RING_E1000, clean)
+            verdict = "recovered" if room > needed else "wedged"
+            evidence.equal(f"{clean} clean pages", verdict, str(cluster.run()["A"].verdict))
+    return evidence
+
+
+@row(
+    7,
+    "Where all memory is anonymous, reclaim that writes nothing frees nothing, and a free fifth costs a fifth",
+    "Lameter, L2",
+)
+def all_anonymous(kernel: Kernel) -> Evidence:
+    """The cost over a cluster: 0.2 x memory x nodes; 1000 nodes of 1 GiB lose 200 GiB."""
+    evidence = Evidence()
+    with scene("row-01", kernel) as cluster:
+        machine = inline_machine(run_to(cluster, 1), 0)
+        evidence.equal("pages freed without writing", 0, machine.reclaim.drop_clean(32))
+    with scene("row-01", kernel, safeguards="min-free-20") as cluster:
+        kept = inline_machine(cluster, 0).zone.min
+        evidence.equal("pages kept free", formulas.pages(MEMORY_MIB) // 5, kept)
+        lost_gib = 1000 * kept / formulas.pages(MEMORY_MIB)
+        evidence.near("1000 nodes of 1 GiB lose, GiB", 200, lost_gib, within=0.1)
+    return evidence
+
+
+def _floor(kernel: Kernel) -> int:
+    return formulas.atomic_floor(min_pages(kernel))
 
 
 @row(
