@@ -87,6 +87,18 @@ Due = tuple[int, int, int, int, Piece]
 """When the first frame arrives, source, number, copy (these never tie), and the piece."""
 
 
+class Chances(dict[str, Random]):
+    """The streams of chance of one link by what they decide, each made when it is first drawn from."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def __missing__(self, what: str) -> Random:
+        stream = self[what] = Random(f"{self._prefix}{what}")
+        return stream
+
+
 class Link:
     """One direction between two machines."""
 
@@ -134,10 +146,7 @@ class Link:
         """No frame arrives before this. On a link of constant delay it is moved only when the delay changes."""
         self.starts: list[int] = []
         self.tally = Tally()
-        self.chance = {
-            what: Random(f"{seed}/network/{name}/{what}")
-            for what in ("loss", "jitter", "duplicate", "reorder", "corrupt")
-        }
+        self.chance = Chances(f"{seed}/network/{name}/")
         self._settle()
 
     def override(self, values: dict[str, int]) -> None:

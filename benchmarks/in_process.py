@@ -35,21 +35,22 @@ def _last_ns(machines: list[dict[str, Any]]) -> int:
     return max(program["last_ns"] for machine in machines for program in machine["programs"])
 
 
-def memory() -> Measured:
-    """Bytes for each simulated page, the server's share included, once all pages have been out.
+def memory(text: str, share: int) -> Measured:
+    """Bytes that a scene takes at its end, divided by `share`.
 
     All that Python holds, by tracemalloc, and the page tables beside it.
     """
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    with open_cluster(scenes.MEMORY) as cluster:
+    with open_cluster(text) as cluster:
         measured = timed(lambda: _run(cluster))
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
-        after += sum(_tables(one.space) for index in range(2) for one in _machine(cluster, index).programs)
+        indexes = range(len(cluster.state().machines))
+        after += sum(_tables(one.space) for index in indexes for one in _machine(cluster, index).programs)
     tracemalloc.stop()
-    return {**measured, "rate": (after - before) / scenes.PAGES}
+    return {**measured, "rate": (after - before) / share}
 
 
 def _machine(cluster: Cluster, index: int) -> Machine:
@@ -76,5 +77,8 @@ BENCHMARKS: Final = (
     Benchmark("simpy-W2", partial(simpy, "W2"), _RATE, peer_of="page-outs"),
     Benchmark("both", partial(frames, scenes.BOTH), _RATE, floor=150_000),
     Benchmark("simpy-W3", partial(simpy, "W3"), _RATE, peer_of="both"),
-    Benchmark("memory", memory, "bytes per simulated page", most=16),
+    Benchmark("stream", partial(frames, scenes.STREAM), _RATE, floor=60_000),
+    Benchmark("ring", partial(frames, scenes.RING), _RATE),
+    Benchmark("memory", partial(memory, scenes.MEMORY, scenes.PAGES), "bytes per simulated page", most=16),
+    Benchmark("ring-memory", partial(memory, scenes.RING, scenes.RING_MACHINES), "bytes per machine"),
 )

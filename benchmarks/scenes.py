@@ -67,3 +67,41 @@ machines:
   M: {count: 3, memory: 16MiB, programs: [{heartbeat: {every: 100us}}]}
 """
 """Nothing is sent, so the cost is that of the windows themselves."""
+
+_GROUPS: Final = 20
+_GROUP: Final = 50
+RING_MACHINES: Final = _GROUPS * _GROUP
+RING: Final = _scene(
+    "1,000 ranks that swap, 50 to a server, and exchange halos over TCP after each step",
+    *(
+        f"""
+  A{number}-:
+    count: {_GROUP}
+    memory: 4MiB
+    swap: {{server: C{number}, size: 8MiB, in_flight: 4}}
+    programs:
+      - rank: {{working_set: 5MiB, touch: 64KiB, compute: 10ms, exchange: halo, message: 16KiB}}
+  C{number}:
+    kernel: linux-6.11
+    nic: {{rate: 10Gbit/s}}
+    programs:
+      - swap-server: {{disk_latency: 0ns, disk_bandwidth: 1000000MB/s, queue: 1000}}
+"""
+        for number in range(_GROUPS)
+    ),
+    stop="100ms",
+)
+STREAM: Final = _scene(
+    "a bulk transfer over TCP at line rate",
+    """
+  A:
+    memory: 64MiB
+    programs:
+      - service: {protocol: tcp, port: 9000}
+  B:
+    memory: 64MiB
+    programs:
+      - flood: {protocol: tcp, to: "A:9000", rate: 10Gbit/s, payload: 65160B}
+""",
+    stop="2s",
+)

@@ -103,7 +103,11 @@ class Buffers:
 
     def free(self, buffer: Buffer) -> None:
         """Give a receive buffer back."""
-        self.free_all((buffer,))
+        data, head, _, charge = buffer
+        data.cache.give(data)
+        self.heads.give(head)
+        if charge and self._reserve is not None:
+            self._reserve.uncharge(charge)
 
     def free_all(self, buffers: tuple[Buffer, ...]) -> None:
         """Give receive buffers back, in order."""

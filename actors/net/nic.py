@@ -111,7 +111,8 @@ class Nic:
     ) -> None:
         """Send a datagram's packets; their transmit buffers are free when the last has left. A card needs no memory."""
         sent_ns = self.send(destination, kind, port, count, wire, tail, body)
-        self._events.at(sent_ns, self._buffers.release, slabs)
+        if slabs:
+            self._events.at(sent_ns, self._buffers.release, slabs)
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]

@@ -193,8 +193,8 @@ class Stack:
 
     def _segment(self, frame: Raw, buffer: Buffer) -> None:
         """A TCP segment: whom it is for, and whether it is kept, is TCP's business."""
-        cause = "" if self._is_routed(frame[2], (buffer,)) else "no-memory"
-        cause = cause or self._segments(frame, buffer)
+        routed = frame[2] not in self._routed or self._is_routed(frame[2], (buffer,))
+        cause = self._segments(frame, buffer) if routed else "no-memory"
         if cause:
             self.drop((buffer,), cause)
         else:

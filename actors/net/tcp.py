@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from actors.counters import Counters
 from actors.events import NEVER, Events
+from actors.memory.slab import Run
 from actors.net.arp import Output
 from actors.net.buffers import Buffer, Buffers
 from actors.net.tcp_connection import Connection, Owner
@@ -73,6 +74,7 @@ class Tcp:
         self._output = output
         self._counters = counters
         self._framing = framing
+        self._overhead = segment_wire(0, framing)
         self._drop_at_demux = "drop-at-demux" in switches
         self._called = 0
 
@@ -170,31 +172,38 @@ class Tcp:
         *,
         entitled: bool,
         closed: bool = False,
+        own: bool = False,
     ) -> bool:
-        """Send one segment of a connection; False if there is no memory for it. `closed`: with a window of zero."""
-        receiver = connection.receiver
-        blocks = receiver.blocks()
-        window = 0 if closed else receiver.window()
-        body = (connection.port, flags, seq, receiver.nxt, window, payload, blocks, records)
-        if not self._emit(connection.peer, connection.peer_port, body, len(blocks), entitled=entitled):
+        """Send one segment of a connection; False if there is no memory for it.
+
+        `closed`: with a window of zero. `own`: from its own buffers, whose second head serves the card (SKB_FCLONE).
+        """
+        memory: list[Run] = [] if own else self._memory_to_send(entitled=entitled)
+        if not (own or memory):
             return False
+        receiver = connection.receiver
+        blocks = receiver.blocks() if receiver.early else ()
+        window = 0 if closed else receiver.window()
+        wire = segment_wire(payload, self._framing, len(blocks)) if blocks else payload + self._overhead
+        body = (connection.port, flags, seq, receiver.nxt, window, payload, blocks, records)
+        peer_port = connection.peer_port
+        self._output.transmit(memory, connection.peer, TCP, peer_port, 1, wire, wire, body, entitled=entitled)
         connection.acknowledging()
         return True
 
-    def reset(self, peer: int, peer_port: int, port: int) -> None:
-        """Tell the other side that there is no such connection."""
-        self._emit(peer, peer_port, (port, RST, 0, 0, 0, 0, (), ()), 0, entitled=False)
-
-    def _emit(self, peer: int, port: int, body: tuple[object, ...], blocks: int, *, entitled: bool) -> bool:
+    def _memory_to_send(self, *, entitled: bool) -> list[Run]:
         memory = self.buffers.transmit(1, self.floor, entitled=entitled)
         if memory is None:
             self._counters.tx_no_memory += 1
-            return False
-        payload = body[5]
-        assert isinstance(payload, int)
-        wire = segment_wire(payload, self._framing, blocks)
-        self._output.transmit(memory, peer, TCP, port, 1, wire, wire, body, entitled=entitled)
-        return True
+            return []
+        return memory
+
+    def reset(self, peer: int, peer_port: int, port: int) -> None:
+        """Tell the other side that there is no such connection."""
+        memory = self._memory_to_send(entitled=False)
+        if memory:
+            wire = self._overhead
+            self._output.transmit(memory, peer, TCP, peer_port, 1, wire, wire, (port, RST, 0, 0, 0, 0, (), ()))
 
 
 class _Nobody:

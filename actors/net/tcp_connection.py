@@ -176,7 +176,9 @@ class Connection:
         if (flags & (SYN | RST) or self.state != ESTABLISHED) and not self._handshake(flags, ack, window):
             self._tcp.buffers.free(buffer)
             return ""
-        self._acknowledged(ack, window, blocks)
+        sender = self.sender
+        if sender.flight or sender.queue or blocks or ack + window != sender.edge:
+            self._acknowledged(ack, window, blocks)
         if self.state == CLOSED or not payload:
             self._tcp.buffers.free(buffer)
             if seq < self._acked and self.state != CLOSED:
@@ -277,10 +279,9 @@ class Connection:
         messages = self.receiver.read()
         self._tcp.count(self)
         receiver = self.receiver
-        before = receiver.edge - receiver.nxt
+        twice = 2 * (receiver.edge - receiver.nxt)
         share, whole = self._tcp.rules.window_share
-        full = self.account.rcvbuf * share // whole
-        if 2 * before <= full and receiver.room() >= max(2 * before, 1):
+        if twice * whole <= self.account.rcvbuf * share and receiver.room() >= max(twice, 1):
             self._send_ack()
         return messages
 
@@ -377,8 +378,15 @@ class Connection:
 
     def transmit(self, segment: Segment) -> bool:
         """Put a segment of the write queue on the wire."""
-        entitled = self.entitled or self._writing
-        return self._tcp.transmit(self, ACK, segment.seq, segment.end - segment.seq, segment.records, entitled=entitled)
+        return self._tcp.transmit(
+            self,
+            ACK,
+            segment.seq,
+            segment.end - segment.seq,
+            segment.records,
+            entitled=self.entitled or self._writing,
+            own=not segment.transmissions,
+        )
 
     def probe(self) -> bool:
         """An old number, which has to be answered (tcp_xmit_probe_skb)."""

@@ -10,6 +10,7 @@ from typing import Final
 from actors.net.tcp_rules import TcpMem, TcpRules
 
 QUANTUM: Final = 4096
+_SHIFT: Final = 12
 _LEAST_SNDBUF: Final = 2048
 """SOCK_MIN_SNDBUF."""
 
@@ -82,7 +83,7 @@ class Account:
     def receive(self, size: int, *, forced: bool = False) -> bool:
         """Charge a segment that has arrived, `forced` whatever the limits say; False if it is refused."""
         memory = self._memory
-        needed = self._needed(size)
+        needed = ((self.rmem + self.wmem + size + QUANTUM - 1) >> _SHIFT) - self.pages
         if needed > 0:
             if not forced and not self._admitted(needed, memory.rules.rmem[0], self.rmem):
                 memory.refused += 1
@@ -103,7 +104,7 @@ class Account:
         through, since it will be stopped by the buffer itself.
         """
         memory = self._memory
-        needed = self._needed(size)
+        needed = ((self.rmem + self.wmem + size + QUANTUM - 1) >> _SHIFT) - self.pages
         if needed > 0:
             if not self._admitted(needed, memory.rules.wmem[0], self.wmem):
                 self.sndbuf = max(_LEAST_SNDBUF, min(self.sndbuf, self.wmem // 2))
@@ -153,15 +154,12 @@ class Account:
         """If every socket had as much, the limit would still hold."""
         return (self.pages + needed) * self._memory.sockets < self._memory.limits.high
 
-    def _needed(self, size: int) -> int:
-        return -(-(self.rmem + self.wmem + size) // QUANTUM) - self.pages
-
     def _grow(self, pages: int) -> None:
         self.pages += pages
         self._memory.total += pages
 
     def _shrink(self) -> None:
-        spare = self.pages - -(-(self.rmem + self.wmem) // QUANTUM)
+        spare = self.pages - ((self.rmem + self.wmem + QUANTUM - 1) >> _SHIFT)
         if spare > 0:
             self.pages -= spare
             self._memory.total -= spare

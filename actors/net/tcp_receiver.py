@@ -73,6 +73,12 @@ class Receiver:
     def arrive(self, seq: int, end: int, records: tuple[Record, ...], buffer: Buffer) -> str:
         """Take a segment's bytes; what it was, or the cause for which it has been refused. Its buffer is taken over
         or, if it is old or refused, still the caller's."""
+        account = self._account
+        if seq == self.nxt and not self.early and account.rmem <= account.rcvbuf and account.receive(buffer[2]):
+            self.frames += 1
+            self.ready.append(Piece(seq, end, records, buffer))
+            self.nxt = end
+            return IN_ORDER
         if end <= self.nxt or seq >= max(self.edge, self.nxt + 1):
             return OLD
         at = None if seq <= self.nxt else self._place(seq, end)
@@ -133,6 +139,8 @@ class Receiver:
         """Copy the first piece out; the messages that end in it, each with its size."""
         piece = self.ready.popleft()
         self._free(piece)
+        if not piece.records:
+            return []
         messages = []
         for end, message in piece.records:
             messages.append((end - self._behind, message))

@@ -9,7 +9,7 @@ from actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
 from actors.programs.task import BLOCKED, Reason, Task
 from protocol.tcp import Message
 
-Wake = Callable[[], None]
+Wake = Callable[[Any], None]
 
 
 class Delivery(NamedTuple):
@@ -72,9 +72,11 @@ class Streams:
         self._wake()
 
     def _wake(self) -> None:
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, []
         for wake in waiting:
-            self._tcp.events.after(0, _call, wake)
+            self._tcp.events.after(0, wake)
 
     # -- what the program does --------------------------------------------------------------------------------------
 
@@ -96,17 +98,15 @@ class Streams:
 
     def next_message(self) -> Delivery | None:
         """Read on, connections in turn and a segment of each, until a message is whole; None if none is yet."""
-        while not self._read and self._line:
-            connection = self._line.popleft()
-            self._read.extend(Delivery(connection, size, message) for size, message in connection.read())
+        line, read = self._line, self._read
+        while not read and line:
+            connection = line.popleft()
+            for size, message in connection.read():
+                read.append(Delivery(connection, size, message))
             connection.in_line = bool(connection.receiver.ready)
             if connection.in_line:
-                self._line.append(connection)
-        return self._read.popleft() if self._read else None
-
-
-def _call(wake: Wake) -> None:
-    wake()
+                line.append(connection)
+        return read.popleft() if read else None
 
 
 class ReceiveMessage:

@@ -17,7 +17,7 @@ WARM_STAMP: Final = 1
 """What the disk holds for every page before anything has been written to it."""
 REPLY_CACHE: Final = 1024
 """Replies kept for requests that come twice (fs/nfsd/nfscache.c)."""
-_CHUNK: Final = 1 << 16
+_CHUNK: Final = 1 << 12
 
 
 class Store:

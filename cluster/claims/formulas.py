@@ -24,6 +24,10 @@ NFS_CAP_S: Final = 8.8
 TCP_RTO_MIN_S: Final = 0.2
 TCP_RTO_MAX_S: Final = 120.0
 TCP_RETRIES: Final = 15
+SYN_RTO_S: Final = {"linux-2.6.22": 3, "linux-6.11": 1}
+SYN_RETRIES: Final = {"linux-2.6.22": 5, "linux-6.11": 6}
+TCP_RMEM: Final = {"linux-2.6.22": 87_380, "linux-6.11": 131_072}
+"""Receive buffer of a TCP socket, as it begins."""
 FRAGMENT_TIMEOUT_S: Final = 30.0
 FRAGMENT_HIGH_2007: Final = 256 * 1024
 FRAGMENT_LOW_2007: Final = 192 * 1024
@@ -97,3 +101,17 @@ def tcp_times_s(retries: int = TCP_RETRIES) -> list[float]:
     for attempt in range(retries + 1):
         times.append(round(times[-1] + min(TCP_RTO_MIN_S * 2**attempt, TCP_RTO_MAX_S), 3))
     return times[1:]
+
+
+def syn_times_s(era: str) -> list[int]:
+    """When a SYN that nobody answers is sent again, and at the end when the call has failed: doubled each time."""
+    first_s = SYN_RTO_S[era]
+    return [first_s * (2**attempt - 1) for attempt in range(1, SYN_RETRIES[era] + 2)]
+
+
+def tcp_mem(era: str, memory_pages: int) -> tuple[int, int, int]:
+    """tcp_mem of a machine: of 2.6.22, from its MiB, half of them or the square of fewer than 256; today, a sixteenth."""
+    mib = memory_pages // 256
+    pressure = max(128, min(mib, 256) * mib // 2) if era == "linux-2.6.22" else memory_pages // 16
+    low = pressure // 4 * 3
+    return low, pressure, 2 * low

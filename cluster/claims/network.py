@@ -11,17 +11,18 @@ from cluster.claims import formulas
 from cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
 from cluster.claims.scenes import as_expected, run_to, scene
 from cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
+from cluster.claims.streams import outages_of_tcp
 from protocol.units import seconds
 
 
 @row(
     31,
     "After a partition of length D the next transmission, hence recovery, comes within min(D + RTO0, cap) and a round trip",
-    "net/sunrpc/xprt.c, fs/nfs/client.c",
+    "net/sunrpc/xprt.c, fs/nfs/client.c, net/ipv4/tcp_timer.c",
 )
 def next_transmission(kernel: Kernel) -> Evidence:
     """A request is sent at 0, 1.1, 3.3, 7.7, 16.5, 17.6 s ...: the first of these after the heal is answered."""
-    evidence = Evidence()
+    evidence = outages_of_tcp(kernel)
     for outage_s in (1, 6, 30):
         timeline = [{"at": "2s", "partition": ["C"], "for": f"{outage_s}s"}]
         with scene("row-02", kernel, timeline=timeline, stop=f"{outage_s + 14}s") as cluster:

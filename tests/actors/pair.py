@@ -51,7 +51,17 @@ class Card:
         self._idle_ns = 0
 
     def transmit(
-        self, slabs: Any, to: int, kind: int, port: int, count: int, wire: int, tail: int, body: Any, *, entitled: bool
+        self,
+        slabs: Any,
+        to: int,
+        kind: int,
+        port: int,
+        count: int,
+        wire: int,
+        tail: int,
+        body: Any,
+        *,
+        entitled: bool = False,
     ) -> None:
         """As the real one."""
         self._idle_ns = max(self._events.now, self._idle_ns) + wire * 8 * seconds(1) // self._rate_bps

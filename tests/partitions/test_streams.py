@@ -155,6 +155,34 @@ def test_a_closed_window_is_probed_in_the_time_of_row_30(netswap: Open) -> None:
     assert cluster["A"].socket_frames >= 2
 
 
+@pytest.mark.parametrize(
+    ("kernel", "safeguards"), [(KERNELS[0], "none"), (KERNELS[0], "reserve"), (KERNELS[1], "merged")]
+)
+def test_with_memory_short_frames_are_conserved_and_the_queues_are_named(
+    netswap: Open, kernel: str, safeguards: str
+) -> None:
+    """The seed with TCP floods, whose windows close: what waits in A's sockets would come back if its service could read;
+    with the reserve it is not what A waits for."""
+    text = seed(timeline=outage("2s", "10s"), service=", protocol: tcp", flood=", protocol: tcp", safeguards=safeguards)
+    cluster = netswap(text.replace("payload: 1472B", "payload: 1448B"), kernel=kernel)
+    for _ in range(40):
+        cluster.run_for(milliseconds(250))
+        assert is_conserved(cluster)
+    assert cluster["A"].socket_frames > 0
+    assert cluster["A"].waits_for("a reply from C")
+    assert cluster["A"].waits_for("receive queues of service 0") == (safeguards != "reserve")
+
+
+@pytest.mark.ray
+def test_ray_gives_the_digest_of_this_process(netswap: Open) -> None:
+    """Ranks that exchange over links that lose, each machine an actor."""
+    text = ranks_and_a_wedge("halo", stop="4s")
+    one, other = netswap(text), netswap(text, engine="ray")
+    one.run()
+    other.run()
+    assert other.digest() == one.digest()
+
+
 # -- ranks --------------------------------------------------------------------------------------------------------------
 
 
