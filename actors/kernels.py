@@ -81,6 +81,9 @@ class Kernel:
     copy_truesize: int
     tx_header: int
     """The slab object of a transmitted segment's headers; its data is sent from the page itself."""
+    nbd_sends_memalloc: bool
+    """NBD sends with PF_MEMALLOC, whoever it is (memalloc_noreclaim_save in drivers/block/nbd.c, sock_xmit); before, with
+    the rights of whoever makes the request."""
     rpc_request: int
     """The slab object of an RPC request under way: 8 to a page."""
     rpc_slots_max: int
@@ -166,6 +169,7 @@ LINUX_2_6_22: Final = Kernel(
     copy_data=1024,
     copy_truesize=256 + 232,
     tx_header=512,
+    nbd_sends_memalloc=False,
     rpc_request=512,
     rpc_slots_max=128,
     route_entry=320,
@@ -220,6 +224,7 @@ LINUX_6_11: Final = Kernel(
     copy_data=1024,
     copy_truesize=1024 + 256,
     tx_header=512,
+    nbd_sends_memalloc=True,
     rpc_request=512,
     rpc_slots_max=65_536,
     route_entry=320,

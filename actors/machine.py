@@ -9,7 +9,6 @@ from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
-from typing import Final
 
 from actors.counters import Counters
 from actors.disk import Disk
@@ -37,6 +36,9 @@ from actors.net.virtio import VirtioNic
 from actors.programs import loader
 from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError, Swap
+from actors.swap import transports
+from actors.swap.device import SwapDevice
+from actors.swap.nbd import NbdDevice
 from actors.swap.nfs import NfsDevice
 from protocol.errors import RemoteProtocolError
 from protocol.frame import (
@@ -51,11 +53,7 @@ from protocol.frame import (
     arrivals,
     split,
 )
-from protocol.ip import datagram_wire
-from protocol.rpc import CALL_PORT, HEADER, PAGE
-
-BIO_VECS_MAX: Final = 1000
-"""Pages that a throttled block device has under way at most, about 4 MB."""
+from protocol.rpc import CALL_PORT, PAGE
 
 
 class Machine:
@@ -124,7 +122,6 @@ class Machine:
         if self.device is not None:
             self.device.owner = self
             self.device.number_from(self._boots << 32)
-            self.stack.serve(CALL_PORT, self.device.reply, routed=frozenset({self.device.server}))
         swap_pages = settings.swap.size // PAGE if settings.swap else None
         base = self._boots * (swap_pages or 0)
         self.programs = loader.load(settings.programs, self._host(), base, before or ())
@@ -291,18 +288,19 @@ class Machine:
         settings = self.settings
         if settings.swap is None or "reserve-access" not in settings.switches:
             return None
-        reply_frames = datagram_wire(HEADER + settings.swap.request_pages * PAGE, settings.framing, settings.mtu)[0]
+        needs = transports.needs(settings, settings.swap, self.kernel)
         cover = "fragment-cover" in settings.switches
         if self.kernel.memalloc_sockets:
-            requests = settings.swap.in_flight if "tx-bound" in settings.switches else 0
-            buffers = settings.nic_ring + reply_frames
-            return cover_tree(self.kernel, settings.cpus, cover_fragments=cover, requests=requests, buffers=buffers)
+            slots = min(needs.in_flight, needs.slots) if "tx-bound" in settings.switches else None
+            buffers = settings.nic_ring + needs.reply_frames
+            return cover_tree(self.kernel, settings.cpus, cover_fragments=cover, slots=slots, buffers=buffers)
         tree = machine_tree(
             self.kernel,
             settings.cpus,
             cover_fragments=cover,
             parked=settings.nic_ring if DRIVERS[settings.nic_refill].keeps_ring else 0,
-            reply_frames=reply_frames,
+            reply_frames=needs.reply_frames,
+            transports=(needs.slots,),
             arp=settings.arp,
         )
         if settings.reserve_buffers is not None:
@@ -390,12 +388,29 @@ class Machine:
             self.stack.hold,
         )
 
-    def _swap_device(self) -> NfsDevice | None:
-        settings = self.settings
-        swap = settings.swap
+    def _swap_device(self) -> SwapDevice | None:
+        swap = self.settings.swap
         if swap is None:
             return None
-        return NfsDevice(
+        in_flight = transports.needs(self.settings, swap, self.kernel).in_flight
+        return self._nbd(swap, in_flight) if swap.transport == transports.NBD else self._nfs(swap, in_flight)
+
+    def _nbd(self, swap: Swap, in_flight: int) -> SwapDevice:
+        self.stack.need_routes(frozenset({swap.server}))
+        return NbdDevice(
+            self.events,
+            self.zone,
+            self.kernel,
+            self.counters,
+            self.tcp,
+            swap.server,
+            in_flight,
+            self.settings.switches,
+        )
+
+    def _nfs(self, swap: Swap, in_flight: int) -> SwapDevice:
+        settings = self.settings
+        device = NfsDevice(
             self.events,
             self.zone,
             self.kernel,
@@ -403,18 +418,15 @@ class Machine:
             self.output,
             self.counters,
             swap.server,
-            self._in_flight(swap),
+            in_flight,
             swap.request_pages,
             swap.timeout_ns,
             settings.framing,
             settings.mtu,
             settings.switches,
         )
-
-    def _in_flight(self, swap: Swap) -> int:
-        """Most requests under way: what is asked for, or what a throttled device accepts (Phillips, ddsnap)."""
-        throttled = max(1, BIO_VECS_MAX // swap.request_pages)
-        return min(swap.in_flight, throttled) if "bio-throttle" in self.settings.switches else swap.in_flight
+        self.stack.serve(CALL_PORT, device.reply, routed=frozenset({swap.server}))
+        return device
 
     def _fill_memory(self, swap_pages: int | None) -> None:
         """What a machine that has run for long has in memory, and who goes round it."""

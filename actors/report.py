@@ -10,6 +10,7 @@ from actors.net.arp import ASKED, FAILED, INCOMPLETE
 from actors.net.virtio import VirtioNic
 from actors.programs.task import Task
 from actors.swap.device import Request
+from actors.swap.nbd import NbdDevice
 from protocol.rpc import PAGE
 
 Node = dict[str, Any]
@@ -201,6 +202,9 @@ class _Graph:
         device = self._machine.device
         if device is None:
             return self._add("page-outs", "nothing can be written: there is no swap")
+        if isinstance(device, NbdDevice) and not device.is_open:
+            sentence = f"{len(device.under_way)} requests wait for a connection to {self._server}"
+            return self._add("page-outs", sentence, self._reply(), under_way=len(device.under_way))
         if not device.under_way:
             return self._add("page-outs", "kswapd and direct reclaim look for a page that may leave")
         writes = sum(request.write for request in device.under_way.values())
@@ -210,7 +214,28 @@ class _Graph:
             f"{writes} page-outs and {len(device.under_way) - writes} page-ins of at most {device.in_flight} wait"
             f" for a reply from {self._server}{kswapd}"
         )
-        return self._add("page-outs", sentence, self._reply(), page_outs=writes, under_way=len(device.under_way))
+        targets = [self._reply(), *self._sender()]
+        return self._add("page-outs", sentence, *targets, page_outs=writes, under_way=len(device.under_way))
+
+    def _sender(self) -> list[str]:
+        """Whoever holds the lock of the connection to the server, and keeps all others from sending."""
+        device = self._machine.device
+        if not isinstance(device, NbdDevice) or device.connection is None or not device.outbox:
+            return []
+        account = device.connection.account
+        what, target = "memory for its copy", self._free_page()
+        if not device.connection.has_room():
+            what, target = f"room in the send buffer of the connection to {self._server}", self._reply()
+        return [
+            self._add(
+                "sender",
+                f"{len(device.outbox)} requests are not sent: the first waits for {what}, the others for the first"
+                f" ({account.wmem} of {account.sndbuf} bytes)",
+                target,
+                waiting=len(device.outbox),
+                queued=account.wmem,
+            )
+        ]
 
     def _page(self, number: int) -> str:
         device = self._machine.device
@@ -227,6 +252,9 @@ class _Graph:
 
     def _request(self, request: Request, number: int) -> str:
         said = "page-out" if request.write else "page-in"
+        device = self._machine.device
+        if isinstance(device, NbdDevice) and any(request is one for one, _ in device.outbox):
+            return self._add(f"page {number}", f"its {said} waits to be sent", *self._sender())
         return self._add(
             f"page {number}",
             f"its {said} waits for a reply from {self._server}, asked {request.attempts} times",
@@ -240,7 +268,20 @@ class _Graph:
         if name not in self.nodes:
             self._add("reply", f"a reply from {self._server}")
             self.nodes[name]["waits_for"] += [*self._address(), *self._receive_buffer()]
+            if isinstance(self._machine.device, NbdDevice):
+                self.nodes[name]["waits_for"] += [*self._tcp_memory(), f"{self._server}/answer"]
         return name
+
+    def _tcp_memory(self) -> list[str]:
+        """Whether a reply that came now would be refused by TCP's limit."""
+        memory = self._machine.tcp.memory
+        if memory.total < memory.limits.high or memory.exempts_marked or memory.rules.forced_on_empty:
+            return []
+        sentence = (
+            f"room below tcp_mem: {memory.total} pages are charged to {memory.sockets} connections, and the limit is "
+            f"{memory.limits.high}"
+        )
+        return [self._add("tcp_mem", sentence, *self._queues(), charged=memory.total, limit=memory.limits.high)]
 
     def _address(self) -> list[str]:
         """Whether a request that left now would know where to."""

@@ -94,6 +94,7 @@ SWITCHES: dict[str, Switch] = {
             "tcp-exemption",
             "Sockets that serve the swap are exempt from TCP's global memory limit.",
             "Zijlstra, 20071030160914.457853000@chello.nl; today include/net/sock.h",
+            built=True,
         ),
         Switch(
             "reclaim-throttle",
@@ -170,6 +171,7 @@ PRESETS: dict[str, Preset] = {
                     "slab-rule",
                     "fragment-cover",
                     "tx-bound",
+                    "tcp-exemption",
                     "rx-head",
                 }
             ),
@@ -220,7 +222,16 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "merged",
-            frozenset({"reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule", "reclaim-throttle"}),
+            frozenset(
+                {
+                    "reserve-access",
+                    "memalloc-processing",
+                    "drop-at-demux",
+                    "slab-rule",
+                    "tcp-exemption",
+                    "reclaim-throttle",
+                }
+            ),
             "What Linux 3.6 took in: no pool of its own, throttled reclaimers instead.",
             "Gorman, 1342075232-29267-1-git-send-email-mgorman@suse.de",
         ),

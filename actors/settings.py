@@ -19,6 +19,7 @@ class Swap:
     """Where a machine's pages go. `server` is a machine's index, `size` in bytes, `readahead` in pages."""
 
     server: int
+    transport: str
     size: int
     in_flight: int
     readahead: int

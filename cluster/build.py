@@ -37,6 +37,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
         swap=swap
         and Swap(
             server=swap["server"],
+            transport=swap["transport"],
             size=swap["size"],
             in_flight=swap["in_flight"],
             readahead=swap["readahead"],

@@ -4,6 +4,7 @@ Sizes propagate to the root, whose pages are the emergency pool of the zone. Cha
 at one chosen node. Source: his series of 2007 and 2008 (mm/reserve.c, net/core/sock.c, net/ipv4/ip_fragment.c).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from actors.kernels import Kernel
@@ -93,12 +94,20 @@ def receive_limit(kernel: Kernel, *, cover_fragments: bool, parked: int, reply_f
 
 
 def machine_tree(
-    kernel: Kernel, cpus: int, *, cover_fragments: bool, parked: int, reply_frames: int, arp: bool = False
+    kernel: Kernel,
+    cpus: int,
+    *,
+    cover_fragments: bool,
+    parked: int,
+    reply_frames: int,
+    transports: Sequence[int],
+    arp: bool = False,
 ) -> Node:
-    """The tree of a machine that swaps over NFS on IPv4: the nodes it really has.
+    """The tree of a machine that swaps on IPv4: the nodes it really has. RX is there once, TX for each transport.
 
-    `parked`: receive buffers that stay in the ring for ever (0 unless the ring never drains); `arp`: the server's link
-    address has to be asked for, which takes an entry, and the head and the data of a request or a reply.
+    `parked`: receive buffers that stay in the ring for ever (0 unless the ring never drains); `reply_frames`: those that
+    may be out before a reply is processed; `transports`: the RPC slots of each, 0 for one that has none; `arp`: the
+    server's link address has to be asked for, which takes an entry, and the head and the data of a request or a reply.
     """
     limit = receive_limit(kernel, cover_fragments=cover_fragments, parked=parked, reply_frames=reply_frames)
     data = Node("SKB data", limit=limit + 1)
@@ -109,26 +118,32 @@ def machine_tree(
         data.children.append(Node("short fragments", max(0, short - cache)))
     data.children.append(Node("receive ring", _pages(parked + reply_frames, kernel.rx_data, kernel)))
     routes = Node("IPv4 route cache", object_pages(kernel.route_entries, PAGE // kernel.route_entry, cpus))
-    slots = object_pages(kernel.rpc_slots_max, PAGE // kernel.rpc_request, cpus)
-    transmit = Node("network TX", children=[Node("transport", transmit_pages()), Node("RPC slots", slots)])
+    transmit = Node("network TX", children=[node for slots in transports for node in _transport(kernel, cpus, slots)])
     receive = Node("network RX", children=[routes, data, *([Node("ARP", 3)] if arp else [])])
     return Node("total", children=[transmit, receive])
 
 
-def cover_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, requests: int, buffers: int) -> Node:
+def _transport(kernel: Kernel, cpus: int, slots: int) -> list[Node]:
+    """What one transport sends, and the requests that it keeps."""
+    nodes = [Node("transport", transmit_pages())]
+    if slots:
+        nodes.append(Node("RPC slots", object_pages(slots, PAGE // kernel.rpc_request, cpus)))
+    return nodes
+
+
+def cover_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, slots: int | None, buffers: int) -> Node:
     """The pool of a kernel that sets nothing aside by itself: no more than what the policy says must be covered.
 
-    That is what incomplete datagrams may hold, `requests` under way, and in both cases the `buffers` of ring and reply,
-    which come out of the same pool.
+    That is what incomplete datagrams may hold, what a transport sends with its `slots` (None where that is not bounded),
+    and in both cases the `buffers` of ring and reply, which come out of the same pool.
     """
     tree = Node("total")
     if cover_fragments:
         cache = kmalloc_pages(kernel.fragment_high, kernel, cpus)
         short = _pages(held_fragments(kernel, kernel.copy_truesize), kernel.copy_data, kernel)
         tree.children.append(Node("IPv4 fragment cache", max(cache, short)))
-    if requests:
-        slots = object_pages(min(requests, kernel.rpc_slots_max), PAGE // kernel.rpc_request, cpus)
-        tree.children += [Node("transport", transmit_pages()), Node("RPC slots", slots)]
+    if slots is not None:
+        tree.children += _transport(kernel, cpus, slots)
     if tree.children:
         tree.children.append(Node("receive ring", _pages(buffers, kernel.rx_data, kernel)))
     return tree

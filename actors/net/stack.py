@@ -89,11 +89,15 @@ class Stack:
     def serve(self, port: int, handler: Handler, *, routed: frozenset[int] = frozenset()) -> None:
         """Let the kernel itself take what comes to `port`; frames that are no IPv4 to the negative of their kind.
 
-        Datagrams from the machines in `routed` need a route cache entry to be processed, if there is such a cache.
+        `routed`: as in `need_routes`.
         """
         self._handlers[port] = handler
+        self.need_routes(routed)
+
+    def need_routes(self, machines: frozenset[int]) -> None:
+        """What comes from these needs a route cache entry to be processed, if there is such a cache."""
         if self._caches_routes:
-            self._routed |= routed
+            self._routed |= machines
 
     def open(self, socket: Socket) -> None:
         """Let a program's socket take what comes to its port."""

@@ -218,7 +218,7 @@ class Connection:
         if sender.queue or sender.lost:
             sender.push(self._tcp.events.now)
         self._set_timer(sender.due_ns)
-        if freed and self._waiting and self._has_room():
+        if freed and self._waiting and self.has_room():
             self._waiting = False
             self.owner.writable(self)
 
@@ -358,7 +358,7 @@ class Connection:
             _, page = pages.popleft()
             self._tcp.buffers.pages.give(page)
 
-    def _has_room(self) -> bool:
+    def has_room(self) -> bool:
         """Whether it is worth to wake a writer: a third of the send buffer is free (sk_stream_write_space)."""
         return 3 * self.account.wmem <= 2 * self.account.sndbuf
 

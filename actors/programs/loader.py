@@ -15,7 +15,8 @@ from actors.programs.service import Service
 from actors.programs.system import Host, System
 from actors.programs.task import Progress, Task
 from actors.settings import Files, SettingsError
-from actors.swap.server import WARM_STAMP, SwapServer
+from actors.swap.backing import WARM_STAMP
+from actors.swap.server import SwapServer
 from protocol.rpc import PAGE
 
 PROGRAMS: Final[dict[str, Callable[..., Any]]] = {

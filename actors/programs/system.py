@@ -19,7 +19,7 @@ from actors.net.arp import Output
 from actors.net.buffers import Buffers
 from actors.net.sockets import Queues
 from actors.net.stack import Handler, Stack
-from actors.net.tcp import Tcp
+from actors.net.tcp import Accept, Tcp
 from actors.net.tcp_connection import Connection
 from actors.programs.streams import Connect, ReceiveMessage, SendMessage, Streams
 from actors.programs.task import BLOCKED, Progress, Reason, Task
@@ -326,6 +326,10 @@ class System:
         message = (REQUEST,) if link == ARP else ()
         body = (0, payload, 0, 1, 1, message)
         self._nic.send_train(to, link, 0, count, gap_ns, link_wire(payload, self.framing), body)
+
+    def accept(self, port: int, accept: Accept) -> None:
+        """Be the kernel's own user of a TCP port: `accept` says who owns a connection that somebody has opened."""
+        self._host.tcp.listen(port, accept)
 
     def listen(self, port: int, rcvbuf: int | None = None) -> None:
         """Accept TCP connections on a port; their receive buffers in bytes of truesize (default: the kernel's)."""

@@ -41,8 +41,7 @@ class NfsDevice(SwapDevice):
         mtu: int,
         switches: frozenset[str],
     ) -> None:
-        bounded = min(in_flight, kernel.rpc_slots_max) if "tx-bound" in switches else in_flight
-        super().__init__(events, counters, server, bounded)
+        super().__init__(events, counters, server, in_flight)
         self._buffers = buffers
         self._nic = nic
         self._request_pages = request_pages

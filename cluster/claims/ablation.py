@@ -57,6 +57,12 @@ ABLATIONS: Final = (
         on=("A is recovered", "A.free_pages_min > 100", "A.tx_no_memory == 0"),
     ),
     Ablation(
+        "tcp-exemption",
+        "the answer is dropped by TCP's global limit although memory is available",
+        "row-12",
+        off=("A is wedged", "A.dropped.tcp-limit > 0", "A.free_pages_min > 192"),
+    ),
+    Ablation(
         "fragment-cover",
         "incomplete datagrams hold the reserve until their time-out of 30 s, and then the next ones do",
         "row-15",

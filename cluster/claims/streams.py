@@ -1,11 +1,11 @@
-"""Rows 30 to 32, 36, 37 and 44: TCP's time-outs, windows, limits, and what it may not throw away."""
+"""Rows 30, 32, 36, 37 and 44: TCP's time-outs, windows, limits, and what it may not throw away."""
 
 from typing import Final
 
 from actors.kernels import Kernel
 from actors.net.tcp_connection import Connection
 from cluster.claims import formulas
-from cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
+from cluster.claims.claim import BOTH, Evidence, row
 from cluster.claims.scenes import scene
 from cluster.inline import InlineEngine
 from cluster.lab import Cluster
@@ -62,17 +62,6 @@ def retransmissions(kernel: Kernel) -> Evidence:
         )
         evidence.equal("given up 10 ms after it", True, _sender(_run_to(cluster, sent_s + end_s + 0.01)) is None)
     return evidence
-
-
-@row(
-    31,
-    "After a partition of length D the next transmission, hence recovery, comes within min(D + RTO0, cap) and a round trip",
-    "net/ipv4/tcp_timer.c",
-    eras=(ERA_TODAY,),
-)
-def next_segment(kernel: Kernel) -> Evidence:
-    """Over TCP; the time-outs of NFS over UDP are those of 2007."""
-    return outages_of_tcp(kernel)
 
 
 def outages_of_tcp(kernel: Kernel) -> Evidence:

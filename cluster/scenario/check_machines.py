@@ -1,12 +1,20 @@
 """Checks on machines: their programs, the ports these listen on, and who swaps to whom."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from actors.swap.transports import NBD
 from cluster.scenario import check_ranks, user_programs
 from cluster.scenario.models import PROGRAMS, Machine, Network, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
 from cluster.scenario.written import Written, is_own_program, items_in, mapping_in, number_in, size_in, text_in
+from protocol.nbd import TAGS
+
+_NFS_ONLY: Final = {
+    "timeout": "TCP sends again, and a request waits for ever",
+    "request": "a request is one page",
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ def machine(written: Written, name: str) -> None:
     _one_swap_server(written, name)
     _ports(written, name)
     _swap(written, name)
+    _transport(written, name)
     _min_free(written, name)
 
 
@@ -189,6 +198,22 @@ def _swap(written: Written, name: str) -> None:
         written.report(place, f"{server} is {len(written.cast.indexes(server))} machines", hint)
     elif all(program != "swap-server" for _, program, _ in written.programs_of(host)):
         written.report(place, f"{server} has no swap-server", f"add to the programs of {host}: swap-server: {{}}")
+
+
+def _transport(written: Written, name: str) -> None:
+    """What only NFS has is not asked of NBD, nor more than NBD can have."""
+    swap = mapping_in(written.machines[name], "swap")
+    if text_in(swap, "transport") != NBD:
+        return
+    place: Place = ("machines", name, "swap")
+    for key, why in _NFS_ONLY.items():
+        if key in swap:
+            written.report((*place, key), f"NBD has no {key}: {why}", "remove it, or write transport: nfs", key=True)
+    requests = number_in(swap, "in_flight")
+    if requests is not None and requests > TAGS:
+        written.report(
+            (*place, "in_flight"), f"NBD has no more than {TAGS} requests under way", f"write {TAGS} or less"
+        )
 
 
 def _server_of(written: Written, name: str) -> str | None:

@@ -233,7 +233,7 @@ SeveralOrNone = Annotated[Several | None, OrWord("none")]
 CountOrAuto = Annotated[Count | None, OrWord("auto")]
 
 Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22", "linux-6.11"))]
-Transport = Annotated[str, OneOf("transport", ("nfs",), later=("nbd",))]
+Transport = Annotated[str, OneOf("transport", ("nfs", "nbd"))]
 Refill = Annotated[str, OneOf("refill rule", ("e1000", "tg3", "virtio", "e1000e", "8139cp"))]
 Protocol = Annotated[str, OneOf("protocol", ("udp", "tcp"))]
 Exchange = Annotated[str, OneOf("exchange", ("none", *EXCHANGES))]

@@ -161,13 +161,6 @@ def test_page_outs_stop_where_a_slot_is_missing_or_a_page_in_waits() -> None:
     assert (scene.owner.written, scene.owner.slots, scene.device.can_page_out()) == ([3], 1, True)
 
 
-@pytest.mark.parametrize(("asked", "bound", "allowed"), [(1000, True, 128), (1000, False, 1000), (16, True, 16)])
-def test_the_transmit_bound_is_what_the_reserve_was_sized_for(asked: int, bound: bool, allowed: int) -> None:
-    """The largest slot table: 128 requests."""
-    scene = Scene(*["tx-bound"] * bound, in_flight=asked)
-    assert scene.device.in_flight == allowed
-
-
 # -- several pages a request -----------------------------------------------------------------------------------------
 
 

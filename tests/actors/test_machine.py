@@ -59,7 +59,7 @@ def machine(index: int, switches: frozenset[str] = frozenset(), refill: str = "e
             nic_rate_bps=GIGABIT,
             nic_ring=32,
             nic_refill=refill,
-            swap=Swap(C, mib(16), 16, 8, seconds(1.1), 1) if index == A else None,
+            swap=Swap(C, "nfs", mib(16), 16, 8, seconds(1.1), 1) if index == A else None,
             programs=programs[index],
             seed=1,
             stall_after_ns=seconds(1),

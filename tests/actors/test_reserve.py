@@ -159,7 +159,7 @@ def test_an_unknown_node_is_a_key_error() -> None:
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_a_machines_tree_has_the_nodes_it_needs(cpus: int) -> None:
     """IPv4 only: TX 32 + (16 + cpus), routes 1366 + cpus, fragments 128 + 12 cpus, and a reply of 3 frames."""
-    tree = machine_tree(KERNEL, cpus, cover_fragments=True, parked=0, reply_frames=3)
+    tree = machine_tree(KERNEL, cpus, cover_fragments=True, parked=0, reply_frames=3, transports=(128,))
     assert find(tree, "network TX").pages == 32 + 128 // REQUESTS_PER_PAGE + cpus
     assert find(tree, "IPv4 route cache").pages == -(-16_384 // ROUTES_PER_PAGE) + cpus
     assert find(tree, "IPv4 fragment cache").pages == 128 + 12 * cpus
@@ -167,9 +167,24 @@ def test_a_machines_tree_has_the_nodes_it_needs(cpus: int) -> None:
     assert tree.pages == sum(node.own_pages for node in walk(tree))
 
 
+def test_two_transports_have_rx_once_and_tx_twice() -> None:
+    """Row 53: R = RX + the sum of TX; 32 pages each, and 17 for the slots of NFS."""
+
+    def pages(*transports: int) -> int:
+        tree = machine_tree(KERNEL, 1, cover_fragments=True, parked=0, reply_frames=3, transports=transports)
+        return tree.pages
+
+    nfs, nbd = 128, 0
+    assert pages(nfs, nbd) - pages(nfs) == 32
+    assert pages(nfs, nbd) - pages(nbd) == 32 + 17
+    assert pages(nbd, nbd, nbd) - pages(nbd) == 2 * 32
+
+
 def test_without_cover_the_tree_has_no_fragment_cache() -> None:
     """Its 140 pages, and what short fragments take beyond them, are what the switch costs."""
-    covered, bare = (machine_tree(KERNEL, 1, cover_fragments=on, parked=0, reply_frames=3) for on in (True, False))
+    covered, bare = (
+        machine_tree(KERNEL, 1, cover_fragments=on, parked=0, reply_frames=3, transports=(128,)) for on in (True, False)
+    )
     short = 262_144 // KERNEL.copy_truesize + 2
     assert covered.pages - bare.pages == max(140, -(-short // 4) + -(-short // 16))
     assert "IPv4 fragment cache" not in [node.name for node in walk(bare)]
@@ -190,14 +205,14 @@ def test_the_limit_is_what_fragments_may_hold_the_ring_parks_and_a_reply_takes(c
     held = max((262_144 // 1832 + 2) * 2304, (262_144 // 488 + 2) * 1280) if cover else 0
     limit = receive_limit(KERNEL, cover_fragments=cover, parked=parked, reply_frames=3)
     assert limit == held + (parked + 3) * 2304
-    tree = machine_tree(KERNEL, 1, cover_fragments=cover, parked=parked, reply_frames=3)
+    tree = machine_tree(KERNEL, 1, cover_fragments=cover, parked=parked, reply_frames=3, transports=(128,))
     assert charges_that_fit(find(tree, "SKB data"), 2304) == limit // 2304
 
 
 @pytest.mark.parametrize("parked", [0, 200])
 def test_the_pages_hold_all_receive_buffers_that_the_limit_allows(parked: int) -> None:
     """The bytes of the limit, in pages, are no more than the node has."""
-    tree = machine_tree(KERNEL, 1, cover_fragments=True, parked=parked, reply_frames=3)
+    tree = machine_tree(KERNEL, 1, cover_fragments=True, parked=parked, reply_frames=3, transports=(128,))
     data = find(tree, "SKB data")
     assert charges_that_fit(data, 2304) * 2304 <= data.pages * PAGE
 
@@ -211,7 +226,7 @@ def test_the_pages_hold_all_receive_buffers_that_the_limit_allows(parked: int) -
 )
 def test_a_cache_full_of_fragments_leaves_room_for_the_reply(truesize: int, real: int) -> None:
     """floor(262144 / truesize) + 1 fragments are held, and one is in hand, before any is evicted; then 3 of a reply."""
-    data = find(machine_tree(KERNEL, 1, cover_fragments=True, parked=0, reply_frames=3), "SKB data")
+    data = find(machine_tree(KERNEL, 1, cover_fragments=True, parked=0, reply_frames=3, transports=(128,)), "SKB data")
     held = 262_144 // truesize + 2
     assert sum(data.charge(real) for _ in range(held)) == held
     assert sum(data.charge(2304) for _ in range(3)) == 3

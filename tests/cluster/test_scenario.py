@@ -116,7 +116,19 @@ ONE_MISTAKE = {
     # words
     "an unknown kernel": Broken("stop:", "kernel: ▸linux-2.6.21\nstop:", 'no kernel "linux-2.6.21"', "linux-2.6.22"),
     "a kernel's name cut short": Broken("stop:", "kernel: ▸linux-6.1\nstop:", 'no kernel "linux-6.1"', '"linux-6.11"'),
-    "a transport not built": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbd", "not built yet", "use nfs"),
+    "an unknown transport": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbx", 'no transport "nbx"', '"nbd"'),
+    "a time-out of NBD": Broken(
+        "size: 1GiB",
+        "size: 1GiB, transport: nbd, ▸timeout: 2s",
+        "NBD has no timeout",
+        "remove it, or write transport: nfs",
+    ),
+    "a request of NBD with several pages": Broken(
+        "size: 1GiB", "size: 1GiB, transport: nbd, ▸request: 8KiB", "NBD has no request: a request is one page", "nfs"
+    ),
+    "more requests than NBD has tags": Broken(
+        "size: 1GiB", "size: 1GiB, transport: nbd, in_flight: ▸129", "no more than 128 requests", "write 128 or less"
+    ),
     "an unknown protocol": Broken("sockets: 4", "protocol: ▸tpc", 'no protocol "tpc"', '"tcp"'),
     "a limit of TCP that does not grow": Broken(
         "    swap:", "    tcp: {mem: ▸[3, 2, 1]}\n    swap:", "is no tcp_mem", "[3072, 4096, 6144]"
@@ -130,7 +142,9 @@ ONE_MISTAKE = {
     "a preset not built": Broken("stop:", "safeguards: ▸laundry\nstop:", "not built yet", "none, reserve"),
     "a switch for a preset": Broken("stop:", "safeguards: ▸slab-rule\nstop:", "not a preset", "[slab-rule]"),
     "an unknown switch": Broken("stop:", "safeguards: [reserve, ▸-slab-rul]\nstop:", '"slab-rul"', '"slab-rule"'),
-    "a switch not built": Broken("stop:", "safeguards: [▸tcp-exemption]\nstop:", "not built yet", "use reserve-access"),
+    "a switch not built": Broken(
+        "stop:", "safeguards: [▸exempt-daemons]\nstop:", "not built yet", "use reserve-access"
+    ),
     "safeguards of a machine": Broken("    swap:", "    safeguards: ▸xyz\n    swap:", '"xyz"', "known are"),
     "an unknown program": Broken("- rank:", "- ▸rnak:", 'no program "rnak"', '"rank"'),
     "two programs in one item": Broken(

@@ -1,0 +1,149 @@
+"""The disk of a swap server: what it holds of each client, and the requests that wait for it."""
+
+from array import array
+from collections.abc import Callable
+from typing import Any, Final
+
+from actors.programs.system import System
+from actors.programs.task import BLOCKED, Reason, Task
+from protocol.rpc import PAGE
+from protocol.units import seconds
+
+WARM_STAMP: Final = 1
+"""What the disk holds for every page before anything has been written to it."""
+_CHUNK: Final = 1 << 12
+
+
+class Store:
+    """The stamps of one client's pages, in chunks made on first write."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, array[int]] = {}
+
+    def read(self, page: int, count: int) -> tuple[int, ...]:
+        """The stamps of what the disk holds for so many pages from `page` on."""
+        return tuple([self._read(number) for number in range(page, page + count)])
+
+    def write(self, page: int, stamps: tuple[int, ...]) -> None:
+        """Replace what the disk holds from `page` on."""
+        for number, stamp in enumerate(stamps, page):
+            self._write(number, stamp)
+
+    def _read(self, page: int) -> int:
+        chunk = self._chunks.get(page // _CHUNK)
+        return WARM_STAMP if chunk is None else chunk[page % _CHUNK]
+
+    def _write(self, page: int, stamp: int) -> None:
+        chunk = self._chunks.get(page // _CHUNK)
+        if chunk is None:
+            chunk = self._chunks[page // _CHUNK] = array("I", [WARM_STAMP]) * _CHUNK
+        chunk[page % _CHUNK] = stamp
+
+
+class Job:
+    """A request on its way through the disk."""
+
+    __slots__ = ("answer", "page", "source", "stamps", "to", "write", "xid")
+
+    def __init__(
+        self,
+        source: int,
+        xid: int,
+        page: int,
+        stamps: tuple[int, ...],
+        answer: "Callable[[Job], None]",
+        to: Any,
+        *,
+        write: bool,
+    ) -> None:
+        self.source = source
+        """The client, and its number for the request."""
+        self.xid = xid
+        self.page = page
+        self.stamps = stamps
+        """To be written; once they have been read, those that are to be sent."""
+        self.write = write
+        self.answer = answer
+        self.to = to
+        """Where the answer goes: the transport's own business."""
+
+
+class DiskQueue:
+    """The disk, its queue, and the thread that the verdict looks at."""
+
+    __slots__ = (
+        "_disk_free_ns",
+        "_last_ns",
+        "_latency_ns",
+        "_page_ns",
+        "_queue",
+        "_stores",
+        "_system",
+        "_task",
+        "pending",
+        "when_room",
+    )
+
+    def __init__(self, system: System, latency_ns: int, bandwidth: int, queue: int) -> None:
+        """`bandwidth` in bytes per second, `queue` in requests."""
+        self.pending: dict[tuple[int, int], Job] = {}
+        """By client and number."""
+        self.when_room: Callable[[], None] | None = None
+        """Called when a request has been served."""
+        self._latency_ns = latency_ns
+        self._queue = queue
+        self._system = system
+        self._stores: dict[int, Store] = system.disk.of(system.name)
+        self._page_ns = PAGE * seconds(1) // bandwidth
+        self._disk_free_ns = 0
+        self._last_ns = 0
+        """When the disk will be done with all it has been asked for."""
+        self._task: Task | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no request."""
+        return not self.pending
+
+    def begin(self, task: Task) -> Any:
+        """Kernel threads never return to user space."""
+        self._task = task
+        return BLOCKED
+
+    def reason(self) -> Reason:
+        """The disk, or a request."""
+        return Reason("disk", "its disk") if self.pending else Reason("message", "a request")
+
+    def has_room(self) -> bool:
+        """Whether another request may be submitted."""
+        return len(self.pending) < self._queue
+
+    def submit(self, job: Job) -> None:
+        """Read or write; then the job is answered."""
+        if not self.pending and self._task is not None:
+            self._task.progress.work()
+        self.pending[job.source, job.xid] = job
+        now = self._system.now_ns
+        self._disk_free_ns = max(self._disk_free_ns, now) + len(job.stamps) * self._page_ns
+        slow_ns = self._system.disk.slow_ns
+        latency_ns = self._latency_ns if slow_ns is None else slow_ns
+        self._last_ns = max(self._last_ns, self._disk_free_ns + latency_ns)
+        self._system.call_at(self._last_ns, self._done, job)
+
+    def _done(self, job: Job) -> None:
+        store = self._stores.get(job.source)
+        if store is None:
+            store = self._stores[job.source] = Store()
+        if job.write:
+            store.write(job.page, job.stamps)
+        else:
+            job.stamps = store.read(job.page, len(job.stamps))
+        del self.pending[job.source, job.xid]
+        self._system.progress.add(1)
+        if not self.pending:
+            self._system.progress.rest()
+        job.answer(job)
+        if self.when_room is not None:
+            self.when_room()

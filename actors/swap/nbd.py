@@ -1,0 +1,174 @@
+"""Swap over NBD: one TCP connection to the server, and requests sent one after the other by whoever makes them.
+
+Source: drivers/block/nbd.c of 2.6.22 and 6.11. The sender holds the connection's lock until its request lies in the send
+buffer: if that is full, or memory is missing, everybody else who has something to send waits behind it, kswapd too. A page
+is copied into the socket's buffers, and they are kept until TCP has acknowledged them. There is no time-out: TCP sends
+again. When TCP gives up or is reset, the client connects again (nbd-client's `persist`), and requests that have not been
+answered are sent again, in order.
+"""
+
+from collections import deque
+from typing import Final
+
+from actors.counters import Counters
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.memory.anonymous import AddressSpace
+from actors.memory.zone import Zone
+from actors.net.tcp import Tcp
+from actors.net.tcp_connection import ESTABLISHED, Connection
+from actors.swap.device import Request, SwapDevice
+from protocol import nbd
+from protocol.errors import LocalProtocolError
+from protocol.units import microseconds, seconds
+
+RECONNECT_NS: Final = seconds(1)
+"""What nbd-client sleeps between two attempts to connect."""
+READER_NS: Final = microseconds(125)
+"""From a segment to when the client's kernel thread runs: cards gather interrupts, 8000 a second (DEFAULT_ITR in
+drivers/net/e1000/e1000_param.c), and no process runs before the softirq has taken all that has come."""
+MARKS: Final = frozenset({"reserve-access", "tcp-exemption"})
+"""The switches for whose sake the connection is marked as one that serves the swap."""
+
+
+class NbdDevice(SwapDevice):
+    """Requests under way over one connection, which this device owns."""
+
+    def __init__(
+        self,
+        events: Events,
+        zone: Zone,
+        kernel: Kernel,
+        counters: Counters,
+        tcp: Tcp,
+        server: int,
+        in_flight: int,
+        switches: frozenset[str],
+    ) -> None:
+        super().__init__(events, counters, server, in_flight)
+        self.connection: Connection | None = None
+        """The latest; open or not."""
+        self.outbox: deque[tuple[Request, bool]] = deque()
+        """Requests that are not in the send buffer yet, with whether memory for them may ignore the watermarks. The first
+        is being sent by whoever holds the lock."""
+        self._left = 0
+        """Bytes of the first that are not in the send buffer, 0 if none of it is there."""
+        self._tcp = tcp
+        self._marked = bool(MARKS & switches)
+        self._entitled = "reserve-access" in switches or kernel.nbd_sends_memalloc
+        self._floor = zone.floors.kernel
+        self._reader_runs = False
+        """Whether the client's kernel thread will run soon."""
+        self._called_ns = -1
+        self._called_before_ns = -1
+        events.after(0, self._call)
+
+    # -- the connection ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self.connection is not None and self.connection.state == ESTABLISHED
+
+    def _call(self, _: object) -> None:
+        self._called_before_ns, self._called_ns = self._called_ns, self._events.now
+        self.connection = self._tcp.connect(self.server, nbd.PORT, self, marked=self._marked)
+
+    def opened(self, connection: Connection) -> None:
+        """The server has accepted: send what has not been answered, in order."""
+        self.connection = connection
+        self._left = 0
+        self.outbox = deque((request, self._entitled) for request in self.under_way.values())
+        for request, _ in self.outbox:
+            self._note_attempt(request)
+        self._pump()
+        if not self.outbox:
+            self.owner.slot_free()
+
+    def closed(self, connection: Connection, why: str) -> None:
+        """The connection is gone, and all that was in it."""
+        self._events.after(RECONNECT_NS, self._call)
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def can_page_out(self) -> bool:
+        """As for any transport, and only while nobody holds the lock."""
+        return self.is_open and not self.outbox and super().can_page_out()
+
+    def _send(self, request: Request, *, reclaimer: bool = False) -> None:
+        """Take the lock and send, or wait for it."""
+        self.under_way[request.xid] = request
+        if not self.is_open:
+            return  # it is sent once there is a connection
+        self._note_attempt(request)
+        self.outbox.append((request, reclaimer or self._entitled))
+        if len(self.outbox) == 1:
+            self._pump()
+
+    def _note_attempt(self, request: Request) -> None:
+        if request.attempts:
+            self._counters.retransmissions += 1
+        request.attempts += 1
+        request.previous_ns, request.last_ns = request.last_ns, self._events.now
+
+    def _pump(self) -> None:
+        """Copy requests into the send buffer, in order, as far as there is room and memory for them."""
+        connection, outbox = self.connection, self.outbox
+        assert connection is not None, "whoever sends has a connection"
+        while outbox:
+            request, entitled = outbox[0]
+            left = self._left or nbd.request_size(request.write)
+            self._left = left - connection.write(left, _said(request), floor=self._floor, entitled=entitled)
+            if self._left:
+                return
+            outbox.popleft()
+
+    def writable(self, connection: Connection) -> None:
+        """The sender goes on; once it has let go of the lock, so may others."""
+        if self.outbox:
+            self._pump()
+            if not self.outbox:
+                self.owner.slot_free()
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def readable(self, connection: Connection) -> None:
+        """The client's kernel thread is woken."""
+        if not self._reader_runs:
+            self._reader_runs = True
+            self._events.after(READER_NS, self._read, connection)
+
+    def _read(self, connection: Connection) -> None:
+        """It reads all there is; it needs no memory for that."""
+        self._reader_runs = False
+        while connection.receiver.ready:
+            for size, message in connection.read():
+                self._reply(size, message)
+
+    def _reply(self, size: int, message: tuple[int, ...]) -> None:
+        """The server has answered; what is no answer is ignored."""
+        try:
+            answer = nbd.reply(message)
+        except LocalProtocolError:
+            return
+        request = self.under_way.get(answer.handle)
+        if request is None or size != nbd.reply_size(request.write):
+            return
+        del self.under_way[answer.handle]
+        self._answered(request, (answer.stamp,))
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    def timers(self) -> list[tuple[str, int, int]]:
+        """TCP has its own; between two connections it is the client that waits."""
+        return [] if self.is_open else [("reconnection", self._called_ns, self._called_before_ns)]
+
+    def longest_wait_ns(self) -> int:
+        """TCP's longest time-out."""
+        return self._tcp.rules.max_rto_ns
+
+
+def _said(request: Request) -> tuple[int, ...]:
+    """What stands in the stream."""
+    space: AddressSpace = request.space
+    return (nbd.WRITE if request.write else nbd.READ, request.xid, space.base + request.page, request.stamps[0])

@@ -1,0 +1,111 @@
+"""nbd-server: requests come over connections, are read while the disk has room for more, and are answered on the same.
+
+A client whose answers do not fit into the send buffer is not read from until they do. A client that has connected anew sends
+again what has not been answered; what the disk still works on for its former connection is then answered on the new one.
+"""
+
+from collections import deque
+
+from actors.net.tcp_connection import CLOSED, Connection
+from actors.programs.system import System
+from actors.swap.backing import DiskQueue, Job
+from protocol import nbd
+from protocol.errors import LocalProtocolError
+
+Answer = tuple[int, tuple[int, ...]]
+"""Bytes that are not in the send buffer yet, and what stands at their end."""
+
+
+class NbdServer:
+    """Owns the connections of all clients."""
+
+    __slots__ = ("_answers", "_disk", "_line", "_system")
+
+    def __init__(self, disk: DiskQueue, system: System) -> None:
+        self._disk = disk
+        self._system = system
+        self._line: deque[Connection] = deque()
+        """Connections with something to read, each once."""
+        self._answers: dict[Connection, deque[Answer]] = {}
+        """Of those clients whose send buffer is full."""
+        system.accept(nbd.PORT, lambda connection: self)
+
+    # -- what the kernel says ---------------------------------------------------------------------------------------
+
+    def opened(self, connection: Connection) -> None:
+        """A client has come; it will say what it wants."""
+
+    def readable(self, connection: Connection) -> None:
+        """It stands in line to be read."""
+        if not connection.in_line:
+            connection.in_line = True
+            self._line.append(connection)
+        self.serve()
+
+    def writable(self, connection: Connection) -> None:
+        """Go on with its answers; once they are gone, with its requests."""
+        self._write(connection)
+        if connection.receiver.ready:
+            self.readable(connection)
+
+    def closed(self, connection: Connection, why: str) -> None:
+        """Nobody waits for its answers."""
+        self._answers.pop(connection, None)
+        if connection in self._line:
+            self._line.remove(connection)
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Read requests, a segment of each client in turn, while the disk has room for them."""
+        while self._line and self._disk.has_room():
+            self._read(self._line.popleft())
+
+    def _read(self, connection: Connection) -> None:
+        """Read the next segment, unless answers have to go first."""
+        if connection not in self._answers:
+            for size, message in connection.read():
+                self._request(connection, size, message)
+        connection.in_line = connection not in self._answers and bool(connection.receiver.ready)
+        if connection.in_line:
+            self._line.append(connection)
+
+    def _request(self, connection: Connection, size: int, message: tuple[int, ...]) -> None:
+        """A request is whole; what is none is ignored."""
+        try:
+            said = nbd.request(message)
+        except LocalProtocolError:
+            return
+        write = said.type == nbd.WRITE
+        if size != nbd.request_size(write):
+            return
+        pending = self._disk.pending.get((connection.peer, said.handle))
+        if pending is not None:
+            pending.to = connection
+            return
+        job = Job(connection.peer, said.handle, said.page, (said.stamp,), self._answer, connection, write=write)
+        self._disk.submit(job)
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def _answer(self, job: Job) -> None:
+        """The disk is done with a request."""
+        connection: Connection = job.to
+        if connection.state == CLOSED:
+            return
+        answer = (nbd.reply_size(job.write), (0, job.xid, 0 if job.write else job.stamps[0]))
+        self._answers.setdefault(connection, deque()).append(answer)
+        if len(self._answers[connection]) == 1:
+            self._write(connection)
+
+    def _write(self, connection: Connection) -> None:
+        """Put answers into the send buffer, in order, as far as there is room and memory for them."""
+        answers = self._answers.get(connection)
+        while answers:
+            left, message = answers[0]
+            left -= self._system.streams.write(connection, left, message)
+            if left:
+                answers[0] = (left, message)
+                return
+            answers.popleft()
+        self._answers.pop(connection, None)

@@ -1,0 +1,61 @@
+"""What each transport asks of a machine: how many requests may be under way, and what its reserve has to cover."""
+
+from typing import Final, NamedTuple
+
+from actors.kernels import Kernel
+from actors.memory.reserve import transmit_pages
+from actors.settings import MachineSettings, Swap
+from protocol import nbd
+from protocol.ip import datagram_wire
+from protocol.rpc import HEADER, PAGE
+from protocol.tcp import mss
+
+NFS: Final = "nfs"
+NBD: Final = "nbd"
+BIO_VECS_MAX: Final = 1000
+"""Pages that a throttled block device has under way at most, about 4 MB."""
+
+
+class Needs(NamedTuple):
+    """Of one transport."""
+
+    in_flight: int
+    """Requests that may be under way: what is asked for, but with the bound no more than the reserve has room for."""
+    slots: int
+    """RPC requests that have to be kept while they are under way."""
+    reply_frames: int
+    """Receive buffers that may be out before what is in them can be processed: the largest reply, or more."""
+
+
+def needs(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Needs:
+    """What a machine's transport asks for."""
+    bounded = "tx-bound" in settings.switches
+    asked = _asked(settings, swap)
+    if swap.transport == NBD:
+        in_flight = min(asked, nbd_requests_in(transmit_pages(), kernel, settings.mtu) if bounded else nbd.TAGS)
+        return Needs(in_flight, 0, nbd_reply_frames(in_flight, settings.mtu))
+    in_flight = min(asked, kernel.rpc_slots_max) if bounded else asked
+    largest = HEADER + swap.request_pages * PAGE
+    return Needs(in_flight, kernel.rpc_slots_max, datagram_wire(largest, settings.framing, settings.mtu)[0])
+
+
+def _asked(settings: MachineSettings, swap: Swap) -> int:
+    """Most requests under way: what is asked for, or what a throttled device accepts (Phillips, ddsnap)."""
+    throttled = max(1, BIO_VECS_MAX // swap.request_pages)
+    return min(swap.in_flight, throttled) if "bio-throttle" in settings.switches else swap.in_flight
+
+
+def nbd_requests_in(pages: int, kernel: Kernel, mtu: int) -> int:
+    """Page-outs whose copies fit into so many pages: a page, and a head and headers for each of its segments."""
+    segments = -(-nbd.request_size(write=True) // mss(mtu))
+    return pages * PAGE // (PAGE + segments * (kernel.skb_head + kernel.tx_header))
+
+
+def nbd_reply_frames(in_flight: int, mtu: int) -> int:
+    """Segments that the connection may keep for want of an earlier one, and the one in hand.
+
+    What comes in order is read at once. But if a segment is lost, all that follow it stay in the out-of-order queue until it
+    has been sent again, and for that one there has to be a buffer too, or it never comes. Not more can follow than all
+    requests under way have replies, each a page and its header.
+    """
+    return in_flight * -(-nbd.reply_size(write=False) // mss(mtu)) + 1
