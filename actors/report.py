@@ -43,6 +43,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "free_pages": zone.free,
         "free_pages_min": zone.free_min,
         "noncritical_pages_max": _pages(machine, stack.noncritical_max),
+        "kept_pages": zone.floors.kernel,
         "reserve_pages": zone.emergency,
         "reserve_used_max": zone.reserve_used_max,
         "emergency_bytes_max": machine.emergency_data.usage_max if machine.emergency_data else 0,

@@ -30,6 +30,8 @@ _COLOURS = {
     Verdict.BLOCKED: "red",
 }
 _LOOK_S = 1.0
+_NO_EDGE = 10_000
+"""Columns of what is no terminal: a file or a pipe does not break lines."""
 
 
 def seconds(time_ns: int | None) -> str:
@@ -215,11 +217,20 @@ def sweep(console: Console, experiment: Experiment, rows: list[Row], folder: Pat
     for column in (*experiment.axes, *experiment.show):
         table.add_column(column, overflow="fold")
     for row in rows:
-        cells = [_cell(name, value) for name, value in row.shown.items()]
-        table.add_row(*(str(value) for value in row.varied.values()), *cells)
+        varied = [_setting(name, value) for name, value in row.varied.items()]
+        table.add_row(*varied, *(_cell(name, value) for name, value in row.shown.items()))
+    if not console.is_terminal:
+        console.width = _NO_EDGE
     console.print(table, highlight=False)
     missed = sum(not row.met for row in rows)
     say(console, f"{len(rows)} runs, {missed} of which missed an expectation; written to {folder}")
+
+
+def _setting(name: str, value: object) -> str:
+    """What was varied, in short: a scenario by the name of its file, a list of safeguards as their sum."""
+    if name == "scenario":
+        return Path(str(value)).stem
+    return " + ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _cell(name: str, value: object) -> Text | str:
