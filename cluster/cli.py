@@ -22,6 +22,10 @@ from cluster.experiment import as_json as sweep_as_json
 from cluster.experiment import load_experiment, performed, results_folder, write_results
 from cluster.minimum import Question, search
 from cluster.minimum import as_json as searched
+from cluster.remedies import Patient
+from cluster.remedies import as_json as remedies_found
+from cluster.remedies import command_line as remedies_line
+from cluster.remedies import search as search_remedies
 from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
 from cluster.scenario import Problem, Scenario, ScenarioError, load
@@ -135,7 +139,7 @@ def run(
     if as_json:
         print(json.dumps(finished.summary))
     else:
-        present.show(Console(), finished.summary)
+        present.show(Console(), finished.summary, remedies_line(scenario, overrides))
     raise typer.Exit(finished.result.exit_status)
 
 
@@ -203,6 +207,30 @@ def minimum(
     else:
         present.minimum(Console(), question, answer)
     raise typer.Exit(answer.minimum is None)
+
+
+@app.command()
+def remedies(
+    scenario: Path_,
+    override: Set = [],  # noqa: B006  (typer copies it)
+    seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find out what would have helped, by running the scenario under every proposal and under parts of the reserve.
+
+    Exit status: 0 something helps, or nobody needs help; 1 nothing does; 2 the input is wrong.
+    """
+    overrides = (*override, *([f"seed={seed}"] if seed is not None else []))
+    patient = Patient(scenario, overrides)
+    _checked(patient.load, as_json)
+    screen = Console(stderr=True, quiet=as_json)
+    found = search_remedies(patient, lambda tried: present.counted(screen, tried))
+    if as_json:
+        print(json.dumps(remedies_found(patient, found)))
+    else:
+        present.remedies(Console(), found)
+    helps = not found.as_is.ill or found.fewest or any(one.helps for one in found.presets)
+    raise typer.Exit(not helps)
 
 
 @app.command()

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -14,12 +14,15 @@ from rich.text import Text
 from cluster.engine import Engine
 from cluster.experiment import Experiment, Row
 from cluster.minimum import Answer, Question
+from cluster.remedies import Remedies
 from cluster.results import frames
 from cluster.verdict import BAD, Verdict, judge
 
 if TYPE_CHECKING:
     from cluster.claims.ablation import Ablated
     from cluster.claims.prove import Shown
+
+Done = TypeVar("Done")
 
 _COLOURS = {
     Verdict.RECOVERED: "green",
@@ -31,7 +34,6 @@ _COLOURS = {
 }
 _LOOK_S = 1.0
 _NO_EDGE = 10_000
-"""Columns of what is no terminal: a file or a pipe does not break lines."""
 
 
 def seconds(time_ns: int | None) -> str:
@@ -137,8 +139,8 @@ def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
         yield from machine["reason"]
 
 
-def show(console: Console, summary: dict[str, Any]) -> None:
-    """A finished run."""
+def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
+    """A finished run; `remedy` is the line that finds out what would have helped who is ill."""
     counted = summary["frames"]
     console.print(Text(summary["scenario"], style="bold"), f"({summary['engine']}, seed {summary['seed']})")
     console.print(machines_table(summary))
@@ -159,6 +161,8 @@ def show(console: Console, summary: dict[str, Any]) -> None:
         console,
         f"{seconds(summary['virtual_ns'])} of virtual time in {summary['wall_s']} s and {summary['windows']:,} windows",
     )
+    if any(machine["verdict"] in BAD for machine in summary["machines"].values()):
+        say(console, f"what would have helped: {remedy}")
     say(console, f"written to {summary['run']}")
 
 
@@ -203,12 +207,41 @@ def minimum(console: Console, question: Question, answer: Answer) -> None:
         console.print("not monotone: some larger values were not enough", style="bold red")
 
 
-def counted(console: Console, rows: Iterable[Row], total: int) -> Iterator[Row]:
-    """The rows as they come, with how many of them have, for those who watch."""
-    with console.status(f"0 of {total} runs") as status:
-        for number, row in enumerate(rows, 1):
-            status.update(f"{number} of {total} runs")
-            yield row
+def remedies(console: Console, found: Remedies) -> None:
+    """Under what those that were ill are not, and what it costs them."""
+    if not found.as_is.ill:
+        say(console, "no machine is wedged, livelocked or killed: nobody needs help")
+        return
+    _fit(console)
+    table = Table(
+        title=f"what would have helped {', '.join(found.as_is.ill)}", title_justify="left", box=None, pad_edge=False
+    )
+    for column in ("safeguards", "verdict", "resumed after the heal", "kept from programs"):
+        table.add_column(column, overflow="fold")
+    for tried in [found.as_is, *([found.fewest] if found.fewest else []), *found.presets]:
+        safeguards = "as it is" if tried.safeguards is None else " + ".join(tried.safeguards)
+        verdicts = Text(", ").join(verdict_text(one) for one in dict.fromkeys(tried.verdicts.values()))
+        table.add_row(safeguards, verdicts, seconds(tried.recovered_after_ns), f"{tried.kept_pages:,} pages")
+    console.print(table, highlight=False)
+    if found.fewest is None:
+        say(console, "not even all parts of the reserve help")
+    else:
+        say(console, f"the fewest parts of the reserve that help: {' + '.join(found.fewest.safeguards or [])}")
+
+
+def _fit(console: Console) -> None:
+    """A file or a pipe does not break lines."""
+    if not console.is_terminal:
+        console.width = _NO_EDGE
+
+
+def counted(console: Console, runs: Iterable[Done], total: int | None = None) -> Iterator[Done]:
+    """What runs have given, as it comes, with how many there are by now for those who watch."""
+    of = "" if total is None else f" of {total}"
+    with console.status(f"0{of} runs") as status:
+        for number, done in enumerate(runs, 1):
+            status.update(f"{number}{of} runs")
+            yield done
 
 
 def sweep(console: Console, experiment: Experiment, rows: list[Row], folder: Path) -> None:
@@ -219,8 +252,7 @@ def sweep(console: Console, experiment: Experiment, rows: list[Row], folder: Pat
     for row in rows:
         varied = [_setting(name, value) for name, value in row.varied.items()]
         table.add_row(*varied, *(_cell(name, value) for name, value in row.shown.items()))
-    if not console.is_terminal:
-        console.width = _NO_EDGE
+    _fit(console)
     console.print(table, highlight=False)
     missed = sum(not row.met for row in rows)
     say(console, f"{len(rows)} runs, {missed} of which missed an expectation; written to {folder}")

@@ -1,0 +1,150 @@
+"""What would have helped: the same scenario under other safeguards, until those who were ill are not.
+
+Two answers. Of the parts of the reserve, the fewest that help: each of them alone is missed when it is taken away. And
+every proposal by itself.
+"""
+
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from actors.safeguards import PRESETS, SWITCHES, is_built
+from cluster.lab import open_scenario
+from cluster.scenario import Scenario, load
+from cluster.side_by_side import side_by_side
+from cluster.verdict import BAD, Verdict
+
+STILL_ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
+PARTS: Final = "reserve"
+"""The policy whose parts are taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A scenario whose safeguards can be replaced, and the machines that are to get well."""
+
+    scenario: str
+    overrides: tuple[str, ...]
+    ill: tuple[str, ...] = ()
+
+    def load(self, safeguards: Sequence[str] | None = None) -> Scenario:
+        """The scenario with these safeguards everywhere, or as it is. Raises `ScenarioError`."""
+        as_is = load(self.scenario, overrides=self.overrides)
+        if safeguards is None:
+            return as_is
+        own = [name for name, machine in as_is.words.machines.items() if machine.safeguards is not None]
+        keys = ["safeguards", *(f"machines.{name}.safeguards" for name in own)]
+        return load(self.scenario, overrides=[*self.overrides, *((key, list(safeguards)) for key in keys)])
+
+
+class Tried(NamedTuple):
+    """What became of the ill under some safeguards (None: as they were)."""
+
+    safeguards: list[str] | None
+    verdicts: dict[str, str]
+    recovered_after_ns: int | None
+    """From the last heal until the last of them got on; None if one did not."""
+    kept_pages: int
+    """Pages that they keep from their programs, all together."""
+
+    @property
+    def ill(self) -> tuple[str, ...]:
+        """Those who are wedged, livelocked or killed."""
+        return tuple(name for name, verdict in self.verdicts.items() if verdict in BAD)
+
+    @property
+    def helps(self) -> bool:
+        """Whether all are well, and known to be."""
+        return not any(verdict in STILL_ILL for verdict in self.verdicts.values())
+
+
+class Remedies(NamedTuple):
+    """`fewest` is None where not even all parts of the reserve help; both are empty where nobody is ill."""
+
+    as_is: Tried
+    fewest: Tried | None
+    presets: list[Tried]
+
+
+def attempt(job: tuple[Patient, list[str] | None]) -> Tried:
+    """Run the scenario to its end under these safeguards; of a scenario whose ill are not known yet, tell of those."""
+    patient, safeguards = job
+    with open_scenario(patient.load(safeguards)) as cluster:
+        views = cluster.run().views()
+        seen = [views[name] for name in patient.ill or [name for name, view in views.items() if view.verdict in BAD]]
+    resumed = [view.recovered_after_ns for view in seen if view.recovered_after_ns is not None]
+    return Tried(
+        safeguards,
+        {view.name: str(view.verdict) for view in seen},
+        max(resumed, default=None) if len(resumed) == len(seen) else None,
+        sum(view.counters["kept_pages"] for view in seen),
+    )
+
+
+Try = Callable[[Iterable[list[str]]], list[Tried]]
+
+
+def search(patient: Patient, watch: Callable[[Iterator[Tried]], Iterable[Tried]] = iter) -> Remedies:
+    """Run the scenario as it is, and if somebody is ill, under each proposal and under parts of the reserve."""
+    as_is = attempt((patient, None))
+    if not as_is.ill:
+        return Remedies(as_is, None, [])
+    ill = Patient(patient.scenario, patient.overrides, as_is.ill)
+
+    def under(safeguards: Iterable[list[str]]) -> list[Tried]:
+        return list(watch(side_by_side(attempt, [(ill, one) for one in safeguards])))
+
+    presets = under([name] for name in PRESETS if is_built(name) and PRESETS[name].switches)
+    return Remedies(as_is, fewest(in_order(PRESETS[PARTS].switches), under), presets)
+
+
+def fewest(parts: list[str], under: Try) -> Tried | None:
+    """So few of the parts that none can be spared; None if not even all of them help.
+
+    Those that are missed when they alone are taken away are often enough; otherwise the others are given up one by one.
+    """
+    (whole,) = under([parts])
+    if not whole.helps:
+        return None
+    without = under(_without(parts, one) for one in parts)
+    missed = [one for one, tried in zip(parts, without, strict=True) if not tried.helps]
+    (enough,) = under([missed])
+    return enough if enough.helps else _given_up(whole, [one for one in parts if one not in missed], under)
+
+
+def _given_up(whole: Tried, spare: list[str], under: Try) -> Tried:
+    kept = whole
+    for one in spare:
+        (less,) = under([_without(kept.safeguards or [], one)])
+        if less.helps:
+            kept = less
+    return kept
+
+
+def _without(parts: list[str], one: str) -> list[str]:
+    return [part for part in parts if part != one]
+
+
+def in_order(switches: Collection[str]) -> list[str]:
+    """As they are listed."""
+    return [name for name in SWITCHES if name in switches]
+
+
+def command_line(scenario: str, overrides: Sequence[str]) -> str:
+    """The line that finds out."""
+    return shlex.join(["netswap", "remedies", scenario, *(word for one in overrides for word in ("--set", one))])
+
+
+def as_json(patient: Patient, found: Remedies) -> Mapping[str, Any]:
+    """The search as one object."""
+    return {
+        "scenario": patient.scenario,
+        "as_is": _told(found.as_is),
+        "fewest": _told(found.fewest) if found.fewest else None,
+        "presets": [_told(one) for one in found.presets],
+    }
+
+
+def _told(tried: Tried) -> dict[str, Any]:
+    return {**tried._asdict(), "helps": tried.helps}
