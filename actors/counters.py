@@ -27,6 +27,7 @@ COUNTERS: Final = {
     "kept_pages": "pages that no program can have: the min watermark with the emergency pool",
     "reserve_pages": "size of the emergency pool, pages",
     "reserve_used_max": "most pages out at one time that were taken below the watermarks, by right",
+    "no_block": "requests for several pages in a row that failed although pages enough were free",
     "emergency_bytes_max": "most bytes charged to the reserve for receive buffers",
     "pages_out": "page-outs answered",
     "pages_in": "page-ins answered",

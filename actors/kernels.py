@@ -29,6 +29,9 @@ class Kernel:
     """A real-time task may take half of min; before, a quarter (rt_task in __alloc_pages)."""
     memalloc_in_softirq: bool
     """PF_MEMALLOC counts in softirq too, where it is set only for flagged packets (mm/page_alloc.c, net/core/dev.c)."""
+    halves_floor: bool
+    """A request for 2^n pages does without those of each lower order, and half as many have to be left at each; today one
+    free block that is large enough will do (zone_watermark_ok in mm/page_alloc.c)."""
     sets_blocks_aside: bool
     """Blocks that atomic requests have taken are set aside for such requests (mm/page_alloc.c, MIGRATE_HIGHATOMIC)."""
     memalloc_sockets: bool
@@ -74,6 +77,8 @@ class Kernel:
     """The slab object of a card's receive buffer (drivers/net/e1000: 1912 bytes come from kmalloc-2048)."""
     rx_truesize: int
     """What a socket is charged for a received frame: the aligned buffer and the head, not the shared info."""
+    rx_pages: int
+    """Whole pages, beside that object, in each of the card's receive buffers."""
     rx_refill_batch: int
     """So many empty descriptors are refilled together (E1000_RX_BUFFER_WRITE); today all, at the end of each poll."""
     copy_data: int
@@ -112,6 +117,8 @@ class Kernel:
     """All UDP sockets together have a limit, udp_mem, and each takes at least one datagram (net/ipv4/udp.c)."""
     watchdog_ns: int
     """The e1000 watchdog forces a receive interrupt this often (drivers/net/e1000/e1000_main.c)."""
+    jumbo_in_pages: bool
+    """Cards receive frames of more than 1500 bytes into single pages; before, into one object (drivers/net/e1000)."""
     kmalloc_orders: tuple[int, ...]
     """Page order of each kmalloc cache with objects below a page: ten caches of one page, one of two."""
     tcp: TcpRules
@@ -142,6 +149,7 @@ LINUX_2_6_22: Final = Kernel(
     oom_victim_half=False,
     realtime_half=False,
     memalloc_in_softirq=False,
+    halves_floor=True,
     sets_blocks_aside=False,
     memalloc_sockets=False,
     swap_cluster_max=32,
@@ -165,6 +173,7 @@ LINUX_2_6_22: Final = Kernel(
     skb_head_charge=232,
     rx_data=2048,
     rx_truesize=1600 + 232,
+    rx_pages=0,
     rx_refill_batch=16,
     copy_data=1024,
     copy_truesize=256 + 232,
@@ -185,6 +194,7 @@ LINUX_2_6_22: Final = Kernel(
     rmem_default=256 * (232 + 256),
     limits_udp=False,
     watchdog_ns=seconds(2),
+    jumbo_in_pages=False,
     kmalloc_orders=(0,) * 10 + (1,),
     tcp=TCP_2_6_22,
 )
@@ -197,6 +207,7 @@ LINUX_6_11: Final = Kernel(
     oom_victim_half=True,
     realtime_half=True,
     memalloc_in_softirq=True,
+    halves_floor=False,
     sets_blocks_aside=True,
     memalloc_sockets=True,
     swap_cluster_max=32,
@@ -220,6 +231,7 @@ LINUX_6_11: Final = Kernel(
     skb_head_charge=256,
     rx_data=2048,
     rx_truesize=2048 + 256,
+    rx_pages=0,
     rx_refill_batch=1,
     copy_data=1024,
     copy_truesize=1024 + 256,
@@ -240,6 +252,7 @@ LINUX_6_11: Final = Kernel(
     rmem_default=212_992,
     limits_udp=True,
     watchdog_ns=seconds(2),
+    jumbo_in_pages=True,
     kmalloc_orders=(0,) * 10 + (1,),
     tcp=TCP_6_11,
 )

@@ -15,6 +15,7 @@ from actors.disk import Disk
 from actors.events import NEVER, Events
 from actors.kernels import KERNELS
 from actors.memory.anonymous import AddressSpace
+from actors.memory.buddy import BuddyZone
 from actors.memory.faults import Faults
 from actors.memory.files import File, LocalDisk
 from actors.memory.highatomic import HighAtomicZone
@@ -25,7 +26,7 @@ from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
 from actors.net.arp import Neighbours, Output
 from actors.net.buffers import Buffers
-from actors.net.drivers import DRIVERS
+from actors.net.drivers import DRIVERS, on_link
 from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
 from actors.net.stack import Stack
@@ -62,7 +63,7 @@ class Machine:
     def __init__(self, settings: MachineSettings) -> None:
         """Raises `SettingsError`."""
         self.settings = settings
-        self.kernel = KERNELS[settings.kernel]
+        self.kernel = on_link(KERNELS[settings.kernel], settings.mtu)
         self.events = Events()
         self.counters = Counters()
         self.disk = Disk()
@@ -223,6 +224,7 @@ class Machine:
         self.tcp.go_on_from(tcp)
         self.nic.sent = output.sent
         self.zone.free_min = min(zone.free_min, self.zone.free_min)
+        self.zone.no_block += zone.no_block
         self.zone.reserve_used_max = max(zone.reserve_used_max, self.zone.reserve_used_max)
         self.stack.noncritical_max = stack.noncritical_max
         self.reclaim.kswapd_wakes += reclaim.kswapd_wakes
@@ -345,15 +347,23 @@ class Machine:
         emergency = 0
         if self.reserve is not None:
             emergency = self.reserve.pages if settings.reserve_pages is None else settings.reserve_pages
-        kind = HighAtomicZone if self.kernel.sets_blocks_aside else Zone
         hint = "give it more memory, or keep fewer pages free"
         try:
-            zone = kind(total, min_pages, kernel=self.kernel)
+            zone = self._free_pages(total, min_pages)
         except ValueError as error:
             raise SettingsError(str(error), hint) from None
         if not zone.resize_reserve(emergency):
             raise SettingsError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages", hint)
         return zone
+
+    def _free_pages(self, total: int, min_pages: int) -> Zone:
+        """Counted, unless the card asks for several in a row and cannot do with less."""
+        if self.kernel.sets_blocks_aside:
+            return HighAtomicZone(total, min_pages, kernel=self.kernel)
+        if self.kernel.rx_data <= PAGE:
+            return Zone(total, min_pages, kernel=self.kernel)
+        stream = f"{self.settings.seed}/machine/{self.settings.name}/frames"
+        return BuddyZone(total, min_pages, kernel=self.kernel, stream=stream)
 
     def _neighbours(self) -> Neighbours:
         """Between whoever sends and the card."""
@@ -439,6 +449,7 @@ class Machine:
                 if file is not None:
                     cache.add(file)
         loader.warm_up(self.programs, self.zone, swap_pages)
+        self.zone.settle()
         for file in cache.files:
             self.writeback.dirtied(file)
 

@@ -6,6 +6,8 @@ A node of the wait-for graph is {"node": "A/free page", "sentence": ..., "waits_
 from typing import Any
 
 from actors.machine import Machine
+from actors.memory.buddy import BuddyZone
+from actors.memory.large import LargeCache
 from actors.net.arp import ASKED, FAILED, INCOMPLETE
 from actors.net.virtio import VirtioNic
 from actors.programs.task import Task
@@ -26,6 +28,7 @@ def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
         "digest": machine.sent_digest(),
         "counters": counters(machine),
         "dropped": dict(machine.counters.dropped),
+        "free_blocks": machine.zone.free_blocks() if isinstance(machine.zone, BuddyZone) else [],
         "programs": [_program(one.task, now_ns) for one in machine.programs],
         "timers": _timers(machine),
         "last_reply_ns": machine.device.last_reply_ns if machine.device else None,
@@ -46,6 +49,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "kept_pages": zone.floors.kernel,
         "reserve_pages": zone.emergency,
         "reserve_used_max": zone.reserve_used_max,
+        "no_block": zone.no_block,
         "emergency_bytes_max": machine.emergency_data.usage_max if machine.emergency_data else 0,
         "pages_out": counted.pages_out,
         "pages_in": counted.pages_in,
@@ -73,7 +77,8 @@ def counters(machine: Machine) -> dict[str, int]:
 
 def _pages(machine: Machine, frames: int) -> int:
     """Pages that so many full receive buffers fill, data and heads apart."""
-    return -(-frames * machine.kernel.rx_data // PAGE) + -(-frames * machine.kernel.skb_head // PAGE)
+    kernel = machine.kernel
+    return -(-frames * kernel.rx_data // PAGE) + frames * kernel.rx_pages + -(-frames * kernel.skb_head // PAGE)
 
 
 def _program(task: Task, now_ns: int) -> dict[str, Any]:
@@ -303,12 +308,26 @@ class _Graph:
         if isinstance(machine.nic, VirtioNic) and machine.nic.working:
             sentence = "a receive buffer: the card is not served until its refill worker has found a page"
             return [self._add("receive buffer", sentence, self._page_outs())]
-        zone = machine.zone
+        zone, receive = machine.zone, machine.buffers.receive
+        if isinstance(zone, BuddyZone) and isinstance(receive, LargeCache) and zone.free > zone.floors.atomic:
+            return [self._block(zone, receive.order)]
         sentence = (
             f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages "
             f"(atomic floor {zone.floors.atomic})"
         )
         return [self._add("receive buffer", sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic)]
+
+    def _block(self, zone: BuddyZone, order: int) -> str:
+        """There are pages, and none of their blocks will do."""
+        blocks = zone.free_blocks()
+        sentence = (
+            f"a receive buffer: the ring is empty, and no block of order {order} can be had although {zone.free} pages are "
+            f"free (blocks of order 0 to {order}: {', '.join(map(str, blocks[: order + 1]))})"
+        )
+        orders = {f"order {lower}": blocks[lower] for lower in range(len(blocks))}
+        return self._add(
+            "receive buffer", sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic, **orders
+        )
 
     def _queues(self) -> list[str]:
         """Who holds pages that would come back if their owner read them."""

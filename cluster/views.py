@@ -37,6 +37,11 @@ class MachineView:
         """Whether anything was ever taken from its reserve."""
         return self.counters["reserve_used_max"] > 0 or self.counters["emergency_bytes_max"] > 0
 
+    @property
+    def free_blocks(self) -> list[int]:
+        """Free blocks of each order, from single pages on; empty where pages are only counted."""
+        return list(self._report["free_blocks"])
+
     def waits_for(self, text: str) -> bool:
         """Whether a path in the wait-for graph leads from a task of this machine to a node that says `text`."""
         tasks = [node for program in self.programs if (node := f"{self.name}/{program}") in self._graph]

@@ -274,13 +274,13 @@ class Reclaim:
             self._events.after(0, self._kswapd)
 
     def _kswapd(self, _: object) -> None:
-        """Work until the high mark is met, a slot is missing, or there is nothing left to try for now."""
+        """Work until there is enough, a slot is missing, or there is nothing left to try for now."""
         zone = self._zone
-        if zone.free <= zone.high_mark:
+        if zone.free < zone.kswapd_goal():
             self._balance()
         if self._throttle.on:
             self._wake_throttled()
-        if zone.free > zone.high_mark:
+        if zone.free >= zone.kswapd_goal():
             self.asleep = True
             self._kswapd_priority = self._kernel.def_priority
         elif not self.wants_slot and not self._poll_pending:
@@ -315,9 +315,9 @@ class Reclaim:
         While mapped pages are spared there may be nothing to look at, and then nothing to wait for either.
         """
         zone, first = self._zone, self._kernel.def_priority
-        while zone.free <= zone.high_mark:
+        while zone.free < (goal := zone.kswapd_goal()):
             priority = self._kswapd_priority
-            outcome = self._pass(priority, zone.high_mark + 1, self._kswapd_outcome, rounds=2)
+            outcome = self._pass(priority, goal, self._kswapd_outcome, rounds=2)
             self._kswapd_outcome = outcome
             if outcome is Outcome.NO_SLOT:
                 self.wants_slot = True

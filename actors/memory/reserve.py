@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from actors.kernels import Kernel
+from actors.memory.large import pages_of
 from protocol.rpc import PAGE
 
 LARGEST_PACKET = 65_536
@@ -145,13 +146,14 @@ def cover_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, slots: int |
     if slots is not None:
         tree.children += _transport(kernel, cpus, slots)
     if tree.children:
-        tree.children.append(Node("receive ring", _pages(buffers, kernel.rx_data, kernel)))
+        pages = _pages(buffers, kernel.rx_data, kernel) + buffers * kernel.rx_pages
+        tree.children.append(Node("receive ring", pages))
     return tree
 
 
 def _pages(buffers: int, data: int, kernel: Kernel) -> int:
     """Pages that so many buffers with data objects of this size fill, heads apart."""
-    return -(-buffers // (PAGE // data)) + -(-buffers // (PAGE // kernel.skb_head))
+    return pages_of(buffers, data) + pages_of(buffers, kernel.skb_head)
 
 
 def find(tree: Node, name: str) -> Node:

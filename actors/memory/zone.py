@@ -80,6 +80,7 @@ class Zone:
         "high_mark",
         "kernel",
         "min",
+        "no_block",
         "reserve_used",
         "reserve_used_max",
         "total",
@@ -97,6 +98,8 @@ class Zone:
         self._set_reserve(emergency)
         self.aside_free = 0
         """Free pages beside `free` that are set aside for atomic requests of more than one page."""
+        self.no_block = 0
+        """Requests for several pages in a row that failed although enough pages were free."""
         self.reserve_used = 0
         self.reserve_used_max = 0
         self.waiters: Sized = ()
@@ -144,6 +147,17 @@ class Zone:
         """A request has failed its first attempt without coming here."""
         self._pressed()
 
+    def ask_rescue(self, floor: int) -> bool:
+        """Whether pages have been made free for a request with this floor that would fail."""
+        return self._rescue(floor)
+
+    def kswapd_goal(self) -> int:
+        """So many pages have to be free for kswapd to rest."""
+        return self.high_mark + 1
+
+    def settle(self) -> None:
+        """As if the machine had run for long. Where pages are only counted there is nothing to be done."""
+
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free."""
         free = self.free
@@ -182,9 +196,19 @@ class Zone:
         """Take one of the last pages, for an entitled request whose ordinary floor refused it."""
         if not self.take(0):
             return False
-        self.reserve_used += 1
-        self.reserve_used_max = max(self.reserve_used_max, self.reserve_used)
+        self._use_reserve(1)
         return True
+
+    def take_block_ignoring_watermarks(self, order: int) -> Block | None:
+        """The same for a block of 2^order pages."""
+        block = self.take_block(order, 0)
+        if block is not None:
+            self._use_reserve(1 << order)
+        return block
+
+    def _use_reserve(self, pages: int) -> None:
+        self.reserve_used += pages
+        self.reserve_used_max = max(self.reserve_used_max, self.reserve_used)
 
     def give(self, pages: int = 1) -> None:
         """Pages come back."""
@@ -196,6 +220,11 @@ class Zone:
         """A page taken by `take_ignoring_watermarks` comes back."""
         self.reserve_used -= 1
         self.give()
+
+    def give_back_reserve_block(self, block: Block) -> None:
+        """A block taken by `take_block_ignoring_watermarks` comes back."""
+        self.reserve_used -= 1 << block.order
+        self.give_block(block)
 
 
 def _nobody() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import repeat
 
 from actors.kernels import Kernel
+from actors.memory.large import LargeCache, PagedCache
 from actors.memory.reserve import Node, charge_of
 from actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache
 from actors.memory.zone import Zone
@@ -40,8 +41,14 @@ class Buffers:
         """`reserve`: the node that emergency receive buffers are charged to, if there is such access at all."""
         self.kernel = kernel
         cache = PageMarkedCache if kernel.memalloc_sockets else SlabCache
-        self.receive = cache(zone, "kmalloc-2048", kernel.rx_data, guarded=guarded)
         self.copies = cache(zone, "kmalloc-1024", kernel.copy_data, guarded=guarded)
+        self.receive: SlabCache
+        if kernel.rx_pages:
+            self.receive = PagedCache(zone, self.copies, kernel.rx_pages)
+        elif kernel.rx_data > PAGE:
+            self.receive = LargeCache(zone, f"kmalloc-{kernel.rx_data}", kernel.rx_data)
+        else:
+            self.receive = cache(zone, f"kmalloc-{kernel.rx_data}", kernel.rx_data, guarded=guarded)
         self.heads = cache(zone, "skbuff_head_cache", kernel.skb_head, guarded=guarded)
         self.routes = cache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
         self.neighbours = cache(zone, "arp_cache", kernel.neighbour_entry, guarded=guarded)
@@ -79,8 +86,8 @@ class Buffers:
         return None
 
     def plenty(self, pages: int) -> bool:
-        """Whether requests for so many pages would be met at once by everybody's measure."""
-        return self.zone.free > self.zone.floors.low + pages
+        """Whether receive buffers of so many pages would be had at once by everybody's measure."""
+        return self.receive.size <= PAGE and self.zone.free > self.zone.floors.low + pages
 
     def allocate_plenty(self, count: int) -> Iterator[Buffer]:
         """So many full receive buffers while there is plenty."""

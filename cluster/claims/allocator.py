@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from actors.kernels import Kernel
+from actors.memory.buddy import BuddyZone
 from actors.memory.throttle import Throttle
 from actors.memory.zone import Zone
 from cluster.claims import formulas
 from cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
-from cluster.claims.scenes import run_to, scene
+from cluster.claims.scenes import as_expected, inline_machine, run_to, scene
 from protocol.units import milliseconds
 
 SIZES_MIB: Final = (256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
@@ -17,6 +18,8 @@ CLAMP_KIB: Final = {ERA_2007: 65_536}
 CLAMP_TODAY_KIB: Final = 262_144
 SMALL: Final = 4096
 """Pages of a zone for tests of single requests."""
+ATOMIC_4MIB: Final = formulas.atomic_floor(1024)
+STANDARD_FRAMES: Final[dict[str, object]] = {"network.mtu": "1500B", "machines.B.programs.0.flood.payload": "1472B"}
 
 
 def _clamp(kernel: Kernel) -> int:
@@ -130,6 +133,57 @@ def growing(kernel: Kernel) -> Evidence:
     zone.give(taken)
     evidence.equal("granted once pages are free", True, zone.resize_reserve(2000))
     return evidence.equal("pages reserved then", 2000, zone.emergency)
+
+
+@row(
+    27, "A request for 2^n pages fails although free pages are enough", "mm/page_alloc.c, zone_watermark_ok", eras=BOTH
+)
+def no_block(kernel: Kernel) -> Evidence:
+    """First free lists by hand, between single pages that lie apart; then a card whose frames of 9000 bytes need 32 KiB."""
+    evidence = Evidence()
+    for blocks in (0, 1, 6, 7):
+        zone = _scattered(kernel, singles=900 - 8 * blocks, blocks=blocks)
+        for name, floor in (("atomic", zone.floors.atomic), ("min", zone.floors.kernel)):
+            expected = formulas.passes_mark(kernel.name, [900 - 8 * blocks, 0, 0, blocks], 3, floor)
+            evidence.equal(f"{blocks} blocks of 900 pages, {name}", expected, zone.suits(3, floor))
+        evidence.equal(f"{blocks} blocks of 900 pages, a single one", True, zone.take(zone.floors.atomic))
+    return _jumbo_frames(kernel, evidence)
+
+
+def _scattered(kernel: Kernel, *, singles: int, blocks: int) -> BuddyZone:
+    """A zone of 4096 pages with so many free ones that have no free neighbour, and so many blocks of eight."""
+    zone = BuddyZone(SMALL, 256, kernel=kernel)
+    apart = [taken for taken in (zone.take_block(0, 0) for _ in range(2048)) if taken is not None]
+    eights = [taken for taken in (zone.take_block(3, 0) for _ in range(256)) if taken is not None]
+    for block in (*apart[: 2 * singles : 2], *eights[: 2 * blocks : 2]):
+        zone.give_block(block)
+    return zone
+
+
+def _jumbo_frames(kernel: Kernel, evidence: Evidence) -> Evidence:
+    """In 2007 the ring runs dry with 9000 bytes, not with 1500; today frames lie in single pages."""
+    row_pages, truesize = formulas.jumbo_2007(9000)
+    with scene("row-27", kernel) as cluster:
+        a = cluster.run()["A"]
+        if kernel.name != ERA_2007:
+            evidence.equal("MTU 9000", "recovered", str(a.verdict))
+            return evidence.equal("MTU 9000: no block", 0, a.no_block)
+        as_expected(cluster, evidence)
+        evidence.equal(
+            "pages in a row for each frame", row_pages, inline_machine(cluster, 0).buffers.receive.size // 4096
+        )
+        evidence.at_least("the sockets take more than the ring", 80, 20 * (formulas.RMEM_2007 // truesize))
+        evidence.at_least("dropped at an empty ring", 1, a.dropped["ring-empty"])
+        blocks = a.free_blocks
+        evidence.equal("the test at the atomic floor", False, formulas.passes_mark(ERA_2007, blocks, 3, ATOMIC_4MIB))
+        evidence.equal("a single page", True, formulas.passes_mark(ERA_2007, blocks, 0, 1024))
+    with scene("row-27", kernel, set=STANDARD_FRAMES) as twin:
+        free = run_to(twin, 8)["A"].free_pages
+        room = formulas.capacity_frames(free, ATOMIC_4MIB, 16, 80)
+        evidence.at_most("MTU 1500: the sockets take less than would wedge", room, 20 * formulas.socket_frames_2007())
+        evidence.equal("MTU 1500", "recovered", str(twin.run()["A"].verdict))
+        evidence.equal("MTU 1500: dropped at an empty ring", 0, twin["A"].dropped["ring-empty"])
+    return evidence
 
 
 @row(

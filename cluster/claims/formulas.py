@@ -3,7 +3,8 @@
 Pages of 4096 bytes, times in seconds, rates in frames per second.
 """
 
-from math import ceil, isqrt
+from collections.abc import Sequence
+from math import ceil, isqrt, log2
 from typing import Final
 
 PAGE: Final = 4096
@@ -60,6 +61,28 @@ def atomic_floor(minimum: int) -> int:
     """GFP_ATOMIC: half of min, less a quarter of what is left, by the kernel's integers."""
     high = minimum - minimum // 2
     return high - high // 4
+
+
+def passes_mark(era: str, blocks: Sequence[int], order: int, floor: int) -> bool:
+    """Whether 2^order pages may be taken from free blocks of each order: zone_watermark_ok, read from its source.
+
+    2007: what lower orders hold does not count, and half of the floor has to be left at each. Today: one block will do.
+    """
+    free = sum(count << lower for lower, count in enumerate(blocks)) - 2**order + 1
+    if era != "linux-2.6.22":
+        return free > floor and any(blocks[order:])
+    left = [free - sum(count << lower for lower, count in enumerate(blocks[:at])) for at in range(order + 1)]
+    return all(pages > floor >> at for at, pages in enumerate(left))
+
+
+def jumbo_2007(mtu: int) -> tuple[int, int]:
+    """(pages in a row, truesize) of an e1000 buffer: a power of two for the frame, 18 bytes, 312 more, and again one."""
+    aligned = ceil((_power_of_two(mtu + 18) + 18) / 64) * 64
+    return _power_of_two(aligned + 312) // PAGE, aligned + 232
+
+
+def _power_of_two(size: int) -> int:
+    return 1 << ceil(log2(size))
 
 
 def nfs_fragments(pages_in_call: int) -> int:

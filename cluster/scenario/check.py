@@ -25,6 +25,7 @@ def check(document: Document) -> None:
         _safeguards(written, ("machines", name), machine)
         check_machines.machine(written, name)
     check_machines.loops(written)
+    check_machines.mtu(written)
     check_ranks.ranks(written)
     _links(written)
     check_timeline.timeline(written)

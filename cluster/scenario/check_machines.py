@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from actors.net.drivers import DRIVERS
 from actors.swap.transports import NBD
 from cluster.scenario import check_ranks, user_programs
-from cluster.scenario.models import PROGRAMS, Machine, Network, Service
+from cluster.scenario.models import PROGRAMS, Machine, Network, Nic, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
 from cluster.scenario.written import Written, is_own_program, items_in, mapping_in, number_in, size_in, text_in
@@ -37,6 +38,20 @@ def machine(written: Written, name: str) -> None:
     _swap(written, name)
     _transport(written, name)
     _min_free(written, name)
+
+
+def mtu(written: Written) -> None:
+    """Every card can receive what the links carry."""
+    size = size_in(mapping_in(written.tree, "network"), "mtu", Network.model_fields["mtu"].default)
+    usual = Nic.model_fields["refill"].default
+    for name, tree in written.machines.items():
+        driver = DRIVERS.get(text_in(mapping_in(tree, "nic"), "refill") or usual)
+        if size is not None and driver is not None and size > driver.mtu_max:
+            able = " or ".join(rule for rule, one in DRIVERS.items() if one.mtu_max >= size)
+            hint = f"write at most {driver.mtu_max}B" + (f", or give it nic: {{refill: {able}}}" if able else "")
+            message = f"the card of {name} takes packets of {driver.mtu_max} bytes at most"
+            written.report(("network", "mtu"), message, hint)
+            return
 
 
 def loops(written: Written) -> None:

@@ -272,6 +272,9 @@ ONE_MISTAKE = {
     ),
     "a frame that is too long": Broken("payload: 100B", "payload: ▸1501B, link: vlan", "1501B do not fit", "1500B"),
     "an unknown protocol of a link": Broken("payload: 100B", "payload: 100B, link: ▸ipv5", '"ipv5"', '"ipv'),
+    "packets that a card cannot take": Broken(
+        "stop:", "network: {mtu: ▸16111B}\nstop:", "takes packets of 16110 bytes", "at most 16110B"
+    ),
     "ARP neither on nor off": Broken("stop:", "network: {arp: ▸maybe}\nstop:", '"maybe"', "known are on, off"),
     "a slow that does nothing": Broken("partition: [C]", "slow: ▸{from: A, to: C}", "changes nothing", "add latency"),
     # expectations

@@ -1,0 +1,143 @@
+"""Objects larger than a page: a block of pages in a row for each, or a small object with single pages beside it.
+
+Source: mm/slab.c, include/linux/kmalloc_sizes.h of 2.6.22; drivers/net/ethernet/intel/e1000e of 6.11. No other object shares
+such a block, so there is nothing that the slab rule would have to guard.
+"""
+
+from typing import Final
+
+from actors.memory.slab import Slab, SlabCache
+from actors.memory.zone import Block, Zone
+from protocol.rpc import PAGE
+
+_ODD_SIZES: Final = (96, 192)
+"""Sizes of kmalloc that are no powers of two."""
+
+
+def kmalloc_size(size: int) -> int:
+    """The object that `size` bytes are given: 32, 64, 96, 128, 192, 256 bytes, and powers of two from there on."""
+    odd = next((one for one in _ODD_SIZES if one // 3 * 2 < size <= one), None)
+    return odd or max(32, 1 << (size - 1).bit_length())
+
+
+def order_of(size: int) -> int:
+    """The order of the smallest block that holds so many bytes."""
+    return (-(-size // PAGE) - 1).bit_length()
+
+
+def pages_of(objects: int, size: int) -> int:
+    """Pages that so many objects of a size fill, slabs of one page or blocks of several."""
+    return -(-objects // (PAGE // size)) if size <= PAGE else objects * -(-size // PAGE)
+
+
+class LargeObject(Slab):
+    """One object, and the block that is it."""
+
+    __slots__ = ("block",)
+
+    def __init__(self, cache: SlabCache, block: Block, *, from_reserve: bool) -> None:
+        super().__init__(cache, 0, from_reserve)
+        self.block = block
+
+
+class LargeCache(SlabCache):
+    """Objects that are blocks of 2^order pages."""
+
+    __slots__ = ("order",)
+
+    def __init__(self, zone: Zone, name: str, size: int) -> None:
+        super().__init__(zone, name, PAGE, guarded=False)
+        self.size = size
+        self.order = order_of(size)
+
+    def take(self, floor: int) -> Slab | None:
+        """An object for a request that may go down to `floor` free pages."""
+        block = self._zone.take_block(self.order, floor)
+        return None if block is None else self._made_of(block, from_reserve=False)
+
+    def take_entitled(self, floor: int) -> Slab | None:
+        """An object for a request that ignores the watermarks where `floor` refuses it: a block there has to be."""
+        slab = self.take(floor)
+        if slab is not None:
+            return slab
+        block = self._zone.take_block_ignoring_watermarks(self.order)
+        return None if block is None else self._made_of(block, from_reserve=True)
+
+    def _made_of(self, block: Block, *, from_reserve: bool) -> LargeObject:
+        self.slabs += 1
+        return LargeObject(self, block, from_reserve=from_reserve)
+
+    def give(self, slab: Slab, count: int = 1) -> None:
+        """Free an object."""
+        assert isinstance(slab, LargeObject), "it came from here"
+        self.slabs -= 1
+        if slab.from_reserve:
+            self._zone.give_back_reserve_block(slab.block)
+        else:
+            self._zone.give_block(slab.block)
+
+
+class PagedObject(Slab):
+    """A small object, and which of its pages came from the reserve."""
+
+    __slots__ = ("header", "reserved")
+
+    def __init__(self, cache: SlabCache, header: Slab, reserved: int) -> None:
+        super().__init__(cache, 0, header.from_reserve or reserved > 0)
+        self.header = header
+        self.reserved = reserved
+
+
+class PagedCache(SlabCache):
+    """Objects of `headers`, each with `pages` single pages beside it."""
+
+    __slots__ = ("_headers", "_pages")
+
+    def __init__(self, zone: Zone, headers: SlabCache, pages: int) -> None:
+        super().__init__(zone, f"{headers.name} and {pages} pages", PAGE, guarded=False)
+        self.size = headers.size + pages * PAGE
+        self._headers = headers
+        self._pages = pages
+
+    def take(self, floor: int) -> Slab | None:
+        """All of it for a request that may go down to `floor` free pages, or nothing."""
+        header = self._headers.take(floor)
+        if header is None:
+            return None
+        got = sum(self._zone.take(floor) for _ in range(self._pages))
+        return self._whole(PagedObject(self, header, 0), got)
+
+    def take_entitled(self, floor: int) -> Slab | None:
+        """The same for a request that ignores the watermarks where `floor` refuses it."""
+        header = self._headers.take_entitled(floor)
+        if header is None:
+            return None
+        zone = self._zone
+        got = reserved = 0
+        for _ in range(self._pages):
+            if zone.take(floor):
+                got += 1
+            elif zone.take_ignoring_watermarks():
+                got += 1
+                reserved += 1
+        return self._whole(PagedObject(self, header, reserved), got)
+
+    def _whole(self, slab: PagedObject, got: int) -> PagedObject | None:
+        self.slabs += 1
+        if got == self._pages:
+            return slab
+        self._give(slab, got)
+        return None
+
+    def give(self, slab: Slab, count: int = 1) -> None:
+        """Free an object with its pages."""
+        assert isinstance(slab, PagedObject), "it came from here"
+        self._give(slab, self._pages)
+
+    def _give(self, slab: PagedObject, pages: int) -> None:
+        self.slabs -= 1
+        slab.header.cache.give(slab.header)
+        for _ in range(slab.reserved):
+            self._zone.give_back_reserve()
+        if pages > slab.reserved:
+            self._zone.give(pages - slab.reserved)

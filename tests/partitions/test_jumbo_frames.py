@@ -1,0 +1,71 @@
+"""Frames of 9000 bytes: how large their buffers are, and a card that receives nothing while pages enough are free."""
+
+import pytest
+
+from actors.kernels import LINUX_2_6_22, LINUX_6_11
+from actors.memory.large import order_of
+from actors.net.drivers import on_link
+from protocol.ip import datagram_wire
+from protocol.units import seconds
+
+ROW = "configs/claims/row-27.yaml"
+STANDARD = {"network.mtu": "1500B", "machines.B.programs.0.flood.payload": "1472B"}
+
+
+@pytest.mark.parametrize(("mtu", "length"), [(1501, 2048), (2030, 2048), (2031, 4096), (4078, 4096), (9000, 16_384)])
+def test_an_e1000_buffer_of_2007_is_twice_a_power_of_two(mtu: int, length: int) -> None:
+    """A power of two for mtu + 18, 18 bytes more aligned to 64, and 312 of shared info: the next power of two again."""
+    aligned = (length + 18 + 63) // 64 * 64
+    kernel = on_link(LINUX_2_6_22, mtu)
+    assert length < aligned + 312 < 2 * length
+    assert (kernel.rx_data, kernel.rx_truesize, kernel.rx_pages) == (2 * length, aligned + 232, 0)
+
+
+def test_jumbo_frames_take_blocks_of_order_3_in_2007_and_single_pages_today() -> None:
+    """And 1500 bytes what they always took."""
+    assert order_of(on_link(LINUX_2_6_22, 9000).rx_data) == 3
+    today = on_link(LINUX_6_11, 9000)
+    assert (order_of(today.rx_data), today.rx_pages, today.rx_truesize) == (0, 3, 1024 + 256 + 3 * 4096)
+    for kernel in (LINUX_2_6_22, LINUX_6_11):
+        assert on_link(kernel, 1500) is kernel
+
+
+def test_a_page_out_is_one_packet() -> None:
+    """4096 + 128 bytes: 3 fragments of 1500, 1 of 9000."""
+    assert (datagram_wire(4096 + 128)[0], datagram_wire(4096 + 128, mtu=9000)[0]) == (3, 1)
+
+
+def test_the_ring_runs_dry_with_pages_enough_and_says_why(netswap) -> None:
+    """The frames of 1500 bytes on the same machine never find it empty."""
+    with netswap(ROW) as cluster:
+        cluster.run_to(seconds(45))
+        a = cluster["A"]
+        assert a.verdict == "wedged"
+        assert a.waits_for(f"no block of order 3 can be had although {a.free_pages} pages are free")
+        assert sum(count << order for order, count in enumerate(a.free_blocks)) == a.free_pages > 1024
+        assert a.dropped["ring-empty"] > 0
+    with netswap(ROW, set=STANDARD, expect=["A is recovered", "A.dropped.ring-empty == 0"]) as twin:
+        twin.run()
+        twin.check()
+        assert twin["A"].free_blocks == []
+
+
+def test_with_the_server_there_kswapd_frees_far_more_than_the_high_mark(netswap) -> None:
+    """It works for order 3; a pair, four and eight neighbours among random frames take many pages."""
+    free = {}
+    for name, keys in (("jumbo", {}), ("standard", STANDARD)):
+        with netswap(ROW, set=keys, timeline=[], stop="4s", expect=[]) as cluster:
+            free[name] = cluster.run()["A"].free_pages
+    assert free["jumbo"] > 2 * free["standard"]
+
+
+def test_a_flood_of_jumbo_frames_has_one_digest(netswap) -> None:
+    """Which frames come back is drawn from the machine's own stream."""
+    digests = set()
+    for stops in ([], [1, 2.5, 8.01]):
+        with netswap(ROW, stop="9s", expect=[]) as cluster:
+            for at_s in stops:
+                cluster.run_to(seconds(at_s))
+            cluster.run()
+            digests.add(cluster.digest())
+    assert len(digests) == 1
