@@ -38,9 +38,11 @@ from actors.programs import loader
 from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError, Swap
 from actors.swap import transports
+from actors.swap.backup import Backup
 from actors.swap.device import SwapDevice
 from actors.swap.nbd import NbdDevice
 from actors.swap.nfs import NfsDevice
+from actors.swap.spread import SpreadDevice
 from protocol.errors import RemoteProtocolError
 from protocol.frame import (
     ARP,
@@ -105,6 +107,8 @@ class Machine:
             self.events, self.disk, files.disk_latency_ns, files.disk_bandwidth, self.kernel.block_queue
         )
         self.local.owner = self
+        if isinstance(self.device, SpreadDevice) and self.device.spread.backup:
+            self.device.use(Backup(self.local, self.kernel.block_queue))
         self.writeback = Writeback(self.events, self.zone, self.kernel, self.reclaim.cache, self.local, self.device)
         self.reclaim.use(self.local, self.writeback)
         recursive, atomic = "recursive-reclaim" in switches, "atomic-reclaim" in switches
@@ -291,19 +295,22 @@ class Machine:
         if settings.swap is None or "reserve-access" not in settings.switches:
             return None
         needs = transports.needs(settings, settings.swap, self.kernel)
+        servers = len(transports.servers(settings.swap))
+        frames = transports.reply_frames(settings, settings.swap, needs)
         cover = "fragment-cover" in settings.switches
         if self.kernel.memalloc_sockets:
-            slots = min(needs.in_flight, needs.slots) if "tx-bound" in settings.switches else None
-            buffers = settings.nic_ring + needs.reply_frames
-            return cover_tree(self.kernel, settings.cpus, cover_fragments=cover, slots=slots, buffers=buffers)
+            slots = min(needs.in_flight, needs.slots)
+            bounded = [slots] * servers if "tx-bound" in settings.switches else None
+            buffers = settings.nic_ring + frames
+            return cover_tree(self.kernel, settings.cpus, cover_fragments=cover, transports=bounded, buffers=buffers)
         tree = machine_tree(
             self.kernel,
             settings.cpus,
             cover_fragments=cover,
             parked=settings.nic_ring if DRIVERS[settings.nic_refill].keeps_ring else 0,
-            reply_frames=needs.reply_frames,
-            transports=(needs.slots,),
-            arp=settings.arp,
+            reply_frames=frames,
+            transports=(needs.slots,) * servers,
+            arp=servers if settings.arp else 0,
         )
         if settings.reserve_buffers is not None:
             find(tree, "SKB data").limit = settings.reserve_buffers * receive_charge(self.kernel) + 1
@@ -403,22 +410,35 @@ class Machine:
         if swap is None:
             return None
         in_flight = transports.needs(self.settings, swap, self.kernel).in_flight
-        return self._nbd(swap, in_flight) if swap.transport == transports.NBD else self._nfs(swap, in_flight)
+        make = self._nbd if swap.transport == transports.NBD else self._nfs
+        if swap.spread is None:
+            return make(swap, in_flight, swap.server, CALL_PORT, PAGE)
+        self._set_aside(transports.set_aside(swap, in_flight, self.kernel))
+        unit = -(-PAGE // swap.spread.needed)
+        devices = [make(swap, in_flight, to, CALL_PORT + place, unit) for place, to in enumerate(swap.spread.servers)]
+        return SpreadDevice(self.events, self.counters, swap.spread, devices, swap.request_pages)
 
-    def _nbd(self, swap: Swap, in_flight: int) -> SwapDevice:
-        self.stack.need_routes(frozenset({swap.server}))
+    def _set_aside(self, pages: int) -> None:
+        """Memory that the swap device keeps for itself."""
+        if self.zone.take_many(self.zone.high_mark, pages) < pages:
+            wrong = f"{pages} pages of buffers for several swap servers do not fit into memory"
+            raise SettingsError(wrong, "give the machine more memory, or fewer requests in_flight")
+
+    def _nbd(self, swap: Swap, in_flight: int, server: int, port: int, unit: int) -> SwapDevice:
+        self.stack.need_routes(frozenset({server}))
         return NbdDevice(
             self.events,
             self.zone,
             self.kernel,
             self.counters,
             self.tcp,
-            swap.server,
+            server,
             in_flight,
             self.settings.switches,
+            unit,
         )
 
-    def _nfs(self, swap: Swap, in_flight: int) -> SwapDevice:
+    def _nfs(self, swap: Swap, in_flight: int, server: int, port: int, unit: int) -> SwapDevice:
         settings = self.settings
         device = NfsDevice(
             self.events,
@@ -427,15 +447,17 @@ class Machine:
             self.buffers,
             self.output,
             self.counters,
-            swap.server,
+            server,
             in_flight,
             swap.request_pages,
             swap.timeout_ns,
             settings.framing,
             settings.mtu,
             settings.switches,
+            port,
+            unit,
         )
-        self.stack.serve(CALL_PORT, device.reply, routed=frozenset({swap.server}))
+        self.stack.serve(port, device.reply, routed=frozenset({server}))
         return device
 
     def _fill_memory(self, swap_pages: int | None) -> None:

@@ -11,8 +11,9 @@ from actors.memory.large import LargeCache
 from actors.net.arp import ASKED, FAILED, INCOMPLETE
 from actors.net.virtio import VirtioNic
 from actors.programs.task import Task
-from actors.swap.device import Request
+from actors.swap.device import Request, SwapDevice
 from actors.swap.nbd import NbdDevice
+from actors.swap.spread import SpreadDevice
 from protocol.rpc import PAGE
 
 Node = dict[str, Any]
@@ -135,7 +136,6 @@ class _Graph:
         self._machine = machine
         self._prefix = machine.settings.name
         self._names = names
-        self._server = names[machine.device.server] if machine.device else "nobody"
 
     def task(self, task: Task) -> None:
         """A process and what it is blocked in."""
@@ -208,37 +208,53 @@ class _Graph:
         device = self._machine.device
         if device is None:
             return self._add("page-outs", "nothing can be written: there is no swap")
-        if isinstance(device, NbdDevice) and not device.is_open:
-            sentence = f"{len(device.under_way)} requests wait for a connection to {self._server}"
-            return self._add("page-outs", sentence, self._reply(), under_way=len(device.under_way))
-        if not device.under_way:
-            return self._add("page-outs", "kswapd and direct reclaim look for a page that may leave")
-        writes = sum(request.write for request in device.under_way.values())
+        if len(device.links) == 1:
+            return self._requests(device, "page-outs")
+        targets = [self._requests(link, f"page-outs to {self._server(link)}") for link in device.links]
+        sentence = f"{device.writeback} pages are being written to {len(targets)} servers"
+        return self._add("page-outs", sentence, *targets, page_outs=device.writeback)
+
+    def _requests(self, link: SwapDevice, node: str) -> str:
+        """What is under way to one server."""
+        server, under_way = self._server(link), len(link.under_way)
+        if not link.is_open:
+            sentence = f"{under_way} requests wait for a connection to {server}"
+            return self._add(node, sentence, self._reply(link), under_way=under_way)
+        if not link.under_way:
+            return self._add(node, "kswapd and direct reclaim look for a page that may leave")
+        writes = sum(request.write for request in link.under_way.values())
         kswapd = self._machine.reclaim.kswapd_waits_for()
         kswapd = f"; kswapd waits for {kswapd}" if kswapd else ""
         sentence = (
-            f"{writes} page-outs and {len(device.under_way) - writes} page-ins of at most {device.in_flight} wait"
-            f" for a reply from {self._server}{kswapd}"
+            f"{writes} page-outs and {under_way - writes} page-ins of at most {link.in_flight} wait"
+            f" for a reply from {server}{kswapd}"
         )
-        targets = [self._reply(), *self._sender()]
-        return self._add("page-outs", sentence, *targets, page_outs=writes, under_way=len(device.under_way))
+        targets = [self._reply(link), *self._sender(link)]
+        return self._add(node, sentence, *targets, page_outs=writes, under_way=under_way)
 
-    def _sender(self) -> list[str]:
-        """Whoever holds the lock of the connection to the server, and keeps all others from sending."""
+    def _server(self, link: SwapDevice) -> str:
+        return self._names[link.server]
+
+    def _of(self, link: SwapDevice, node: str) -> str:
+        """A node of one server, with its name where there are others."""
         device = self._machine.device
-        if not isinstance(device, NbdDevice) or device.connection is None or not device.outbox:
+        return node if device is None or len(device.links) == 1 else f"{node} of {self._server(link)}"
+
+    def _sender(self, link: SwapDevice) -> list[str]:
+        """Whoever holds the lock of the connection to a server, and keeps all others from sending."""
+        if not isinstance(link, NbdDevice) or link.connection is None or not link.outbox:
             return []
-        account = device.connection.account
+        account = link.connection.account
         what, target = "memory for its copy", self._free_page()
-        if not device.connection.has_room():
-            what, target = f"room in the send buffer of the connection to {self._server}", self._reply()
+        if not link.connection.has_room():
+            what, target = f"room in the send buffer of the connection to {self._server(link)}", self._reply(link)
         return [
             self._add(
-                "sender",
-                f"{len(device.outbox)} requests are not sent: the first waits for {what}, the others for the first"
+                self._of(link, "sender"),
+                f"{len(link.outbox)} requests are not sent: the first waits for {what}, the others for the first"
                 f" ({account.wmem} of {account.sndbuf} bytes)",
                 target,
-                waiting=len(device.outbox),
+                waiting=len(link.outbox),
                 queued=account.wmem,
             )
         ]
@@ -246,9 +262,11 @@ class _Graph:
     def _page(self, number: int) -> str:
         device = self._machine.device
         assert device is not None, "only a machine that swaps waits for a page on its way"
+        if isinstance(device, SpreadDevice):
+            return self._spread_page(device, number)
         for request in device.under_way.values():
             if request.has(number):
-                return self._request(request, number)
+                return self._request(device, request, f"page {number}")
         return self._add(
             f"page {number}",
             f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",
@@ -256,26 +274,40 @@ class _Graph:
             backlog=len(device.backlog),
         )
 
-    def _request(self, request: Request, number: int) -> str:
+    def _spread_page(self, device: SpreadDevice, number: int) -> str:
+        """A page of which several servers may have been asked for a part."""
+        targets = [
+            self._request(link, request, f"page {number} of {self._server(link)}")
+            for link in device.links
+            for request in link.under_way.values()
+            if request.has(number)
+        ]
+        if device.reads_from_disk(number):
+            targets.append(self._disk())
+        sentence = f"its page, of which {device.spread.needed} of {device.spread.parts} parts are needed"
+        return self._add(f"page {number}", sentence, *(targets or [self._page_outs()]), asked=len(targets))
+
+    def _request(self, link: SwapDevice, request: Request, node: str) -> str:
         said = "page-out" if request.write else "page-in"
-        device = self._machine.device
-        if isinstance(device, NbdDevice) and any(request is one for one, _ in device.outbox):
-            return self._add(f"page {number}", f"its {said} waits to be sent", *self._sender())
+        if isinstance(link, NbdDevice) and any(request is one for one, _ in link.outbox):
+            return self._add(node, f"its {said} waits to be sent", *self._sender(link))
         return self._add(
-            f"page {number}",
-            f"its {said} waits for a reply from {self._server}, asked {request.attempts} times",
-            self._reply(),
+            node,
+            f"its {said} waits for a reply from {self._server(link)}, asked {request.attempts} times",
+            self._reply(link),
             attempts=request.attempts,
             last_ns=request.last_ns,
         )
 
-    def _reply(self) -> str:
-        name = f"{self._prefix}/reply"
+    def _reply(self, link: SwapDevice) -> str:
+        node = self._of(link, "reply")
+        name = f"{self._prefix}/{node}"
         if name not in self.nodes:
-            self._add("reply", f"a reply from {self._server}")
-            self.nodes[name]["waits_for"] += [*self._address(), *self._receive_buffer()]
-            if isinstance(self._machine.device, NbdDevice):
-                self.nodes[name]["waits_for"] += [*self._tcp_memory(), f"{self._server}/answer"]
+            server = self._server(link)
+            self._add(node, f"a reply from {server}")
+            self.nodes[name]["waits_for"] += [*self._address(link), *self._receive_buffer()]
+            if isinstance(link, NbdDevice):
+                self.nodes[name]["waits_for"] += [*self._tcp_memory(), f"{server}/answer"]
         return name
 
     def _tcp_memory(self) -> list[str]:
@@ -289,16 +321,16 @@ class _Graph:
         )
         return [self._add("tcp_mem", sentence, *self._queues(), charged=memory.total, limit=memory.limits.high)]
 
-    def _address(self) -> list[str]:
+    def _address(self, link: SwapDevice) -> list[str]:
         """Whether a request that left now would know where to."""
         machine = self._machine
-        if machine.neighbours is None or machine.device is None:
+        if machine.neighbours is None:
             return []
-        entry = machine.neighbours.entries.get(machine.device.server)
+        entry = machine.neighbours.entries.get(link.server)
         if entry is not None and entry.state not in (INCOMPLETE, FAILED):
             return []
         asked = f"asked {entry.probes} times" if entry is not None else "no entry for it"
-        return [self._add("address", f"the link address of {self._server}: {asked}")]
+        return [self._add(self._of(link, "address"), f"the link address of {self._server(link)}: {asked}")]
 
     def _receive_buffer(self) -> list[str]:
         """Whether a reply that came now could be received."""

@@ -15,6 +15,26 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """How pages are spread over several servers, or one and a disk."""
+
+    servers: tuple[int, ...]
+    """The machines' indexes."""
+    parts: int
+    """Of each page, at a server each."""
+    needed: int
+    """Parts that make a page: one of `needed` of them is that share of its bytes."""
+    acks: int
+    """Parts that have to be answered before the page is free."""
+    ask: int
+    """Parts that are asked for when it is read."""
+    backup: bool
+    """Whether each page goes to the machine's own disk too."""
+    failover_ns: int
+    """For how long a server may be silent before others are asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Swap:
     """Where a machine's pages go. `server` is a machine's index, `size` in bytes, `readahead` in pages."""
 
@@ -26,6 +46,8 @@ class Swap:
     timeout_ns: int
     request_pages: int
     """Most pages in one request."""
+    spread: Spread | None = None
+    """None for one server without a disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.machine import Machine
 from actors.network import LinkSettings, Network
-from actors.settings import Files, MachineSettings, Swap
+from actors.settings import Files, MachineSettings, Spread, Swap
 from cluster.clock import Fault
 from protocol.ip import ETHERNET
 from protocol.rpc import PAGE
@@ -43,6 +43,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
             readahead=swap["readahead"],
             timeout_ns=swap["timeout_ns"],
             request_pages=swap["request"] // PAGE,
+            spread=swap["spread"] and Spread(**{**swap["spread"], "servers": tuple(swap["spread"]["servers"])}),
         ),
         tcp_mem=one["tcp"]["mem"] and tuple(one["tcp"]["mem"]),
         programs=tuple((program["kind"], program["settings"]) for program in one["programs"]),

@@ -31,7 +31,7 @@ class Request(NamedTuple):
     page: int
     """Number of the page in the client's swap space: its offset in pages."""
     stamp: int
-    """Which contents are written; 0 in a request to read."""
+    """Which contents are written. In a request to read 0, or its length if the server keeps a part of each page."""
 
 
 class Reply(NamedTuple):
@@ -43,14 +43,14 @@ class Reply(NamedTuple):
     """Which contents have been read; 0 in the reply to a request to write."""
 
 
-def request_size(write: bool) -> int:
-    """Bytes of a request in the stream: 28, or 4124 with the page."""
-    return REQUEST + PAGE if write else REQUEST
+def request_size(write: bool, unit: int = PAGE) -> int:
+    """Bytes of a request in the stream: 28, or 4124 with the page; `unit` bytes of it if it is a part."""
+    return REQUEST + unit if write else REQUEST
 
 
-def reply_size(write: bool) -> int:
-    """Bytes of a reply in the stream: 16, or 4112 with the page."""
-    return REPLY if write else REPLY + PAGE
+def reply_size(write: bool, unit: int = PAGE) -> int:
+    """Bytes of a reply in the stream: 16, or 4112 with the page; `unit` bytes of it if it is a part."""
+    return REPLY if write else REPLY + unit
 
 
 def request(value: object) -> Request:

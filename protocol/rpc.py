@@ -41,7 +41,8 @@ class Message(NamedTuple):
     page: int
     """Number of the first page in the client's swap space."""
     stamps: tuple[int, ...]
-    """Which contents each page has: the stamp that it carried when it was written. 0 where they are asked for."""
+    """Which contents each page has: the stamp that it carried when it was written. In a call to read 0, or how many bytes
+    are asked for of a page of which the server keeps a part."""
 
 
 def message(value: object) -> Message:

@@ -7,8 +7,8 @@ a *mapped* file (program text, libraries) count as mapped memory, as anonymous p
 
 import re
 from array import array
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from actors.disk import Disk
 from actors.events import Events
@@ -148,6 +148,14 @@ class LocalDisk:
     def page_in(self, file: File, page: int) -> None:
         """Read a page."""
         self._events.at(self._done_ns(), self._read, (file, page))
+
+    def keep(self, name: str) -> dict[Any, Any]:
+        """What is kept on it under a name, also when the machine goes down."""
+        return self._disk.of(name)
+
+    def submit(self, done: Callable[[Any], None], argument: Any) -> None:
+        """Read or write a page that is no file's."""
+        self._events.at(self._done_ns(), done, argument)
 
     def _done_ns(self) -> int:
         self._free_ns = max(self._free_ns, self._events.now) + self._page_ns

@@ -102,13 +102,13 @@ def machine_tree(
     parked: int,
     reply_frames: int,
     transports: Sequence[int],
-    arp: bool = False,
+    arp: int = 0,
 ) -> Node:
     """The tree of a machine that swaps on IPv4: the nodes it really has. RX is there once, TX for each transport.
 
     `parked`: receive buffers that stay in the ring for ever (0 unless the ring never drains); `reply_frames`: those that
-    may be out before a reply is processed; `transports`: the RPC slots of each, 0 for one that has none; `arp`: the
-    server's link address has to be asked for, which takes an entry, and the head and the data of a request or a reply.
+    may be out before replies are processed; `transports`: the RPC slots of each, 0 for one that has none; `arp`: of how many
+    servers the link address has to be asked for, which takes an entry, and the head and the data of a request or a reply.
     """
     limit = receive_limit(kernel, cover_fragments=cover_fragments, parked=parked, reply_frames=reply_frames)
     data = Node("SKB data", limit=limit + 1)
@@ -120,7 +120,7 @@ def machine_tree(
     data.children.append(Node("receive ring", _pages(parked + reply_frames, kernel.rx_data, kernel)))
     routes = Node("IPv4 route cache", object_pages(kernel.route_entries, PAGE // kernel.route_entry, cpus))
     transmit = Node("network TX", children=[node for slots in transports for node in _transport(kernel, cpus, slots)])
-    receive = Node("network RX", children=[routes, data, *([Node("ARP", 3)] if arp else [])])
+    receive = Node("network RX", children=[routes, data, *([Node("ARP", 3 * arp)] if arp else [])])
     return Node("total", children=[transmit, receive])
 
 
@@ -132,18 +132,20 @@ def _transport(kernel: Kernel, cpus: int, slots: int) -> list[Node]:
     return nodes
 
 
-def cover_tree(kernel: Kernel, cpus: int, *, cover_fragments: bool, slots: int | None, buffers: int) -> Node:
+def cover_tree(
+    kernel: Kernel, cpus: int, *, cover_fragments: bool, transports: Sequence[int] | None, buffers: int
+) -> Node:
     """The pool of a kernel that sets nothing aside by itself: no more than what the policy says must be covered.
 
-    That is what incomplete datagrams may hold, what a transport sends with its `slots` (None where that is not bounded),
-    and in both cases the `buffers` of ring and reply, which come out of the same pool.
+    That is what incomplete datagrams may hold, what each of the `transports` sends with its slots (None where that is not
+    bounded), and in both cases the `buffers` of ring and reply, which come out of the same pool.
     """
     tree = Node("total")
     if cover_fragments:
         cache = kmalloc_pages(kernel.fragment_high, kernel, cpus)
         short = _pages(held_fragments(kernel, kernel.copy_truesize), kernel.copy_data, kernel)
         tree.children.append(Node("IPv4 fragment cache", max(cache, short)))
-    if slots is not None:
+    for slots in transports or ():
         tree.children += _transport(kernel, cpus, slots)
     if tree.children:
         pages = _pages(buffers, kernel.rx_data, kernel) + buffers * kernel.rx_pages

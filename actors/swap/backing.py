@@ -45,7 +45,7 @@ class Store:
 class Job:
     """A request on its way through the disk."""
 
-    __slots__ = ("answer", "page", "source", "stamps", "to", "write", "xid")
+    __slots__ = ("answer", "page", "source", "stamps", "to", "unit", "write", "xid")
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Job:
         to: Any,
         *,
         write: bool,
+        unit: int = PAGE,
     ) -> None:
         self.source = source
         """The client, and its number for the request."""
@@ -68,6 +69,8 @@ class Job:
         self.answer = answer
         self.to = to
         """Where the answer goes: the transport's own business."""
+        self.unit = unit
+        """Bytes of each page: all of it, or the part that is kept here."""
 
 
 class DiskQueue:
@@ -126,7 +129,7 @@ class DiskQueue:
             self._task.progress.work()
         self.pending[job.source, job.xid] = job
         now = self._system.now_ns
-        self._disk_free_ns = max(self._disk_free_ns, now) + len(job.stamps) * self._page_ns
+        self._disk_free_ns = max(self._disk_free_ns, now) + len(job.stamps) * self._page_ns * job.unit // PAGE
         slow_ns = self._system.disk.slow_ns
         latency_ns = self._latency_ns if slow_ns is None else slow_ns
         self._last_ns = max(self._last_ns, self._disk_free_ns + latency_ns)

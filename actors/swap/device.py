@@ -6,6 +6,7 @@ neighbours until it is *unplugged*.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from actors.counters import Counters
@@ -67,6 +68,8 @@ class SwapDevice:
         self.last_reply_ns: int | None = None
         """When a request was answered last."""
         self.owner: Owner
+        self.counts = counters
+        """Where pages are counted: one that is spread over several servers is none at each of them."""
         self._events = events
         self._counters = counters
         self._xid = 0
@@ -74,6 +77,16 @@ class SwapDevice:
     def number_from(self, xid: int) -> None:
         """Let requests be numbered from here on: another boot begins elsewhere (net/sunrpc/xprt.c: anywhere at random)."""
         self._xid = xid
+
+    @property
+    def links(self) -> "Sequence[SwapDevice]":
+        """What has a server each: this device, or those that it is made of."""
+        return (self,)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent; a transport without connections always can."""
+        return True
 
     # -- what a transport does in its own way -----------------------------------------------------------------------
 
@@ -93,6 +106,10 @@ class SwapDevice:
 
     def can_page_out(self) -> bool:
         """Whether a slot is free."""
+        return len(self.under_way) < self.in_flight and not self.backlog
+
+    def has_slot(self) -> bool:
+        """Whether a request would be sent at once."""
         return len(self.under_way) < self.in_flight and not self.backlog
 
     def page_out(self, space: AddressSpace, page: int) -> None:
@@ -126,12 +143,12 @@ class SwapDevice:
         owner, space, page = self.owner, request.space, request.page
         if request.write:
             self.writeback -= len(stamps)
-            self._counters.pages_out += len(stamps)
+            self.counts.pages_out += len(stamps)
             for stamp in request.stamps:
                 owner.page_written(space, page, stamp)
                 page += 1
         else:
-            self._counters.pages_in += len(stamps)
+            self.counts.pages_in += len(stamps)
             for stamp in stamps:
                 owner.page_read(space, page, stamp)
                 page += 1

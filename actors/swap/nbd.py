@@ -13,13 +13,13 @@ from typing import Final
 from actors.counters import Counters
 from actors.events import Events
 from actors.kernels import Kernel
-from actors.memory.anonymous import AddressSpace
 from actors.memory.zone import Zone
 from actors.net.tcp import Tcp
 from actors.net.tcp_connection import ESTABLISHED, Connection
 from actors.swap.device import Request, SwapDevice
 from protocol import nbd
 from protocol.errors import LocalProtocolError
+from protocol.rpc import PAGE
 from protocol.units import microseconds, seconds
 
 RECONNECT_NS: Final = seconds(1)
@@ -44,7 +44,9 @@ class NbdDevice(SwapDevice):
         server: int,
         in_flight: int,
         switches: frozenset[str],
+        unit: int = PAGE,
     ) -> None:
+        """`unit`: the bytes of each page that this server keeps."""
         super().__init__(events, counters, server, in_flight)
         self.connection: Connection | None = None
         """The latest; open or not."""
@@ -54,6 +56,7 @@ class NbdDevice(SwapDevice):
         self._left = 0
         """Bytes of the first that are not in the send buffer, 0 if none of it is there."""
         self._tcp = tcp
+        self._unit = unit
         self._marked = bool(MARKS & switches)
         self._entitled = "reserve-access" in switches or kernel.nbd_sends_memalloc
         self._floor = zone.floors.kernel
@@ -105,6 +108,13 @@ class NbdDevice(SwapDevice):
         if len(self.outbox) == 1:
             self._pump()
 
+    def _said(self, request: Request) -> tuple[int, ...]:
+        """What stands in the stream."""
+        number = request.space.base + request.page
+        if request.write:
+            return (nbd.WRITE, request.xid, number, request.stamps[0])
+        return (nbd.READ, request.xid, number, 0 if self._unit == PAGE else self._unit)
+
     def _note_attempt(self, request: Request) -> None:
         if request.attempts:
             self._counters.retransmissions += 1
@@ -117,8 +127,8 @@ class NbdDevice(SwapDevice):
         assert connection is not None, "whoever sends has a connection"
         while outbox:
             request, entitled = outbox[0]
-            left = self._left or nbd.request_size(request.write)
-            self._left = left - connection.write(left, _said(request), floor=self._floor, entitled=entitled)
+            left = self._left or nbd.request_size(request.write, self._unit)
+            self._left = left - connection.write(left, self._said(request), floor=self._floor, entitled=entitled)
             if self._left:
                 return
             outbox.popleft()
@@ -152,7 +162,7 @@ class NbdDevice(SwapDevice):
         except LocalProtocolError:
             return
         request = self.under_way.get(answer.handle)
-        if request is None or size != nbd.reply_size(request.write):
+        if request is None or size != nbd.reply_size(request.write, self._unit):
             return
         del self.under_way[answer.handle]
         self._answered(request, (answer.stamp,))
@@ -166,9 +176,3 @@ class NbdDevice(SwapDevice):
     def longest_wait_ns(self) -> int:
         """TCP's longest time-out."""
         return self._tcp.rules.max_rto_ns
-
-
-def _said(request: Request) -> tuple[int, ...]:
-    """What stands in the stream."""
-    space: AddressSpace = request.space
-    return (nbd.WRITE if request.write else nbd.READ, request.xid, space.base + request.page, request.stamps[0])

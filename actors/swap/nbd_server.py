@@ -11,6 +11,7 @@ from actors.programs.system import System
 from actors.swap.backing import DiskQueue, Job
 from protocol import nbd
 from protocol.errors import LocalProtocolError
+from protocol.rpc import PAGE
 
 Answer = tuple[int, tuple[int, ...]]
 """Bytes that are not in the send buffer yet, and what stands at their end."""
@@ -77,13 +78,16 @@ class NbdServer:
         except LocalProtocolError:
             return
         write = said.type == nbd.WRITE
-        if size != nbd.request_size(write):
+        unit = size - nbd.REQUEST if write else said.stamp or PAGE
+        if not 0 < unit <= PAGE or size != nbd.request_size(write, unit):
             return
         pending = self._disk.pending.get((connection.peer, said.handle))
         if pending is not None:
             pending.to = connection
             return
-        job = Job(connection.peer, said.handle, said.page, (said.stamp,), self._answer, connection, write=write)
+        job = Job(
+            connection.peer, said.handle, said.page, (said.stamp,), self._answer, connection, write=write, unit=unit
+        )
         self._disk.submit(job)
 
     # -- answers ----------------------------------------------------------------------------------------------------
@@ -93,7 +97,7 @@ class NbdServer:
         connection: Connection = job.to
         if connection.state == CLOSED:
             return
-        answer = (nbd.reply_size(job.write), (0, job.xid, 0 if job.write else job.stamps[0]))
+        answer = (nbd.reply_size(job.write, job.unit), (0, job.xid, 0 if job.write else job.stamps[0]))
         self._answers.setdefault(connection, deque()).append(answer)
         if len(self._answers[connection]) == 1:
             self._write(connection)

@@ -40,14 +40,20 @@ class NfsDevice(SwapDevice):
         framing: int,
         mtu: int,
         switches: frozenset[str],
+        port: int = CALL_PORT,
+        unit: int = PAGE,
     ) -> None:
+        """`port`: of its own socket; `unit`: the bytes of each page that this server keeps."""
         super().__init__(events, counters, server, in_flight)
         self._buffers = buffers
         self._nic = nic
         self._request_pages = request_pages
         self._intervals_ns = [retry_interval(attempt, timeout_ns) for attempt in range(DOUBLINGS + 1)]
-        self._wires = [datagram_wire(HEADER + pages * PAGE, framing, mtu) for pages in range(request_pages + 1)]
+        self._wires = [datagram_wire(HEADER + pages * unit, framing, mtu) for pages in range(request_pages + 1)]
         """How a call travels that carries so many pages."""
+        self._port = port
+        self._unit = unit
+        self._asks_for = 0 if unit == PAGE else unit
         self._entitled = "reserve-access" in switches
         self._atomic = zone.floors.atomic
         self._writes: Request | None = None
@@ -134,8 +140,9 @@ class NfsDevice(SwapDevice):
             self._counters.tx_no_memory += 1
             return
         kind = PAGE_OUT if request.write else PAGE_IN
-        said = (request.xid, request.space.base + request.page, *request.stamps)
-        body: tuple[object, ...] = (CALL_PORT, HEADER + pages * PAGE, 0, 1, 1, said)
+        stamps = request.stamps if pages else (self._asks_for,) * len(request.stamps)
+        said = (request.xid, request.space.base + request.page, *stamps)
+        body: tuple[object, ...] = (self._port, HEADER + pages * self._unit, 0, 1, 1, said)
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)

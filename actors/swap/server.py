@@ -61,7 +61,11 @@ class NfsServer:
         key = (datagram.source, said.xid)
         if key in self._disk.pending or not self._disk.has_room():
             return
-        job = Job(datagram.source, said.xid, said.page, said.stamps, self._answer, datagram.source_port, write=write)
+        unit = (datagram.payload - HEADER) // len(said.stamps) if write else said.stamps[0] or PAGE
+        if not 0 < unit <= PAGE:
+            return
+        to = datagram.source_port
+        job = Job(datagram.source, said.xid, said.page, said.stamps, self._answer, to, write=write, unit=unit)
         if key in self._done:
             self._answer(job)
         else:
@@ -75,7 +79,7 @@ class NfsServer:
         self._system.send(
             job.source,
             job.to,
-            HEADER if job.write else HEADER + len(job.stamps) * PAGE,
+            HEADER if job.write else HEADER + len(job.stamps) * job.unit,
             (job.xid, job.page, *job.stamps),
             source_port=SERVER_PORT,
             kind=PAGE_OUT_REPLY if job.write else PAGE_IN_REPLY,

@@ -1,4 +1,10 @@
-"""What each transport asks of a machine: how many requests may be under way, and what its reserve has to cover."""
+"""What each transport asks of a machine: how many requests may be under way, and what its reserve has to cover.
+
+A machine that swaps to several servers has a transport to each: transmission is counted for every one of them, reception
+once (Zijlstra, 20071030160913.811204000@chello.nl). But parts of a reply may be here from each of them at the same time,
+which was an open question then (Brown's review of 2008): so the frames of replies that nothing else covers are counted for
+every server.
+"""
 
 from typing import Final, NamedTuple
 
@@ -37,6 +43,33 @@ def needs(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Needs:
     in_flight = min(asked, kernel.rpc_slots_max) if bounded else asked
     largest = HEADER + swap.request_pages * PAGE
     return Needs(in_flight, kernel.rpc_slots_max, datagram_wire(largest, settings.framing, settings.mtu)[0])
+
+
+def set_aside(swap: Swap, in_flight: int, kernel: Kernel) -> int:
+    """Pages for what is under way without a page behind it, set aside when swapping begins.
+
+    Parts that a page does not wait for, parity, and whatever the disk takes while a server is silent: at most as many as
+    there are requests to all servers. Then, what waits to be written to the disk.
+    """
+    spread = swap.spread
+    if spread is None or not (spread.backup or spread.acks < spread.parts or spread.needed > 1):
+        return 0
+    requests = len(spread.servers) * in_flight * swap.request_pages
+    return -(-requests // spread.needed) + (kernel.block_queue if spread.backup else 0)
+
+
+def servers(swap: Swap) -> tuple[int, ...]:
+    """The machines that it swaps to."""
+    return (swap.server,) if swap.spread is None else swap.spread.servers
+
+
+def reply_frames(settings: MachineSettings, swap: Swap, one: Needs) -> int:
+    """Receive buffers that replies of all servers may hold at a time.
+
+    What is incomplete in the fragment cache is covered with it, and then there is only the reply that comes last.
+    """
+    covered = swap.transport == NFS and "fragment-cover" in settings.switches
+    return one.reply_frames if covered else one.reply_frames * len(servers(swap))
 
 
 def _asked(settings: MachineSettings, swap: Swap) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 
 from actors.net.drivers import DRIVERS
 from actors.swap.transports import NBD
-from cluster.scenario import check_ranks, user_programs
+from cluster.scenario import check_ranks, check_swap, user_programs
 from cluster.scenario.models import PROGRAMS, Machine, Network, Nic, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
@@ -35,7 +35,7 @@ def machine(written: Written, name: str) -> None:
         _program(written, name, place, program, settings)
     _one_swap_server(written, name)
     _ports(written, name)
-    _swap(written, name)
+    check_swap.servers(written, name)
     _transport(written, name)
     _min_free(written, name)
 
@@ -58,15 +58,25 @@ def loops(written: Written) -> None:
     """Report whoever swaps, over whatever detour, to itself."""
     reported: set[str] = set()
     for name in written.machines:
-        way, server = [name], _server_of(written, name)
-        while server and server not in way:
-            way.append(server)
-            server = _server_of(written, server)
-        if server == name and len(way) > 1 and name not in reported:
+        way = _way_back(written, name, [name])
+        if way and name not in reported:
             loop = " > ".join([*way, name])
             hint = "let one of them swap to a machine that does not swap"
-            written.report(("machines", name, "swap", "server"), f"mutual swap is not built yet: {loop}", hint)
+            place = check_swap.named_servers(written, name)[0].place
+            written.report(place, f"mutual swap is not built yet: {loop}", hint)
             reported.update(way)
+
+
+def _way_back(written: Written, home: str, way: list[str]) -> list[str]:
+    """The machines over which pages come home again, from one server to the next; empty if they do not."""
+    for host in _hosts(written, way[-1]):
+        if host == home:
+            return way if len(way) > 1 else []
+        if host not in way:
+            found = _way_back(written, home, [*way, host])
+            if found:
+                return found
+    return []
 
 
 def _one_program_each(written: Written, name: str) -> None:
@@ -199,22 +209,6 @@ def _addresses(written: Written, target: str) -> str:
     return f'{target} listens on {", ".join(ranges)}: write "{target}:{listeners[0].first}"'
 
 
-def _swap(written: Written, name: str) -> None:
-    """The swap server is one other machine with a swap-server program."""
-    place: Place = ("machines", name, "swap", "server")
-    server = text_in(mapping_in(written.machines[name], "swap"), "server")
-    if server is None or not written.known(place, server):
-        return
-    host = written.cast.written_of(server)
-    if host == name:
-        written.report(place, f"{name} would swap to itself", "name another machine")
-    elif len(written.cast.indexes(server)) > 1:
-        hint = f"name one of them, as {written.cast.members(server)[0]}"
-        written.report(place, f"{server} is {len(written.cast.indexes(server))} machines", hint)
-    elif all(program != "swap-server" for _, program, _ in written.programs_of(host)):
-        written.report(place, f"{server} has no swap-server", f"add to the programs of {host}: swap-server: {{}}")
-
-
 def _transport(written: Written, name: str) -> None:
     """What only NFS has is not asked of NBD, nor more than NBD can have."""
     swap = mapping_in(written.machines[name], "swap")
@@ -231,9 +225,10 @@ def _transport(written: Written, name: str) -> None:
         )
 
 
-def _server_of(written: Written, name: str) -> str | None:
-    server = text_in(mapping_in(written.machines[name], "swap"), "server")
-    return written.cast.written_of(server) if server is not None and server in written.cast else None
+def _hosts(written: Written, name: str) -> list[str]:
+    """Whom a machine swaps to, as written."""
+    known = [one.server for one in check_swap.named_servers(written, name) if one.server in written.cast]
+    return [written.cast.written_of(server) for server in known]
 
 
 def _min_free(written: Written, name: str) -> None:

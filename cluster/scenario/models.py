@@ -14,9 +14,6 @@ from cluster.scenario.words import OrWord
 from protocol import units
 from protocol.units import UnitError
 
-# Known keys whose mechanism does not exist yet, and what to write meanwhile.
-KEYS_LATER = {"servers": "use server with one machine"}
-
 
 def usually(written: str | dict[str, Any], description: str | None = None, alias: str | None = None) -> Any:
     """A default as the file would write it; it is read like any other value."""
@@ -160,7 +157,15 @@ class Tcp(EmptyAllowed):
 class Swap(Words):
     """Where a machine's pages go."""
 
-    server: str = Field(examples=["C"])
+    server: str | None = Field(default=None, examples=["C"])
+    servers: list[str] = Field(default=[], examples=["[C, D]"])
+    layout: words.Layout = Field(default="striped", description="of pages over servers")
+    data: words.SeveralOrNone = usually("none", "coded: parts that make a page")
+    parity: words.SeveralOrNone = usually("none", "coded: parts that may be lost")
+    acks: words.SeveralOrNone = usually("none", "parts that are answered before a page is free")
+    extra: words.CountOrNone = usually("none", "parts asked for beyond those that make a page")
+    backup: words.Backup = "none"
+    failover: words.PositiveTime = usually("1.1s", "silence after which other servers are asked")
     transport: words.Transport = "nfs"
     size: words.PagesSize = Field(examples=["2GiB"])
     in_flight: words.Several = Field(default=16, description="requests under way")

@@ -141,7 +141,38 @@ def _min_free(machine: Machine) -> int | None:
 
 
 def _swap(swap: Swap, cast: Cast) -> Plain:
-    return _named(swap) | {"server": cast.indexes(swap.server)[0]}
+    """One server without a disk has no spread."""
+    own = _named(swap, leave_out=_OF_SPREADS)
+    servers = servers_of(swap, cast)
+    return own | {"server": servers[0], "spread": _spread(swap, servers)}
+
+
+_OF_SPREADS = ("server", "servers", "layout", "data", "parity", "acks", "extra", "backup", "failover")
+
+
+def servers_of(swap: Swap, cast: Cast) -> list[int]:
+    """The machines that a machine swaps to, in the order in which they are written."""
+    written = swap.servers if swap.server is None else [swap.server]
+    return [index for name in written for index in cast.indexes(name)]
+
+
+def _spread(swap: Swap, servers: list[int]) -> Plain | None:
+    if len(servers) == 1 and swap.backup == "none":
+        return None
+    parts, needed, acks, ask = {
+        "striped": (1, 1, 1, 1),
+        "mirrored": (len(servers), 1, len(servers), len(servers)),
+        "coded": ((swap.data or 1) + (swap.parity or 0), swap.data or 1, swap.data or 1, (swap.data or 1) + 1),
+    }[swap.layout]
+    return {
+        "servers": servers,
+        "parts": parts,
+        "needed": needed,
+        "acks": swap.acks or acks,
+        "ask": ask if swap.extra is None else needed + swap.extra,
+        "backup": swap.backup == "disk",
+        "failover_ns": swap.failover,
+    }
 
 
 def _program(program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cluster.scenario.models import KEYS_LATER, key_of
+from cluster.scenario.models import key_of
 from cluster.scenario.source import Document, Place, Step, show
 from cluster.scenario.words import nearest
 from cluster.scenario.words import show as show_value
@@ -54,9 +54,6 @@ def _report_missing(document: Document, model: Root, place: Place) -> None:
 
 def _report_unknown(document: Document, model: Root, place: Place) -> None:
     key = str(place[-1])
-    if key in KEYS_LATER:
-        document.report(place, f'"{key}" is not built yet', KEYS_LATER[key], key=True)
-        return
     known = _keys(_model_at(model, place[:-1]))
     where = f" in {show(place[:-1])}" if place[:-1] else ""
     document.report(place, f'unknown key "{key}"{where}', nearest(key, known), key=True)

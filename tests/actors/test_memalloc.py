@@ -253,7 +253,7 @@ def test_an_8139cp_keeps_its_ring_and_drops_in_place() -> None:
 
 def test_nothing_is_set_aside_unless_the_policy_covers_something() -> None:
     """Facts 3.1: marking a socket enlarges nothing."""
-    assert cover_tree(LINUX_6_11, 1, cover_fragments=False, slots=None, buffers=259).pages == 0
+    assert cover_tree(LINUX_6_11, 1, cover_fragments=False, transports=None, buffers=259).pages == 0
 
 
 def test_cover_is_what_fragments_may_hold_and_the_requests_and_ring_beside_them() -> None:
@@ -261,7 +261,7 @@ def test_cover_is_what_fragments_may_hold_and_the_requests_and_ring_beside_them(
 
     Short fragments, 3278 of them at 1280 bytes, 4 to a page, and their heads take 820 + 205 pages: less than 2060.
     """
-    tree = cover_tree(LINUX_6_11, 1, cover_fragments=True, slots=16, buffers=259)
+    tree = cover_tree(LINUX_6_11, 1, cover_fragments=True, transports=[16], buffers=259)
     cache = kmalloc_pages(4 << 20, LINUX_6_11)
     assert cache == 2 * 1024 + 12
     assert -(-held_fragments(LINUX_6_11, 1280) // 4) + -(-held_fragments(LINUX_6_11, 1280) // 16) < cache

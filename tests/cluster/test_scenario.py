@@ -57,6 +57,12 @@ class Broken(NamedTuple):
     hint: str
 
 
+def coded(swap: str) -> tuple[str, str]:
+    """A's swap put in place of the sound one, with five machines E to swap to."""
+    servers = "  E: {count: 5, programs: [{swap-server: {}}]}\n"
+    return "  A:\n    swap: {server: C", f"{servers}  A:\n    {swap}"
+
+
 ONE_MISTAKE = {
     # keys
     "unknown key at the top": Broken("stop:", "▸stpo: 3s\nstop:", 'unknown key "stpo"', '"stop"'),
@@ -137,7 +143,55 @@ ONE_MISTAKE = {
     "an unknown refill rule": Broken(
         "    swap:", "    nic: {refill: ▸e100}\n    swap:", 'no refill rule "e100"', 'did you mean "e1000"?'
     ),
-    "several servers, not built": Broken("server: C,", "server: C, ▸servers: [C],", "not built yet", "use server"),
+    "server and servers": Broken("server: C,", "server: C, ▸servers: [C],", "are both written", "remove one"),
+    "neither": Broken("swap: {server: C, ", "▸swap: {", '"server" is missing in machines.A.swap', "or servers: [C, D]"),
+    "no servers": Broken("server: C,", "servers: ▸[],", "no server in servers", "write servers: [C, D]"),
+    "a server twice": Broken("server: C,", "servers: [C, ▸C],", "C is among the servers already", "each once"),
+    "an unknown one of several": Broken("server: C,", "servers: [C, ▸X],", 'no machine "X"', "known are"),
+    "oneself among several": Broken("server: C,", "servers: [C, ▸A],", "swap to itself", "another machine"),
+    "one of several without a program": Broken(
+        "server: C,", "servers: [C, ▸B],", "B has no swap-server", "swap-server"
+    ),
+    "an unknown layout": Broken("server: C,", "servers: [C], layout: ▸raid,", 'no layout "raid"', "striped"),
+    "one mirror": Broken(
+        "server: C,", "server: C, layout: ▸mirrored,", "need several servers", "write servers: [C, D]"
+    ),
+    "data of one server": Broken("server: C,", "server: C, ▸data: 2,", "striped pages have no data", "layout: coded"),
+    "acks of one server": Broken(
+        "server: C,", "server: C, ▸acks: 1,", "striped pages have no acks", "layout: mirrored"
+    ),
+    "nobody else to ask": Broken(
+        "server: C,", "server: C, ▸failover: 1s,", "no other server to ask", "add backup: disk"
+    ),
+    "an unknown backup": Broken("server: C,", "server: C, backup: ▸tape,", 'no backup "tape"', "none"),
+    "no parity": Broken(
+        *coded("▸swap: {servers: [E], layout: coded, data: 2"), "parts that may be lost", "add parity: 2"
+    ),
+    "no data": Broken(
+        *coded("▸swap: {servers: [E], layout: coded, parity: 2"), "parts that make a page", "add data: 2"
+    ),
+    "too few servers": Broken(
+        *coded("swap: {servers: [E], layout: coded, data: ▸4, parity: 2"),
+        "4 + 2 parts need as many servers, and there are 5",
+        "more servers",
+    ),
+    "fewer answers than a page has parts": Broken(
+        *coded("swap: {servers: [E], layout: coded, data: 2, parity: 1, acks: ▸1"), "1 of 3 parts", "write 2 to 3"
+    ),
+    "more answers than there are parts": Broken(
+        *coded("swap: {servers: [E], layout: mirrored, acks: ▸6"), "6 of 5 parts", "write 1 to 5"
+    ),
+    "more parts than there are": Broken(
+        *coded("swap: {servers: [E], layout: coded, data: 2, parity: 1, extra: ▸2"),
+        "no 2 parts beyond the 2",
+        "1 or less",
+    ),
+    "a mirror with data": Broken(
+        *coded("swap: {servers: [E], layout: mirrored, ▸data: 2"), "mirrored pages have no data", "layout: coded"
+    ),
+    "several machines as one server": Broken(
+        *coded("swap: {server: ▸E"), "E is 5 machines", "name one of them, as E0, or write servers: [E]"
+    ),
     "an unknown preset": Broken("stop:", "safeguards: ▸resreve\nstop:", 'no safeguard "resreve"', '"reserve"'),
     "a preset not built": Broken("stop:", "safeguards: ▸laundry\nstop:", "not built yet", "none, reserve"),
     "a switch for a preset": Broken("stop:", "safeguards: ▸slab-rule\nstop:", "not a preset", "[slab-rule]"),
@@ -532,6 +586,7 @@ class TestResolved:
             "readahead": 8,
             "timeout_ns": ms(1100),
             "request": 4096,
+            "spread": None,
         }
         assert a["programs"] == [
             {

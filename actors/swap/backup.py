@@ -1,0 +1,53 @@
+"""A copy of every page-out on the machine's own disk, written while the servers have it already.
+
+As Infiniswap has it (Gu et al., NSDI 2017): the copy is asynchronous and nobody waits for it, and what a lost server had
+is read from the disk, at its latency. What waits to be written lies in buffers of its own, of which there are as many as
+the disk's queue takes: when they are used up, page-outs go no faster than the disk.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from actors.memory.files import LocalDisk
+from actors.swap.backing import Store
+
+_STORE: Final = "swap backup"
+
+
+class Backup:
+    """The copies of one machine's pages, by their number in its swap space."""
+
+    __slots__ = ("_disk", "_queue", "_store", "_waiting")
+
+    def __init__(self, disk: LocalDisk, queue: int) -> None:
+        """`queue`: pages that wait to be written at most."""
+        self._disk = disk
+        self._queue = queue
+        self._store: Store = disk.keep(_STORE).setdefault(_STORE, Store())
+        self._waiting: dict[int, int] = {}
+        """The stamp of each page that is not on disk yet."""
+
+    def has_room(self) -> bool:
+        """Whether it takes another page."""
+        return len(self._waiting) < self._queue
+
+    def write(self, page: int, stamp: int, done: Callable[[Any], None], argument: Any) -> None:
+        """Copy a page, and say when it is on disk."""
+        self._waiting[page] = stamp
+        self._disk.submit(self._written, (page, stamp, done, argument))
+
+    def read(self, page: int, done: Callable[[Any], None], argument: Any) -> None:
+        """Fetch a page, and say when it is there."""
+        self._disk.submit(done, argument)
+
+    def stamp(self, page: int) -> int:
+        """Which contents it has of a page: what waits to be written is read from its buffer."""
+        waiting = self._waiting.get(page)
+        return self._store.read(page, 1)[0] if waiting is None else waiting
+
+    def _written(self, job: tuple[int, int, Callable[[Any], None], Any]) -> None:
+        page, stamp, done, argument = job
+        if self._waiting.get(page) == stamp:
+            del self._waiting[page]
+            self._store.write(page, (stamp,))
+        done(argument)

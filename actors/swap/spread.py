@@ -1,0 +1,388 @@
+"""Pages spread over several swap servers: striped, mirrored or coded, with or without a copy on the machine's own disk.
+
+All three are one rule. A page has `parts`, each at a server of its own; it is written once `acks` of them have been
+answered, and read as soon as `needed` of them are there, of the `ask` that are asked for. Striped: one part. Mirrored: as
+many as there are servers, each of them the page. Coded: k data and r parity, of which any k make the page; it is written
+after k, the others come later, and a read takes the k that are first (late binding; Lee et al., Hydra, FAST 2022).
+
+The servers have a device each, with its own socket or connection, slots and time-outs. A server that has left a request
+unanswered and said nothing for the time `failover` is *out* until it answers something: others are asked first, and as
+soon as it takes no more requests, pages are written without it where the layout allows that. What a server has missed, or
+has not answered yet, it is not asked for. Parts that are under way after their page has been freed lie in buffers that
+were set aside for them, like the mempools of stacked block devices (mm/mempool.c).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from actors.counters import Counters
+from actors.events import Events
+from actors.memory.anonymous import AddressSpace
+from actors.settings import Spread
+from actors.swap.backup import Backup
+from actors.swap.device import SwapDevice
+
+
+class Link:
+    """One server's device, as the owner of its answers."""
+
+    __slots__ = ("device", "heard_ns", "index", "is_late", "reading", "writing", "_events", "_spread")
+
+    def __init__(self, spread: "SpreadDevice", events: Events, index: int, device: SwapDevice) -> None:
+        self.device = device
+        self.index = index
+        self.heard_ns = 0
+        """When it answered last."""
+        self.is_late = False
+        """It has said nothing for too long since it was asked something."""
+        self.writing: dict[int, int] = {}
+        """Stamps under way to it, by the page's number."""
+        self.reading: set[int] = set()
+        """Pages that it has been asked for and has not sent."""
+        self._events = events
+        self._spread = spread
+
+    @property
+    def is_out(self) -> bool:
+        """Whether others are to be asked first."""
+        return self.is_late or not self.device.is_open
+
+    def owes(self, since_ns: int, patience_ns: int) -> None:
+        """It has not answered what it was asked then: too late, if it has not said anything else since."""
+        if self._events.now - max(since_ns, self.heard_ns) >= patience_ns:
+            self.is_late = True
+
+    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """It has a part."""
+        self._heard()
+        number = space.base + page
+        self.writing.pop(number, None)
+        self._spread.part_written(self, number, stamp)
+
+    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """It has sent a part."""
+        self._heard()
+        number = space.base + page
+        self.reading.discard(number)
+        self._spread.part_read(self, number, stamp)
+
+    def slot_free(self) -> None:
+        """It takes another request."""
+        self._spread.go_on()
+
+    def _heard(self) -> None:
+        self.heard_ns = self._spread.last_reply_ns = self._events.now
+        self.is_late = False
+
+
+class _Write:
+    """A page-out: which of its servers do not have it yet."""
+
+    __slots__ = ("behind", "done", "held", "is_saved", "number", "page", "sent_ns", "space", "stamp")
+
+    def __init__(self, space: AddressSpace, page: int, now_ns: int, behind: Sequence[int]) -> None:
+        self.space = space
+        self.page = page
+        self.number = space.base + page
+        self.stamp: int = space.stamps[page]
+        self.sent_ns = now_ns
+        self.behind = set(behind)
+        self.held = 0
+        """Servers that have their part."""
+        self.is_saved = False
+        """Whether it is on disk."""
+        self.done = False
+
+
+class _Read:
+    """A page-in: who has been asked, and how many parts are there."""
+
+    __slots__ = ("asked", "done", "from_disk", "got", "joined", "number", "open", "page", "sent_ns", "space")
+
+    def __init__(self, space: AddressSpace, page: int, now_ns: int) -> None:
+        self.space = space
+        self.page = page
+        self.number = space.base + page
+        self.sent_ns = now_ns
+        self.asked: set[int] = set()
+        self.open: set[int] = set()
+        """Those who have not answered."""
+        self.joined: set[int] = set()
+        """Those of whom an earlier read has asked the same already, perhaps for other contents."""
+        self.got = 0
+        self.from_disk = False
+        self.done = False
+
+
+class SpreadDevice(SwapDevice):
+    """Requests under way to several swap servers."""
+
+    def __init__(
+        self,
+        events: Events,
+        counters: Counters,
+        spread: Spread,
+        devices: Sequence[SwapDevice],
+        chunk: int,
+    ) -> None:
+        """`chunk`: pages that follow each other and have the same servers, as many as a request may carry."""
+        super().__init__(events, counters, spread.servers[0], sum(device.in_flight for device in devices))
+        self.spread = spread
+        self._links = [Link(self, events, index, device) for index, device in enumerate(devices)]
+        for link in self._links:
+            link.device.owner = link
+            link.device.counts = Counters()
+        self._devices = tuple(devices)
+        self._chunk = chunk
+        servers = len(devices)
+        self._rows = [[(first + part) % servers for part in range(spread.parts)] for first in range(servers)]
+        """The servers of a page's parts, by which of them has the first."""
+        self._spare = spread.parts - spread.acks
+        self._backup: Backup | None = None
+        self._writes: dict[int, _Write] = {}
+        """By number, the last page-out of each page that some server has missed or not answered yet."""
+        self._reads: dict[int, _Read] = {}
+        self._waiting: deque[tuple[AddressSpace, int]] = deque()
+        """Page-outs for which too few servers take a request."""
+        self._watched: deque[tuple[int, _Write | _Read]] = deque()
+        """(ns, what is under way), in the order in which patience ends."""
+
+    def use(self, backup: Backup) -> None:
+        """Copy each page to this disk too."""
+        self._backup = backup
+
+    def number_from(self, xid: int) -> None:
+        """Let the requests to each server be numbered from here on."""
+        for device in self._devices:
+            device.number_from(xid)
+
+    # -- what others may see ----------------------------------------------------------------------------------------
+
+    @property
+    def links(self) -> Sequence[SwapDevice]:
+        """The devices of its servers."""
+        return self._devices
+
+    def timers(self) -> list[tuple[str, int, int]]:
+        """Those of all servers."""
+        return [timer for device in self._devices for timer in device.timers()]
+
+    def longest_wait_ns(self) -> int:
+        """Of any of them."""
+        return max(device.longest_wait_ns() for device in self._devices)
+
+    def reads_from_disk(self, number: int) -> bool:
+        """Whether this page is on its way from the machine's own disk."""
+        return number in self._reads and self._reads[number].from_disk
+
+    # -- what reclaim and faults ask for ----------------------------------------------------------------------------
+
+    def can_page_out(self) -> bool:
+        """Whether enough servers take a request, whichever page it is about; those that are out need not."""
+        if self._waiting or (self._backup is not None and not self._backup.has_room()):
+            return False
+        full = 0
+        for link in self._links:
+            if not link.device.can_page_out():
+                if not link.is_out:
+                    return False
+                full += 1
+        return full <= self._spare or self._backup is not None
+
+    def page_out(self, space: AddressSpace, page: int) -> None:
+        """Write a page to its servers, as a reclaimer."""
+        self.writeback += 1
+        takers = self._takers(space.base + page)
+        if self._is_enough(takers):
+            self._write(space, page, takers)
+        else:
+            self._waiting.append((space, page))
+
+    def page_in(self, space: AddressSpace, page: int) -> None:
+        """Read a page back from as many of its servers as it takes, as the process that needs it."""
+        read = _Read(space, page, self._events.now)
+        self._reads[read.number] = read
+        self._ask(read, self.spread.ask)
+        self._watch(read)
+
+    def unplug(self) -> None:
+        """Whoever has submitted pages has no more of them for now."""
+        for device in self._devices:
+            device.unplug()
+
+    # -- page-outs --------------------------------------------------------------------------------------------------
+
+    def _row(self, number: int) -> list[int]:
+        """The servers of a page."""
+        return self._rows[number // self._chunk % len(self._rows)]
+
+    def _takers(self, number: int) -> list[Link]:
+        """Those of them that take a page-out now; never while an older one of the same page may still come after it."""
+        links = [self._links[index] for index in self._row(number)]
+        return [link for link in links if number not in link.writing and link.device.can_page_out()]
+
+    def _is_enough(self, takers: list[Link]) -> bool:
+        return self._backup is not None or len(takers) >= self.spread.acks
+
+    def _write(self, space: AddressSpace, page: int, takers: list[Link]) -> None:
+        write = _Write(space, page, self._events.now, self._row(space.base + page))
+        self._writes[write.number] = write
+        for link in takers:
+            link.writing[write.number] = write.stamp
+            link.device.page_out(space, page)
+        if self._backup is not None:
+            self._backup.write(write.number, write.stamp, self._saved, write)
+        self._watch(write)
+
+    def part_written(self, link: Link, number: int, stamp: int) -> None:
+        """A server has its part of a page; of an older page-out that says nothing."""
+        write = self._writes.get(number)
+        if write is None or write.stamp != stamp or link.index not in write.behind:
+            return
+        write.behind.discard(link.index)
+        write.held += 1
+        if not write.behind:
+            del self._writes[number]
+        self._settle(write)
+
+    def _saved(self, write: _Write) -> None:
+        """The disk has a page."""
+        write.is_saved = True
+        self._settle(write)
+        self.go_on()
+
+    def _settle(self, write: _Write) -> None:
+        """The page is free once enough servers have it, or once the disk has it and they will not."""
+        if write.done or (write.held < self.spread.acks and not (write.is_saved and not self._may_come(write))):
+            return
+        write.done = True
+        self.writeback -= 1
+        self.counts.pages_out += 1
+        self.owner.page_written(write.space, write.page, write.stamp)
+
+    def _may_come(self, write: _Write) -> bool:
+        """Whether enough servers may still have it soon."""
+        coming = sum(not self._links[index].is_out for index in self._under_way(write))
+        return write.held + coming >= self.spread.acks
+
+    def _under_way(self, write: _Write) -> list[int]:
+        """The servers that have been sent their part and have not answered."""
+        return [index for index in sorted(write.behind) if self._links[index].writing.get(write.number) == write.stamp]
+
+    def go_on(self) -> None:
+        """A request may be made again: those that wait go first."""
+        while self._waiting:
+            space, page = self._waiting[0]
+            takers = self._takers(space.base + page)
+            if not self._is_enough(takers):
+                return
+            self._waiting.popleft()
+            self._write(space, page, takers)
+        self.owner.slot_free()
+
+    # -- page-ins ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, read: _Read, wanted: int) -> None:
+        """Ask so many more servers that have the page, and have a slot for it unless it takes the others too.
+
+        Those that are out are asked only if it takes them and there is no disk.
+        """
+        write = self._writes.get(read.number)
+        holders = [
+            self._links[index]
+            for index in self._row(read.number)
+            if index not in read.asked and (write is None or index not in write.behind)
+        ]
+        chosen = [link for link in holders if not link.is_out and link.device.has_slot()][:wanted]
+        if len(chosen) < self.spread.needed - read.got:
+            chosen = [link for link in holders if not link.is_out][:wanted]
+        lacking = self.spread.needed - read.got - len(chosen)
+        if lacking > 0 and self._backup is not None:
+            self._read_disk(read)
+        elif lacking > 0:
+            chosen += [link for link in holders if link.is_out][:lacking]
+        for link in chosen:
+            self._ask_one(link, read)
+
+    def _ask_one(self, link: Link, read: _Read) -> None:
+        read.asked.add(link.index)
+        read.open.add(link.index)
+        if read.number in link.reading:
+            read.joined.add(link.index)
+            return
+        link.reading.add(read.number)
+        link.device.page_in(read.space, read.page)
+
+    def _read_disk(self, read: _Read) -> None:
+        if not read.from_disk and self._backup is not None:
+            read.from_disk = True
+            self._backup.read(read.number, self._read_from_disk, read)
+
+    def _read_from_disk(self, read: _Read) -> None:
+        if not read.done and self._backup is not None:
+            self._found(read, self._backup.stamp(read.number))
+
+    def part_read(self, link: Link, number: int, stamp: int) -> None:
+        """A server has sent its part of a page: with enough of one stamp it is whole."""
+        read = self._reads.get(number)
+        if read is None or link.index not in read.open:
+            return
+        read.open.discard(link.index)
+        if stamp == read.space.stamps[read.page]:
+            read.got += 1
+            if read.got == self.spread.needed:
+                self._found(read, stamp)
+        elif link.index in read.joined:
+            read.joined.discard(link.index)
+            self._ask_one(link, read)
+        else:
+            self._ask(read, 1)
+            if not read.open and not read.from_disk:
+                self._found(read, stamp)
+
+    def _found(self, read: _Read, stamp: int) -> None:
+        read.done = True
+        del self._reads[read.number]
+        self.counts.pages_in += 1
+        self.owner.page_read(read.space, read.page, stamp)
+
+    # -- patience ---------------------------------------------------------------------------------------------------
+
+    def _watch(self, what: _Write | _Read) -> None:
+        """Look after it when patience ends; that is the same for all, so they end in order."""
+        if not self._watched:
+            self._events.after(self.spread.failover_ns, self._look, None)
+        self._watched.append((self._events.now + self.spread.failover_ns, what))
+
+    def _look(self, _: object) -> None:
+        now = self._events.now
+        due: list[_Write | _Read] = []
+        while self._watched and (self._watched[0][0] <= now or _is_over(self._watched[0][1])):
+            due.append(self._watched.popleft()[1])
+        if self._watched:
+            self._events.at(self._watched[0][0], self._look, None)
+        again = [one for one in due if not _is_over(one)]
+        for one in again:
+            for index in self._under_way(one) if isinstance(one, _Write) else sorted(one.open):
+                self._links[index].owes(one.sent_ns, self.spread.failover_ns)
+        for one in again:
+            if isinstance(one, _Write):
+                self._settle(one)
+            elif not one.done:
+                self._ask(one, self.spread.ask - one.got)
+                self.unplug()
+            if self._is_awaited(one):
+                self._watch(one)
+        if again:
+            self.go_on()
+
+    def _is_awaited(self, what: _Write | _Read) -> bool:
+        """Whether a server owes an answer, and it is not known already to be out, or the page is not there yet."""
+        if isinstance(what, _Write):
+            return bool(self._under_way(what))
+        return not what.done or any(not self._links[index].is_late for index in what.open)
+
+
+def _is_over(what: _Write | _Read) -> bool:
+    """Whether nothing more is to come of it."""
+    return what.done and not (what.behind if isinstance(what, _Write) else what.open)

@@ -1,0 +1,127 @@
+"""Checks on whom a machine swaps to: one server or several, and a layout that fits their number."""
+
+from typing import Final, NamedTuple
+
+from cluster.scenario.models import Swap
+from cluster.scenario.source import Place, Tree
+from cluster.scenario.written import Written, items_in, number_in, text_in
+
+_CODED_ONLY: Final = ("data", "parity")
+_COPIES_ONLY: Final = ("acks", "extra")
+
+
+class Named(NamedTuple):
+    """A server as written."""
+
+    place: Place
+    server: str
+
+
+def named_servers(written: Written, name: str) -> list[Named]:
+    """The servers that a machine names, those that are no text left out."""
+    tree = written.machines[name].get("swap")
+    if not isinstance(tree, dict):
+        return []
+    place: Place = ("machines", name, "swap")
+    one = text_in(tree, "server")
+    several = [
+        Named((*place, "servers", at), item) for at, item in enumerate(items_in(tree, "servers")) if type(item) is str
+    ]
+    return ([] if one is None else [Named((*place, "server"), one)]) + several
+
+
+def servers(written: Written, name: str) -> None:
+    """Report servers that cannot be, and a layout that does not fit them."""
+    tree = written.machines[name].get("swap")
+    if not isinstance(tree, dict):
+        return
+    place: Place = ("machines", name, "swap")
+    if "server" not in tree and "servers" not in tree:
+        written.report(
+            place, f'"server" is missing in machines.{name}.swap', "add server: C, or servers: [C, D]", key=True
+        )
+        return
+    if "server" in tree and "servers" in tree:
+        written.report((*place, "servers"), "server and servers are both written", "remove one of them", key=True)
+        return
+    if tree.get("servers") == []:
+        written.report((*place, "servers"), "there is no server in servers", "write servers: [C, D]")
+        return
+    named = named_servers(written, name)
+    wrong = [one for one in named if not _server(written, name, one)]
+    if named and not wrong:
+        _layout(written, place, tree, _machines(written, named))
+
+
+def _server(written: Written, name: str, named: Named) -> bool:
+    """A server is another machine with a swap-server program, and under `server` it is one machine."""
+    place, server = named
+    if not written.known(place, server):
+        return False
+    host = written.cast.written_of(server)
+    if host == name:
+        written.report(place, f"{name} would swap to itself", "name another machine")
+    elif place[-1] == "server" and len(written.cast.indexes(server)) > 1:
+        hint = f"name one of them, as {written.cast.members(server)[0]}, or write servers: [{server}]"
+        written.report(place, f"{server} is {len(written.cast.indexes(server))} machines", hint)
+    elif all(program != "swap-server" for _, program, _ in written.programs_of(host)):
+        written.report(place, f"{server} has no swap-server", f"add to the programs of {host}: swap-server: {{}}")
+    else:
+        return True
+    return False
+
+
+def _machines(written: Written, named: list[Named]) -> int:
+    """How many machines they are; one that is named twice is reported."""
+    seen: set[int] = set()
+    for place, server in named:
+        indexes = written.cast.indexes(server)
+        if seen & {*indexes}:
+            written.report(place, f"{server} is among the servers already", "name each once")
+        seen.update(indexes)
+    return len(seen)
+
+
+def _layout(written: Written, place: Place, tree: Tree, machines: int) -> None:
+    layout = text_in(tree, "layout") or Swap.model_fields["layout"].default
+    if layout not in ("striped", "mirrored", "coded"):
+        return  # reported there
+    if machines == 1 and layout != "striped":
+        written.report((*place, "layout"), f"{layout} pages need several servers", "write servers: [C, D]")
+        return
+    for key in (*_CODED_ONLY, *_COPIES_ONLY):
+        if key in tree and (layout == "striped" or (layout == "mirrored" and key in _CODED_ONLY)):
+            hint = f"remove it, or write layout: {'coded' if key in _CODED_ONLY else 'mirrored'}"
+            written.report((*place, key), f"{layout} pages have no {key}", hint, key=True)
+    if machines == 1 and "failover" in tree and tree.get("backup", "none") == "none":
+        hint = "remove it, add backup: disk, or name several servers"
+        written.report((*place, "failover"), "there is no other server to ask", hint, key=True)
+    if layout == "mirrored":
+        _bounds(written, place, tree, 1, machines)
+    if layout == "coded":
+        _coded(written, place, tree, machines)
+
+
+def _coded(written: Written, place: Place, tree: Tree, machines: int) -> None:
+    """There are as many servers as parts."""
+    for key, what in (("data", "that make a page"), ("parity", "that may be lost")):
+        if key not in tree or tree[key] == "none":
+            written.report(place, f"the number of parts {what} is missing", f"add {key}: 2", key=True)
+    data, parity = number_in(tree, "data"), number_in(tree, "parity")
+    if data is None or parity is None:
+        return
+    if data + parity > machines:
+        message = f"{data} + {parity} parts need as many servers, and there are {machines}"
+        written.report((*place, "data"), message, "name more servers, or write fewer parts")
+    else:
+        _bounds(written, place, tree, data, data + parity)
+
+
+def _bounds(written: Written, place: Place, tree: Tree, needed: int, parts: int) -> None:
+    """No fewer answers than make a page, and no more than there are parts."""
+    acks, extra = number_in(tree, "acks"), number_in(tree, "extra")
+    if acks is not None and not needed <= acks <= parts:
+        written.report((*place, "acks"), f"{acks} of {parts} parts cannot be waited for", f"write {needed} to {parts}")
+    if extra is not None and extra > parts - needed:
+        message = f"there are no {extra} parts beyond the {needed} that make a page"
+        written.report((*place, "extra"), message, f"write {parts - needed} or less")
