@@ -44,6 +44,9 @@ COUNTERS: Final = {
     "unresolved": "frames that never left: the queue for their neighbour was full, or it did not answer",
     "kswapd_wakes": "how often kswapd was woken",
     "faults": "touches that had to wait for a page of their own",
+    "oom_kills": "programs that the OOM killer has chosen",
+    "oom_deaths": "those of them that have died",
+    "oom_pages": "pages that were free at once thereby, those in their sockets included",
     "progress": "what the programs count: pages touched, messages, requests, frames, beats",
     "received": "frames that reached this machine",
     "delivered": "frames handed to a socket or to the kernel's own user of them",
@@ -66,6 +69,9 @@ class Counters:
     tx_no_memory: int = 0
     unresolved: int = 0
     faults: int = 0
+    oom_kills: int = 0
+    oom_deaths: int = 0
+    oom_pages: int = 0
     received: int = 0
     delivered: int = 0
     malformed: int = 0

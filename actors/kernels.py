@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
+from actors.memory.oom_rules import OOM_2_6_22, OOM_6_11, OomRules
 from actors.net.tcp_rules import TCP_2_6_22, TCP_6_11, TcpRules
 from protocol.frame import ARP, IPV6, QINQ, VLAN
 from protocol.units import milliseconds, seconds
@@ -25,6 +26,8 @@ class Kernel:
     """Least distance between the marks, in 10,000ths of the zone: watermark_scale_factor; 0 where there is none."""
     oom_victim_half: bool
     """An OOM victim may take half of min (ALLOC_OOM); before, all of it, as with PF_MEMALLOC (mm/page_alloc.c)."""
+    oom: OomRules
+    """The OOM killer's own numbers and rules."""
     realtime_half: bool
     """A real-time task may take half of min; before, a quarter (rt_task in __alloc_pages)."""
     memalloc_in_softirq: bool
@@ -147,6 +150,7 @@ LINUX_2_6_22: Final = Kernel(
     min_free_kib_max=65_536,
     watermark_scale=0,
     oom_victim_half=False,
+    oom=OOM_2_6_22,
     realtime_half=False,
     memalloc_in_softirq=False,
     halves_floor=True,
@@ -205,6 +209,7 @@ LINUX_6_11: Final = Kernel(
     min_free_kib_max=262_144,
     watermark_scale=10,
     oom_victim_half=True,
+    oom=OOM_6_11,
     realtime_half=True,
     memalloc_in_softirq=True,
     halves_floor=False,

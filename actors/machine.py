@@ -19,6 +19,7 @@ from actors.memory.buddy import BuddyZone
 from actors.memory.faults import Faults
 from actors.memory.files import File, LocalDisk
 from actors.memory.highatomic import HighAtomicZone
+from actors.memory.oom import OomKiller
 from actors.memory.reclaim import Reclaim
 from actors.memory.rescue import CleanRescue
 from actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
@@ -35,6 +36,7 @@ from actors.net.tcp_rules import TcpMem
 from actors.net.udp_limits import LimitedStack
 from actors.net.virtio import VirtioNic
 from actors.programs import loader
+from actors.programs.process import Process
 from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError, Swap
 from actors.swap import transports
@@ -131,6 +133,7 @@ class Machine:
         base = self._boots * (swap_pages or 0)
         self.programs = loader.load(settings.programs, self._host(), base, before or ())
         self._fill_memory(swap_pages)
+        self.oom = self._oom_killer()
         self._boots += 1
 
     # -- the door ---------------------------------------------------------------------------------------------------
@@ -371,6 +374,23 @@ class Machine:
             return Zone(total, min_pages, kernel=self.kernel)
         stream = f"{self.settings.seed}/machine/{self.settings.name}/frames"
         return BuddyZone(total, min_pages, kernel=self.kernel, stream=stream)
+
+    def _oom_killer(self) -> OomKiller:
+        """Over all programs, daemons first, as they were started."""
+        reclaim, counted = self.reclaim, self.counters
+        reclaim.oom = oom = OomKiller(
+            self.events,
+            self.zone,
+            self.kernel,
+            counted,
+            reclaim.reclaimable,
+            lambda: reclaim.dropped + counted.pages_out + counted.file_pages_out,
+        )
+        oom.processes = [
+            Process(one, self.events, self.kernel, counted, reclaim, self.faults)
+            for one in loader.oldest_first(self.programs)
+        ]
+        return oom
 
     def _neighbours(self) -> Neighbours:
         """Between whoever sends and the card."""

@@ -67,6 +67,9 @@ def counters(machine: Machine) -> dict[str, int]:
         "unresolved": counted.unresolved,
         "kswapd_wakes": machine.reclaim.kswapd_wakes,
         "faults": counted.faults,
+        "oom_kills": counted.oom_kills,
+        "oom_deaths": counted.oom_deaths,
+        "oom_pages": counted.oom_pages,
         "progress": sum(one.task.progress.count for one in machine.programs),
         "received": counted.received,
         "delivered": counted.delivered,
@@ -94,6 +97,8 @@ def _program(task: Task, now_ns: int) -> dict[str, Any]:
         "unended": [list(stall) for stall in progress.unended],
         "stalled_since_ns": progress.open_stall(now_ns),
         "slots": list(progress.slots),
+        "killed_ns": task.killed_ns,
+        "freed_pages": task.freed_pages,
     }
 
 

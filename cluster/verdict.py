@@ -123,6 +123,8 @@ def _machine(machine: dict[str, Any], now_ns: int, stall_after_ns: int, phase: R
 def _program(
     machine: dict[str, Any], program: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery
 ) -> Verdict:
+    if program["killed_ns"] is not None:
+        return Verdict.OOM_KILLED
     if program["finished"]:
         return Verdict.FINISHED
     stalled_since = program["stalled_since_ns"]
@@ -186,8 +188,8 @@ def _has_timer_to_come(machine: dict[str, Any], now_ns: int, patience_ns: int, p
 def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Judgement], late: set[str]) -> Judgement:
     """A machine that looks wedged, in view of those that it waits for.
 
-    It is only blocked if it is in no loop of its own and one of them is wedged; it is undecided if one of them is, or has a
-    timer that may still help.
+    It is only blocked if it is in no loop of its own and one of them is wedged, or has lost a program to the OOM killer; it
+    is undecided if one of them is, or has a timer that may still help.
     """
     judgement = alone[name]
     if judgement.verdict is not Verdict.WEDGED:
@@ -196,7 +198,7 @@ def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Ju
     behind = {other.split("/")[0] for node in mine for other in networkx.descendants(graph, node)} & alone.keys() - {
         name
     }
-    wedged = {other for other in behind if alone[other].verdict is Verdict.WEDGED}
+    wedged = {other for other in behind if alone[other].verdict in (Verdict.WEDGED, Verdict.OOM_KILLED)}
     if wedged and not _is_in_loop(graph, mine):
         return replace(judgement, verdict=Verdict.BLOCKED, recovered_after_ns=None)
     if behind & late or any(alone[other].verdict is Verdict.UNDECIDED for other in behind):
@@ -220,6 +222,16 @@ def _in_order(graph: "networkx.DiGraph[str]", name: str, programs: list[dict[str
     return [node for node in told if "sentence" in graph.nodes[node]]
 
 
+def _kills(programs: list[dict[str, Any]]) -> list[str]:
+    """Who has been killed for want of memory, in order, and what came of it."""
+    killed = sorted((one for one in programs if one["killed_ns"] is not None), key=lambda one: one["killed_ns"])
+    return [
+        f"  {one['name']} was killed for want of memory, and died at {one['killed_ns'] / 1e9:.3f} s:"
+        f" {one['freed_pages']} pages were free at once"
+        for one in killed
+    ]
+
+
 def explain(state: State, name: str, judgement: Judgement, phase: Recovery) -> list[str]:
     """The verdict on a machine that is not well, in sentences, with quantities; the loop first, then who waits outside."""
     machine = next(machine for machine in state.machines if machine["name"] == name)
@@ -230,7 +242,7 @@ def explain(state: State, name: str, judgement: Judgement, phase: Recovery) -> l
         head += f"; the last fault ended at {phase.healed_ns / 1e9:.3f} s"
     graph = wait_graph(state)
     loop = {node for part in networkx.strongly_connected_components(graph) if len(part) > 1 for node in part}
-    lines = [head]
+    lines = [head, *_kills(machine["programs"])]
     for node in _in_order(graph, name, machine["programs"]):
         outside = "" if node in loop or not loop else "  (outside the loop)"
         lines.append(f"  {graph.nodes[node]['sentence']}{outside}")

@@ -38,6 +38,7 @@ _VICTIM: Final = re.compile(rb"[\x10\x50]")
 _ABSENT_STATES: Final = bytes(range(RESIDENT))
 _TOUCHED: Final = bytes([HOT])
 _READ: Final = bytes(state | ACCESSED if state & RESIDENT else state for state in range(256))
+_RELEASED: Final = bytes(state if state in (READING, WRITING) else UNTOUCHED for state in range(256))
 _FORGET: Final = bytes(state & ~ACCESSED if state & RESIDENT else state for state in range(256))
 
 
@@ -52,7 +53,7 @@ def _zeroed(size: int) -> bytearray | mmap:
 class AddressSpace:
     """The anonymous pages of one program; `base` is the number of its first page in the machine's swap space."""
 
-    __slots__ = ("base", "left", "name", "pages", "resident", "rewritten", "stamps", "states", "write_clock")
+    __slots__ = ("base", "gone", "left", "name", "pages", "resident", "rewritten", "stamps", "states", "write_clock")
 
     def __init__(self, name: str, base: int, pages: int) -> None:
         self.name = name
@@ -64,6 +65,8 @@ class AddressSpace:
         self.rewritten: set[int] = set()
         """Pages touched again while their page-out is under way: they stay."""
         self.write_clock = 0
+        self.gone = False
+        """Whether its program has ended: pages that come back from the server are free at once."""
         self.left = SWAPPED
         """The state of a page that has left memory."""
 
@@ -102,6 +105,24 @@ class AddressSpace:
         self.resident += 1
         self.rewritten.add(page)
         self.touch(page, page + 1, write=write)
+
+    def release(self) -> int:
+        """Its program has ended: nothing of it is resident or swapped out any more; how many pages were resident.
+
+        What is being read or written is not free before that is over.
+        """
+        for page in self.rewritten:
+            self.states[page] = WRITING
+        freed = self.resident - len(self.rewritten)
+        self.rewritten.clear()
+        self.states[: self.pages] = self.states[: self.pages].translate(_RELEASED)
+        self.resident = 0
+        self.gone = True
+        return freed
+
+    def used(self) -> int:
+        """Pages that have ever been written: those that are resident, swapped out, or on their way."""
+        return self.pages - self.states[: self.pages].count(UNTOUCHED)
 
     def warm(self, resident: int, stamp: int) -> None:
         """As if it had run for long: the first pages resident and dirty, the rest on the server with this stamp."""
@@ -169,6 +190,17 @@ class Hand:
                 turns -= 1
             if page >= 0 and page not in space.rewritten:
                 yield space, page
+
+    def remove(self, space: AddressSpace) -> None:
+        """A space is gone."""
+        index = self.spaces.index(space)
+        del self.spaces[index]
+        if index == self._space:
+            self._page = 0
+        elif index < self._space:
+            self._space -= 1
+        if self._space == len(self.spaces):
+            self._space = 0
 
     def step_back(self, space: AddressSpace, page: int) -> None:
         """The hand's last victim could not leave now: it is the first to be looked at next time."""

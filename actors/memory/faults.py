@@ -27,7 +27,7 @@ class Faults:
         readahead: int,
         file_readahead: int,
     ) -> None:
-        self._zone = zone
+        self.zone = zone
         self._reclaim = reclaim
         self._device = device
         self._disk = disk
@@ -67,7 +67,7 @@ class Faults:
         def granted() -> None:
             self._found(task, space, page)
 
-        if self._reclaim.obtain(f"{space.name}'s page {page}", granted):
+        if self._reclaim.obtain(f"{space.name}'s page {page}", granted, task=task):
             granted()
         return BLOCKED
 
@@ -81,9 +81,29 @@ class Faults:
         """The disk has read a page."""
         self._arrived(file, page)
 
+    def release(self, space: AddressSpace) -> None:
+        """A program has ended: its resident pages are free."""
+        freed = space.release()
+        if freed:
+            self.zone.give(freed)
+
+    def unmap(self, file: File) -> None:
+        """Nobody has this file mapped any more; its pages stay in the page cache."""
+        self._reclaim.cache.unmap(file)
+
+    def waits_for_slot(self, space: AddressSpace, page: int) -> bool:
+        """Whether the request for an absent page has not found a slot yet."""
+        if isinstance(space, File) or self._device is None:
+            return False
+        return any(request.has(space.base + page) for request in self._device.backlog)
+
     def _arrived(self, space: AddressSpace, page: int) -> None:
-        space.states[page] = RESIDENT
-        space.resident += 1
+        if space.gone:
+            space.states[page] = UNTOUCHED
+            self.zone.give()
+        else:
+            space.states[page] = RESIDENT
+            space.resident += 1
         task = self._awaited.pop((space, page), None)
         if task is not None:
             self._reclaim.later(task.wake)
@@ -107,11 +127,7 @@ class Faults:
         block = self._file_readahead if isinstance(space, File) else self._readahead
         first = page - page % block
         for near in range(first, min(first + block, space.pages)):
-            if (
-                space.states[near] == SWAPPED
-                and not self._reclaim.waiters
-                and self._zone.take(self._zone.floors.kernel)
-            ):
+            if space.states[near] == SWAPPED and not self._reclaim.waiters and self.zone.take(self.zone.floors.kernel):
                 self._page_in(space, near)
         if self._device is not None:
             self._device.unplug()

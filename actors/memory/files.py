@@ -189,6 +189,13 @@ class PageCache:
         for hand in (self._mapped, self.text) if file.mapped else (self.unmapped,):
             hand.spaces.append(file)
 
+    def unmap(self, file: File) -> None:
+        """Nobody has this file mapped any more."""
+        file.mapped = False
+        for hand in (self._mapped, self.text):
+            hand.remove(file)
+        self.unmapped.spaces.append(file)
+
     def resident(self) -> int:
         """File pages in memory, those included that reclaim has sent to disk."""
         return self.unmapped.resident() + self.text.resident()

@@ -21,9 +21,11 @@ from actors.events import Events
 from actors.kernels import Kernel
 from actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
 from actors.memory.files import File, LocalDisk, PageCache
+from actors.memory.oom import OomKiller
 from actors.memory.throttle import NO_FS_NS, Throttle
 from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
+from actors.programs.task import Task
 
 
 class Outcome(Enum):
@@ -64,13 +66,35 @@ class SwapOut(Protocol):
         """There are no more for now: start all that have been submitted."""
 
 
+Doomed = Callable[[bool], None]
+"""Called with whether a page was to be had."""
+
+
 class Waiter:
     """Somebody who waits for a page in direct reclaim."""
 
-    __slots__ = ("asleep", "granted", "may_fs", "outcome", "priority", "served", "user", "who")
+    __slots__ = (
+        "asleep",
+        "doomed",
+        "freed",
+        "fruitless",
+        "granted",
+        "may_fs",
+        "outcome",
+        "over",
+        "priority",
+        "served",
+        "task",
+        "user",
+        "who",
+    )
 
-    def __init__(self, who: str, granted: Callable[[], None], priority: int, *, user: bool, may_fs: bool) -> None:
+    def __init__(
+        self, who: str, granted: Callable[[], None], priority: int, *, task: Task | None, user: bool, may_fs: bool
+    ) -> None:
         self.who = who
+        self.task = task
+        """Whose page it is to be, if that is a program's."""
         self.granted = granted
         self.priority = priority
         self.user = user
@@ -80,7 +104,19 @@ class Waiter:
         self.asleep = Asleep.NOWHERE
         self.outcome = Outcome.NOTHING
         """How its last pass ended."""
+        self.over = False
+        """Whether an attempt has come to its end, and the OOM killer is to be asked before the next."""
+        self.fruitless = 0
+        """Attempts in a row after which nothing had been freed."""
+        self.freed = -1
+        """What had been freed by reclaim when the last of them ended."""
+        self.doomed: Doomed | None = None
+        """Set once its program has been killed: told how its wait has ended."""
         self.served = False
+
+    def is_doomed(self) -> bool:
+        """Whether its program has been killed."""
+        return self.doomed is not None
 
 
 class Reclaim:
@@ -99,11 +135,15 @@ class Reclaim:
         self.writeout_naps = 0
         """Naps of reclaimers in throttle_vm_writeout."""
         self.cache = PageCache(self.hand)
+        self.oom: OomKiller | None = None
+        """Asked when an attempt has been in vain."""
+        self.dropped = 0
+        """Clean pages that have been dropped."""
         self._events = events
         self._zone = zone
         self._kernel = kernel
         self._swap = swap
-        self._throttle = Throttle(zone, on=throttled)
+        self._throttle = Throttle(zone, self.reclaimable, on=throttled)
         self._serving = False
         self._poll_pending = False
         self._freed_to = 0
@@ -128,15 +168,24 @@ class Reclaim:
 
     # -- whoever needs a page ---------------------------------------------------------------------------------------
 
-    def obtain(self, who: str, granted: Callable[[], None], *, user: bool = True, may_fs: bool = True) -> bool:
+    def obtain(
+        self,
+        who: str,
+        granted: Callable[[], None],
+        *,
+        task: Task | None = None,
+        user: bool = True,
+        may_fs: bool = True,
+    ) -> bool:
         """A page for who may wait: True if it was had at once; otherwise `granted` is called when it has been found.
 
-        `user`: a user task, not a kernel thread; `may_fs`: its allocation may enter a file system (__GFP_FS).
+        `task`: the program that needs it, if one does; `user`: a user task, not a kernel thread; `may_fs`: its allocation
+        may enter a file system (__GFP_FS).
         """
         zone = self._zone
         if not self.waiters and zone.take(zone.floors.kernel):
             return True
-        waiter = Waiter(who, granted, self._kernel.def_priority, user=user, may_fs=may_fs)
+        waiter = Waiter(who, granted, self._kernel.def_priority, task=task, user=user, may_fs=may_fs)
         rest_ns = self._enter(waiter)
         if waiter.asleep is Asleep.NOWHERE and not self.waiters and zone.take(zone.floors.kernel):
             return True
@@ -160,6 +209,31 @@ class Reclaim:
         """Let a process run on as soon as what is being done now has been done."""
         self._events.after(0, resume)
 
+    def reclaimable(self) -> int:
+        """Pages on the lists, those under writeback included.
+
+        In 2.6.22 all; today neither what is locked nor, without a swap, anonymous ones (zone_reclaimable_pages).
+        """
+        cache = self.cache
+        if self._kernel.oom.fruitless_scans:
+            pages = cache.pages()
+        elif self._swap is None:
+            pages = cache.resident()
+        else:
+            pages = cache.unmapped.resident() + self.hand.resident()
+        if self._writeback is not None:
+            pages += self._writeback.under_way() - cache.flushing()
+        return pages
+
+    def doom(self, task: Task, settled: Doomed) -> None:
+        """This program has been killed: if it waits for a page, it has a victim's right to one, and `settled` is told."""
+        for waiter in self.waiters:
+            if waiter.task is task:
+                waiter.doomed = settled
+                if waiter.asleep is Asleep.THROTTLE and self._kernel.oom.wakes_killed:
+                    waiter.asleep = Asleep.NOWHERE
+                    self._events.after(0, self._go_on, waiter)
+
     def _page_freed(self) -> None:
         if not self._serving:
             self._serving = True
@@ -172,9 +246,13 @@ class Reclaim:
         while self.waiters and (self.waiters[0].asleep is Asleep.NOWHERE or self._find_awake()):
             if not zone.take(zone.floors.kernel):
                 return
-            waiter = self.waiters.popleft()
-            waiter.served = True
-            waiter.granted()
+            self._grant(self.waiters.popleft())
+
+    def _grant(self, waiter: Waiter) -> None:
+        waiter.served = True
+        waiter.granted()
+        if waiter.doomed is not None:
+            waiter.doomed(True)
 
     def _find_awake(self) -> bool:
         """Bring the first waiter to the front who is awake, if there is one."""
@@ -208,9 +286,38 @@ class Reclaim:
             self._events.after(NO_FS_NS, self._give_up_sleep, waiter)
 
     def _round(self, waiter: Waiter) -> None:
-        """Reclaim, and rest."""
-        self._rest(waiter, self._enter(waiter))
+        """Reclaim, and rest; or kill, if that has been in vain; or die."""
+        if not (waiter.over and self._kills(waiter)) and not (waiter.is_doomed() and self._try_as_victim(waiter)):
+            self._rest(waiter, self._enter(waiter))
         self._page_freed()
+
+    def _kills(self, waiter: Waiter) -> bool:
+        """After an attempt in vain: whether somebody has been killed, or is to die still, and there is that to wait for."""
+        waiter.over = False
+        oom, kernel = self.oom, self._kernel
+        if oom is None or waiter.is_doomed() or not oom.is_out(waiter):
+            return False
+        killed = oom.kill()
+        if waiter.is_doomed():
+            return False
+        self._wait(waiter, kernel.retry_wait_ns if killed else kernel.reclaim_wait_ns)
+        return True
+
+    def _try_as_victim(self, waiter: Waiter) -> bool:
+        """Who has been killed takes a page below min, or is refused one; False if it sleeps uninterruptibly instead."""
+        if waiter.outcome in _ASLEEP:
+            rest_ns = self._enter(waiter)
+            if waiter.asleep is not Asleep.NOWHERE or waiter.outcome in _ASLEEP:
+                self._rest(waiter, rest_ns)
+                return True
+        self.waiters.remove(waiter)
+        zone, settled = self._zone, waiter.doomed
+        if zone.take(zone.floors.oom_victim):
+            self._grant(waiter)
+        elif settled is not None:
+            waiter.served = True
+            settled(False)
+        return True
 
     def _wake(self, where: Asleep) -> None:
         """Wake those who sleep there."""
@@ -324,6 +431,8 @@ class Reclaim:
                 self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
             if outcome in _ASLEEP:
                 return
+            if self.oom is not None:
+                self.oom.looked(priority, kswapd=True)
             self._kswapd_priority = priority - 1 if priority else first
             if (
                 not priority
@@ -345,9 +454,10 @@ class Reclaim:
             waiter.outcome = outcome = self._pass(priority, zone.free + kernel.swap_cluster_max, waiter.outcome)
             if outcome in _ASLEEP:
                 return kernel.reclaim_wait_ns
-            nap = outcome is Outcome.SCANNED and self._naps_after(priority)
-            waiter.priority = priority - 1 if priority else kernel.def_priority
-            if not priority:
+            nap = (outcome is Outcome.SCANNED or self._is_writing()) and self._naps_after(priority)
+            waiter.over = (self.oom is not None and self.oom.looked(priority)) or not priority
+            waiter.priority = kernel.def_priority if waiter.over else priority - 1
+            if waiter.over:
                 return kernel.reclaim_wait_ns if nap else kernel.retry_wait_ns
             if nap or zone.free > zone.floors.kernel:
                 return kernel.reclaim_wait_ns
@@ -357,7 +467,11 @@ class Reclaim:
         kernel = self._kernel
         if kernel.naps_each_pass:
             return priority < kernel.def_priority - 2
-        return not priority and self._writeback is not None and self._writeback.under_way() > 0
+        return not priority and self._is_writing()
+
+    def _is_writing(self) -> bool:
+        """Whether anything is under writeback: it stays on the lists, and is looked at."""
+        return self._writeback is not None and self._writeback.under_way() > 0
 
     def _pass(self, priority: int, enough: int, before: Outcome, *, rounds: int = 0) -> Outcome:
         """Look at a share of the lists, or so many rounds of them, until `enough` pages are free."""
@@ -453,6 +567,7 @@ class Reclaim:
         """A clean page leaves without a word: its contents are elsewhere."""
         space.states[page] = space.left
         space.resident -= 1
+        self.dropped += 1
         self._zone.give()
 
     def drop_clean(self, wanted: int) -> int:

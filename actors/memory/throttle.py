@@ -5,6 +5,7 @@ be any number of them; those who sleep leave the rest to kswapd, which wakes the
 not enter a file system no longer than a second, and nobody once kswapd has failed sixteen times.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from actors.memory.zone import Zone
@@ -19,16 +20,20 @@ FAILURES_MAX: Final = 16
 class Throttle:
     """Whether direct reclaimers of one machine may go on."""
 
-    __slots__ = ("_half", "_zone", "failures", "on")
+    __slots__ = ("_half", "_reclaimable", "_zone", "failures", "on")
 
-    def __init__(self, zone: Zone, *, on: bool) -> None:
+    def __init__(self, zone: Zone, reclaimable: Callable[[], int], *, on: bool) -> None:
+        """`reclaimable`: how many pages there are that reclaim could look at; where there are none, nobody sleeps."""
         self.on = on
         """Whether the switch is on."""
         self.failures = 0
         """Runs of kswapd in a row that freed nothing."""
         self._zone = zone
+        self._reclaimable = reclaimable
         self._half = zone.floors.kernel // 2
 
     def holds(self) -> bool:
         """Whether a user task that enters direct reclaim now has to sleep."""
-        return self.on and self._zone.free + self._zone.aside_free <= self._half and self.failures < FAILURES_MAX
+        if not self.on or self._zone.free + self._zone.aside_free > self._half or self.failures >= FAILURES_MAX:
+            return False
+        return self._reclaimable() > 0

@@ -15,7 +15,7 @@ from actors.memory.zone import Zone
 from actors.net.buffers import Buffer, Buffers
 from actors.net.reassembly import Reassembly, RefusingReassembly
 from actors.net.routes import Routes
-from actors.net.sockets import Datagram, Socket
+from actors.net.sockets import Datagram, Queues, Socket
 from protocol.frame import FRAGMENT, TCP, Raw
 
 _named: Final = tuple.__new__
@@ -189,6 +189,14 @@ class Stack:
         socket.queues.buffers -= len(buffers)
         self.noncritical -= len(buffers)
         self._buffers.free_all(buffers)
+
+    def close(self, queues: Queues) -> None:
+        """A program has ended: what waits in its sockets is freed, and what comes is for nobody."""
+        queues.wake = None
+        for port in queues.sockets:
+            del self.sockets[port]
+        while queues.datagrams:
+            self.read(*queues.datagrams.popleft())
 
     def drop(self, buffers: tuple[Buffer, ...], cause: str) -> None:
         """Throw received frames away; their memory is free at once."""

@@ -12,7 +12,7 @@ from actors.events import NEVER, Events
 from actors.memory.slab import Run
 from actors.net.arp import Output
 from actors.net.buffers import Buffer, Buffers
-from actors.net.tcp_connection import Connection, Owner
+from actors.net.tcp_connection import KILLED, Connection, Owner
 from actors.net.tcp_memory import TcpMemory
 from actors.net.tcp_rules import TcpMem
 from protocol.frame import TCP, Raw
@@ -85,6 +85,14 @@ class Tcp:
         if port in self._listeners:
             raise ValueError(f"port {port} is taken")
         self._listeners[port] = Listener(accept, rcvbuf, marked)
+
+    def abandon(self, owner: Owner, ports: list[int]) -> None:
+        """A program has ended: nobody listens on its ports, and its connections are reset (tcp_close, unread data)."""
+        for port in ports:
+            del self._listeners[port]
+        for connection in [one for one in self.connections.values() if one.owner is owner]:
+            self.reset(connection.peer, connection.peer_port, connection.port)
+            connection.close(KILLED)
 
     def connect(
         self, peer: int, port: int, owner: Owner, rcvbuf: int | None = None, *, marked: bool = False

@@ -33,6 +33,9 @@ TIMED_OUT: Final = "timed out"
 RESET: Final = "reset"
 """The other side knows nothing of this connection."""
 
+KILLED: Final = "killed"
+"""Its program is no more."""
+
 _SNDBUF_WINDOWS: Final = 2
 _LEAST_WINDOW: Final = 4
 

@@ -74,6 +74,7 @@ def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace,
     progress.work()
     text, file = _files(index, kind, program, space.name)
     system = System(host, space.name, space, progress, text, file)
+    system.unkillable = bool(getattr(program, "unkillable", False))
     run = getattr(program, "run", None)
     steps: Any = run(system) if callable(run) else None
     if not hasattr(steps, "send"):

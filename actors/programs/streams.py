@@ -29,7 +29,7 @@ class Delivery(NamedTuple):
 class Streams:
     """All connections of one program; it is their owner."""
 
-    __slots__ = ("_floor", "_line", "_read", "_tcp", "_waiting", "on_closed", "room")
+    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "on_closed", "room")
 
     def __init__(self, tcp: Tcp, floor: int) -> None:
         """`floor`: how far down the program's allocations go."""
@@ -42,6 +42,7 @@ class Streams:
         self._line: deque[Connection] = deque()
         """Connections with something to read, each once."""
         self._read: deque[Delivery] = deque()
+        self._ports: list[int] = []
         self._waiting: list[Wake] = []
 
     # -- what the kernel says ---------------------------------------------------------------------------------------
@@ -83,6 +84,13 @@ class Streams:
     def listen(self, port: int, rcvbuf: int | None) -> None:
         """Accept whoever calls."""
         self._tcp.listen(port, lambda connection: self, rcvbuf)
+        self._ports.append(port)
+
+    def exit(self) -> None:
+        """The program has ended, and nobody is told of that."""
+        self.on_closed = None
+        self._waiting.clear()
+        self._tcp.abandon(self, self._ports)
 
     def call(self, to: int, port: int) -> Connection:
         """Begin to open a connection."""

@@ -51,6 +51,14 @@ class Touch:
         self._page = page = self._faults.touch(task, self._space, self._page, self._end, write=self._write)
         return None if page == self._end else self._faults.fault(task, self._space, page)
 
+    def waits_for_memory(self) -> bool:
+        """Whether it waits for a free page, and not for what is to be in it."""
+        return self._space.states[self._page] != READING
+
+    def waits_for_slot(self) -> bool:
+        """Whether its page has not been asked for yet, since there is no request slot."""
+        return self._faults.waits_for_slot(self._space, self._page)
+
     def reason(self) -> Reason:
         """The page it waits for, or a free page to put it into."""
         if isinstance(self._space, File):
@@ -97,6 +105,18 @@ class Write:
             self._written = 0
         return BLOCKED
 
+    def is_held_up(self, task: Task) -> bool:
+        """Whether it naps at the limits, and has to go on with that."""
+        return self._held_up and self._waits_for_writeback(task)
+
+    def waits_for_memory(self) -> bool:
+        """Whether it waits for a free page."""
+        return not self._held_up and self._file.states[self._page] != READING
+
+    def waits_for_slot(self) -> bool:
+        """Never: the disk's queue is not what it waits for."""
+        return False
+
     def _waits_for_writeback(self, task: Task) -> bool:
         """Whether it has to nap: it writes some pages itself, and looks again."""
         if self._held_up:
@@ -122,9 +142,10 @@ def _file_reason(file: File, page: int) -> Reason:
 class Sleep:
     """Nothing until `until_ns`; to compute is to sleep without being idle."""
 
-    __slots__ = ("_events", "_stood_ns", "_until_ns", "idle")
+    __slots__ = ("_began_ns", "_events", "_stood_ns", "_until_ns", "idle")
 
     def __init__(self, events: Events, until_ns: int, *, idle: bool) -> None:
+        self._began_ns = events.now
         self._events = events
         self._until_ns = until_ns
         self._stood_ns = events.stood_ns
@@ -139,7 +160,10 @@ class Sleep:
         if events.now < self._until_ns:
             events.at(self._until_ns, task.wake)
             return BLOCKED
-        task.progress.add(0)
+        progress = task.progress
+        progress.add(0)
+        if not self.idle:
+            progress.cpu_ns += self._until_ns - self._began_ns
         return None
 
     def reason(self) -> Reason:
@@ -221,6 +245,9 @@ class System:
         self._receive = Receive(self.queues, host.stack)
         self.streams = Streams(host.tcp, host.zone.floors.kernel)
         """The program's TCP connections."""
+        self._gone = False
+        self.unkillable = False
+        """Whether nobody ever kills it: what it has asked to be called for is not looked at twice then."""
 
     @property
     def now_ns(self) -> int:
@@ -349,4 +376,20 @@ class System:
 
     def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Let `action(argument)` happen at that time, whatever the program does then."""
-        self._events.at(time_ns, action, argument)
+        if self.unkillable:
+            self._events.at(time_ns, action, argument)
+        else:
+            self._events.at(time_ns, self._call, (action, argument))
+
+    def _call(self, call: tuple[Callable[[Any], None], Any]) -> None:
+        if not self._gone:
+            action, argument = call
+            action(argument)
+
+    def exit(self) -> None:
+        """The program has been killed, and has died: its sockets are closed, and nobody has its text mapped."""
+        self._gone = True
+        self._stack.close(self.queues)
+        self.streams.exit()
+        if self.text is not None:
+            self._faults.unmap(self.text)

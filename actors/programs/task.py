@@ -67,6 +67,7 @@ class Progress:
         "busy",
         "count",
         "counts_pages",
+        "cpu_ns",
         "last_ns",
         "slots",
         "stall_after_ns",
@@ -79,6 +80,8 @@ class Progress:
         self.counts_pages = counts_pages
         """Whether the pages that it touches are what it counts."""
         self.count = 0
+        self.cpu_ns = 0
+        """Time it has computed."""
         self.last_ns = 0
         """The last progress, or when the task stopped being idle."""
         self.busy = True
@@ -146,13 +149,28 @@ class Progress:
 class Task:
     """A program running on a machine."""
 
-    __slots__ = ("_close", "_send", "_throw", "_where", "finished", "name", "progress", "request")
+    __slots__ = (
+        "_close",
+        "_send",
+        "_throw",
+        "_where",
+        "finished",
+        "freed_pages",
+        "killed_ns",
+        "name",
+        "progress",
+        "request",
+    )
 
     def __init__(self, where: str, name: str, program: Program, progress: Progress) -> None:
         self.name = name
         self.progress = progress
         self.request: Request | None = None
         self.finished = False
+        self.killed_ns: int | None = None
+        """When it died, killed for want of memory."""
+        self.freed_pages = 0
+        """Pages that came back thereby, at once."""
         self._where = where
         self._send = program.send
         self._throw = program.throw
@@ -167,6 +185,12 @@ class Task:
         self.request = None
         with suppress(Exception):
             self._close()
+        self.progress.go_down()
+
+    def end(self, ended: Request) -> None:
+        """It has been killed, and has nothing to say to that: what it waits for is `ended`, for ever."""
+        self.request = ended
+        self.killed_ns = self.progress.now_ns
         self.progress.go_down()
 
     def wake(self, _: object = None) -> None:

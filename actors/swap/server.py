@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from actors.net.sockets import Datagram
 from actors.programs.system import System
@@ -30,6 +30,7 @@ class SwapServer:
     disk_latency: int = 200_000
     disk_bandwidth: int = 100_000_000
     queue: int = 128
+    unkillable: ClassVar[bool] = True
 
     def run(self, system: System) -> Program:
         """The kernel's own threads do the work; the program itself only waits for them to have some."""

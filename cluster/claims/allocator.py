@@ -196,11 +196,14 @@ def throttle(kernel: Kernel) -> Evidence:
     """The switch is reclaim-throttle; what is looked at is who would reclaim."""
     evidence = Evidence()
     zone = Zone(SMALL, 256, kernel=kernel)
-    throttled = Throttle(zone, on=True)
+    lists = [1]
+    throttled = Throttle(zone, lambda: lists[0], on=True)
     for free in (129, 128, 127, 1):
         zone.free = free
         evidence.equal(f"{free} of min 256 free: sleeps", free <= 256 // 2, throttled.holds())
-    zone.free = 1
+    lists[0] = 0
+    evidence.equal("with nothing on the lists", False, throttled.holds())
+    lists[0] = 1
     throttled.failures = 16
     return evidence.equal("after 16 failures of kswapd", False, throttled.holds())
 

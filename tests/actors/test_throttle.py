@@ -120,13 +120,23 @@ def test_kswapd_wakes_them_once_more_than_half_is_free() -> None:
 
 
 def test_after_sixteen_fruitless_runs_of_kswapd_nobody_waits_for_it() -> None:
-    """Nothing to reclaim at all: a run every 0.1 s, and the sixteenth that frees nothing ends the sleep."""
+    """All on the lists is on its way to the server: a run every 0.1 s, and the sixteenth that frees nothing ends the sleep."""
     a = Machine(HALF)
-    a.reclaim.hand.spaces = []
+    a.space.states[:] = bytes([COLD]) + bytes(1999)
+    a.space.resident = 1
+    a.space.rewritten.add(0)
     a.ask("rank 0")
     a.run_until(milliseconds(1500))
     assert a.asleep() == [Asleep.THROTTLE]
     a.run_until(milliseconds(1700))
+    assert a.asleep() == [Asleep.NOWHERE]
+
+
+def test_with_nothing_on_the_lists_nobody_sleeps() -> None:
+    """allow_direct_reclaim looks at zones with reclaimable pages only: nobody waits for kswapd to find what is not there."""
+    a = Machine(HALF)
+    a.reclaim.hand.spaces = []
+    a.ask("rank 0")
     assert a.asleep() == [Asleep.NOWHERE]
 
 

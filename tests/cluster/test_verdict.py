@@ -40,6 +40,8 @@ def program(
     progress: int = 1000,
     idle: bool = False,
     finished: bool = False,
+    killed_ns: int | None = None,
+    freed_pages: int = 0,
 ) -> dict[str, Any]:
     """What a machine reports of a program that runs well, but for what is said."""
     return {
@@ -52,6 +54,8 @@ def program(
         "unended": [list(stall) for stall in unended],
         "stalled_since_ns": stalled_since_ns,
         "slots": list(slots),
+        "killed_ns": killed_ns,
+        "freed_pages": freed_pages,
     }
 
 
@@ -126,6 +130,7 @@ RETRIED = [("retransmission", AFTER_NS + seconds(2), AFTER_NS)]
 BEFORE, SINCE = [100] * (BEGUN_NS // STALL_AFTER_NS), [100] * ((NOW_NS - BEGUN_NS) // STALL_AFTER_NS)
 SLOW = [*BEFORE, *(49 for _ in SINCE)]
 PROGRAMS_OF: dict[Verdict, dict[str, Any]] = {
+    Verdict.OOM_KILLED: program("oom-killed", idle=True, killed_ns=BEGUN_NS),
     Verdict.WEDGED: stalled("wedged"),
     Verdict.UNDECIDED: stalled("undecided", since_ns=NOW_NS - STALL_AFTER_NS),
     Verdict.RECOVERED: program("recovered", stalls=[(STALLED_NS, AFTER_NS)]),

@@ -1,0 +1,174 @@
+"""The OOM killer: when reclaim is given up, which program has to die then, and what becomes of one that cannot.
+
+Source: mm/page_alloc.c (__alloc_pages; should_reclaim_retry, __alloc_pages_may_oom), mm/vmscan.c (try_to_free_pages,
+balance_pgdat, zone_reclaimable_pages) and mm/oom_kill.c of 2.6.22 and 6.11. Only a direct reclaimer that may enter a file
+system ever kills, and only at the end of an attempt. Whoever sleeps for a request slot, in throttle_vm_writeout or in the
+throttle of direct reclaimers gets to no such end: that is how a machine wedges without a word.
+"""
+
+from collections.abc import Callable, Sequence
+from math import isqrt
+from typing import Final, Protocol
+
+from actors.counters import Counters
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.memory.zone import Zone
+from protocol.units import seconds
+
+UNRECLAIMABLE: Final = 1 << 62
+"""What a zone's `pages_scanned` is once kswapd has given it up: all_unreclaimable, until a page is freed."""
+_PAGES_PER_TABLE: Final = 512
+"""Entries of a page table (x86-64)."""
+
+
+class Process(Protocol):
+    """A program, as somebody that can be killed."""
+
+    dying: bool
+    """It has been killed, whether or not it has died."""
+    dead: bool
+    reaped: bool
+    """All memory has been taken from it."""
+
+    def is_protected(self) -> bool:
+        """Whether it cannot be killed, or need not be: it is part of the kernel, exempt (OOM_DISABLE), or has ended."""
+
+    def total_pages(self) -> int:
+        """The size of its address space."""
+
+    def cpu_s(self) -> int:
+        """What it has computed, in seconds."""
+
+    def run_s(self) -> int:
+        """How long it has run, in seconds."""
+
+    def used_pages(self) -> int:
+        """Pages resident or swapped out."""
+
+    def kill(self) -> None:
+        """It dies, at once or when what it waits for lets it."""
+
+    def reap(self) -> None:
+        """Take its memory."""
+
+
+class Attempts(Protocol):
+    """Somebody in direct reclaim, with a memory of its fruitless attempts."""
+
+    may_fs: bool
+    fruitless: int
+    """Attempts in a row after which nothing had been freed."""
+    freed: int
+    """What had been freed by reclaim when the last of them ended."""
+
+
+def badness_by_size(process: Process) -> int:
+    """Points of 2.6.22: the address space in pages, by the root of tens of seconds computed, by the fourth root of run time.
+
+    Units of 8 s and 1024 s. No program here has children or is niced, and none is the superuser's.
+    """
+    points = process.total_pages()
+    points //= isqrt(process.cpu_s() >> 3) or 1
+    return points // (isqrt(isqrt(process.run_s() >> 10)) or 1)
+
+
+def badness_by_memory(process: Process) -> int:
+    """Points of 6.11: pages resident and swapped out, and the page tables for them."""
+    pages = process.used_pages()
+    tables = -(-pages // _PAGES_PER_TABLE)
+    return pages + tables + -(-tables // _PAGES_PER_TABLE) + 1
+
+
+class OomKiller:
+    """Of one machine. `lru` says how many pages reclaim could look at, `freed` how many it has freed so far."""
+
+    def __init__(
+        self,
+        events: Events,
+        zone: Zone,
+        kernel: Kernel,
+        counters: Counters,
+        lru: Callable[[], int],
+        freed: Callable[[], int],
+    ) -> None:
+        self.processes: Sequence[Process] = ()
+        """All programs of the machine, in the order in which they were started."""
+        self._events = events
+        self._zone = zone
+        self._counters = counters
+        self._rules = kernel.oom
+        self._lru = lru
+        self._freed = freed
+
+    # -- when -------------------------------------------------------------------------------------------------------
+
+    def looked(self, priority: int, *, kswapd: bool = False) -> bool:
+        """A pass at this priority has come to its end: whether there is no use in going on with this attempt."""
+        scans = self._rules.fruitless_scans
+        if not scans:
+            return False
+        zone = self._zone
+        if zone.pages_scanned < UNRECLAIMABLE:
+            lru = self._lru()
+            zone.pages_scanned += lru >> priority
+            if kswapd and zone.pages_scanned >= scans * lru:
+                zone.pages_scanned = UNRECLAIMABLE
+        return zone.pages_scanned >= UNRECLAIMABLE
+
+    def is_out(self, attempts: Attempts) -> bool:
+        """An attempt has come to its end and there is no page: whether somebody has to be killed."""
+        if self._rules.fruitless_scans:
+            return attempts.may_fs and self._zone.pages_scanned >= UNRECLAIMABLE
+        return self._retries_in_vain(attempts) and attempts.may_fs
+
+    def _retries_in_vain(self, attempts: Attempts) -> bool:
+        """Whether should_reclaim_retry says no; then the count begins anew."""
+        freed = self._freed()
+        attempts.fruitless = 0 if freed != attempts.freed else attempts.fruitless + 1
+        attempts.freed = freed
+        zone = self._zone
+        reachable = zone.free + zone.aside_free + self._lru() > zone.floors.kernel
+        if attempts.fruitless <= self._rules.fruitless_attempts and reachable:
+            return False
+        attempts.fruitless = 0
+        return True
+
+    # -- whom -------------------------------------------------------------------------------------------------------
+
+    def kill(self) -> bool:
+        """Kill the worst program; False if one that has been killed is still to die, or there is none to be killed.
+
+        (With none left the kernel panics; here there are always programs that nobody has told of, which go on.)
+        """
+        chosen = self._choose()
+        if chosen is None:
+            return False
+        self._counters.oom_kills += 1
+        chosen.kill()
+        if self._rules.reaper_delay_ns is not None:
+            self._events.after(self._rules.reaper_delay_ns, self._reap, chosen)
+        return True
+
+    def _choose(self) -> Process | None:
+        by_memory = self._rules.by_memory
+        chosen, most = None, -1
+        for process in self.processes:
+            if process.dying and not process.dead:
+                if not process.reaped:
+                    return None
+            elif not process.dying and not process.is_protected():
+                points = badness_by_memory(process) if by_memory else badness_by_size(process)
+                # Among equals 2.6.22 takes the first, 6.11 the last.
+                if points > most or (by_memory and points == most):
+                    chosen, most = process, points
+        return chosen
+
+    def _reap(self, process: Process) -> None:
+        if not process.dead:
+            process.reap()
+
+
+def run_time_s(since_ns: int, now_ns: int) -> int:
+    """Whole seconds between two times."""
+    return now_ns // seconds(1) - since_ns // seconds(1)

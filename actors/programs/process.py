@@ -1,0 +1,170 @@
+"""A program as a process: what it weighs, how it is killed, and what becomes of all that it had.
+
+A kill is a signal. Who runs, or waits for what a signal may interrupt, dies at once. Who waits for memory gets a victim's
+right to it first (TIF_MEMDIE). Who sleeps uninterruptibly (for a request slot, and in 2.6.22 for a page to be read as well)
+dies when that sleep has ended, and keeps all that it has until then: sockets and what waits in them, too.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from actors.counters import Counters
+from actors.events import Events
+from actors.kernels import Kernel
+from actors.memory.faults import Faults
+from actors.memory.oom import run_time_s
+from actors.memory.reclaim import Reclaim
+from actors.programs.loader import Loaded
+from actors.programs.system import Touch, Write
+from actors.programs.task import BLOCKED, Reason, Request, Task
+from protocol.units import seconds
+
+
+class Dying:
+    """What a killed program waits for; once that has ended, it dies."""
+
+    __slots__ = ("_process", "request")
+    idle = False
+
+    def __init__(self, process: "Process", request: Request) -> None:
+        self._process = process
+        self.request = request
+
+    def begin(self, task: Task) -> Any:
+        """The sleep is over, unless it is one of those that go on."""
+        if not isinstance(self.request, Write) or not self.request.is_held_up(task):
+            self._process.die()
+        return BLOCKED
+
+    def reason(self) -> Reason:
+        """What it waited for when it was killed."""
+        reason = self.request.reason()
+        return Reason(reason.node, f"{reason.sentence}; it has been killed, and cannot die before that")
+
+
+class Ended:
+    """What a program waits for that is no more: nothing."""
+
+    __slots__ = ()
+    idle = True
+
+    def begin(self, task: Task) -> Any:
+        """It never runs again."""
+        return BLOCKED
+
+    def reason(self) -> Reason:
+        """None."""
+        return Reason("nothing", "nothing")
+
+
+_ENDED: Final = Ended()
+
+
+class Process:
+    """One program of a machine."""
+
+    __slots__ = (
+        "_counters",
+        "_events",
+        "_faults",
+        "_kernel",
+        "_one",
+        "_reclaim",
+        "_started_ns",
+        "dead",
+        "dying",
+        "reaped",
+    )
+
+    def __init__(
+        self, one: Loaded, events: Events, kernel: Kernel, counters: Counters, reclaim: Reclaim, faults: Faults
+    ) -> None:
+        self.dying = False
+        self.dead = False
+        self.reaped = False
+        self._one = one
+        self._events = events
+        self._kernel = kernel
+        self._counters = counters
+        self._reclaim = reclaim
+        self._faults = faults
+        self._started_ns = events.now
+
+    # -- what it weighs ---------------------------------------------------------------------------------------------
+
+    def is_protected(self) -> bool:
+        """Part of the kernel or exempt (a class with `unkillable = True`), or ended already."""
+        return self._one.task.finished or bool(getattr(self._one.program, "unkillable", False))
+
+    def total_pages(self) -> int:
+        """Anonymous memory and program text, resident or not (total_vm)."""
+        text = self._one.system.text
+        return self._one.space.pages + (text.pages if text else 0)
+
+    def cpu_s(self) -> int:
+        """What it has computed, in whole seconds."""
+        return self._one.task.progress.cpu_ns // seconds(1)
+
+    def run_s(self) -> int:
+        """Since the machine was started, in whole seconds."""
+        return run_time_s(self._started_ns, self._events.now)
+
+    def used_pages(self) -> int:
+        """Anonymous pages resident or swapped out, and its text in memory."""
+        text = self._one.system.text
+        return self._one.space.used() + (text.resident if text else 0)
+
+    # -- how it dies ------------------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """Die as soon as what it waits for lets it."""
+        task = self._one.task
+        self.dying = True
+        request = task.request
+        if request is None or not self._sleeps(request):
+            self._events.after(0, self.die)
+            return
+        task.request = Dying(self, request)
+        self._reclaim.doom(task, self._settle)
+
+    def _sleeps(self, request: Request) -> bool:
+        """Whether it waits for something that a signal does not interrupt, or for memory."""
+        if not isinstance(request, Touch | Write):
+            return False
+        return request.waits_for_memory() or not self._kernel.oom.wakes_killed or request.waits_for_slot()
+
+    def _settle(self, granted: bool) -> None:
+        """It has got its page, or has been refused one; what it does with that page may take time again."""
+        task = self._one.task
+        request = task.request
+        if self.dead or not isinstance(request, Dying):
+            return
+        if not granted or not self._sleeps(request.request):
+            self.die()
+
+    def die(self, _: object = None) -> None:
+        """It is no more: its memory is free, and its sockets are closed."""
+        if self.dead:
+            return
+        self.dead = True
+        self._counters.oom_deaths += 1
+        self._one.task.end(_ENDED)
+        self._count(self._take_memory, self._one.system.exit)
+
+    def reap(self) -> None:
+        """Its memory is taken from it, whatever it waits for."""
+        self.reaped = True
+        self._count(self._take_memory)
+
+    def _take_memory(self) -> None:
+        self._faults.release(self._one.space)
+
+    def _count(self, *frees: Callable[[], None]) -> None:
+        """Do what frees memory, and note how many pages it has freed."""
+        zone = self._faults.zone
+        free = zone.free + zone.aside_free
+        for one in frees:
+            one()
+        freed = zone.free + zone.aside_free - free
+        self._one.task.freed_pages += freed
+        self._counters.oom_pages += freed
