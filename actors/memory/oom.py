@@ -116,6 +116,10 @@ class OomKiller:
                 zone.pages_scanned = UNRECLAIMABLE
         return zone.pages_scanned >= UNRECLAIMABLE
 
+    def begins(self, attempts: Attempts) -> None:
+        """Somebody enters direct reclaim."""
+        attempts.freed = self._freed()
+
     def is_out(self, attempts: Attempts) -> bool:
         """An attempt has come to its end and there is no page: whether somebody has to be killed."""
         if self._rules.fruitless_scans:

@@ -108,7 +108,7 @@ class Waiter:
         """Whether an attempt has come to its end, and the OOM killer is to be asked before the next."""
         self.fruitless = 0
         """Attempts in a row after which nothing had been freed."""
-        self.freed = -1
+        self.freed = 0
         """What had been freed by reclaim when the last of them ended."""
         self.doomed: Doomed | None = None
         """Set once its program has been killed: told how its wait has ended."""
@@ -186,6 +186,8 @@ class Reclaim:
         if not self.waiters and zone.take(zone.floors.kernel):
             return True
         waiter = Waiter(who, granted, self._kernel.def_priority, task=task, user=user, may_fs=may_fs)
+        if self.oom is not None:
+            self.oom.begins(waiter)
         rest_ns = self._enter(waiter)
         if waiter.asleep is Asleep.NOWHERE and not self.waiters and zone.take(zone.floors.kernel):
             return True
