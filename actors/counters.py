@@ -55,6 +55,9 @@ COUNTERS: Final = {
     "malformed": "batches refused by the decoder",
 }
 
+LATER: Final = frozenset({"no_block"})
+"""Counters that came after digests had been published: where they are 0, a digest is as it was before."""
+
 
 @dataclass(slots=True)
 class Counters:

@@ -28,6 +28,7 @@ from actors.memory.zone import Zone
 from actors.net.arp import Neighbours, Output
 from actors.net.buffers import Buffers
 from actors.net.drivers import DRIVERS, on_link
+from actors.net.input_queue import InputQueue
 from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
 from actors.net.stack import Stack
@@ -94,6 +95,7 @@ class Machine:
         self.buffers = self._buffers()
         stack = LimitedStack if self.kernel.limits_udp else Stack
         self.stack = stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, switches)
+        self.input_queue = InputQueue(self.events, self.stack, settings.softirq_ns) if settings.softirq_ns else None
         self.nic = self._nic()
         self.neighbours = self._neighbours() if settings.arp else None
         self.output: Output = self.neighbours or self.nic
@@ -335,7 +337,7 @@ class Machine:
             self.events,
             self.kernel,
             self.buffers,
-            self.stack,
+            self.input_queue or self.stack,
             self.counters,
             settings.index,
             settings.nic_rate_bps,
@@ -529,7 +531,8 @@ class Machine:
 
     def held(self) -> int:
         """Frames that have come and are neither delivered nor dropped yet."""
-        return self.stack.reassembly.frames + self.nic.unserved
+        queued = 0 if self.input_queue is None else self.input_queue.frames
+        return self.stack.reassembly.frames + self.nic.unserved + queued
 
     def sent_digest(self) -> str:
         """SHA-256 (hex) over all that this machine has sent."""

@@ -34,6 +34,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
         nic_rate_bps=one["nic"]["rate_bps"],
         nic_ring=one["nic"]["ring"],
         nic_refill=one["nic"]["refill"],
+        softirq_ns=one["nic"]["softirq_ns"],
         swap=swap
         and Swap(
             server=swap["server"],

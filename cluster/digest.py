@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from actors.counters import LATER
 from cluster.engine import State
 from protocol.frame import Frame, cut
 
@@ -13,9 +14,13 @@ def digest(state: State) -> str:
     whole = sha256()
     for machine in state.machines:
         whole.update(bytes.fromhex(machine["digest"]))
-    counted = [[machine["counters"], machine["dropped"]] for machine in state.machines]
+    counted = [[_counters(machine["counters"]), machine["dropped"]] for machine in state.machines]
     whole.update(json.dumps([state.links, counted], sort_keys=True).encode())
     return whole.hexdigest()
+
+
+def _counters(counters: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counters.items() if count or name not in LATER}
 
 
 class Difference(NamedTuple):

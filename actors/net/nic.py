@@ -19,6 +19,7 @@ from actors.kernels import Kernel
 from actors.memory.slab import Run
 from actors.net.buffers import Buffer, Buffers
 from actors.net.drivers import DRIVERS
+from actors.net.input_queue import InputQueue
 from actors.net.stack import Stack
 from protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
 from protocol.units import seconds
@@ -40,7 +41,7 @@ class Nic:
         events: Events,
         kernel: Kernel,
         buffers: Buffers,
-        stack: Stack,
+        stack: Stack | InputQueue,
         counters: Counters,
         index: int,
         rate_bps: int,

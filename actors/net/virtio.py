@@ -17,6 +17,7 @@ from actors.kernels import Kernel
 from actors.memory.slab import Slab, SlabCache
 from actors.memory.zone import Block, Zone
 from actors.net.buffers import Buffers
+from actors.net.input_queue import InputQueue
 from actors.net.nic import Nic
 from actors.net.stack import Stack
 from protocol.frame import CORRUPT, Raw
@@ -96,7 +97,7 @@ class VirtioNic(Nic):
         events: Events,
         kernel: Kernel,
         buffers: Buffers,
-        stack: Stack,
+        stack: Stack | InputQueue,
         counters: Counters,
         index: int,
         rate_bps: int,

@@ -4,7 +4,7 @@ Pages of 4096 bytes, times in seconds, rates in frames per second.
 """
 
 from collections.abc import Sequence
-from math import ceil, isqrt, log2
+from math import ceil, exp, factorial, isqrt, log2
 from typing import Final
 
 PAGE: Final = 4096
@@ -83,6 +83,20 @@ def jumbo_2007(mtu: int) -> tuple[int, int]:
 
 def _power_of_two(size: int) -> int:
     return 1 << ceil(log2(size))
+
+
+def lost_to_full(load: float, buffers: int) -> float:
+    """Share of frames that find all buffers in use, if they come at random and are processed one by one in equal times.
+
+    M/D/1/K: with p0 the share of departures that leave nothing behind, 1 - 1 / (p0 + load). `load`: frames that come in the
+    time of one; `buffers` counts the one being processed.
+    """
+    come = [exp(-load) * load**count / factorial(count) for count in range(buffers)]
+    left = [1.0]
+    for count in range(buffers - 1):
+        known = sum(left[before] * come[count - before + 1] for before in range(1, count + 1))
+        left.append((left[count] - left[0] * come[count] - known) / come[0])
+    return 1 - 1 / (1 / sum(left) + load)
 
 
 def nfs_fragments(pages_in_call: int) -> int:

@@ -146,6 +146,7 @@ class Nic(EmptyAllowed):
     rate: words.Rate = usually("1Gbit/s")
     ring: words.SeveralOrNone = usually("none", "descriptors; none is the driver's own number")
     refill: words.Refill = "e1000"
+    softirq: words.Time = usually("0ns")
 
 
 class Tcp(EmptyAllowed):

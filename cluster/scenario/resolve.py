@@ -106,6 +106,7 @@ def _machine(words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plai
             "rate_bps": machine.nic.rate,
             "ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "refill": machine.nic.refill,
+            "softirq_ns": machine.nic.softirq,
         },
         "files": {
             **{name: size or 0 for name, size in _as_written(machine.files).items()},
