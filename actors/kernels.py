@@ -82,6 +82,8 @@ class Kernel:
     """What a socket is charged for a received frame: the aligned buffer and the head, not the shared info."""
     rx_pages: int
     """Whole pages, beside that object, in each of the card's receive buffers."""
+    rx_standard: tuple[int, int] | None
+    """Object and truesize of frames up to 1500 bytes where the card keeps a second ring, of buffers as above, for larger ones."""
     rx_refill_batch: int
     """So many empty descriptors are refilled together (E1000_RX_BUFFER_WRITE); today all, at the end of each poll."""
     copy_data: int
@@ -178,6 +180,7 @@ LINUX_2_6_22: Final = Kernel(
     rx_data=2048,
     rx_truesize=1600 + 232,
     rx_pages=0,
+    rx_standard=None,
     rx_refill_batch=16,
     copy_data=1024,
     copy_truesize=256 + 232,
@@ -237,6 +240,7 @@ LINUX_6_11: Final = Kernel(
     rx_data=2048,
     rx_truesize=2048 + 256,
     rx_pages=0,
+    rx_standard=None,
     rx_refill_batch=1,
     copy_data=1024,
     copy_truesize=1024 + 256,

@@ -27,7 +27,7 @@ from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
 from actors.net.arp import Neighbours, Output
 from actors.net.buffers import Buffers
-from actors.net.drivers import DRIVERS, on_link
+from actors.net.drivers import on_link, parked
 from actors.net.input_queue import InputQueue
 from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
@@ -68,7 +68,7 @@ class Machine:
     def __init__(self, settings: MachineSettings) -> None:
         """Raises `SettingsError`."""
         self.settings = settings
-        self.kernel = on_link(KERNELS[settings.kernel], settings.mtu)
+        self.kernel = on_link(KERNELS[settings.kernel], settings.nic_refill, settings.mtu)
         self.events = Events()
         self.counters = Counters()
         self.disk = Disk()
@@ -312,7 +312,7 @@ class Machine:
             self.kernel,
             settings.cpus,
             cover_fragments=cover,
-            parked=settings.nic_ring if DRIVERS[settings.nic_refill].keeps_ring else 0,
+            parked=parked(self.kernel, settings.nic_refill, settings.nic_ring),
             reply_frames=frames,
             transports=(needs.slots,) * servers,
             arp=servers if settings.arp else 0,

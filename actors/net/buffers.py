@@ -33,6 +33,7 @@ class Buffers:
         "receive",
         "routes",
         "rpc",
+        "standard",
         "tx_headers",
         "zone",
     )
@@ -49,6 +50,11 @@ class Buffers:
             self.receive = LargeCache(zone, f"kmalloc-{kernel.rx_data}", kernel.rx_data)
         else:
             self.receive = cache(zone, f"kmalloc-{kernel.rx_data}", kernel.rx_data, guarded=guarded)
+        self.standard: SlabCache = self.receive
+        """Those of the ring for frames up to 1500 bytes, where larger ones have a ring of their own."""
+        if kernel.rx_standard is not None:
+            size = kernel.rx_standard[0]
+            self.standard = cache(zone, f"kmalloc-{size}", size, guarded=guarded)
         self.heads = cache(zone, "skbuff_head_cache", kernel.skb_head, guarded=guarded)
         self.routes = cache(zone, "ip_dst_cache", kernel.route_entry, guarded=guarded)
         self.neighbours = cache(zone, "arp_cache", kernel.neighbour_entry, guarded=guarded)

@@ -5,8 +5,8 @@ drivers/net/virtio_net.c of 6.11.
 
 On a link with an MTU above 1500 the e1000 of 2.6.22 takes the next power of two that holds the frame, to which the stack adds
 18 bytes and its shared info, for which kmalloc takes the next power of two again: 32 KiB in a row for 9000 bytes (noted by
-Morton, linux-kernel, September 2006). Today a frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has
-as many as the MTU fills.
+Morton, linux-kernel, September 2006). The tg3 has a second ring for frames above 1500 bytes, 100 buffers of 16 KiB. Today a
+frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has as many as the MTU fills.
 """
 
 from dataclasses import dataclass, replace
@@ -14,13 +14,14 @@ from typing import Final
 
 from actors.kernels import Kernel
 from actors.memory.large import kmalloc_size
+from actors.memory.reserve import charge_of, receive_charge
 from protocol.ip import MTU
 from protocol.rpc import PAGE
 
 _LINK_HEADER: Final = 14 + 4
 """Header and checksum of a frame."""
-_PADDING: Final = 16 + 2
-"""NET_SKB_PAD and NET_IP_ALIGN."""
+_SKB_PAD: Final = 16
+_IP_ALIGN: Final = 2
 _CACHE_LINE: Final = 64
 _SHARED_INFO: Final = 312
 
@@ -36,19 +37,29 @@ class Driver:
     keeps_ring: bool = False
     """A frame is passed up only once another buffer has been found; else it is dropped, and its buffer stays."""
     mtu_max: int = MTU
-    """The largest MTU; 1500 where larger ones need a second ring, or several buffers a frame, which is not modelled."""
+    """The largest MTU; 1500 where a larger one needs several buffers a frame, which is not modelled."""
+    jumbo_ring: int = 0
+    """Descriptors of a second ring for frames above 1500 bytes."""
+    jumbo_size: int = 0
+    """Bytes of each of its buffers, as the driver asks for them."""
 
 
 DRIVERS: Final = {
     "e1000": Driver(ring=256, copybreak=256, mtu_max=16_110),
-    "tg3": Driver(ring=200, copybreak=256, keeps_ring=True),
+    "tg3": Driver(ring=200, copybreak=256, keeps_ring=True, mtu_max=9000, jumbo_ring=100, jumbo_size=9046 + 2 + 64),
     "virtio": Driver(ring=256),
     "e1000e": Driver(ring=256, copybreak=256, mtu_max=9212),
     "8139cp": Driver(ring=64, keeps_ring=True),
 }
 
 
-def on_link(kernel: Kernel, mtu: int) -> Kernel:
+def mtu_max(refill: str, kernel: Kernel) -> int:
+    """The largest MTU of a card with this driver; blocks for a second ring are modelled for 2.6.22 only."""
+    driver = DRIVERS[refill]
+    return MTU if driver.jumbo_ring and kernel.jumbo_in_pages else driver.mtu_max
+
+
+def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes they are what they are."""
     if mtu <= MTU:
         return kernel
@@ -56,7 +67,25 @@ def on_link(kernel: Kernel, mtu: int) -> Kernel:
         pages = -(-mtu // PAGE)
         truesize = kernel.copy_truesize + pages * PAGE
         return replace(kernel, rx_data=kernel.copy_data, rx_pages=pages, rx_truesize=truesize)
-    length = 1 << (mtu + _LINK_HEADER - 1).bit_length()
-    aligned = -(-(length + _PADDING) // _CACHE_LINE) * _CACHE_LINE
+    driver = DRIVERS[refill]
+    if driver.jumbo_ring:
+        return _in_a_row(kernel, driver.jumbo_size + _SKB_PAD, standard=(kernel.rx_data, kernel.rx_truesize))
+    return _in_a_row(kernel, (1 << (mtu + _LINK_HEADER - 1).bit_length()) + _SKB_PAD + _IP_ALIGN)
+
+
+def _in_a_row(kernel: Kernel, size: int, standard: tuple[int, int] | None = None) -> Kernel:
+    """Receive buffers of so many bytes from kmalloc, with shared info behind them (__alloc_skb)."""
+    aligned = -(-size // _CACHE_LINE) * _CACHE_LINE
     data = kmalloc_size(aligned + _SHARED_INFO)
-    return replace(kernel, rx_data=data, rx_truesize=aligned + kernel.skb_head_charge)
+    return replace(kernel, rx_data=data, rx_truesize=aligned + kernel.skb_head_charge, rx_standard=standard)
+
+
+def parked(kernel: Kernel, refill: str, ring: int) -> int:
+    """Receive buffers that stay in a ring for ever; those of a smaller kind count for what they are charged."""
+    driver = DRIVERS[refill]
+    if not driver.keeps_ring:
+        return 0
+    if kernel.rx_standard is None:
+        return ring
+    smaller = charge_of(kernel.rx_standard[0]) + charge_of(kernel.skb_head)
+    return -(-ring * smaller // receive_charge(kernel)) + driver.jumbo_ring

@@ -22,9 +22,12 @@ from actors.net.drivers import DRIVERS
 from actors.net.input_queue import InputQueue
 from actors.net.stack import Stack
 from protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
+from protocol.ip import ETHERNET, MTU
 from protocol.units import seconds
 
 _SECOND: Final = seconds(1)
+_STANDARD: Final = MTU + ETHERNET
+"""Bytes on the wire of the largest frame for the ring of small buffers."""
 
 
 @lru_cache(maxsize=256)
@@ -74,7 +77,13 @@ class Nic:
         """(frame, first, frames, flags) that lie in the ring while the machine stands still."""
         self.unserved = 0
         """Frames of these."""
+        self._standard = buffers.standard
+        self._truesize = kernel.rx_standard[1] if kernel.rx_standard is not None else kernel.rx_truesize
+        self._jumbo: deque[Buffer] = deque()
+        """The ring for frames above 1500 bytes, of a card that has one."""
         self._fill()
+        if kernel.rx_standard is not None:
+            self._fill_jumbo(driver.jumbo_ring)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -251,7 +260,7 @@ class Nic:
         if wire < self._copybreak:
             buffer = self._copy()
         elif self._keeps_ring:
-            buffer = self._replace()
+            buffer = self._replace(wire)
         else:
             buffer = ring.popleft()
             self._cleaned += 1
@@ -273,13 +282,24 @@ class Nic:
             return self._ring.popleft()
         return buffer
 
-    def _replace(self) -> Buffer | None:
-        """The ring's next buffer, from a driver that gives it away only for another."""
-        new = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
+    def _replace(self, wire: int) -> Buffer | None:
+        """The next buffer of the frame's ring, from a driver that gives it away only for another."""
+        ring, cache, truesize = self._ring, self._standard, self._truesize
+        if self._jumbo and wire > _STANDARD:
+            ring, cache, truesize = self._jumbo, self._buffers.receive, self._kernel.rx_truesize
+        new = self._buffers.allocate(cache, truesize)
         if new is None:
             return None
-        self._ring.append(new)
-        return self._ring.popleft()
+        ring.append(new)
+        return ring.popleft()
+
+    def _fill_jumbo(self, descriptors: int) -> None:
+        """When the card is brought up: as many as there are blocks for; the driver does with fewer."""
+        for _ in range(descriptors):
+            buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
+            if buffer is None:
+                return
+            self._jumbo.append(buffer)
 
     def _fill(self) -> None:
         """Refill all empty descriptors; where memory is missing, leave it to the next batch or to the watchdog."""
@@ -290,7 +310,7 @@ class Nic:
             ring.extend(self._buffers.allocate_plenty(missing))
             return
         for _ in range(missing):
-            buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
+            buffer = self._buffers.allocate(self._standard, self._truesize)
             if buffer is None:
                 self._watch()
                 return

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-from actors.net.drivers import DRIVERS
+from actors.kernels import KERNELS
+from actors.net.drivers import DRIVERS, mtu_max
 from actors.swap.transports import NBD
 from cluster.scenario import check_ranks, check_swap, user_programs
-from cluster.scenario.models import PROGRAMS, Machine, Network, Nic, Service
+from cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
 from cluster.scenario.written import Written, is_own_program, items_in, mapping_in, number_in, size_in, text_in
@@ -45,12 +46,17 @@ def mtu(written: Written) -> None:
     size = size_in(mapping_in(written.tree, "network"), "mtu", Network.model_fields["mtu"].default)
     usual = Nic.model_fields["refill"].default
     for name, tree in written.machines.items():
-        driver = DRIVERS.get(text_in(mapping_in(tree, "nic"), "refill") or usual)
-        if size is not None and driver is not None and size > driver.mtu_max:
-            able = " or ".join(rule for rule, one in DRIVERS.items() if one.mtu_max >= size)
-            hint = f"write at most {driver.mtu_max}B" + (f", or give it nic: {{refill: {able}}}" if able else "")
-            message = f"the card of {name} takes packets of {driver.mtu_max} bytes at most"
-            written.report(("network", "mtu"), message, hint)
+        refill = text_in(mapping_in(tree, "nic"), "refill") or usual
+        era = text_in(tree, "kernel") or text_in(written.tree, "kernel") or ScenarioWords.model_fields["kernel"].default
+        if size is None or refill not in DRIVERS or era not in KERNELS:
+            continue  # reported there
+        most = {rule: mtu_max(rule, KERNELS[era]) for rule in DRIVERS}
+        if size > most[refill]:
+            able = " or ".join(rule for rule in DRIVERS if most[rule] >= size)
+            hint = f"write at most {most[refill]}B" + (f", or give it nic: {{refill: {able}}}" if able else "")
+            written.report(
+                ("network", "mtu"), f"the card of {name} takes packets of {most[refill]} bytes at most", hint
+            )
             return
 
 

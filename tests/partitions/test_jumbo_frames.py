@@ -4,7 +4,7 @@ import pytest
 
 from actors.kernels import LINUX_2_6_22, LINUX_6_11
 from actors.memory.large import order_of
-from actors.net.drivers import on_link
+from actors.net.drivers import mtu_max, on_link, parked
 from protocol.ip import datagram_wire
 from protocol.units import seconds
 
@@ -16,18 +16,47 @@ STANDARD = {"network.mtu": "1500B", "machines.B.programs.0.flood.payload": "1472
 def test_an_e1000_buffer_of_2007_is_twice_a_power_of_two(mtu: int, length: int) -> None:
     """A power of two for mtu + 18, 18 bytes more aligned to 64, and 312 of shared info: the next power of two again."""
     aligned = (length + 18 + 63) // 64 * 64
-    kernel = on_link(LINUX_2_6_22, mtu)
+    kernel = on_link(LINUX_2_6_22, "e1000", mtu)
     assert length < aligned + 312 < 2 * length
     assert (kernel.rx_data, kernel.rx_truesize, kernel.rx_pages) == (2 * length, aligned + 232, 0)
 
 
 def test_jumbo_frames_take_blocks_of_order_3_in_2007_and_single_pages_today() -> None:
     """And 1500 bytes what they always took."""
-    assert order_of(on_link(LINUX_2_6_22, 9000).rx_data) == 3
-    today = on_link(LINUX_6_11, 9000)
+    assert order_of(on_link(LINUX_2_6_22, "e1000", 9000).rx_data) == 3
+    today = on_link(LINUX_6_11, "e1000e", 9000)
     assert (order_of(today.rx_data), today.rx_pages, today.rx_truesize) == (0, 3, 1024 + 256 + 3 * 4096)
     for kernel in (LINUX_2_6_22, LINUX_6_11):
-        assert on_link(kernel, 1500) is kernel
+        assert on_link(kernel, "e1000", 1500) is kernel
+
+
+def test_the_tg3_has_a_second_ring_of_blocks_of_order_2() -> None:
+    """9046 + 2 + 64 and 16 bytes, aligned to 64: 9152; with 312 of shared info kmalloc-16384. Its first ring is as ever."""
+    kernel = on_link(LINUX_2_6_22, "tg3", 9000)
+    aligned = -(-(9046 + 2 + 64 + 16) // 64) * 64
+    assert (kernel.rx_data, kernel.rx_truesize) == (16_384, aligned + 232)
+    assert kernel.rx_standard == (LINUX_2_6_22.rx_data, LINUX_2_6_22.rx_truesize)
+    small, large = 2048 + 256, 16_384 + 256
+    assert parked(kernel, "tg3", 200) == 100 + -(-200 * small // large)
+    assert (parked(LINUX_2_6_22, "tg3", 200), parked(kernel, "e1000", 256)) == (200, 0)
+
+
+def test_where_a_tg3_finds_no_block_it_drops_the_frame_and_receives_small_ones(netswap) -> None:
+    """Large frames die (`no-memory`) though pages enough are free; replies to page-outs are small, and A resumes."""
+    keys = {"machines.A.nic": {"refill": "tg3"}, "machines.A.programs.1.service.sockets": 40}
+    with netswap(ROW, set=keys, expect=[]) as cluster:
+        cluster.run_to(seconds(9.9))
+        a = cluster["A"]
+        assert a.dropped["no-memory"] > 0 == a.dropped["ring-empty"]
+        assert a.no_block > 0
+        assert a.free_pages > 1024
+        cluster.run_to(seconds(45))
+        assert cluster["A"].verdict == "recovered"
+
+
+def test_a_tg3_of_today_takes_no_jumbo_frames() -> None:
+    """Its blocks are modelled for 2.6.22 only."""
+    assert [mtu_max("tg3", kernel) for kernel in (LINUX_2_6_22, LINUX_6_11)] == [9000, 1500]
 
 
 def test_a_page_out_is_one_packet() -> None:
