@@ -6,7 +6,8 @@ drivers/net/virtio_net.c of 6.11.
 On a link with an MTU above 1500 the e1000 of 2.6.22 takes the next power of two that holds the frame, to which the stack adds
 18 bytes and its shared info, for which kmalloc takes the next power of two again: 32 KiB in a row for 9000 bytes (noted by
 Morton, linux-kernel, September 2006). The tg3 has a second ring for frames above 1500 bytes, 100 buffers of 16 KiB. Today a
-frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has as many as the MTU fills.
+frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has as many as the MTU fills. With virtio it takes
+as many buffers as it fills, each as large as the average packet and at most a page (get_mergeable_buf_len): here a page.
 """
 
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from protocol.rpc import PAGE
 
 _LINK_HEADER: Final = 14 + 4
 """Header and checksum of a frame."""
+_GUEST_HEADER: Final = 12
+"""struct virtio_net_hdr_mrg_rxbuf."""
 _SKB_PAD: Final = 16
 _IP_ALIGN: Final = 2
 _CACHE_LINE: Final = 64
@@ -37,7 +40,9 @@ class Driver:
     keeps_ring: bool = False
     """A frame is passed up only once another buffer has been found; else it is dropped, and its buffer stays."""
     mtu_max: int = MTU
-    """The largest MTU; 1500 where a larger one needs several buffers a frame, which is not modelled."""
+    """The largest MTU; 1500 where a larger one is not modelled."""
+    merges: bool = False
+    """A frame takes as many buffers as it fills."""
     jumbo_ring: int = 0
     """Descriptors of a second ring for frames above 1500 bytes."""
     jumbo_size: int = 0
@@ -47,7 +52,7 @@ class Driver:
 DRIVERS: Final = {
     "e1000": Driver(ring=256, copybreak=256, mtu_max=16_110),
     "tg3": Driver(ring=200, copybreak=256, keeps_ring=True, mtu_max=9000, jumbo_ring=100, jumbo_size=9046 + 2 + 64),
-    "virtio": Driver(ring=256),
+    "virtio": Driver(ring=256, mtu_max=65_535, merges=True),
     "e1000e": Driver(ring=256, copybreak=256, mtu_max=9212),
     "8139cp": Driver(ring=64, keeps_ring=True),
 }
@@ -63,6 +68,10 @@ def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes they are what they are."""
     if mtu <= MTU:
         return kernel
+    if DRIVERS[refill].merges:
+        return replace(
+            kernel, rx_data=PAGE, rx_pages=merged(mtu + _LINK_HEADER) - 1, rx_truesize=PAGE + kernel.skb_head
+        )
     if kernel.jumbo_in_pages:
         pages = -(-mtu // PAGE)
         truesize = kernel.copy_truesize + pages * PAGE
@@ -71,6 +80,11 @@ def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     if driver.jumbo_ring:
         return _in_a_row(kernel, driver.jumbo_size + _SKB_PAD, standard=(kernel.rx_data, kernel.rx_truesize))
     return _in_a_row(kernel, (1 << (mtu + _LINK_HEADER - 1).bit_length()) + _SKB_PAD + _IP_ALIGN)
+
+
+def merged(size: int) -> int:
+    """Buffers of a page that a frame of so many bytes fills, with its header for the guest before it."""
+    return -(-(size + _GUEST_HEADER) // PAGE)
 
 
 def _in_a_row(kernel: Kernel, size: int, standard: tuple[int, int] | None = None) -> Kernel:

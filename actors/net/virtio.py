@@ -17,10 +17,12 @@ from actors.kernels import Kernel
 from actors.memory.slab import Slab, SlabCache
 from actors.memory.zone import Block, Zone
 from actors.net.buffers import Buffers
+from actors.net.drivers import merged
 from actors.net.input_queue import InputQueue
 from actors.net.nic import Nic
 from actors.net.stack import Stack
 from protocol.frame import CORRUPT, Raw
+from protocol.rpc import PAGE
 
 ORDER: Final = 3
 """Fragments are cut from 32 KiB (SKB_FRAG_PAGE_ORDER)."""
@@ -89,6 +91,35 @@ class Fragments(SlabCache):
         return block
 
 
+class MergedSlab(Slab):
+    """The fragments that one frame lies in."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, cache: SlabCache, parts: list[Slab]) -> None:
+        super().__init__(cache, 0, False)
+        self.parts = parts
+
+
+class Merged(SlabCache):
+    """Frames in several fragments of a page: they come back together."""
+
+    __slots__ = ()
+
+    def __init__(self, zone: Zone) -> None:
+        super().__init__(zone, "merged page_frag", PAGE, guarded=False)
+
+    def join(self, parts: list[Slab]) -> Slab:
+        """The data of one frame."""
+        return MergedSlab(self, parts)
+
+    def give(self, slab: Slab, count: int = 1) -> None:
+        """A frame's fragments come back."""
+        assert isinstance(slab, MergedSlab), "only what has been joined comes back"
+        for part in slab.parts:
+            part.cache.give(part)
+
+
 class VirtioNic(Nic):
     """One machine's virtual network card."""
 
@@ -111,27 +142,32 @@ class VirtioNic(Nic):
         self._fragments = Fragments(buffers.zone, kernel.rx_data)
         self._data: deque[Slab] = deque()
         self._floors = buffers.zone.floors
-        self._truesize = kernel.rx_truesize
+        self._merged = Merged(buffers.zone)
+        self._most = 1 + kernel.rx_pages
+        """Fragments of the largest frame."""
         self._enough_empty = min(BUDGET, ring) // 2 + 1
         super().__init__(events, kernel, buffers, stack, counters, index, rate_bps, ring, refill)
 
     def filled(self) -> int:
-        """Descriptors that hold a fragment."""
-        return len(self._data)
+        """Frames that there is room for, if all are as large as may be."""
+        return len(self._data) // self._most
 
     def receives(self) -> bool:
         """Whether a frame that came now could be received."""
-        return not self.working and bool(self._data)
+        return not self.working and self.filled() > 0
 
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
-        if self.unserved == len(self._data):
+        needed = 1
+        if self._most > 1:
+            needed = merged(frame[6] if index == frame[9] - 1 else frame[5])
+        if self.unserved * self._most + needed > len(self._data):
             self._counters.dropped["ring-empty"] += 1
             return
         if self.working:
             self._unserved.append((frame, index, 1, flags))
             self.unserved += 1
             return
-        buffer = self._buffers.with_head(self._data.popleft(), self._truesize)
+        buffer = self._buffers.with_head(self._received(needed), self._truesize + (needed - 1) * PAGE)
         if buffer is None:
             self._counters.dropped["no-memory"] += 1
         elif flags & CORRUPT:
@@ -140,6 +176,11 @@ class VirtioNic(Nic):
             self._stack.input(frame, index, buffer)
         if self.ring_size - len(self._data) >= self._enough_empty:
             self._fill()
+
+    def _received(self, fragments: int) -> Slab:
+        """What a frame has been received into."""
+        take = self._data.popleft
+        return take() if fragments == 1 else self._merged.join([take() for _ in range(fragments)])
 
     def _fill(self) -> None:
         """Refill all empty descriptors; where memory is missing, leave it to the worker."""

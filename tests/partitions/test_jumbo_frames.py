@@ -4,7 +4,7 @@ import pytest
 
 from actors.kernels import LINUX_2_6_22, LINUX_6_11
 from actors.memory.large import order_of
-from actors.net.drivers import mtu_max, on_link, parked
+from actors.net.drivers import merged, mtu_max, on_link, parked
 from protocol.ip import datagram_wire
 from protocol.units import seconds
 
@@ -52,6 +52,29 @@ def test_where_a_tg3_finds_no_block_it_drops_the_frame_and_receives_small_ones(n
         assert a.free_pages > 1024
         cluster.run_to(seconds(45))
         assert cluster["A"].verdict == "recovered"
+
+
+def test_a_jumbo_frame_fills_three_fragments_of_virtio(netswap) -> None:
+    """9038 + 12 bytes; a frame of 1500 one. The ring of 80 has room for 26 of the large ones, and they come back whole."""
+    kernel = on_link(LINUX_6_11, "virtio", 9000)
+    assert [merged(wire) for wire in (1538, 4084, 4085, 9038)] == [1, 1, 2, 3]
+    assert (kernel.rx_data, kernel.rx_pages, kernel.rx_truesize) == (4096, 2, 4096 + 256)
+    free = {}
+    for payload in ("8972B", "1472B"):
+        keys = {"machines.A.nic": {"refill": "virtio", "ring": 80}, "machines.B.programs.0.flood.payload": payload}
+        keys |= {"machines.A.programs": [{"service": {"port": 9000, "work": "500ms"}}], "machines.A.swap": "none"}
+        keys |= {"machines.B.programs.0.flood.for": "20ms", "machines.B.programs.0.flood.from": "1s"}
+        with netswap(ROW, kernel="linux-6.11", set=keys, timeline=[], expect=[], stop="30s") as cluster:
+            cluster.run_to(seconds(0.9))
+            nic = cluster.engine.machine(0).nic
+            assert nic.filled() == 26
+            cluster.run_to(seconds(1.5))
+            frames = cluster["A"].socket_frames
+            charged = [socket.charged for socket in cluster.engine.machine(0).stack.sockets.values()]
+            free[payload] = sum(charged) / frames
+            cluster.run()
+            assert cluster["A"].socket_frames == 0
+    assert free == {"8972B": 3 * 4096 + 256, "1472B": 4096 + 256}
 
 
 def test_a_tg3_of_today_takes_no_jumbo_frames() -> None:
