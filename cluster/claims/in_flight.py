@@ -24,6 +24,9 @@ FRAME_NS: Final = milliseconds(1)
 SOURCES: Final = 8
 BURSTS: Final = 2000
 ARRIVALS: Final = 20_000
+RING_KEPT: Final = 16
+REPLY_FRAMES: Final = 3
+"""Of the page that A reads."""
 CRITICAL_PORT: Final = 800
 SERVICE_PORT: Final = 9000
 GIGABIT: Final = 1_000_000_000
@@ -89,6 +92,20 @@ def blind(kernel: Kernel) -> Evidence:
         within = 5 * (share * (1 - share) / (ARRIVALS / SOURCES)) ** 0.5
         lost = _lost_at_random(kernel, buffers, load=0.8)
         evidence.near(f"any number of sources, {buffers} buffers: critical frames lost", share, lost, within)
+    return _whole_machine(kernel, evidence)
+
+
+def _whole_machine(kernel: Kernel, evidence: Evidence) -> Evidence:
+    """The same eight sources, and a swap whose replies of 3 frames come between them: with 2 buffers none can be whole."""
+    for buffers in (REPLY_FRAMES - 1, SOURCES + REPLY_FRAMES):
+        with scene("row-11", kernel, set={"machines.A.reserve.buffers": RING_KEPT + buffers}) as cluster:
+            dropped = run_to(cluster, 10)["A"].dropped
+            share = max(0, 1 - buffers / SOURCES)
+            evidence.near(
+                f"A, {buffers} buffers: lost", share, dropped["no-memory"] / sum(dropped.values()), within=0.01
+            )
+            verdict = "recovered" if buffers >= SOURCES + REPLY_FRAMES else "wedged"
+            evidence.equal(f"A, {buffers} buffers", verdict, str(cluster.run()["A"].verdict))
     return evidence
 
 
