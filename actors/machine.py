@@ -194,8 +194,8 @@ class Machine:
         return NEVER if self.down or self.paused else self.events.next_ns()
 
     def silent_until_ns(self) -> int:
-        """Nothing leaves before then whatever arrives."""
-        return self.events.now
+        """Nothing leaves before then whatever arrives: what has been sent has to leave the card first."""
+        return max(self.events.now, self.nic.idle_ns)
 
     # -- what is done to it from outside ----------------------------------------------------------------------------
 

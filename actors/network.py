@@ -231,36 +231,48 @@ class Network:
         return earliest
 
     def first_ns(self) -> int:
-        """No arrival comes anywhere before this."""
-        first_ns = self._first_under_way_ns()
-        for link in self._sending:
-            if link.leaving[0][0] + self.lookahead_ns < first_ns:
-                first_ns = link.leaving[0][0] + self.lookahead_ns
-        return first_ns
+        """Nothing that is on its way arrives anywhere before this."""
+        soonest = self._soonest
+        while soonest and self._first[soonest[0][1]] != soonest[0][0]:
+            heappop(soonest)
+        return soonest[0][0] if soonest else NEVER
+
+    def leaving_ns(self) -> int:
+        """When the first frame leaves its card that has been announced and is not on its way yet."""
+        return min([link.leaving[0][0] for link in self._sending], default=NEVER)
 
     def deliver(self, until_ns: int) -> dict[int, bytes]:
         """What reaches the machines before `until_ns`, as a batch for each that something reaches."""
         batches: dict[int, bytes] = {}
-        while self._first_under_way_ns() < until_ns:
-            _, to = heappop(self._soonest)
-            if self._ports:
-                self._through_port(to, until_ns)
-            batch = b"".join(self._outside.pending.pop(to, ()))
-            batch += self._batch(self._in_port[to] if self._ports else self._under_way[to], until_ns)
+        while self.first_ns() < until_ns:
+            to = self._soonest[0][1]
+            batch = self.deliver_to(to, until_ns)
             if batch:
                 batches[to] = batch
-            self._first[to] = NEVER
-            for heap in (self._under_way[to], self._in_port[to]):
-                if heap and heap[0][0] < self._first[to]:
-                    self._expect(to, heap[0][0])
         return batches
 
-    def accept(self, batches: Iterable[bytes], until_ns: int) -> None:
-        """What the machines have sent while they advanced to `until_ns`.
+    def deliver_to(self, to: int, until_ns: int) -> bytes:
+        """What reaches one machine before `until_ns`."""
+        if self._first[to] >= until_ns:
+            return b""
+        if self._ports:
+            self._through_port(to, until_ns)
+        batch = b"".join(self._outside.pending.pop(to, ()))
+        batch += self._batch(self._in_port[to] if self._ports else self._under_way[to], until_ns)
+        self._first[to] = NEVER
+        for heap in (self._under_way[to], self._in_port[to]):
+            if heap and heap[0][0] < self._first[to]:
+                self._expect(to, heap[0][0])
+        return batch
 
-        Raises `RemoteProtocolError` if a batch is no stream of frames.
+    def accept(self, batches: Iterable[bytes], until_ns: int, settled_ns: int = 0) -> None:
+        """What the machines have sent while they advanced to `until_ns`, or farther.
+
+        No fault begins or ends before `settled_ns`, if that is later: on a link that is only a delay the fate of what
+        leaves until then is known. Raises `RemoteProtocolError` if a batch is no stream of frames.
         """
         links = self._links
+        settled_ns = max(settled_ns, until_ns)
         for batch in batches:
             if batch:
                 for frame, data in cut(batch):
@@ -268,13 +280,14 @@ class Network:
                     count = frame[9]
                     piece = Piece(link, frame, data, 0, count, frame[10])
                     if not link.leaving:
-                        if (count == 1 or link.plain) and frame[1] + (count - 1) * frame[10] < until_ns:
+                        last_ns = frame[1] + (count - 1) * frame[10]
+                        if last_ns < settled_ns if link.plain else count == 1 and last_ns < until_ns:
                             self._put(link, frame[1], frame[3], piece)
                             continue
                         self._sending.append(link)
                     heappush(link.leaving, (frame[1], frame[3], piece))
         for link in self._sending:
-            self._send(link, until_ns)
+            self._send(link, settled_ns if link.plain else until_ns)
         self._sending = [link for link in self._sending if link.leaving]
 
     def _send(self, link: Link, until_ns: int) -> None:
@@ -335,13 +348,6 @@ class Network:
         """Something arrives at a machine, as the first thing there."""
         self._first[to] = at_ns
         heappush(self._soonest, (at_ns, to))
-
-    def _first_under_way_ns(self) -> int:
-        """When the first of what is under way arrives anywhere."""
-        soonest = self._soonest
-        while soonest and self._first[soonest[0][1]] != soonest[0][0]:
-            heappop(soonest)
-        return soonest[0][0] if soonest else NEVER
 
     def _cross(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
         """Frames of a link that is more than a delay: those that need not queue for a bandwidth as one, others one by one."""

@@ -1,8 +1,9 @@
 """Windows: who advances, and how far.
 
 No packet travels faster than the smallest link latency, the *lookahead*. So what a machine sends cannot be felt anywhere
-before the time it is sent plus the lookahead, and until then all machines may advance side by side. Idle time is
-skipped, not stepped through. Both engines drive this one clock; the network actor holds it on Ray.
+before the time it is sent plus the lookahead, and until then all machines may advance side by side. The one that may be
+felt first need not wait for itself: it advances until it could feel the others. Idle time is skipped, not stepped
+through. Both engines drive this one clock; the network actor holds it on Ray.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,8 +24,8 @@ class Answer(NamedTuple):
     outbound: bytes
 
 
-Exchange = Callable[[int, dict[int, bytes]], dict[int, Answer]]
-"""Advance these machines to `until_ns`, each with its inbound batch; their answers, in any order."""
+Exchange = Callable[[dict[int, tuple[int, bytes]]], dict[int, Answer]]
+"""Advance these machines, each to its time (ns) and with its inbound batch; their answers, in any order."""
 
 
 class Fault(NamedTuple):
@@ -36,8 +37,20 @@ class Fault(NamedTuple):
     end_ns: int | None
 
 
+class Ends(NamedTuple):
+    """How far the machines may advance."""
+
+    all_ns: int
+    first: int
+    """The machine that may be felt first."""
+    first_ns: int
+    """How far that one may advance: to `all_ns` or farther."""
+
+
 _UNKNOWN: Final = -1
 """Stands for the promise of a machine that is advancing."""
+_FEW: Final = 64
+"""Most machines that are all looked at before each window. Where there are more, another one always sends soon."""
 
 
 class Clock:
@@ -55,7 +68,6 @@ class Clock:
         self._exchange = exchange
         self._next = [answer.next_ns for answer in first]
         self._silent = [answer.silent_until_ns for answer in first]
-        self._silent_max = max(self._silent, default=0)
         self._wakes = [(answer.next_ns, index) for index, answer in enumerate(first)]
         """A heap of what the machines promised; those whose `_next` is another have been overtaken."""
         heapify(self._wakes)
@@ -79,24 +91,26 @@ class Clock:
             self._window(until_ns)
             if may_go_on is not None and self.now_ns < until_ns and not may_go_on():
                 return False
-        self._exchange(until_ns, dict.fromkeys(range(len(self._next)), b""))
+        self._exchange(dict.fromkeys(range(len(self._next)), (until_ns, b"")))
         return True
 
     def _window(self, until_ns: int) -> None:
         network = self.network
-        end = self._end(until_ns)
-        inbound = network.deliver(end)
+        settled_ns = min(until_ns, self._due[-1][0]) if self._due else until_ns
+        end, first, first_ns = self._ends(settled_ns)
+        inbound: dict[int, tuple[int, bytes]] = {}
+        if first_ns > end:
+            inbound[first] = (first_ns, network.deliver_to(first, first_ns))
+        for index, batch in network.deliver(end).items():
+            inbound[index] = (end, batch)
         while self._wakes_ns() < end:
             _, index = heappop(self._wakes)
             self._next[index] = _UNKNOWN
-            inbound.setdefault(index, b"")
-        if inbound:
-            answers = self._exchange(end, inbound)
-            for index, answer in answers.items():
-                self._note(index, answer)
-            network.accept([answers[index].outbound for index in sorted(answers)], end)
-        else:
-            network.accept((), end)
+            inbound.setdefault(index, (end, b""))
+        answers = self._exchange(inbound) if inbound else {}
+        for index, answer in answers.items():
+            self._note(index, answer)
+        network.accept([answers[index].outbound for index in sorted(answers)], end, settled_ns)
         self.now_ns = end
         self.windows += 1
 
@@ -106,8 +120,6 @@ class Clock:
             self._next[index] = answer.next_ns
             heappush(self._wakes, (answer.next_ns, index))
         self._silent[index] = answer.silent_until_ns
-        if answer.silent_until_ns > self._silent_max:
-            self._silent_max = answer.silent_until_ns
 
     def _wakes_ns(self) -> int:
         """When the first machine does something unless something arrives."""
@@ -116,30 +128,48 @@ class Clock:
             heappop(wakes)
         return wakes[0][0] if wakes else NEVER
 
-    def _end(self, until_ns: int) -> int:
-        """The first time at which something that is not known yet could be felt, or a fault begins or ends."""
-        end = until_ns if not self._due else min(until_ns, self._due[-1][0])
-        sends = min(self._wakes_ns(), self.network.first_ns())
-        if sends < self._silent_max:
-            earliest = self.network.earliest_ns()
-            sends = min(
-                max(silent, min(promised, arrival))
-                for silent, promised, arrival in zip(self._silent, self._next, earliest, strict=True)
-            )
-        return max(min(end, sends + self.network.lookahead_ns), self.now_ns + 1)
+    def _ends(self, settled_ns: int) -> Ends:
+        """The first time at which something that is not known yet could be felt, by all and by the machine felt first.
+
+        Nothing is done to the cluster before `settled_ns`, and no machine advances beyond.
+        """
+        network, lookahead_ns = self.network, self.network.lookahead_ns
+        if len(self._next) > _FEW:
+            sends_ns = min(self._wakes_ns(), network.first_ns(), network.leaving_ns())
+            end = max(min(settled_ns, sends_ns + lookahead_ns), self.now_ns + 1)
+            return Ends(end, 0, end)
+        acts = [min(pair) for pair in zip(self._next, network.earliest_ns(), strict=True)]
+        sends = [max(pair) for pair in zip(acts, self._silent, strict=True)]
+        first = sends.index(min(sends))
+        known_ns = min(settled_ns, network.leaving_ns() + lookahead_ns)
+        end = max(min(known_ns, sends[first] + lookahead_ns), self.now_ns + 1)
+        # The others may be woken by what the first one sends, or by each other: not before `end`.
+        first_ns = known_ns
+        for index, silent_ns in enumerate(self._silent):
+            if index != first:
+                answers_ns = max(silent_ns, min(acts[index], end)) + lookahead_ns
+                if answers_ns < first_ns:
+                    first_ns = answers_ns
+        return Ends(end, first, max(end, first_ns))
 
     # -- faults -----------------------------------------------------------------------------------------------------
 
     def begin(self, verb: str, args: dict[str, object]) -> int:
         """Apply a fault now; its place in `faults`, by which it is ended."""
+        self._doubt()
         self._numbers[len(self.faults)] = self.network.begin(verb, args, self.now_ns)
         self.faults.append(Fault(verb, args, self.now_ns, None))
         return len(self.faults) - 1
 
     def end(self, place: int) -> None:
         """End a fault now."""
+        self._doubt()
         self.network.end(self._numbers.pop(place), self.now_ns)
         self.faults[place] = self.faults[place]._replace(end_ns=self.now_ns)
+
+    def _doubt(self) -> None:
+        """What the machines have promised whatever happens they have promised as they were before this fault."""
+        self._silent = [self.now_ns] * len(self._silent)
 
     def _apply_due(self) -> None:
         while self._due and self._due[-1][0] <= self.now_ns:

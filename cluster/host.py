@@ -1,7 +1,7 @@
 """Machines that share a process, and how their batches travel: what a machine actor is made of, without Ray.
 
-A blob *to* a host is a msgpack array [until_ns, index, inbound, index, inbound, ...] of those of its machines that are due;
-the blob back is [index, next_ns, silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
+A blob *to* a host is a msgpack array [index, until_ns, inbound, ...] of those of its machines that are due; the blob back
+is [index, next_ns, silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +14,10 @@ from cluster import build
 from cluster.clock import Answer
 
 
-def pack_inbound(until_ns: int, share: Iterable[int], inbound: Mapping[int, bytes]) -> bytes:
+def pack_inbound(share: Iterable[int], inbound: Mapping[int, tuple[int, bytes]]) -> bytes:
     """What a host with these machines is to do."""
-    due = [part for index in share if index in inbound for part in (index, inbound[index])]
-    return _pack([until_ns, *due]) if due else b""
+    due = [part for index in share if index in inbound for part in (index, *inbound[index])]
+    return _pack(due) if due else b""
 
 
 def unpack_answers(blob: bytes) -> dict[int, Answer]:
@@ -48,11 +48,10 @@ class MachineHost:
         if not blob:
             return b""
         parts = _unpack(blob)
-        until_ns = parts[0]
         answers: list[Any] = []
-        for at in range(1, len(parts), 2):
+        for at in range(0, len(parts), 3):
             machine = self._machines[parts[at]]
-            out = machine.advance(until_ns, parts[at + 1])
+            out = machine.advance(parts[at + 1], parts[at + 2])
             answers += (parts[at], machine.next_ns(), machine.silent_until_ns(), out)
         return _pack(answers)
 

@@ -95,9 +95,9 @@ class InlineEngine:
             self._open = False
             _release_collector()
 
-    def _exchange(self, until_ns: int, inbound: dict[int, bytes]) -> dict[int, Answer]:
+    def _exchange(self, inbound: dict[int, tuple[int, bytes]]) -> dict[int, Answer]:
         answers: dict[int, Answer] = {}
-        for index, batch in inbound.items():
+        for index, (until_ns, batch) in inbound.items():
             machine = self._machines[index]
             out = machine.advance(until_ns, batch)
             if self._outbound is not None:

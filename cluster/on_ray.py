@@ -238,8 +238,8 @@ class NetworkHost:
             _submit_timeout=WINDOW_S_MAX, _max_inflight_executions=1, _buffer_size_bytes=BUFFER_BYTES
         )
 
-    def _exchange(self, until_ns: int, inbound: dict[int, bytes]) -> dict[int, Answer]:
-        blobs = [pack_inbound(until_ns, share, inbound) for share in self._shares]
+    def _exchange(self, inbound: dict[int, tuple[int, bytes]]) -> dict[int, Answer]:
+        blobs = [pack_inbound(share, inbound) for share in self._shares]
         if self._graph is not None:
             pending = self._graph.execute(*blobs)
         else:

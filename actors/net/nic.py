@@ -55,6 +55,8 @@ class Nic:
         self.refill_rule = refill
         self.sent = 0
         """Frames given to the network so far, those of trains under way included."""
+        self.idle_ns = 0
+        """Nothing that is sent from now on leaves before then."""
         self.watchdog_ns: list[int] = []
         """When the watchdog ran last, and before that."""
         self._events = events
@@ -65,7 +67,6 @@ class Nic:
         self._index = index
         self._rate_bps = rate_bps
         self._out: list[bytes] = []
-        self._idle_ns = 0
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
@@ -101,8 +102,8 @@ class Nic:
         rate_bps = self._rate_bps
         gap = _wire_ns(wire, rate_bps) if count > 1 else 0
         now = self._events.now
-        first = (now if now > self._idle_ns else self._idle_ns) + _wire_ns(tail, rate_bps)
-        self._idle_ns = idle_ns = first + (count - 1) * gap
+        first = (now if now > self.idle_ns else self.idle_ns) + _wire_ns(tail, rate_bps)
+        self.idle_ns = idle_ns = first + (count - 1) * gap
         self._emit(first, destination, kind, port, count, gap, wire, tail, body)
         return idle_ns
 
@@ -128,8 +129,8 @@ class Nic:
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
     ) -> None:
         """Let `count` equal packets leave from now on, `gap_ns` apart; others find the wire busy for one of them."""
-        first = max(self._events.now, self._idle_ns) + _wire_ns(wire, self._rate_bps)
-        self._idle_ns = first
+        first = max(self._events.now, self.idle_ns) + _wire_ns(wire, self._rate_bps)
+        self.idle_ns = first
         self._emit(first, destination, kind, port, count, gap_ns, wire, wire, body)
 
     def _emit(
@@ -215,8 +216,8 @@ class Nic:
     def go_on(self, since_ns: int) -> None:
         """The machine has stood still since then: what was to leave leaves so much later, what has come is received."""
         now = self._events.now
-        if self._idle_ns > since_ns:
-            self._idle_ns += now - since_ns
+        if self.idle_ns > since_ns:
+            self.idle_ns += now - since_ns
         self._events.at(now, self._serve)
 
     def _serve(self, _: object) -> None:
