@@ -4,7 +4,7 @@ Pages of 4096 bytes, times in seconds, rates in frames per second.
 """
 
 from collections.abc import Sequence
-from math import ceil, exp, factorial, isqrt, log2
+from math import ceil, exp, factorial, isqrt, log2, sqrt
 from typing import Final
 
 PAGE: Final = 4096
@@ -152,3 +152,28 @@ def tcp_mem(era: str, memory_pages: int) -> tuple[int, int, int]:
     pressure = max(128, min(mib, 256) * mib // 2) if era == "linux-2.6.22" else memory_pages // 16
     low = pressure // 4 * 3
     return low, pressure, 2 * low
+
+
+def kth_of_uniform(k: int, n: int) -> tuple[float, float]:
+    """Mean and standard deviation of the k-th smallest of n independent values, uniform from 0 to 1."""
+    return k / (n + 1), sqrt(k * (n - k + 1) / ((n + 1) ** 2 * (n + 2)))
+
+
+def delayed_share(stall: float, ranks: int) -> float:
+    """How often a step of so many ranks is delayed if each stalls with this probability, whatever the others do."""
+    return 1 - (1 - stall) ** ranks
+
+
+def binomial_deviation(share: float, trials: int) -> float:
+    """Standard deviation of the share seen in so many trials."""
+    return sqrt(share * (1 - share) / trials)
+
+
+def held_fragments_2007() -> int:
+    """Buffers of full frames that overflow the fragment cache: more than the limit, one to notice it."""
+    return FRAGMENT_HIGH_2007 // FRAME_CHARGED_2007 + 2
+
+
+def wire_s(bytes_on_wire: int, rate_bps: int = 1_000_000_000) -> float:
+    """How long a card takes for them."""
+    return bytes_on_wire * 8 / rate_bps

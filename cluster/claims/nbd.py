@@ -131,7 +131,12 @@ def two_transports(kernel: Kernel) -> Evidence:
     transmit, with_slots = 32, 32 + slots // 8 + 1
     evidence.equal("NBD twice, more pages than once", transmit, pages["nbd", "nbd"] - pages["nbd",])
     evidence.equal("NFS and NBD, more than NFS", transmit, pages["nfs", "nbd"] - pages["nfs",])
-    return evidence.equal("NFS twice, more than once", with_slots, pages["nfs", "nfs"] - pages["nfs",])
+    evidence.equal("NFS twice, more than once", with_slots, pages["nfs", "nfs"] - pages["nfs",])
+    one = {"machines.A.swap.servers": ["C"], "machines.A.swap.layout": "striped"}
+    with scene("row-53", kernel) as two, scene("row-53", kernel, set=one) as single:
+        as_expected(two, evidence)
+        more = two["A"].reserve_pages - single["A"].reserve_pages
+    return evidence.equal("a machine with two servers has more than with one, pages", with_slots, more)
 
 
 @row(

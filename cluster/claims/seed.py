@@ -3,6 +3,7 @@
 from typing import Final
 
 from actors.kernels import Kernel
+from actors.memory.reserve import kmalloc_pages, object_pages, transmit_pages
 from actors.memory.slab import SlabCache
 from actors.memory.zone import Zone
 from cluster.claims import formulas
@@ -158,6 +159,38 @@ def all_anonymous(kernel: Kernel) -> Evidence:
 
 def _floor(kernel: Kernel) -> int:
     return formulas.atomic_floor(min_pages(kernel))
+
+
+@row(
+    8,
+    "A reserve exactly at the bound suffices, one unit below it does not: R = TX + RX, and RX overflows reassembly",
+    "Zijlstra, 20071030160912.873260000@chello.nl, 20071214154441.337409000@chello.nl",
+)
+def bound(kernel: Kernel) -> Evidence:
+    """2039 pages for the published example. The limit on receive buffers is one of its own: a reply's three frames without an
+    adversary; with incomplete datagrams, as many frames as the fragment cache holds before it throws some away."""
+    evidence = Evidence()
+    example = transmit_pages() + object_pages(128, 8) + object_pages(4096, 12) + object_pages(16384, 12)
+    cache = kmalloc_pages(formulas.FRAGMENT_HIGH_2007, kernel)
+    evidence.equal("the published example, pages", (32 + 17) + 343 + 1367 + 2 * 140, example + 2 * cache)
+    reply = formulas.nfs_fragments(1)
+    for buffers in (reply, reply - 1):
+        seen = _with_reserve("row-08", kernel, "45s", pages=0, buffers=buffers)
+        said = "recovered" if buffers >= reply else "wedged"
+        evidence.equal(f"no pool, {buffers} buffers, no fragments", (said, 0), seen[:2])
+    held = formulas.held_fragments_2007()
+    stop = f"{2 + formulas.FRAGMENT_TIMEOUT_S:g}s"
+    enough, few = (_with_reserve("row-15", kernel, stop, buffers=buffers) for buffers in (held, held - 1))
+    evidence.equal(f"{held} buffers, incomplete datagrams", ("recovered", 0), enough[:2])
+    evidence.at_most(f"{held} buffers: stalled, s", OUTAGE_S + formulas.NFS_CAP_S, enough[2])
+    return evidence.at_least(f"{held - 1} buffers: stalled, s", formulas.FRAGMENT_TIMEOUT_S, few[2])
+
+
+def _with_reserve(name: str, kernel: Kernel, stop: str, **reserve: int) -> tuple[str, int, float]:
+    """The verdict on A with this reserve, its lost pages, and how long it stood still (s)."""
+    with scene(name, kernel, reserve=reserve, stop=stop) as cluster:
+        a = cluster.run()["A"]
+        return str(a.verdict), a.lost_pages, a.stalled_ns / 1e9
 
 
 @row(
