@@ -24,7 +24,7 @@ COUNTERS: Final = {
     "free_pages": "free pages now",
     "free_pages_min": "the fewest free pages so far",
     "noncritical_pages_max": "most pages held by frames that wait in ordinary sockets or for their other fragments",
-    "kept_pages": "pages that no program can have: the min watermark with the emergency pool",
+    "kept_pages": "pages that no program can have: the min watermark, the emergency pool, buffers for several swap servers",
     "reserve_pages": "size of the emergency pool, pages",
     "reserve_used_max": "most pages out at one time that were taken below the watermarks, by right",
     "no_block": "requests for several pages in a row that failed although pages enough were free",

@@ -101,6 +101,7 @@ class Machine:
         self.output: Output = self.neighbours or self.nic
         self.tcp = self._tcp()
         self.stack.serve_tcp(self.tcp.input)
+        self.set_aside = 0
         self.device = self._swap_device()
         throttled = "reclaim-throttle" in switches
         self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device, throttled=throttled)
@@ -442,6 +443,7 @@ class Machine:
 
     def _set_aside(self, pages: int) -> None:
         """Memory that the swap device keeps for itself."""
+        self.set_aside = pages
         if self.zone.take_many(self.zone.high_mark, pages) < pages:
             wrong = f"{pages} pages of buffers for several swap servers do not fit into memory"
             raise SettingsError(wrong, "give the machine more memory, or fewer requests in_flight")

@@ -47,7 +47,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "free_pages": zone.free,
         "free_pages_min": zone.free_min,
         "noncritical_pages_max": _pages(machine, stack.noncritical_max),
-        "kept_pages": zone.floors.kernel,
+        "kept_pages": zone.floors.kernel + machine.set_aside,
         "reserve_pages": zone.emergency,
         "reserve_used_max": zone.reserve_used_max,
         "no_block": zone.no_block,

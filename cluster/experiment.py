@@ -1,13 +1,15 @@
 """Experiments: one scenario or several, run with every combination of some settings.
 
 An experiment is YAML too: `scenario` (a path, or a list of paths, relative to the file), `set` (overrides for all runs),
-`vary` (dotted keys, each with a list of values) and `show` (what to tell of each run, as `A.verdict`).
+`vary` (dotted keys, each with a list of values) and `show` (what to tell of each run, as `A.verdict`). Of a counted name
+the worst verdict, the longest time and the sum of a counter are told. Two things are told in comparison with the first run:
+`cost_gib`, the memory kept from programs, and `slow_down`, by which factor less was done.
 """
 
 import csv
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -16,7 +18,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from cluster.expectations import COUNTERS, look_up
+from cluster.expectations import COUNTERS, JUDGED, look_up
 from cluster.lab import open_scenario
 from cluster.runs import folder_for, write_json
 from cluster.scenario import Problem, Scenario, ScenarioError, load
@@ -27,8 +29,16 @@ from cluster.scenario.translate import validate
 from cluster.scenario.words import nearest
 from cluster.side_by_side import side_by_side
 from cluster.surroundings import noise_to
+from cluster.verdict import Verdict
+from cluster.views import MachineView
+from protocol.rpc import PAGE
 
-SHOWN = ("verdict", *COUNTERS)
+COST = "cost_gib"
+SLOW_DOWN = "slow_down"
+SHOWN = ("verdict", *COUNTERS, COST, SLOW_DOWN)
+_BEHIND = {COST: "kept_pages", SLOW_DOWN: "progress"}
+"""The counters that the two are made of."""
+GIB = 1 << 30
 
 
 class ExperimentWords(Words):
@@ -120,7 +130,7 @@ def _moved(document: Document, words: ExperimentWords, settings: dict[str, Any],
 
 def _check_shown(document: Document, words: ExperimentWords, runs: list[Run]) -> None:
     """What is to be shown exists, in every scenario."""
-    known = [set(cast_of(run.scenario.words).names) for run in runs]
+    known = [set(cast_of(run.scenario.words).known()) for run in runs]
     names = sorted(set.intersection(*known)) if known else []
     for index, name in enumerate(words.show):
         machine, dot, attribute = name.partition(".")
@@ -140,15 +150,38 @@ def perform(job: tuple[Run, tuple[str, ...]]) -> Row:
     run, show = job
     with open_scenario(run.scenario) as cluster:
         views = cluster.run().views()
-        shown = {name: _seen(views, name) for name in show}
+        cast = cast_of(run.scenario.words)
+        shown = {name: _seen([views[one] for one in cast.members(name.partition(".")[0])], name) for name in show}
         met = all(outcome.met for outcome in cluster.outcomes())
         return Row(run.varied, shown, met, cluster.digest())
 
 
-def _seen(views: Any, name: str) -> Any:
-    machine, _, attribute = name.partition(".")
-    seen = look_up(views[machine], attribute)
-    return str(seen) if attribute == "verdict" else seen
+def _seen(views: Sequence[MachineView], name: str) -> Any:
+    """What is to be told of one machine, or of all that have one name."""
+    attribute = name.partition(".")[2]
+    if attribute == "verdict":
+        return str(min((view.verdict for view in views), key=list(Verdict).index))
+    seen: list[Any] = [look_up(view, _BEHIND.get(attribute, attribute)) for view in views]
+    if attribute not in JUDGED:
+        return sum(seen)
+    return max((time_ns for time_ns in seen if time_ns is not None), default=None)
+
+
+def _compared(rows: Iterator[Row]) -> Iterator[Row]:
+    """Each run beside the first."""
+    first: Row | None = None
+    for row in rows:
+        first = first or row
+        yield row._replace(shown={name: _beside(name, first.shown[name], row.shown[name]) for name in row.shown})
+
+
+def _beside(name: str, first: Any, seen: Any) -> Any:
+    attribute = name.partition(".")[2]
+    if attribute == COST:
+        return round((seen - first) * PAGE / GIB, 3)
+    if attribute == SLOW_DOWN:
+        return round(first / seen, 3) if seen else None
+    return seen
 
 
 @contextmanager
@@ -159,14 +192,14 @@ def performed(experiment: Experiment, engine: str, address: str | None, folder: 
     """
     jobs = [(run, experiment.show) for run in experiment.runs]
     if engine == "inline":
-        yield side_by_side(perform, jobs)
+        yield _compared(side_by_side(perform, jobs))
         return
     from cluster.on_ray import session, tasks
 
     (folder / "ray").mkdir(exist_ok=True)
     processes = os.cpu_count() or 1
     with noise_to(folder / "ray" / "terminal.txt"), session(processes=processes, address=address, logs=folder / "ray"):
-        yield tasks(perform, jobs)
+        yield _compared(tasks(perform, jobs))
 
 
 def results_folder(experiment: Experiment, asked: Path | None) -> Path:

@@ -143,3 +143,33 @@ def test_a_sweep_on_ray_gives_the_same_runs(folder):
     done = subprocess.run([sys.executable, "-m", "cluster.cli", *words], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == here
+
+
+COUNTED = """\
+title: four beats
+stop: 2s
+machines:
+  A: {count: 4, memory: 16MiB, programs: [{heartbeat: {every: 100ms}}]}
+"""
+
+
+def test_of_a_counted_name_counters_are_summed_and_compared_with_the_first_run(folder):
+    """4 times 20 beats, then 4 times 10; a fifth of 16 MiB is 819 pages, where the kernel's own minimum is 128."""
+    (folder / "beat.yaml").write_text(COUNTED)
+    text = """\
+title: beats
+scenario: beat.yaml
+vary:
+  machines.A.programs.0.heartbeat.every: [100ms, 200ms]
+  safeguards: [none, min-free-20]
+show: [A.verdict, A.progress, A.slow_down, A.cost_gib, A.stalled_ns, A3.progress]
+"""
+    (folder / "beats.yaml").write_text(text)
+    _, said = sweep(folder)
+    more = round(4 * (4096 // 5 - 128) * 4096 / 2**30, 3)
+    assert [list(run["shown"].values()) for run in said["runs"]] == [
+        ["healthy", 80, 1.0, 0.0, 0, 20],
+        ["healthy", 80, 1.0, more, 0, 20],
+        ["healthy", 40, 2.0, 0.0, 0, 10],
+        ["healthy", 40, 2.0, more, 0, 10],
+    ]
