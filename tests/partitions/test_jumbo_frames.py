@@ -102,6 +102,26 @@ def test_the_ring_runs_dry_with_pages_enough_and_says_why(netswap) -> None:
         assert twin["A"].free_blocks == []
 
 
+@pytest.mark.parametrize("transport", ["nfs", "nbd"])
+def test_more_free_memory_finds_no_block_either(netswap, transport) -> None:
+    """The advice of 2006, to raise min_free_kbytes: twice as much of it, more pages free, and the ring runs dry."""
+    keys = {"machines.A.min_free": "8MiB", "machines.A.swap.transport": transport}
+    with netswap(ROW, set=keys) as cluster:
+        a = cluster.run()["A"]
+        assert a.verdict == "wedged"
+        assert a.free_pages > 2048
+        assert a.waits_for("no block of order 3")
+
+
+def test_with_the_reserve_one_block_that_goes_round_is_enough(netswap) -> None:
+    """What demux drops comes back as the block it was; most requests for one have failed."""
+    with netswap(ROW, safeguards="reserve", expect=[]) as cluster:
+        a = cluster.run()["A"]
+        assert a.verdict == "recovered"
+        assert a.dropped["demux"] > 0
+        assert a.no_block > 0
+
+
 def test_with_the_server_there_kswapd_frees_far_more_than_the_high_mark(netswap) -> None:
     """It works for order 3; a pair, four and eight neighbours among random frames take many pages."""
     free = {}
