@@ -173,15 +173,15 @@ class Machine:
             arrival_ns = waiting[0][0] if waiting else NEVER
             limit_ns = arrival_ns if arrival_ns < until_ns else until_ns - 1
             while True:
-                if soon and not (heap and heap[0][0] <= events.now):
-                    if events.now > limit_ns:
-                        break
-                    action, argument = soon.popleft()
-                elif heap and heap[0][0] <= limit_ns:
+                if heap and heap[0][0] <= limit_ns and (not soon or heap[0][0] <= events.now):
                     events.now, _, action, argument = heappop(heap)
+                    action(argument)
+                elif soon and events.now <= limit_ns:
+                    while soon:  # nothing comes before these any more: what is due now goes to their end
+                        action, argument = soon.popleft()
+                        action(argument)
                 else:
                     break
-                action(argument)
             if arrival_ns >= until_ns:
                 break
             arrival = heappop(waiting)

@@ -6,7 +6,7 @@ decided when it would arrive, so that a fault applied by hand while a run is pau
 in a timeline. Windows end wherever a fault begins or ends, so that nothing changes within one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from random import Random
@@ -193,9 +193,14 @@ class Network:
         links: dict[tuple[int, int], LinkSettings],
         seed: int,
         port: tuple[int, int] | None = None,
+        strangers: Collection[tuple[int, int]] = (),
     ) -> None:
-        """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port."""
+        """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port.
+
+        `strangers`: (source, destination) of machines that never send each other anything, whatever happens.
+        """
         self.names = names
+        self.strangers = frozenset(strangers)
         self.lookahead_ns = min([default.latency_ns, *(link.latency_ns for link in links.values())])
         if self.lookahead_ns < 1:
             raise ValueError("the smallest latency is the lookahead: it cannot be 0")
@@ -276,16 +281,16 @@ class Network:
         for batch in batches:
             if batch:
                 for frame, data in cut(batch):
-                    link = links.get((frame[2], frame[4])) or self._link(frame[2], frame[4])
-                    count = frame[9]
-                    piece = Piece(link, frame, data, 0, count, frame[10])
+                    sent_ns, count, gap_ns = frame[1], frame[9], frame[10]
+                    link = links.get((frame[2], frame[4])) or self._open(frame[2], frame[4])
+                    piece = Piece(link, frame, data, 0, count, gap_ns)
                     if not link.leaving:
-                        last_ns = frame[1] + (count - 1) * frame[10]
+                        last_ns = sent_ns + (count - 1) * gap_ns
                         if last_ns < settled_ns if link.plain else count == 1 and last_ns < until_ns:
-                            self._put(link, frame[1], frame[3], piece)
+                            self._put(link, sent_ns, frame[3], piece)
                             continue
                         self._sending.append(link)
-                    heappush(link.leaving, (frame[1], frame[3], piece))
+                    heappush(link.leaving, (sent_ns, frame[3], piece))
         for link in self._sending:
             self._send(link, settled_ns if link.plain else until_ns)
         self._sending = [link for link in self._sending if link.leaving]
@@ -306,18 +311,23 @@ class Network:
 
     def _put(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
         """Put on a link what leaves its card from `sent_ns` on."""
-        link.tally.sent += piece.count
+        count = piece.count
+        link.tally.sent += count
         if not link.plain:
             self._cross(link, sent_ns, number, piece)
             return
-        at_ns = sent_ns + link.now.latency_ns
+        at_ns = last_ns = sent_ns + link.now.latency_ns
         if at_ns < link.floor_ns:
             self._travel(at_ns, number, piece)
             return
-        last_ns = at_ns + (piece.count - 1) * piece.gap_ns
+        if count > 1:
+            last_ns += (count - 1) * piece.gap_ns
         if last_ns > link.last_ns:
             link.last_ns = last_ns
-        self._put_under_way(at_ns, number, piece)
+        to = link.destination
+        heappush(self._under_way[to], (at_ns, link.source, number, 0, piece))
+        if at_ns < self._first[to]:
+            self._expect(to, at_ns)
 
     def _travel(self, at_ns: int, number: int, piece: Piece) -> None:
         """Frames that arrive at these times, but none before the link's floor: first in, first out."""
@@ -461,6 +471,13 @@ class Network:
                 parts.append(piece.data)
         return b"".join(parts)
 
+    def _open(self, source: int, destination: int) -> Link:
+        """A link that carries its first frame."""
+        if (source, destination) in self.strangers:
+            names = self.names[source], self.names[destination]
+            raise RuntimeError(f"{names[0]} sends to {names[1]}, and was not to: windows relied on that")
+        return self._link(source, destination)
+
     def _link(self, source: int, destination: int) -> Link:
         link = self._links.get((source, destination))
         if link is None:
@@ -555,7 +572,7 @@ class Network:
                 self._link(source, to)
                 for source in _indexes(args["from"])
                 for to in _indexes(args["to"])
-                if source != to
+                if source != to and (source, to) not in self.strangers
             ]
         groups = [list(group) for group in args["groups"]]
         return [
@@ -565,6 +582,7 @@ class Network:
             if one is not other
             for source in one
             for to in other
+            if (source, to) not in self.strangers
         ]
 
     # -- what others may see ----------------------------------------------------------------------------------------

@@ -1,15 +1,18 @@
 """From a resolved scenario (plain data, everything in ns, bytes and indexes) to the objects that run."""
 
-from typing import Any
+from itertools import permutations
+from typing import Any, Final
 
 from actors.machine import Machine
 from actors.network import LinkSettings, Network
 from actors.settings import Files, MachineSettings, Spread, Swap
-from cluster.clock import Fault
+from cluster.clock import FEW, Fault
 from protocol.ip import ETHERNET
 from protocol.rpc import PAGE
 
 Resolved = dict[str, Any]
+_SILENT: Final = ("service", "swap-server", "heartbeat", "reader", "writer")
+"""Programs that send nothing to other machines but answers."""
 
 
 def framing_bytes(resolved: Resolved) -> int:
@@ -72,7 +75,41 @@ def network(resolved: Resolved) -> Network:
         links={(link["from"], link["to"]): _link({**settings, **link}) for link in settings["links"]},
         seed=resolved["seed"],
         port=port and (port["bandwidth_bps"], port["queue"]),
+        strangers=strangers(resolved),
     )
+
+
+def strangers(resolved: Resolved) -> set[tuple[int, int]]:
+    """(source, destination) of machines neither of which sends to the other unasked, so that neither answers either.
+
+    Empty where a program may send to anybody, and where there are too many machines for the clock to ask.
+    """
+    machines = range(len(resolved["machines"]))
+    if len(machines) > FEW:
+        return set()
+    pairs = set(permutations(machines, 2))
+    for index in machines:
+        for to in machines if (called := _called(resolved["machines"][index])) is None else called:
+            pairs -= {(index, to), (to, index)}
+    return pairs
+
+
+def _called(one: dict[str, Any]) -> set[int] | None:
+    """The machines that this one sends to unasked; None if that cannot be known."""
+    called: set[int] = set()
+    if one["swap"] is not None:
+        called |= {one["swap"]["server"], *(one["swap"]["spread"] or {"servers": ()})["servers"]}
+    for program in one["programs"]:
+        if program["kind"] == "flood":
+            called |= {*program["settings"]["to"]}
+        elif program["kind"] not in _SILENT and not _keeps_to_itself(program):
+            return None
+    return called
+
+
+def _keeps_to_itself(program: dict[str, Any]) -> bool:
+    """Whether it is a rank that exchanges nothing with others."""
+    return bool(program["kind"] == "rank" and program["settings"]["exchange"] == "none")
 
 
 def timeline(resolved: Resolved) -> list[Fault]:

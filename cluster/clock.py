@@ -49,7 +49,7 @@ class Ends(NamedTuple):
 
 _UNKNOWN: Final = -1
 """Stands for the promise of a machine that is advancing."""
-_FEW: Final = 64
+FEW: Final = 64
 """Most machines that are all looked at before each window. Where there are more, another one always sends soon."""
 
 
@@ -134,7 +134,7 @@ class Clock:
         Nothing is done to the cluster before `settled_ns`, and no machine advances beyond.
         """
         network, lookahead_ns = self.network, self.network.lookahead_ns
-        if len(self._next) > _FEW:
+        if len(self._next) > FEW:
             sends_ns = min(self._wakes_ns(), network.first_ns(), network.leaving_ns())
             end = max(min(settled_ns, sends_ns + lookahead_ns), self.now_ns + 1)
             return Ends(end, 0, end)
@@ -146,7 +146,7 @@ class Clock:
         # The others may be woken by what the first one sends, or by each other: not before `end`.
         first_ns = known_ns
         for index, silent_ns in enumerate(self._silent):
-            if index != first:
+            if index != first and (index, first) not in network.strangers:
                 answers_ns = max(silent_ns, min(acts[index], end)) + lookahead_ns
                 if answers_ns < first_ns:
                     first_ns = answers_ns

@@ -106,7 +106,6 @@ class Control(NamedTuple):
     value: int
 
 
-_TYPES: Final = ((int,) * 11) + (tuple,)
 _LIMITS: Final = (
     VERSION,
     TIME_MAX,
@@ -128,10 +127,7 @@ Frame i of a train belongs to flow `(flow + i) % flows`, and goes to the frame's
 With step 0 the frames of a train are the fragments of one datagram; with step 1 each is the first of another, numbered on
 from ident.
 """
-_ARRIVAL: Final = (int,) * 6
 _CONTROL: Final = (int,) * 3
-_FRAGMENT_BODY: Final = (int, int, tuple)
-_DATAGRAM_BODY: Final = ((int,) * 5) + (tuple,)
 _pack: Final[Callable[[tuple[object, ...]], bytes]] = msgpack.Packer(autoreset=True).pack
 
 Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
@@ -205,16 +201,21 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
     result: list[Arrival] = []
     start = 0
     unpacker = _unpacker(data)
+    tell = unpacker.tell
     try:
         for stamp in unpacker:
-            if type(stamp) is not tuple or tuple(map(type, stamp)) != _ARRIVAL:
+            if type(stamp) is not tuple or len(stamp) != 6:
                 if controls is None or not _is_control(stamp):
                     raise _refuse_stamp(stamp, start)
                 controls.append(Control(*stamp))
-                start = unpacker.tell()
+                start = tell()
                 continue
             at_ns, copy, flags, first, count, gap = stamp
-            if count < 1 or not 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX:
+            if not (
+                type(at_ns) is type(copy) is type(flags) is type(first) is type(count) is type(gap) is int
+                and count > 0
+                and 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX
+            ):
                 raise _refuse_stamp(stamp, start)
             frame = next(unpacker)
             if not _fits(frame):
@@ -224,7 +225,7 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
             if first + count > frame[9]:
                 raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
             result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
-            start = unpacker.tell()
+            start = tell()
     except StopIteration:
         raise RemoteProtocolError("an arrival without its frame", start) from None
     except _BROKEN as error:
@@ -250,16 +251,23 @@ def _unpacker(data: bytes) -> msgpack.Unpacker:
 
 def _fits(item: object) -> bool:
     """Whether a decoded msgpack value is a frame within all limits (two comparisons cover ten fields)."""
-    if type(item) is not tuple or tuple(map(type, item)) != _TYPES:
+    if type(item) is not tuple or len(item) != 12:
         return False
     version, sent, source, number, destination, wire, tail, kind, port, count, gap, body = item
+    if not (
+        type(version) is type(sent) is type(source) is type(number) is type(destination) is type(wire) is int
+        and type(tail) is type(kind) is type(port) is type(count) is type(gap) is int
+        and type(body) is tuple
+    ):
+        return False
     small = source | destination | wire | tail | count
-    return (
+    ports = kind | port
+    return bool(
         version == VERSION
-        and 0 <= (sent | number | gap | small | kind | port) <= TIME_MAX
+        and 0 <= (sent | number | gap | small | ports) <= TIME_MAX
         and count > 0
         and small <= SMALL_MAX
-        and kind | port <= PORT_MAX
+        and ports <= PORT_MAX
         and len(body) in _BODY_SIZES
     )
 
@@ -277,15 +285,23 @@ def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
     if kind == TCP:
         return is_body(body)
     if kind & FRAGMENT:
-        if tuple(map(type, body)) != _FRAGMENT_BODY:
+        if len(body) != 3:
             return False
         ident, step, body = body
-        if not 0 <= ident <= PORT_MAX or step not in (0, 1):
+        if not (type(ident) is type(step) is int and 0 <= ident <= PORT_MAX and 0 <= step <= 1):
             return False
-    if tuple(map(type, body)) != _DATAGRAM_BODY:
+        if type(body) is not tuple:
+            return False
+    if len(body) != 6:
         return False
-    port, payload, flow, flows, ports, _ = body
-    return bool(0 <= (port | payload | flow | flows | ports) <= TIME_MAX and flows > 0 and ports > 0)
+    port, payload, flow, flows, ports, message = body
+    return bool(
+        type(port) is type(payload) is type(flow) is type(flows) is type(ports) is int
+        and type(message) is tuple
+        and 0 <= (port | payload | flow | flows | ports) <= TIME_MAX
+        and flows > 0
+        and ports > 0
+    )
 
 
 def _shown(value: object) -> str:

@@ -34,6 +34,7 @@ _COLD: Final = RESIDENT | DIRTY
 _ABSENT: Final = re.compile(rb"[\x00-\x0f]")
 _WRITTEN: Final = re.compile(rb"[^\x00]")
 _PRESENT: Final = re.compile(rb"[\x10-\xff]")
+_MAY_LEAVE: Final = b"\x10\x50"
 _VICTIM: Final = re.compile(rb"[\x10\x50]")
 _ABSENT_STATES: Final = bytes(range(RESIDENT))
 _TOUCHED: Final = bytes([HOT])
@@ -181,9 +182,14 @@ class Hand:
         turns = 2 * len(self.spaces)
         while quota > 0 and turns >= 0 and self.spaces:
             space = self.spaces[self._space]
-            start = space.next_resident(self._page)
-            page, self._page = space.victim(start, min(space.pages, start + quota))
-            quota -= space.residents(start, self._page)
+            page = self._page
+            if page < space.pages and space.states[page] in _MAY_LEAVE:
+                self._page = page + 1
+                quota -= 1
+            else:
+                start = space.next_resident(page)
+                page, self._page = space.victim(start, min(space.pages, start + quota))
+                quota -= space.residents(start, self._page)
             if self._page >= space.pages:
                 self._space = (self._space + 1) % len(self.spaces)
                 self._page = 0

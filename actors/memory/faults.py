@@ -38,16 +38,17 @@ class Faults:
 
     def touch(self, task: Task, space: AddressSpace, start: int, end: int, *, write: bool) -> int:
         """Touch what can be touched of [start, end) now; the first page that has to be waited for, or `end`."""
-        page = start
+        page, states = start, space.states
         while page < end:
-            stop = space.absent(page, end)
-            if stop > page:
+            state = states[page]
+            if state >= RESIDENT:
+                stop = page + 1
+                if stop < end and states[stop] >= RESIDENT:
+                    stop = space.absent(stop, end)
                 space.touch(page, stop, write=write)
                 task.progress.touched(stop - page)
                 page = stop
-                continue
-            state = space.states[page]
-            if state == WRITING:
+            elif state == WRITING:
                 space.keep_while_writing(page, write=write)
                 task.progress.touched(1)
                 page += 1
@@ -110,6 +111,8 @@ class Faults:
 
     def _zero(self, task: Task, space: AddressSpace, page: int, end: int) -> int:
         """Zeroed pages from `page` on, as many as can be had without waiting."""
+        if not self._reclaim.has_page():
+            return 0
         got = self._reclaim.obtain_now(space.untouched(page, min(end, page + _AT_ONCE)) - page)
         if got:
             space.fill(page, page + got)

@@ -28,11 +28,11 @@ class HighAtomicZone(Zone):
 
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free, and one of them is not set aside."""
-        return super().take(self._reached(floor))
+        return Zone.take(self, self._reached(floor))
 
     def take_many(self, floor: int, wanted: int) -> int:
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
-        return super().take_many(self._reached(floor), wanted)
+        return Zone.take_many(self, self._reached(floor), wanted)
 
     def take_block(self, order: int, floor: int) -> Block | None:
         """Take a block of 2^order pages; if the request is atomic, one that is set aside, or will be."""

@@ -15,7 +15,7 @@ mempool_alloc).
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.events import Events
 from actors.kernels import Kernel
@@ -51,6 +51,16 @@ class Asleep(Enum):
     """At the swap device, until it takes another request."""
     THROTTLE = auto()
     """In the throttle of direct reclaimers, until kswapd wakes them."""
+
+
+# By name once: to look up a member of an enum costs more than a call.
+_NOWHERE: Final = Asleep.NOWHERE
+_SLOT: Final = Asleep.SLOT
+_THROTTLE: Final = Asleep.THROTTLE
+_NAP: Final = Outcome.NAP
+_NOTHING: Final = Outcome.NOTHING
+_NO_SLOT: Final = Outcome.NO_SLOT
+_SCANNED: Final = Outcome.SCANNED
 
 
 class SwapOut(Protocol):
@@ -101,8 +111,8 @@ class Waiter:
         """Whether it is a user task, which can be throttled."""
         self.may_fs = may_fs
         """Whether its allocation may enter a file system."""
-        self.asleep = Asleep.NOWHERE
-        self.outcome = Outcome.NOTHING
+        self.asleep = _NOWHERE
+        self.outcome = _NOTHING
         """How its last pass ended."""
         self.over = False
         """Whether an attempt has come to its end, and the OOM killer is to be asked before the next."""
@@ -151,7 +161,7 @@ class Reclaim:
         self._disk: LocalDisk | None = None
         self._writeback: Writeback | None = None
         self._kswapd_priority = kernel.def_priority
-        self._kswapd_outcome = Outcome.NOTHING
+        self._kswapd_outcome = _NOTHING
         self._stuck_ns = 0
         """From when on kswapd, asleep for a slot, is taken to be stuck."""
         self.polls: deque[tuple[int, Waiter]] = deque()
@@ -182,23 +192,34 @@ class Reclaim:
         `task`: the program that needs it, if one does; `user`: a user task, not a kernel thread; `may_fs`: its allocation
         may enter a file system (__GFP_FS).
         """
-        zone = self._zone
-        if not self.waiters and zone.take(zone.floors.kernel):
+        zone, waiters = self._zone, self.waiters
+        if not waiters and zone.take(zone.floors.kernel):
             return True
         waiter = Waiter(who, granted, self._kernel.def_priority, task=task, user=user, may_fs=may_fs)
         if self.oom is not None:
             self.oom.begins(waiter)
         rest_ns = self._enter(waiter)
-        if waiter.asleep is Asleep.NOWHERE and not self.waiters and zone.take(zone.floors.kernel):
+        floor = zone.floors.kernel
+        if waiter.asleep is _NOWHERE and not waiters and zone.free > floor and zone.take(floor):
             return True
-        self.waiters.append(waiter)
-        zone.waiters = self.waiters
+        waiters.append(waiter)
+        zone.waiters = waiters
         self._rest(waiter, rest_ns)
         return False
 
     def sleepers(self) -> int:
         """How many of those who wait sleep where no free page wakes them."""
-        return sum(waiter.asleep is not Asleep.NOWHERE for waiter in self.waiters)
+        return sum(waiter.asleep is not _NOWHERE for waiter in self.waiters)
+
+    def has_page(self) -> bool:
+        """Whether a page can be had without waiting; if only for want of pages it cannot, kswapd is woken."""
+        zone = self._zone
+        if self.waiters:
+            return False
+        if zone.free > zone.floors.kernel:
+            return True
+        zone.press()
+        return False
 
     def obtain_now(self, wanted: int) -> int:
         """Up to `wanted` pages that can be had without waiting; how many."""
@@ -232,8 +253,8 @@ class Reclaim:
         for waiter in self.waiters:
             if waiter.task is task:
                 waiter.doomed = settled
-                if waiter.asleep is Asleep.THROTTLE and self._kernel.oom.wakes_killed:
-                    waiter.asleep = Asleep.NOWHERE
+                if waiter.asleep is _THROTTLE and self._kernel.oom.wakes_killed:
+                    waiter.asleep = _NOWHERE
                     self._events.after(0, self._go_on, waiter)
 
     def _page_freed(self) -> None:
@@ -245,7 +266,7 @@ class Reclaim:
         """Hand pages to those who wait, in order, while there are any above the floor."""
         self._serving = False
         zone = self._zone
-        while self.waiters and (self.waiters[0].asleep is Asleep.NOWHERE or self._find_awake()):
+        while self.waiters and (self.waiters[0].asleep is _NOWHERE or self._find_awake()):
             if not zone.take(zone.floors.kernel):
                 return
             self._grant(self.waiters.popleft())
@@ -259,7 +280,7 @@ class Reclaim:
     def _find_awake(self) -> bool:
         """Bring the first waiter to the front who is awake, if there is one."""
         for waiter in self.waiters:
-            if waiter.asleep is Asleep.NOWHERE:
+            if waiter.asleep is _NOWHERE:
                 self.waiters.remove(waiter)
                 self.waiters.appendleft(waiter)
                 return True
@@ -270,21 +291,21 @@ class Reclaim:
 
         Without a request slot it ends asleep, if the kernel says so.
         """
-        if waiter.user and self._throttle.holds():
-            waiter.asleep = Asleep.THROTTLE
+        if waiter.user and self._throttle.on and self._throttle.holds():
+            waiter.asleep = _THROTTLE
             self.wake_kswapd()
             return 0
         rest_ns = self._reclaim(waiter)
         zone = self._zone
-        if self._kernel.sleeps_for_slot and waiter.outcome is Outcome.NO_SLOT and zone.free <= zone.floors.kernel:
-            waiter.asleep = Asleep.SLOT
+        if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= zone.floors.kernel:
+            waiter.asleep = _SLOT
         return rest_ns
 
     def _rest(self, waiter: Waiter, rest_ns: int) -> None:
         """Let some time pass before the next round; who is asleep waits to be woken."""
-        if waiter.asleep is Asleep.NOWHERE:
+        if waiter.asleep is _NOWHERE:
             self._wait(waiter, rest_ns)
-        elif waiter.asleep is Asleep.THROTTLE and not waiter.may_fs:
+        elif waiter.asleep is _THROTTLE and not waiter.may_fs:
             self._events.after(NO_FS_NS, self._give_up_sleep, waiter)
 
     def _round(self, waiter: Waiter) -> None:
@@ -309,7 +330,7 @@ class Reclaim:
         """Who has been killed takes a page below min, or is refused one; False if it sleeps uninterruptibly instead."""
         if waiter.outcome in _ASLEEP:
             rest_ns = self._enter(waiter)
-            if waiter.asleep is not Asleep.NOWHERE or waiter.outcome in _ASLEEP:
+            if waiter.asleep is not _NOWHERE or waiter.outcome in _ASLEEP:
                 self._rest(waiter, rest_ns)
                 return True
         self.waiters.remove(waiter)
@@ -325,7 +346,7 @@ class Reclaim:
         """Wake those who sleep there."""
         for waiter in self.waiters:
             if waiter.asleep is where:
-                waiter.asleep = Asleep.NOWHERE
+                waiter.asleep = _NOWHERE
                 self._events.after(0, self._go_on, waiter)
 
     def _go_on(self, waiter: Waiter) -> None:
@@ -335,9 +356,9 @@ class Reclaim:
 
     def _give_up_sleep(self, waiter: Waiter) -> None:
         """Throttled for as long as may be: reclaim as if it had never been."""
-        if waiter.served or waiter.asleep is not Asleep.THROTTLE:
+        if waiter.served or waiter.asleep is not _THROTTLE:
             return
-        waiter.asleep = Asleep.NOWHERE
+        waiter.asleep = _NOWHERE
         self._wait(waiter, self._reclaim(waiter))
         self._page_freed()
 
@@ -376,17 +397,16 @@ class Reclaim:
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""
         if self._kernel.sleeps_for_slot:
-            self._wake(Asleep.SLOT)
+            self._wake(_SLOT)
         if self.wants_slot:
             self.wants_slot = False
-            self._kswapd_outcome = Outcome.NOTHING
+            self._kswapd_outcome = _NOTHING
             self._events.after(0, self._kswapd)
 
     def _kswapd(self, _: object) -> None:
         """Work until there is enough, a slot is missing, or there is nothing left to try for now."""
         zone = self._zone
-        if zone.free < zone.kswapd_goal():
-            self._balance()
+        self._balance()
         if self._throttle.on:
             self._wake_throttled()
         if zone.free >= zone.kswapd_goal():
@@ -405,13 +425,13 @@ class Reclaim:
             throttle.failures += 1
         self._freed_to = free
         if not throttle.holds():
-            self._wake(Asleep.THROTTLE)
+            self._wake(_THROTTLE)
 
     def kswapd_waits_for(self) -> str:
         """What holds kswapd up, in words; nothing if nothing does."""
         if self.wants_slot:
             return "a request slot"
-        napping = not self.asleep and self._kswapd_outcome is Outcome.NAP
+        napping = not self.asleep and self._kswapd_outcome is _NAP
         return "less to be under writeback" if napping else ""
 
     def _kswapd_poll(self, _: object) -> None:
@@ -428,7 +448,7 @@ class Reclaim:
             priority = self._kswapd_priority
             outcome = self._pass(priority, goal, self._kswapd_outcome, rounds=2)
             self._kswapd_outcome = outcome
-            if outcome is Outcome.NO_SLOT:
+            if outcome is _NO_SLOT:
                 self.wants_slot = True
                 self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
             if outcome in _ASLEEP:
@@ -439,7 +459,7 @@ class Reclaim:
             if (
                 not priority
                 or self._takes_mapped(priority, self.cache.mapped_pages())
-                or (outcome is Outcome.SCANNED and self._naps_after(priority))
+                or (outcome is _SCANNED and self._naps_after(priority))
             ):
                 return
 
@@ -456,7 +476,7 @@ class Reclaim:
             waiter.outcome = outcome = self._pass(priority, zone.free + kernel.swap_cluster_max, waiter.outcome)
             if outcome in _ASLEEP:
                 return kernel.reclaim_wait_ns
-            nap = (outcome is Outcome.SCANNED or self._is_writing()) and self._naps_after(priority)
+            nap = (outcome is _SCANNED or self._is_writing()) and self._naps_after(priority)
             waiter.over = (self.oom is not None and self.oom.looked(priority)) or not priority
             waiter.priority = kernel.def_priority if waiter.over else priority - 1
             if waiter.over:
@@ -477,27 +497,32 @@ class Reclaim:
 
     def _pass(self, priority: int, enough: int, before: Outcome, *, rounds: int = 0) -> Outcome:
         """Look at a share of the lists, or so many rounds of them, until `enough` pages are free."""
-        if before is Outcome.NAP and self._throttled(0):
+        if before is _NAP and self._throttled(0):
             self.writeout_naps += 1
-            return Outcome.NAP
+            return _NAP
         cache = self.cache
         if not cache.files and self._lacks_slot():
-            return Outcome.NO_SLOT
+            return _NO_SLOT
         mapped = cache.mapped_pages()
-        outcome = Outcome.NOTHING
+        outcome = _NOTHING
         if cache.files:
             outcome = self._shrink_files(cache.unmapped, priority, enough, rounds)
         if self._zone.free < enough and self._takes_mapped(priority, mapped):
-            outcome = self._shrink_mapped(_quota(self.hand, priority, rounds, self._kernel), enough, outcome)
+            quota = _quota(self.hand, priority, rounds, self._kernel)
+            if quota and cache.files and self._lacks_slot():
+                outcome = _NO_SLOT
+            elif quota:
+                outcome = self._shrink_mapped(quota, enough)
             if self._swap is not None:
                 self._swap.unplug()
-            if outcome is before is Outcome.NO_SLOT:
+            if outcome is before is _NO_SLOT:
                 self._shrink_files(cache.text, priority, enough, 2)
-        throttled = self._throttled(self.hand.resident())
-        if outcome is Outcome.NO_SLOT or not throttled:
+        writeback = self._writeback
+        throttled = writeback is not None and writeback.throttles_reclaim(self.hand.resident())
+        if outcome is _NO_SLOT or not throttled:
             return outcome
         self.writeout_naps += 1
-        return Outcome.NAP
+        return _NAP
 
     def _takes_mapped(self, priority: int, mapped: int) -> bool:
         """Whether the pressure is such that mapped pages have to go: swap_tendency is 100 or more.
@@ -518,7 +543,7 @@ class Reclaim:
         """Drop clean pages of files; dirty ones are written if the disk takes them, and else stay."""
         quota = _quota(hand, priority, rounds, self._kernel)
         if not quota or self._zone.free >= enough:
-            return Outcome.NOTHING
+            return _NOTHING
         disk = self._disk
         assert disk is not None, "files are on a disk"
         for file, page in hand.victims(quota):
@@ -530,14 +555,10 @@ class Reclaim:
                 disk.page_out(file, page)
             if self._zone.free >= enough:
                 break
-        return Outcome.SCANNED
+        return _SCANNED
 
-    def _shrink_mapped(self, quota: int, enough: int, outcome: Outcome) -> Outcome:
+    def _shrink_mapped(self, quota: int, enough: int) -> Outcome:
         """Let pages of programs leave until enough are free, no request can be made, or too much is under writeback."""
-        if not quota:
-            return outcome
-        if self._lacks_slot():
-            return Outcome.NO_SLOT
         swap = self._swap
         started = 0
         for space, page in self.hand.victims(quota):
@@ -551,15 +572,15 @@ class Reclaim:
                 swap.page_out(space, page)
                 started += 1
                 if not started % self._kernel.swap_cluster_max and self._throttled(0):
-                    return Outcome.NAP
+                    return _NAP
             else:
                 self.hand.step_back(space, page)
-                return Outcome.NO_SLOT
+                return _NO_SLOT
             if self._zone.free >= enough:
-                return Outcome.SCANNED
-            if self._lacks_slot():
-                return Outcome.NO_SLOT
-        return Outcome.SCANNED
+                return _SCANNED
+            if swap is not None and not swap.can_page_out() and self.hand.at_dirty():
+                return _NO_SLOT
+        return _SCANNED
 
     def _lacks_slot(self) -> bool:
         """Whether the next page to leave has to be written, and cannot be now."""

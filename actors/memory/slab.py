@@ -68,29 +68,43 @@ class SlabCache:
 
     def take_many(self, count: int, floor: int) -> list[Run]:
         """So many objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
+        slab = self._top
         runs: list[Run] = []
         if self.reserved and self.guarded:
             runs += self._take_new(1, floor)
             count -= 1
-        while count > 0:
             slab = self._top
+        elif slab is not None and count < slab.free:
+            slab.free -= count
+            return [(slab, count)]
+        partial = self._partial
+        while count > 0:
             if slab is None:
+                self._top = None
                 return runs + self._take_new(count, floor)
             free = slab.free
             if count < free:
                 slab.free = free - count
                 runs.append((slab, count))
-                return runs
+                break
             slab.free = 0
-            self._uncover()
             runs.append((slab, free))
             count -= free
+            slab = partial.popitem()[0] if partial else None
+        self._top = slab
         return runs
 
     def _take_new(self, count: int, floor: int) -> list[Run]:
         """So many objects in ordinary pages of their own; the last of them comes to the top if it has others left."""
         self.reserved = False
         per_slab = self.per_slab
+        if count < per_slab:
+            took = self._zone.take(floor)
+            assert took, f"{self.name}: an object more than there are pages for"
+            self.slabs += 1
+            slab = Slab(self, per_slab - count, False)
+            self._cover(slab)
+            return [(slab, count)]
         pages = -(-count // per_slab)
         got = self._zone.take_many(floor, pages)
         assert got == pages, f"{self.name}: {count} objects more than there are pages for"
@@ -133,7 +147,7 @@ class SlabCache:
     def _return(self, slab: Slab) -> None:
         """Give back a page whose last object has been freed."""
         if slab is self._top:
-            self._uncover()
+            self._top = self._partial.popitem()[0] if self._partial else None
         else:
             self._partial.pop(slab, None)
         self.slabs -= 1
@@ -200,7 +214,7 @@ class PageMarkedCache(SlabCache):
     def give(self, slab: Slab, count: int = 1) -> None:
         """Free objects of this slab."""
         if not slab.from_reserve or not self.guarded:
-            super().give(slab, count)
+            SlabCache.give(self, slab, count)
             return
         slab.free += count
         if slab.free == self.per_slab:

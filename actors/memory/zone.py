@@ -177,13 +177,15 @@ class Zone:
 
     def take_many(self, floor: int, wanted: int) -> int:
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
-        taken = min(wanted, self.free - floor)
-        if wanted and self.free - wanted < self.floors.low:
+        free = self.free
+        if wanted and free - wanted < self.floors.low:
             self._pressed()
+        taken = wanted if wanted < free - floor else free - floor
         if taken <= 0:
             return 0
-        self.free -= taken
-        self.free_min = min(self.free_min, self.free)
+        self.free = free = free - taken
+        if free < self.free_min:
+            self.free_min = free
         return taken
 
     def take_block(self, order: int, floor: int) -> Block | None:

@@ -134,9 +134,7 @@ class Buffers:
     def transmit(self, packets: int, floor: int, *, entitled: bool) -> list[Run] | None:
         """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""
         if self.zone.free > floor + 2 * packets:
-            runs = self.heads.take_many(packets, floor)
-            runs += self.tx_headers.take_many(packets, floor)
-            return runs
+            return self.heads.take_many(packets, floor) + self.tx_headers.take_many(packets, floor)
         taken: list[Run] = []
         for cache in (self.heads, self.tx_headers) * packets:
             slab = cache.take_entitled(floor) if entitled else cache.take(floor)

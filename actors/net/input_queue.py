@@ -58,7 +58,7 @@ class InputQueue:
         """No datagram comes as a whole: each of its frames takes its time."""
         return False
 
-    def input_whole(self, frame: Raw, buffers: tuple[Buffer, ...]) -> None:
+    def input_whole(self, frame: Raw, fragments: list[Buffer]) -> None:
         """As `expects` says, that does not happen."""
         raise AssertionError("frames come one by one")
 

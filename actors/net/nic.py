@@ -100,12 +100,21 @@ class Nic:
         They are sent as one train on the beat of the full packets; its last packet is exact.
         """
         rate_bps = self._rate_bps
-        gap = _wire_ns(wire, rate_bps) if count > 1 else 0
-        now = self._events.now
-        first = (now if now > self.idle_ns else self.idle_ns) + _wire_ns(tail, rate_bps)
-        self.idle_ns = idle_ns = first + (count - 1) * gap
-        self._emit(first, destination, kind, port, count, gap, wire, tail, body)
-        return idle_ns
+        sent_ns = self._events.now
+        if sent_ns < self.idle_ns:
+            sent_ns = self.idle_ns
+        sent_ns += _wire_ns(tail, rate_bps)
+        number = self.sent
+        self.sent = number + count
+        if count == 1:
+            gap, self.idle_ns = 0, sent_ns
+        else:
+            gap = _wire_ns(wire, rate_bps)
+            self.idle_ns = sent_ns + (count - 1) * gap
+        self._out.append(
+            encode((VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body))
+        )
+        return self.idle_ns
 
     def transmit(
         self,
@@ -129,24 +138,9 @@ class Nic:
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
     ) -> None:
         """Let `count` equal packets leave from now on, `gap_ns` apart; others find the wire busy for one of them."""
-        first = max(self._events.now, self.idle_ns) + _wire_ns(wire, self._rate_bps)
-        self.idle_ns = first
-        self._emit(first, destination, kind, port, count, gap_ns, wire, wire, body)
-
-    def _emit(
-        self,
-        sent_ns: int,
-        destination: int,
-        kind: int,
-        port: int,
-        count: int,
-        gap_ns: int,
-        wire: int,
-        tail: int,
-        body: tuple[object, ...],
-    ) -> None:
+        self.idle_ns = first = max(self._events.now, self.idle_ns) + _wire_ns(wire, self._rate_bps)
         self._out.append(
-            encode((VERSION, sent_ns, self._index, self.sent, destination, wire, tail, kind, port, count, gap_ns, body))
+            encode((VERSION, first, self._index, self.sent, destination, wire, wire, kind, port, count, gap_ns, body))
         )
         self.sent += count
 
@@ -177,10 +171,17 @@ class Nic:
         """Receive the frames of a train one by one, up to `limit_ns` or the next event; what is left of it."""
         at_ns, source, number, copy, count, gap, index, flags, frame = arrival
         events = self._events
-        heap = events.heap
-        soon = events.soon
         woken = self._stack.woken
         counters = self._counters
+        if count == 1:
+            events.now = at_ns
+            counters.received += 1
+            self._frame(frame, index, flags)
+            while woken:
+                woken.pop(0)()
+            return None
+        heap = events.heap
+        soon = events.soon
         if frame[7] & FRAGMENT and count == frame[9] and not flags:
             last_ns = at_ns + (count - 1) * gap
             if last_ns < limit_ns and not (heap and heap[0][0] <= last_ns) and self._is_easy(frame):
@@ -231,24 +232,36 @@ class Nic:
             woken.pop(0)()
 
     def _is_easy(self, frame: Raw) -> bool:
-        """Whether the fragments of this datagram need nothing but the ring's own buffers, up to the next refill."""
-        count = frame[9]
+        """Whether the fragments of this datagram need nothing but the ring's own buffers, and these are there.
+
+        A refill among them is no matter as long as there is plenty of memory.
+        """
+        count, ring = frame[9], self._ring
         return (
             not self._keeps_ring
-            and count + self._cleaned <= self._refill_batch
-            and count < len(self._ring)
+            and count < len(ring)
             and frame[6] >= self._copybreak
+            and (
+                self._cleaned + count <= self._refill_batch
+                or (count < self._refill_batch and self._buffers.plenty(2 * (self.ring_size - len(ring) + count)))
+            )
             and self._stack.expects(frame)
         )
 
     def _datagram(self, frame: Raw) -> None:
         """Receive all fragments of a datagram, as one by one."""
-        self._counters.received += frame[9]
-        take = self._ring.popleft
-        self._cleaned += frame[9]
-        buffers = tuple([take() for _ in range(frame[9])])
+        count, take, batch = frame[9], self._ring.popleft, self._refill_batch
+        self._counters.received += count
+        buffers: list[Buffer] = []
+        self._cleaned = cleaned = self._cleaned + count
+        if cleaned > batch:
+            after = cleaned - batch
+            buffers += [take() for _ in range(count - after)]
+            self._fill()
+            self._cleaned = cleaned = count = after
+        buffers += [take() for _ in range(count)]
         self._stack.input_whole(frame, buffers)
-        if self._cleaned >= self._refill_batch:
+        if cleaned >= batch:
             self._fill()
 
     def _frame(self, frame: Raw, index: int, flags: int) -> None:

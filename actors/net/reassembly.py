@@ -89,9 +89,9 @@ class Reassembly:
         room = self._kernel.fragment_high - self.truesize - frames * self._kernel.rx_truesize
         return room >= 0 and key not in self.incomplete and frames == _fragments(payload + UDP_HEADER, self._mtu)
 
-    def passed(self, buffers: tuple[Buffer, ...]) -> None:
+    def passed(self, frames: int) -> None:
         """All fragments of a datagram have come one after the other, in full buffers; none of them has to wait."""
-        truesize = self.truesize + len(buffers) * self._kernel.rx_truesize
+        truesize = self.truesize + frames * self._kernel.rx_truesize
         if truesize > self.truesize_max:
             self.truesize_max = truesize
 

@@ -130,11 +130,11 @@ class Stack:
         else:
             self._datagram(frame, 0, datagram, buffers)
 
-    def input_whole(self, frame: Raw, buffers: tuple[Buffer, ...]) -> None:
+    def input_whole(self, frame: Raw, fragments: list[Buffer]) -> None:
         """All fragments of a datagram have come one after the other: as `input` for each, if `expects` says so."""
-        self.reassembly.passed(buffers)
-        self._high_water(len(buffers) - 1)
-        self._datagram(frame, 0, frame[11][2], buffers)
+        self.reassembly.passed(len(fragments))
+        self._high_water(len(fragments) - 1)
+        self._datagram(frame, 0, frame[11][2], tuple(fragments))
 
     def expects(self, frame: Raw) -> bool:
         """Whether the fragments of this train would all find room in the cache, and nothing of their datagram there."""
@@ -205,33 +205,32 @@ class Stack:
 
     def _segment(self, frame: Raw, buffer: Buffer) -> None:
         """A TCP segment: whom it is for, and whether it is kept, is TCP's business."""
-        routed = frame[2] not in self._routed or self._is_routed(frame[2], (buffer,))
+        routed = frame[2] not in self._routed or self._has_route(frame[2], (buffer,))
         cause = self._segments(frame, buffer) if routed else "no-memory"
         if cause:
             self.drop((buffer,), cause)
         else:
             self._counters.delivered += 1
 
-    def _is_routed(self, source: int, buffers: tuple[Buffer, ...]) -> bool:
-        """Whether there is a route cache entry for what comes from there, if one is asked for."""
-        if source not in self._routed:
-            return True
+    def _has_route(self, source: int, buffers: tuple[Buffer, ...]) -> bool:
+        """Whether there is a route cache entry for what comes from there, one of those that need one."""
         entitled = self._memalloc_processing and any(buffer[3] for buffer in buffers)
         return self._routes.find(source, entitled=entitled)
 
     def _to_kernel(self, datagram: Datagram, link: int) -> None:
-        if not datagram.port and not self._may_pass(datagram, link):
-            self.drop(datagram.buffers, "demux")
+        source, _, port, _, _, buffers, _ = datagram
+        if not port and not self._may_pass(datagram, link):
+            self.drop(buffers, "demux")
             return
-        handler = self._handlers.get(datagram.port or -link)
+        handler = self._handlers.get(port or -link)
         if handler is None:
-            self.drop(datagram.buffers, "no-socket")
+            self.drop(buffers, "no-socket")
             return
-        if datagram.port and not self._is_routed(datagram.source, datagram.buffers):
-            self.drop(datagram.buffers, "no-memory")
+        if source in self._routed and port and not self._has_route(source, buffers):
+            self.drop(buffers, "no-memory")
             return
-        self._counters.delivered += len(datagram.buffers)
-        self._buffers.free_all(datagram.buffers)
+        self._counters.delivered += len(buffers)
+        self._buffers.free_all(buffers)
         handler(datagram)
 
     def _may_pass(self, datagram: Datagram, link: int) -> bool:

@@ -109,7 +109,12 @@ class Progress:
 
     def touched(self, pages: int) -> None:
         """The task got on by so many pages, whether or not it counts them."""
-        self.add(pages if self.counts_pages else 0)
+        now = self._events.now
+        if now >= self._edge_ns:
+            self._roll(now)
+        if self.counts_pages:
+            self.count += pages
+        self.last_ns = now
 
     def rest(self) -> None:
         """The task has nothing to do."""

@@ -29,39 +29,33 @@ class Store:
     def write(self, page: int, stamps: tuple[int, ...]) -> None:
         """Replace what the disk holds from `page` on."""
         for number, stamp in enumerate(stamps, page):
-            self._write(number, stamp)
+            chunk = self._chunks.get(number // _CHUNK)
+            if chunk is None:
+                chunk = self._chunks[number // _CHUNK] = array("I", [WARM_STAMP]) * _CHUNK
+            chunk[number % _CHUNK] = stamp
 
     def _read(self, page: int) -> int:
         chunk = self._chunks.get(page // _CHUNK)
         return WARM_STAMP if chunk is None else chunk[page % _CHUNK]
 
-    def _write(self, page: int, stamp: int) -> None:
-        chunk = self._chunks.get(page // _CHUNK)
-        if chunk is None:
-            chunk = self._chunks[page // _CHUNK] = array("I", [WARM_STAMP]) * _CHUNK
-        chunk[page % _CHUNK] = stamp
-
 
 class Job:
     """A request on its way through the disk."""
 
-    __slots__ = ("answer", "page", "source", "stamps", "to", "unit", "write", "xid")
+    __slots__ = ("answer", "key", "page", "stamps", "to", "unit", "write")
 
     def __init__(
         self,
-        source: int,
-        xid: int,
+        key: tuple[int, int],
         page: int,
         stamps: tuple[int, ...],
         answer: "Callable[[Job], None]",
         to: Any,
-        *,
         write: bool,
         unit: int = PAGE,
     ) -> None:
-        self.source = source
+        self.key = key
         """The client, and its number for the request."""
-        self.xid = xid
         self.page = page
         self.stamps = stamps
         """To be written; once they have been read, those that are to be sent."""
@@ -125,28 +119,34 @@ class DiskQueue:
 
     def submit(self, job: Job) -> None:
         """Read or write; then the job is answered."""
-        if not self.pending and self._task is not None:
+        system, pending = self._system, self.pending
+        if not pending and self._task is not None:
             self._task.progress.work()
-        self.pending[job.source, job.xid] = job
-        now = self._system.now_ns
-        self._disk_free_ns = max(self._disk_free_ns, now) + len(job.stamps) * self._page_ns * job.unit // PAGE
-        slow_ns = self._system.disk.slow_ns
-        latency_ns = self._latency_ns if slow_ns is None else slow_ns
-        self._last_ns = max(self._last_ns, self._disk_free_ns + latency_ns)
-        self._system.call_at(self._last_ns, self._done, job)
+        pending[job.key] = job
+        begin_ns = system.now_ns
+        if begin_ns < self._disk_free_ns:
+            begin_ns = self._disk_free_ns
+        self._disk_free_ns = begin_ns + len(job.stamps) * self._page_ns * job.unit // PAGE
+        slow_ns = system.disk.slow_ns
+        done_ns = self._disk_free_ns + (self._latency_ns if slow_ns is None else slow_ns)
+        if done_ns > self._last_ns:
+            self._last_ns = done_ns
+        system.call_at(self._last_ns, self._done, job)
 
     def _done(self, job: Job) -> None:
-        store = self._stores.get(job.source)
+        client = job.key[0]
+        store = self._stores.get(client)
         if store is None:
-            store = self._stores[job.source] = Store()
+            store = self._stores[client] = Store()
         if job.write:
             store.write(job.page, job.stamps)
         else:
             job.stamps = store.read(job.page, len(job.stamps))
-        del self.pending[job.source, job.xid]
-        self._system.progress.add(1)
-        if not self.pending:
-            self._system.progress.rest()
+        pending, progress = self.pending, self._system.progress
+        del pending[job.key]
+        progress.add(1)
+        if not pending:
+            progress.rest()
         job.answer(job)
         if self.when_room is not None:
             self.when_room()

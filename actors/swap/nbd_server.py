@@ -81,14 +81,12 @@ class NbdServer:
         unit = size - nbd.REQUEST if write else said.stamp or PAGE
         if not 0 < unit <= PAGE or size != nbd.request_size(write, unit):
             return
-        pending = self._disk.pending.get((connection.peer, said.handle))
+        key = (connection.peer, said.handle)
+        pending = self._disk.pending.get(key)
         if pending is not None:
             pending.to = connection
             return
-        job = Job(
-            connection.peer, said.handle, said.page, (said.stamp,), self._answer, connection, write=write, unit=unit
-        )
-        self._disk.submit(job)
+        self._disk.submit(Job(key, said.page, (said.stamp,), self._answer, connection, write, unit))
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
@@ -97,7 +95,7 @@ class NbdServer:
         connection: Connection = job.to
         if connection.state == CLOSED:
             return
-        answer = (nbd.reply_size(job.write, job.unit), (0, job.xid, 0 if job.write else job.stamps[0]))
+        answer = (nbd.reply_size(job.write, job.unit), (0, job.key[1], 0 if job.write else job.stamps[0]))
         self._answers.setdefault(connection, deque()).append(answer)
         if len(self._answers[connection]) == 1:
             self._write(connection)

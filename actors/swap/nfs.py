@@ -70,12 +70,12 @@ class NfsDevice(SwapDevice):
 
     def can_page_out(self) -> bool:
         """As for any transport; a request that is being gathered takes another page even if it was the last slot's."""
-        return super().can_page_out() or (self._writes is not None and not self.backlog)
+        return not self.backlog and (len(self.under_way) < self.in_flight or self._writes is not None)
 
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Write a page to the server, as a reclaimer: at once, or with its neighbours."""
         if self._request_pages == 1:
-            super().page_out(space, page)
+            SwapDevice.page_out(self, space, page)
             return
         self.writeback += 1
         run = self._writes
@@ -97,7 +97,8 @@ class NfsDevice(SwapDevice):
 
     def unplug(self) -> None:
         """Send what has been gathered."""
-        self._send_writes()
+        if self._writes is not None:
+            self._send_writes()
         if self._reading is not None:
             self._send_reads(self._reading)
 

@@ -58,30 +58,33 @@ class NfsServer:
             said = message(datagram.message)
         except LocalProtocolError:
             return
-        write = datagram.payload > HEADER
+        disk = self._disk
         key = (datagram.source, said.xid)
-        if key in self._disk.pending or not self._disk.has_room():
+        if key in disk.pending or not disk.has_room():
             return
-        unit = (datagram.payload - HEADER) // len(said.stamps) if write else said.stamps[0] or PAGE
+        stamps = said.stamps
+        write = datagram.payload > HEADER
+        unit = (datagram.payload - HEADER) // len(stamps) if write else stamps[0] or PAGE
         if not 0 < unit <= PAGE:
             return
-        to = datagram.source_port
-        job = Job(datagram.source, said.xid, said.page, said.stamps, self._answer, to, write=write, unit=unit)
+        job = Job(key, said.page, stamps, self._answer, datagram.source_port, write, unit)
         if key in self._done:
             self._answer(job)
         else:
-            self._disk.submit(job)
+            disk.submit(job)
 
     def _answer(self, job: Job) -> None:
+        source, xid = job.key
         if job.write:
-            self._done[job.source, job.xid] = None
-            if len(self._done) > REPLY_CACHE:
-                self._done.popitem(last=False)
+            done = self._done
+            done[job.key] = None
+            if len(done) > REPLY_CACHE:
+                done.popitem(last=False)
         self._system.send(
-            job.source,
+            source,
             job.to,
             HEADER if job.write else HEADER + len(job.stamps) * job.unit,
-            (job.xid, job.page, *job.stamps),
+            (xid, job.page, *job.stamps),
             source_port=SERVER_PORT,
             kind=PAGE_OUT_REPLY if job.write else PAGE_IN_REPLY,
         )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.machine import Machine
-from cluster import clock
+from cluster import build, clock
 from cluster.lab import Cluster, open_cluster
 from protocol.frame import arrivals
 
@@ -56,13 +56,35 @@ def test_a_machine_that_runs_ahead_changes_nothing(case: str, monkeypatch: pytes
     """The same run, with windows that end at one time for all, and in pieces."""
     with run(case) as ahead, run(case, pieces=3) as paused:
         ahead.assert_same_as(paused)
-        monkeypatch.setattr(clock, "_FEW", 0)
+        monkeypatch.setattr(clock, "FEW", 0)
         with run(case) as together:
             ahead.assert_same_as(together)
             assert ahead["A"].counters["pages_out"] > 200
 
 
-@pytest.mark.parametrize("few", [clock._FEW, 0])
+CLIENT: dict[str, Any] = {"swap": {"server": 2, "spread": None}, "programs": [{"kind": "service", "settings": {}}]}
+SERVER: dict[str, Any] = {"swap": None, "programs": [{"kind": "swap-server", "settings": {}}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "expected"),
+    [
+        ("flood", {"to": [0]}, {(1, 2), (2, 1)}),
+        ("flood", {"to": [2]}, {(0, 1), (1, 0)}),
+        ("rank", {"exchange": "none"}, {(0, 1), (1, 0), (1, 2), (2, 1)}),
+        ("rank", {"exchange": "ring"}, set()),
+        ("own.program:Sender", {}, set()),
+    ],
+)
+def test_strangers_are_those_of_whom_neither_sends_to_the_other_unasked(
+    kind: str, settings: dict[str, Any], expected: set[tuple[int, int]]
+) -> None:
+    """A is C's client; to whom a program of one's own sends nobody knows."""
+    b = {"swap": None, "programs": [{"kind": kind, "settings": settings}]}
+    assert build.strangers({"machines": [CLIENT, b, SERVER]}) == expected
+
+
+@pytest.mark.parametrize("few", [clock.FEW, 0])
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_arrives_in_the_past(case: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """No machine is told of an arrival before the time to which it has advanced."""
@@ -72,7 +94,7 @@ def test_nothing_arrives_in_the_past(case: str, few: int, monkeypatch: pytest.Mo
         assert all(arrival[0] >= machine.events.now for arrival in arrivals(inbound, []))
         return advance(machine, until_ns, inbound)
 
-    monkeypatch.setattr(clock, "_FEW", few)
+    monkeypatch.setattr(clock, "FEW", few)
     monkeypatch.setattr(Machine, "advance", checked)
     run(case).close()
 
@@ -81,8 +103,8 @@ def test_windows_are_as_long_as_what_a_card_has_to_send(monkeypatch: pytest.Monk
     """Up to 32 page-outs lie in the card: until they have left nothing else of A's can be felt."""
     quiet = {"machines.B.programs": []}
     windows = []
-    for few in (clock._FEW, 0):
-        monkeypatch.setattr(clock, "_FEW", few)
+    for few in (clock.FEW, 0):
+        monkeypatch.setattr(clock, "FEW", few)
         with open_cluster(SCENE.format(stop=STOP, timeline=""), set=quiet) as cluster:
             windows.append(cluster.run().state().windows)
     assert windows[0] * 3 < windows[1] * 2
