@@ -9,6 +9,7 @@ from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from random import Random
+from typing import Final
 
 from actors.counters import Counters
 from actors.disk import Disk
@@ -16,9 +17,11 @@ from actors.events import NEVER, Events
 from actors.kernels import KERNELS
 from actors.memory.anonymous import AddressSpace
 from actors.memory.buddy import BuddyZone
+from actors.memory.clean_minimum import CleanMinimum
 from actors.memory.faults import Faults
 from actors.memory.files import File, LocalDisk
 from actors.memory.highatomic import HighAtomicZone
+from actors.memory.laundry import Laundry
 from actors.memory.oom import OomKiller
 from actors.memory.reclaim import Reclaim
 from actors.memory.rescue import CleanRescue
@@ -29,6 +32,7 @@ from actors.net.arp import Neighbours, Output
 from actors.net.buffers import Buffers
 from actors.net.drivers import on_link, parked
 from actors.net.input_queue import InputQueue
+from actors.net.local import LocalSocket, local_pair
 from actors.net.memalloc import MemallocBuffers
 from actors.net.nic import Nic
 from actors.net.stack import Stack
@@ -43,8 +47,9 @@ from actors.settings import MachineSettings, SettingsError, Swap
 from actors.swap import transports
 from actors.swap.backup import Backup
 from actors.swap.device import SwapDevice
-from actors.swap.nbd import NbdDevice
+from actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from actors.swap.nfs import NfsDevice
+from actors.swap.remote import RemoteDisk
 from actors.swap.spread import SpreadDevice
 from protocol.errors import RemoteProtocolError
 from protocol.frame import (
@@ -60,6 +65,9 @@ from protocol.frame import (
     split,
 )
 from protocol.rpc import CALL_PORT, PAGE
+
+CLEAN_MINIMUMS: Final = {"clean-minimum-10": 10, "clean-minimum": 20}
+"""The share of memory, percent, that each switch keeps clean; the larger goes before."""
 
 
 class Machine:
@@ -102,6 +110,7 @@ class Machine:
         self.tcp = self._tcp()
         self.stack.serve_tcp(self.tcp.input)
         self.set_aside = 0
+        self.kernel_end: LocalSocket | None = None
         self.device = self._swap_device()
         throttled = "reclaim-throttle" in switches
         self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device, throttled=throttled)
@@ -116,7 +125,9 @@ class Machine:
             self.device.use(Backup(self.local, self.kernel.block_queue))
         self.writeback = Writeback(self.events, self.zone, self.kernel, self.reclaim.cache, self.local, self.device)
         self.reclaim.use(self.local, self.writeback)
-        recursive, atomic = "recursive-reclaim" in switches, "atomic-reclaim" in switches
+        self._proposals()
+        share = self.reclaim.clean_minimum is not None
+        recursive, atomic = "recursive-reclaim" in switches or share, "atomic-reclaim" in switches or share
         if recursive or atomic:
             pages = self.kernel.swap_cluster_max
             self.zone.on_shortage(CleanRescue(self.zone, self.reclaim, pages, recursive=recursive, atomic=atomic))
@@ -136,6 +147,9 @@ class Machine:
         base = self._boots * (swap_pages or 0)
         self.programs = loader.load(settings.programs, self._host(), base, before or ())
         self._fill_memory(swap_pages)
+        if self.reclaim.clean_minimum is not None:
+            self.reclaim.clean_minimum.look()
+        self._flushes_remotely = any(file.remote for file in self.reclaim.cache.files)
         self.oom = self._oom_killer()
         self._boots += 1
 
@@ -270,15 +284,23 @@ class Machine:
 
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-out has been answered."""
-        self.reclaim.written(space, page, stamp)
+        if isinstance(space, File):
+            self.file_written(space, page, stamp)
+        else:
+            self.reclaim.written(space, page, stamp)
 
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-in has been answered."""
-        self.faults.page_read(space, page, stamp)
+        if isinstance(space, File):
+            self.file_read(space, page)
+        else:
+            self.faults.page_read(space, page, stamp)
 
     def slot_free(self) -> None:
         """Another request may start."""
         self.reclaim.slot_free()
+        if self._flushes_remotely:
+            self.writeback.proceed()
 
     # -- what the disk reports --------------------------------------------------------------------------------------
 
@@ -294,6 +316,15 @@ class Machine:
         self.faults.file_read(file, page)
 
     # -- building ---------------------------------------------------------------------------------------------------
+
+    def _proposals(self) -> None:
+        """What reclaim does differently where a proposal says so."""
+        switches, reclaim = self.settings.switches, self.reclaim
+        for name, percent in CLEAN_MINIMUMS.items():
+            if name in switches:
+                reclaim.clean_minimum = CleanMinimum(self.zone, reclaim.cache, percent)
+        if "laundry" in switches and self.device is not None:
+            reclaim.laundry = Laundry(self.zone, self.device, self.local)
 
     def _reserve(self) -> Node | None:
         """The reserve tree of a machine that swaps with access to a reserve; sized as asked for, or by its formulas."""
@@ -450,7 +481,8 @@ class Machine:
 
     def _nbd(self, swap: Swap, in_flight: int, server: int, port: int, unit: int) -> SwapDevice:
         self.stack.need_routes(frozenset({server}))
-        return NbdDevice(
+        kind = ProxiedNbdDevice if swap.proxied else NbdDevice
+        device = kind(
             self.events,
             self.zone,
             self.kernel,
@@ -461,6 +493,9 @@ class Machine:
             self.settings.switches,
             unit,
         )
+        if isinstance(device, ProxiedNbdDevice):
+            device.local, self.kernel_end = local_pair(self.events, self.buffers, server)
+        return device
 
     def _nfs(self, swap: Swap, in_flight: int, server: int, port: int, unit: int) -> SwapDevice:
         settings = self.settings
@@ -490,9 +525,11 @@ class Machine:
         self.reclaim.hand.spaces = loader.swappable(self.programs)
         cache.locked = loader.locked(self.programs)
         loader.cached_files(settings.files, self.zone, cache)
+        remote = self.device and RemoteDisk(self.device)
         for one in self.programs:
             for file in (one.system.text, one.system.file):
                 if file is not None:
+                    file.disk = remote if file.remote else None
                     cache.add(file)
         loader.warm_up(self.programs, self.zone, swap_pages)
         self.zone.settle()
@@ -516,6 +553,8 @@ class Machine:
             self.disk,
             self.writeback,
             self.tcp,
+            self.kernel_end,
+            "exempt-daemons" in settings.switches,
         )
 
     def _take_in(self, inbound: bytes) -> None:

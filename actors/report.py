@@ -12,7 +12,7 @@ from actors.net.arp import ASKED, FAILED, INCOMPLETE
 from actors.net.virtio import VirtioNic
 from actors.programs.task import Task
 from actors.swap.device import Request, SwapDevice
-from actors.swap.nbd import NbdDevice
+from actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from actors.swap.spread import SpreadDevice
 from protocol.rpc import PAGE
 
@@ -249,7 +249,7 @@ class _Graph:
         """Whoever holds the lock of the connection to a server, and keeps all others from sending."""
         if not isinstance(link, NbdDevice) or link.connection is None or not link.outbox:
             return []
-        account = link.connection.account
+        queued, size = link.send_buffer()
         what, target = "memory for its copy", self._free_page()
         if not link.connection.has_room():
             what, target = f"room in the send buffer of the connection to {self._server(link)}", self._reply(link)
@@ -257,10 +257,10 @@ class _Graph:
             self._add(
                 self._of(link, "sender"),
                 f"{len(link.outbox)} requests are not sent: the first waits for {what}, the others for the first"
-                f" ({account.wmem} of {account.sndbuf} bytes)",
+                f" ({queued} of {size} bytes)",
                 target,
                 waiting=len(link.outbox),
-                queued=account.wmem,
+                queued=queued,
             )
         ]
 
@@ -310,10 +310,27 @@ class _Graph:
         if name not in self.nodes:
             server = self._server(link)
             self._add(node, f"a reply from {server}")
-            self.nodes[name]["waits_for"] += [*self._address(link), *self._receive_buffer()]
+            self.nodes[name]["waits_for"] += [*self._address(link), *self._receive_buffer(), *self._proxy(link)]
             if isinstance(link, NbdDevice):
                 self.nodes[name]["waits_for"] += [*self._tcp_memory(), f"{server}/answer"]
         return name
+
+    def _proxy(self, link: SwapDevice) -> list[str]:
+        """The proxy that requests and replies go through, if it is held up; and its socket, which is not marked."""
+        machine = self._machine
+        if not isinstance(link, ProxiedNbdDevice):
+            return []
+        relays = [one.task for one in machine.programs if one.kind == "proxy"]
+        held_up = [one for one in relays if one.request is not None and not one.request.idle]
+        found = [f"{self._prefix}/{one.name}" for one in held_up]
+        zone = machine.zone
+        if "drop-at-demux" in machine.settings.switches and zone.free <= zone.floors.atomic:
+            sentence = (
+                f"a receive buffer that is not from the reserve, for the socket of {relays[0].name} is not marked: "
+                f"free {zone.free}, atomic floor {zone.floors.atomic}"
+            )
+            found.append(self._add("ordinary buffer", sentence, *self._queues(), free=zone.free))
+        return found
 
     def _tcp_memory(self) -> list[str]:
         """Whether a reply that came now would be refused by TCP's limit."""

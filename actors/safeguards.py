@@ -116,14 +116,18 @@ SWITCHES: dict[str, Switch] = {
         ),
         Switch(
             "clean-minimum",
-            "A share of memory must stay clean and reclaimable; it is usable, but not for dirty or anonymous data.",
+            "A fifth of memory is for clean pages of files: reclaim leaves them alone, and what is missing of them is kept from "
+            "dirty and anonymous data. In an emergency they are dropped: within an allocation of reclaim or of reception that "
+            "would fail.",
             "Lameter, Pine.LNX.4.64.0708151324121.7326@schroedinger.engr.sgi.com; "
             "Kleen, p731we43muw.fsf@bingen.suse.de",
+            built=True,
         ),
         Switch(
             "clean-minimum-10",
             "The same share, a tenth of memory instead of a fifth.",
             "Lameter, Pine.LNX.4.64.0708151330180.7326@schroedinger.engr.sgi.com",
+            built=True,
         ),
         Switch(
             "min-free-20",
@@ -139,13 +143,18 @@ SWITCHES: dict[str, Switch] = {
         ),
         Switch(
             "exempt-daemons",
-            "A daemon on the path of the writes is exempt from throttling and may use the reserve.",
-            "Phillips, 200709171728.26180.phillips@phunq.net",
+            "A daemon of user space on the path of the writes (a proxy, a swap-server with pages of its own) runs with "
+            "PF_MEMALLOC: no allocation in its name stops at a watermark, reclaims or is throttled. Its dirty limits are a "
+            "quarter higher (PF_LESS_THROTTLE).",
+            "Phillips, 200709171728.26180.phillips@phunq.net and 200709181140.58256.phillips@phunq.net; "
+            "mm/page-writeback.c, get_dirty_limits",
+            built=True,
         ),
         Switch(
             "laundry",
             "Reclaim takes clean pages first and writes the dirty ones it met only after the high mark is reached.",
             "Lameter, 20070820215040.937296148@sgi.com",
+            built=True,
         ),
         Switch(
             "rx-head",
@@ -213,6 +222,12 @@ PRESETS: dict[str, Preset] = {
             frozenset({"bio-throttle"}),
             "Bound what is in flight to each device.",
             "Phillips, 200709171728.26180.phillips@phunq.net",
+        ),
+        Preset(
+            "ddsnap",
+            frozenset({"bio-throttle", "recursive-reclaim", "exempt-daemons"}),
+            "What survived the tests of ddsnap: a throttled device, recursive reclaim, and an exempt daemon.",
+            "Phillips, 200709050916.04477.phillips@phunq.net",
         ),
         Preset(
             "laundry",

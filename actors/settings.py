@@ -48,6 +48,8 @@ class Swap:
     """Most pages in one request."""
     spread: Spread | None = None
     """None for one server without a disk."""
+    proxied: bool = False
+    """Whether a program of this machine, its proxy, stands between the kernel and the server."""
 
 
 @dataclass(frozen=True, slots=True)

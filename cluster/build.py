@@ -48,6 +48,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
             timeout_ns=swap["timeout_ns"],
             request_pages=swap["request"] // PAGE,
             spread=swap["spread"] and Spread(**{**swap["spread"], "servers": tuple(swap["spread"]["servers"])}),
+            proxied=swap["via"] == "proxy",
         ),
         tcp_mem=one["tcp"]["mem"] and tuple(one["tcp"]["mem"]),
         programs=tuple((program["kind"], program["settings"]) for program in one["programs"]),

@@ -37,6 +37,7 @@ MODELS = {
     "service": models.Service,
     "flood": models.Flood,
     "swap-server": models.SwapServer,
+    "proxy": models.Proxy,
     "heartbeat": models.Heartbeat,
     "reader": models.Reader,
     "writer": models.Writer,

@@ -1,5 +1,6 @@
 """Page faults: how a program's pages come to it, and those of the files it uses."""
 
+from collections.abc import Callable
 from typing import Final
 
 from actors.counters import Counters
@@ -27,6 +28,8 @@ class Faults:
         readahead: int,
         file_readahead: int,
     ) -> None:
+        self.exempt: set[AddressSpace] = set()
+        """Memory of daemons whose faults may take the last page (PF_MEMALLOC)."""
         self.zone = zone
         self._reclaim = reclaim
         self._device = device
@@ -68,9 +71,32 @@ class Faults:
         def granted() -> None:
             self._found(task, space, page)
 
-        if self._reclaim.obtain(f"{space.name}'s page {page}", granted, task=task):
+        if self._takes_below(space) or self._reclaim.obtain(f"{space.name}'s page {page}", granted, task=task):
             granted()
         return BLOCKED
+
+    def _takes_below(self, space: AddressSpace) -> bool:
+        """Whether a page could be had below where programs stop: by PF_MEMALLOC, or of what is withheld for files."""
+        zone = self.zone
+        if space in self.exempt:
+            return zone.take(zone.floors.memalloc)
+        return zone.withheld > 0 and isinstance(space, File) and zone.take(zone.floors.kernel - zone.withheld)
+
+    def hold(self, pages: int) -> int:
+        """Up to so many pages that are free, for a program's allocation; how many."""
+        return self.zone.take_many(self.zone.floors.kernel, pages)
+
+    def allocate(self, who: str, granted: Callable[[], None]) -> bool:
+        """A page for a program's allocation: True if it was had at once; otherwise `granted` is called."""
+        return self._reclaim.obtain(who, granted)
+
+    def let_go(self, pages: int) -> None:
+        """What has been held is free."""
+        self.zone.give(pages)
+
+    def later(self, resume: Callable[[object], None]) -> None:
+        """Let a process run on as soon as what is being done now has been done."""
+        self._reclaim.later(resume)
 
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
         """The server has sent a page back."""
@@ -81,6 +107,8 @@ class Faults:
     def file_read(self, file: File, page: int) -> None:
         """The disk has read a page."""
         self._arrived(file, page)
+        if self._reclaim.clean_minimum is not None:
+            self._reclaim.clean_minimum.look()
 
     def release(self, space: AddressSpace) -> None:
         """A program has ended: its resident pages are free."""
@@ -138,7 +166,7 @@ class Faults:
     def _page_in(self, space: AddressSpace, page: int) -> None:
         space.states[page] = READING
         if isinstance(space, File):
-            self._disk.page_in(space, page)
+            (space.disk or self._disk).page_in(space, page)
             return
         assert self._device is not None, "only a machine that swaps has pages elsewhere"
         self._device.page_in(space, page)

@@ -28,6 +28,9 @@ from protocol.units import seconds
 WRITEBACK: Final = 0x80
 """Being written by the flusher; it stays in memory, and it may be read and written meanwhile."""
 
+REMOTE_BASE: Final = 1 << 40
+"""Where files begin on the swap server: beyond every swap space, those of later boots too."""
+
 _TO_WRITE: Final = re.compile(rb"[\x50\x70]")
 _DIRTY_STATES: Final = bytes(state for state in range(256) if state & RESIDENT and state & DIRTY)
 _WRITE: Final = bytes(state | ACCESSED | DIRTY if state & RESIDENT else state for state in range(256))
@@ -36,11 +39,17 @@ _WRITE: Final = bytes(state | ACCESSED | DIRTY if state & RESIDENT else state fo
 class File(AddressSpace):
     """One file, on disk at time 0. Where only whole pages are ever written (`overwritten`), none is read before that."""
 
-    __slots__ = ("dirtied_ns", "dirty", "flushing", "mapped")
+    __slots__ = ("dirtied_ns", "dirty", "disk", "flushing", "mapped", "remote")
 
-    def __init__(self, name: str, pages: int, *, mapped: bool = False, overwritten: bool = False) -> None:
-        super().__init__(name, 0, pages)
+    def __init__(
+        self, name: str, pages: int, *, mapped: bool = False, overwritten: bool = False, remote: bool = False
+    ) -> None:
+        super().__init__(name, REMOTE_BASE if remote else 0, pages)
         self.mapped = mapped
+        self.remote = remote
+        """Whether it is on the swap server, beside the swap space."""
+        self.disk: FileDisk | None = None
+        """Where it is, if not on the machine's own disk."""
         self.left = UNTOUCHED if overwritten else SWAPPED
         self.states[:] = bytes([self.left]) * pages
         self.dirty = 0
@@ -107,6 +116,19 @@ class File(AddressSpace):
         else:
             self.dirty += 1
         return False
+
+
+class FileDisk(Protocol):
+    """Where files are."""
+
+    def can_page_out(self) -> bool:
+        """Whether the queue takes another write."""
+
+    def page_out(self, file: File, page: int) -> None:
+        """Write a page."""
+
+    def page_in(self, file: File, page: int) -> None:
+        """Read a page."""
 
 
 class Owner(Protocol):

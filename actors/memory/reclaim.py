@@ -20,7 +20,9 @@ from typing import Final, Protocol
 from actors.events import Events
 from actors.kernels import Kernel
 from actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
+from actors.memory.clean_minimum import CleanMinimum
 from actors.memory.files import File, LocalDisk, PageCache
+from actors.memory.laundry import Laundry
 from actors.memory.oom import OomKiller
 from actors.memory.throttle import NO_FS_NS, Throttle
 from actors.memory.writeback import Writeback
@@ -149,6 +151,10 @@ class Reclaim:
         """Asked when an attempt has been in vain."""
         self.dropped = 0
         """Clean pages that have been dropped."""
+        self.clean_minimum: CleanMinimum | None = None
+        """What of the page cache may not be dropped, if there is such a rule."""
+        self.laundry: Laundry | None = None
+        """Where dirty pages wait until the high mark is reached, if there is such a rule."""
         self._events = events
         self._zone = zone
         self._kernel = kernel
@@ -396,6 +402,8 @@ class Reclaim:
 
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""
+        if self.laundry is not None:
+            self.laundry.wash()
         if self._kernel.sleeps_for_slot:
             self._wake(_SLOT)
         if self.wants_slot:
@@ -409,6 +417,8 @@ class Reclaim:
         self._balance()
         if self._throttle.on:
             self._wake_throttled()
+        if self.laundry is not None:
+            self.laundry.wash()
         if zone.free >= zone.kswapd_goal():
             self.asleep = True
             self._kswapd_priority = self._kernel.def_priority
@@ -501,6 +511,8 @@ class Reclaim:
             self.writeout_naps += 1
             return _NAP
         cache = self.cache
+        if self.clean_minimum is not None:
+            self.clean_minimum.look()
         if not cache.files and self._lacks_slot():
             return _NO_SLOT
         mapped = cache.mapped_pages()
@@ -544,15 +556,19 @@ class Reclaim:
         quota = _quota(hand, priority, rounds, self._kernel)
         if not quota or self._zone.free >= enough:
             return _NOTHING
+        if self.clean_minimum is not None and not self.clean_minimum.may_drop() and not self.cache.dirty():
+            return _SCANNED
         disk = self._disk
         assert disk is not None, "files are on a disk"
         for file, page in hand.victims(quota):
             assert isinstance(file, File)
             if not file.states[page] & DIRTY:
-                self._drop(file, page)
-            elif disk.can_page_out():
+                self._drop_file(file, page)
+            elif self.laundry is not None:
+                self.laundry.put_aside(file, page)
+            elif (file.disk or disk).can_page_out():
                 file.begin_write(page, leaves=True)
-                disk.page_out(file, page)
+                (file.disk or disk).page_out(file, page)
             if self._zone.free >= enough:
                 break
         return _SCANNED
@@ -563,8 +579,14 @@ class Reclaim:
         started = 0
         for space, page in self.hand.victims(quota):
             if not space.states[page] & DIRTY:
-                self._drop(space, page)
+                if isinstance(space, File):
+                    self._drop_file(space, page)
+                else:
+                    self._drop(space, page)
             elif swap is None:
+                continue
+            elif self.laundry is not None:
+                self.laundry.put_aside(space, page)
                 continue
             elif swap.can_page_out():
                 space.states[page] = WRITING
@@ -578,13 +600,20 @@ class Reclaim:
                 return _NO_SLOT
             if self._zone.free >= enough:
                 return _SCANNED
-            if swap is not None and not swap.can_page_out() and self.hand.at_dirty():
+            if swap is not None and not swap.can_page_out() and self.hand.at_dirty() and self.laundry is None:
                 return _NO_SLOT
         return _SCANNED
 
     def _lacks_slot(self) -> bool:
         """Whether the next page to leave has to be written, and cannot be now."""
-        return self._swap is not None and not self._swap.can_page_out() and self.hand.at_dirty()
+        if self._swap is None or self.laundry is not None:
+            return False
+        return not self._swap.can_page_out() and self.hand.at_dirty()
+
+    def _drop_file(self, file: File, page: int) -> None:
+        """A clean page of a file leaves, unless it is one of those that there have to be."""
+        if self.clean_minimum is None or self.clean_minimum.may_drop():
+            self._drop(file, page)
 
     def _drop(self, space: AddressSpace, page: int) -> None:
         """A clean page leaves without a word: its contents are elsewhere."""
@@ -602,7 +631,11 @@ class Reclaim:
                     self._drop(file, page)
                     dropped += 1
                     if dropped == wanted:
-                        return dropped
+                        break
+            if dropped == wanted:
+                break
+        if self.clean_minimum is not None:
+            self.clean_minimum.look()
         return dropped
 
     def written(self, space: AddressSpace, page: int, stamp: int) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from actors.events import Events
 from actors.kernels import Kernel
-from actors.memory.files import File, LocalDisk, PageCache
+from actors.memory.files import File, FileDisk, LocalDisk, PageCache
 from actors.memory.zone import Zone
 from actors.swap.device import SwapDevice
 
@@ -84,9 +84,10 @@ class Writeback:
             return False
         return under_way > self.limits()[1] * 11 // 10
 
-    def exceeded(self) -> bool:
-        """Whether more is dirty or under writeback than may be."""
-        return self._cache.dirty() + self.under_way() > self.limits()[1]
+    def exceeded(self, *, less_throttle: bool = False) -> bool:
+        """Whether more is dirty or under writeback than may be; a quarter more may for a daemon with PF_LESS_THROTTLE."""
+        limit = self.limits()[1]
+        return self._cache.dirty() + self.under_way() > (limit + limit // 4 if less_throttle else limit)
 
     # -- a program that writes --------------------------------------------------------------------------------------
 
@@ -104,15 +105,13 @@ class Writeback:
             self._in_background = True
             self._events.after(0, self._flush)
 
-    def has_paid(self, written: int) -> bool:
+    def has_paid(self, written: int, *, less_throttle: bool = False) -> bool:
         """Whether a writer above the limits that has written so many pages itself may go on."""
-        return written >= _CHUNK or not self.exceeded()
+        return written >= _CHUNK or not self.exceeded(less_throttle=less_throttle)
 
-    def write_some(self, written: int) -> int:
-        """A writer above the limits writes dirty pages itself; how many it has written then."""
-        while written < _CHUNK and self._disk.can_page_out():
-            if not self._write_any():
-                break
+    def write_some(self, file: File, written: int) -> int:
+        """A writer above the limits writes dirty pages of its own disk itself; how many it has written then."""
+        while written < _CHUNK and self._write_any(beside=file):
             written += 1
         return written
 
@@ -137,10 +136,15 @@ class Writeback:
 
     def _flush(self, _: object) -> None:
         """Write as much as the disk's queue takes of what is to be written."""
-        while self._expired and self._disk.can_page_out():
+        while self._expired and self._disk_of(self._expired[0]).can_page_out():
             self._write_on(self._expired[0])
-        while self._in_background and self._disk.can_page_out():
-            self._in_background = self._cache.dirty() > self.limits()[0] and self._write_any()
+        while self._in_background:
+            self._in_background = self._cache.dirty() > self.limits()[0]
+            if not self._in_background or not self._write_any():
+                break
+
+    def _disk_of(self, file: File) -> FileDisk:
+        return file.disk or self._disk
 
     def _write_on(self, file: File) -> None:
         """The next page of an expired file; after its last the file is new again."""
@@ -153,10 +157,14 @@ class Writeback:
         self._expired.pop(0)
         file.dirtied_ns = self._events.now if file.dirty else None
 
-    def _write_any(self) -> bool:
-        """Start to write the first dirty page there is, of the first file that has one."""
+    def _write_any(self, beside: File | None = None) -> bool:
+        """Start to write the first dirty page there is, of the first file that has one, `beside` another on its disk.
+
+        Disks that are congested are passed over.
+        """
         for file in self._cache.files:
-            if file.dirty:
+            own = beside is None or file.disk is beside.disk
+            if file.dirty and own and self._disk_of(file).can_page_out():
                 self._write(file, file.next_to_write(0))
                 if not file.dirty:
                     file.dirtied_ns = None
@@ -165,4 +173,4 @@ class Writeback:
 
     def _write(self, file: File, page: int) -> None:
         file.begin_write(page, leaves=False)
-        self._disk.page_out(file, page)
+        self._disk_of(file).page_out(file, page)

@@ -86,6 +86,7 @@ class Zone:
         "reserve_used_max",
         "total",
         "waiters",
+        "withheld",
     )
 
     def __init__(self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_2_6_22) -> None:
@@ -96,6 +97,8 @@ class Zone:
         self.free = total
         self.free_min = total
         self.min = min_pages
+        self.withheld = 0
+        """Pages kept from all who stop at a watermark, beside the emergency pool (clean-minimum)."""
         self._set_reserve(emergency)
         self.aside_free = 0
         """Free pages beside `free` that are set aside for atomic requests of more than one page."""
@@ -131,8 +134,17 @@ class Zone:
     def _set_reserve(self, pages: int) -> None:
         self.emergency = pages
         self.floors = floors(self.kernel, self.min, self.total, pages)
-        self.high_mark = self.kernel.marks(self.min, self.total)[1] + pages
+        self.high_mark = self.kernel.marks(self.min, self.total)[1] + pages + self.withheld
         """kswapd works until free pages are above this."""
+        if self.withheld:
+            low, kernel = self.floors.low + self.withheld, self.floors.kernel + self.withheld
+            self.floors = self.floors._replace(low=low, kernel=kernel)
+
+    def withhold(self, pages: int) -> None:
+        """Let low, min (for those who may wait) and high be so much higher."""
+        if pages != self.withheld:
+            self.withheld = pages
+            self._set_reserve(self.emergency)
 
     def on_pressure(self, pressed: Wake) -> None:
         """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd."""

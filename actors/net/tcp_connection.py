@@ -274,6 +274,11 @@ class Connection:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read."""
+        return bool(self.receiver.ready)
+
     def read(self) -> list[tuple[int, Message]]:
         """Copy the next piece out; the messages that end in it, each with its size.
 
@@ -360,6 +365,10 @@ class Connection:
         while pages and (done or pages[0][0] <= ack):
             _, page = pages.popleft()
             self._tcp.buffers.pages.give(page)
+
+    def has_send_room(self) -> bool:
+        """Whether a writer may write."""
+        return self.account.has_send_room()
 
     def has_room(self) -> bool:
         """Whether it is worth to wake a writer: a third of the send buffer is free (sk_stream_write_space)."""

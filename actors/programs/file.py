@@ -22,6 +22,8 @@ class Reader:
     file: int
     rate: int
     start: str = "warm"
+    on: str = "disk"
+    """Of the machine, or the swap server's."""
 
     def file_pages(self) -> int:
         """Pages of its file."""
@@ -44,6 +46,8 @@ class Writer:
 
     file: int
     rate: int
+    on: str = "disk"
+    """Of the machine, or the swap server's."""
 
     def file_pages(self) -> int:
         """Pages of its file."""

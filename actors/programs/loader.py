@@ -10,6 +10,7 @@ from actors.memory.zone import Zone
 from actors.programs.file import Reader, Writer
 from actors.programs.flood import Flood
 from actors.programs.heartbeat import Heartbeat
+from actors.programs.proxy import Proxy
 from actors.programs.rank import Rank
 from actors.programs.service import Service
 from actors.programs.system import Host, System
@@ -24,6 +25,7 @@ PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
     "service": Service,
     "flood": Flood,
     "swap-server": SwapServer,
+    "proxy": Proxy,
     "heartbeat": Heartbeat,
     "reader": Reader,
     "writer": Writer,
@@ -75,6 +77,8 @@ def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace,
     text, file = _files(index, kind, program, space.name)
     system = System(host, space.name, space, progress, text, file)
     system.unkillable = bool(getattr(program, "unkillable", False))
+    if host.exempts_daemons and is_on_swap_path(program):
+        system.exempt_from_throttling()
     run = getattr(program, "run", None)
     steps: Any = run(system) if callable(run) else None
     if not hasattr(steps, "send"):
@@ -87,10 +91,16 @@ def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace,
 def _files(index: int, kind: str, program: Any, name: str) -> tuple[File | None, File | None]:
     """The program's text and the file it uses, each if it has one."""
     text, pages = _pages(index, kind, program, "text_pages"), _pages(index, kind, program, "file_pages")
+    remote = getattr(program, "on", "disk") == "swap"
     return (
         File(f"the text of {name}", text, mapped=True) if text else None,
-        File(f"the file of {name}", pages, overwritten=isinstance(program, Writer)) if pages else None,
+        File(f"the file of {name}", pages, overwritten=isinstance(program, Writer), remote=remote) if pages else None,
     )
+
+
+def is_on_swap_path(program: Any) -> bool:
+    """Whether it is a daemon of user space that page-outs, somebody's, have to go through."""
+    return bool(getattr(program, "on_swap_path", False))
 
 
 def oldest_first(loaded: Sequence[Loaded]) -> list[Loaded]:
@@ -201,7 +211,7 @@ def _maker(kind: str) -> Callable[..., Any]:
 def _pages(index: int, kind: str, program: Any, name: str = "pages") -> int:
     """Anonymous pages, as the program's attribute or method `pages` says; a program without uses none."""
     pages = getattr(program, name, 0)
-    value = pages() if callable(pages) else pages
+    value = (pages() if callable(pages) else pages) if pages is not None else 0
     if type(value) is not int or value < 0:
         raise SettingsError(f"{kind}.{name} is {value!r}", "it is a whole number of pages, 0 or more", index)
     return value

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from actors.net.local import LocalSocket
 from actors.net.tcp import Tcp
 from actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
 from actors.programs.task import BLOCKED, Reason, Task
@@ -29,7 +30,7 @@ class Delivery(NamedTuple):
 class Streams:
     """All connections of one program; it is their owner."""
 
-    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "on_closed", "room")
+    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "entitled", "on_closed", "room")
 
     def __init__(self, tcp: Tcp, floor: int) -> None:
         """`floor`: how far down the program's allocations go."""
@@ -37,6 +38,8 @@ class Streams:
         """Connections that may be written to, each once; whoever writes takes it off and puts it back."""
         self.on_closed: Callable[[Connection], None] | None = None
         """Called when a connection is gone."""
+        self.entitled = False
+        """Whether what the program writes may ignore the watermarks (PF_MEMALLOC)."""
         self._tcp = tcp
         self._floor = floor
         self._line: deque[Connection] = deque()
@@ -56,12 +59,12 @@ class Streams:
         if not connection.in_line:
             connection.in_line = True
             self._line.append(connection)
-        self._wake()
+        self.wake()
 
     def writable(self, connection: Connection) -> None:
         """There is room again."""
         self.room.append(connection)
-        self._wake()
+        self.wake()
 
     def closed(self, connection: Connection, why: str) -> None:
         """It is gone, and whoever waits for it has to know."""
@@ -70,9 +73,10 @@ class Streams:
                 queue.remove(connection)
         if self.on_closed is not None:
             self.on_closed(connection)
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Something has changed."""
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
@@ -100,9 +104,9 @@ class Streams:
         """Call `wake` when anything has changed."""
         self._waiting.append(wake)
 
-    def write(self, connection: Connection, size: int, message: Message) -> int:
+    def write(self, connection: Connection | LocalSocket, size: int, message: Message) -> int:
         """Queue what fits of a message, as a process; how many bytes did."""
-        return connection.write(size, message, floor=self._floor)
+        return connection.write(size, message, floor=self._floor, entitled=self.entitled)
 
     def next_message(self) -> Delivery | None:
         """Read on, connections in turn and a segment of each, until a message is whole; None if none is yet."""
@@ -213,3 +217,31 @@ class Room:
     def reason(self) -> Reason:
         """The readers at the other end."""
         return Reason(f"machine {self._peer}", "room in the send buffers of its connections to")
+
+
+class Poll:
+    """Anything new on any of the program's connections; whoever waits in it has looked at all of them before."""
+
+    __slots__ = ("_peer", "_streams", "_waited", "idle")
+
+    def __init__(self, streams: Streams, peer: int | None) -> None:
+        """`peer`: the machine that something is to be written to and cannot be; None if nothing is: then it is idle."""
+        self._streams = streams
+        self._peer = peer
+        self._waited = False
+        self.idle = peer is None
+
+    def begin(self, task: Task) -> Any:
+        """Nothing, once something is new."""
+        if self._waited:
+            return None
+        self._waited = True
+        self._streams.room.clear()
+        self._streams.wait(task.wake)
+        return BLOCKED
+
+    def reason(self) -> Reason:
+        """The readers at the other end, or whoever may say something."""
+        if self._peer is None:
+            return Reason("message", "a message")
+        return Reason(f"machine {self._peer}", "room in the send buffer of its connection to")

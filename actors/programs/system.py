@@ -17,11 +17,12 @@ from actors.memory.writeback import RATELIMIT, Writeback
 from actors.memory.zone import Zone
 from actors.net.arp import Output
 from actors.net.buffers import Buffers
+from actors.net.local import LocalSocket
 from actors.net.sockets import Queues
 from actors.net.stack import Handler, Stack
 from actors.net.tcp import Accept, Tcp
 from actors.net.tcp_connection import Connection
-from actors.programs.streams import Connect, ReceiveMessage, SendMessage, Streams
+from actors.programs.streams import Connect, Poll, ReceiveMessage, SendMessage, Streams
 from actors.programs.task import BLOCKED, Progress, Reason, Task
 from protocol.arp import REQUEST
 from protocol.arp import wire as link_wire
@@ -70,19 +71,80 @@ class Touch:
         return Reason("free page", f"a free page for its own page {self._page}, {where}")
 
 
+class Allocate:
+    """Memory for what the kernel does in a program's name (GFP_KERNEL): who finds none reclaims, and may be throttled.
+
+    Once the call returns so many pages are free above the floor, for the caller to take before anybody else.
+    """
+
+    __slots__ = ("_asked", "_faults", "_held", "_pages", "_what")
+    idle = False
+
+    def __init__(self, faults: Faults, pages: int, what: str) -> None:
+        self._faults = faults
+        self._pages = pages
+        self._what = what
+        self._held = 0
+        self._asked = False
+
+    def begin(self, task: Task) -> Any:
+        """Hold what there is, and wait for one more; then give all of it back."""
+        if not self._asked:
+            self._asked = True
+            self._held = self._faults.hold(self._pages - 1)
+
+            def granted() -> None:
+                self._held += 1
+                if task.request is self:
+                    self._faults.later(task.wake)
+                else:  # it has been killed meanwhile
+                    self._faults.let_go(self._held)
+
+            if not self._faults.allocate(f"{task.name}, {self._what}", granted):
+                return BLOCKED
+            self._held += 1
+        self._faults.let_go(self._held)
+        return None
+
+    def reason(self) -> Reason:
+        """A page."""
+        return Reason("free page", f"a free page {self._what}")
+
+
 class Write:
     """Write `count` pages of a file from `first` on; whoever writes more than may be dirty is held up."""
 
-    __slots__ = ("_end", "_events", "_faults", "_file", "_held_up", "_nap_ns", "_page", "_writeback", "_written")
+    __slots__ = (
+        "_end",
+        "_events",
+        "_faults",
+        "_file",
+        "_held_up",
+        "_less_throttle",
+        "_nap_ns",
+        "_page",
+        "_writeback",
+        "_written",
+    )
     idle = False
 
     def __init__(
-        self, faults: Faults, events: Events, writeback: Writeback, file: File, first: int, count: int, nap_ns: int
+        self,
+        faults: Faults,
+        events: Events,
+        writeback: Writeback,
+        file: File,
+        first: int,
+        count: int,
+        nap_ns: int,
+        *,
+        less_throttle: bool,
     ) -> None:
         if not 0 <= first <= first + count <= file.pages:
             raise ValueError(f"pages {first} to {first + count} of {file.name}, which has {file.pages}")
         self._faults = faults
         self._events = events
+        self._less_throttle = less_throttle
         self._writeback = writeback
         self._file = file
         self._page = first
@@ -101,7 +163,7 @@ class Write:
             self._writeback.dirtied(self._file)
             if page < stop:
                 return self._faults.fault(task, self._file, page)
-            self._held_up = self._writeback.exceeded()
+            self._held_up = self._writeback.exceeded(less_throttle=self._less_throttle)
             self._written = 0
         return BLOCKED
 
@@ -120,8 +182,8 @@ class Write:
     def _waits_for_writeback(self, task: Task) -> bool:
         """Whether it has to nap: it writes some pages itself, and looks again."""
         if self._held_up:
-            self._written = self._writeback.write_some(self._written)
-            self._held_up = not self._writeback.has_paid(self._written)
+            self._written = self._writeback.write_some(self._file, self._written)
+            self._held_up = not self._writeback.has_paid(self._written, less_throttle=self._less_throttle)
         if self._held_up:
             self._events.after(self._nap_ns, task.wake)
         return self._held_up
@@ -213,6 +275,9 @@ class Host(NamedTuple):
     disk: Disk
     writeback: Writeback
     tcp: Tcp
+    kernel_end: LocalSocket | None
+    """Where a proxy finds what the kernel has to say to the swap server, and says what that has answered."""
+    exempts_daemons: bool
 
 
 class System:
@@ -242,12 +307,21 @@ class System:
         self._buffers = host.buffers
         self.disk = host.disk
         """What survives a crash."""
+        self.kernel_end = host.kernel_end
+        """A proxy's end of the pair whose other end the kernel swaps over."""
         self._receive = Receive(self.queues, host.stack)
         self.streams = Streams(host.tcp, host.zone.floors.kernel)
         """The program's TCP connections."""
         self._gone = False
         self.unkillable = False
         """Whether nobody ever kills it: what it has asked to be called for is not looked at twice then."""
+        self.exempt = False
+        """Whether it is a daemon on the path of the swap that nothing holds up (switch exempt-daemons)."""
+
+    def exempt_from_throttling(self) -> None:
+        """All that is done in its name has PF_MEMALLOC from here on."""
+        self.exempt = self.streams.entitled = True
+        self._faults.exempt.add(self.space)
 
     @property
     def now_ns(self) -> int:
@@ -277,7 +351,10 @@ class System:
         assert self.file is not None, f"{self.name} has no file"
         host = self._host
         nap_ns = self._buffers.kernel.reclaim_wait_ns
-        return Write(self._faults, self._events, host.writeback, self.file, first, count, nap_ns)
+        file = self.file
+        return Write(
+            self._faults, self._events, host.writeback, file, first, count, nap_ns, less_throttle=self.exempt
+        )
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""
@@ -373,6 +450,14 @@ class System:
     def receive_message(self) -> ReceiveMessage:
         """The next `Delivery` on any of this program's connections."""
         return ReceiveMessage(self.streams)
+
+    def poll(self, peer: int | None = None) -> Poll:
+        """Anything new on any of this program's connections; `peer`: the machine that cannot be written to meanwhile."""
+        return Poll(self.streams, peer)
+
+    def allocate(self, pages: int, what: str) -> Allocate:
+        """So many pages free, for what the kernel does next in this program's name."""
+        return Allocate(self._faults, pages, what)
 
     def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
         """Let `action(argument)` happen at that time, whatever the program does then."""

@@ -117,6 +117,11 @@ class SwapDevice:
         self.writeback += 1
         self._send(self._request(space, page, write=True), reclaimer=True)
 
+    def write_file(self, file: AddressSpace, page: int) -> None:
+        """Write a page of a file that is on the server too, as whoever flushes it."""
+        self.writeback += 1
+        self._start(self._request(file, page, write=True))
+
     def page_in(self, space: AddressSpace, page: int) -> None:
         """Read a page back, as the process that needs it."""
         self._start(self._request(space, page, write=False))

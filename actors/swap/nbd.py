@@ -14,6 +14,7 @@ from actors.counters import Counters
 from actors.events import Events
 from actors.kernels import Kernel
 from actors.memory.zone import Zone
+from actors.net.local import LocalSocket
 from actors.net.tcp import Tcp
 from actors.net.tcp_connection import ESTABLISHED, Connection
 from actors.swap.device import Request, SwapDevice
@@ -27,12 +28,16 @@ RECONNECT_NS: Final = seconds(1)
 READER_NS: Final = microseconds(125)
 """From a segment to when the client's kernel thread runs: cards gather interrupts, 8000 a second (DEFAULT_ITR in
 drivers/net/e1000/e1000_param.c), and no process runs before the softirq has taken all that has come."""
+Line = Connection | LocalSocket
+"""What requests go over: to the server itself, or to a process of this machine that passes them on."""
 MARKS: Final = frozenset({"reserve-access", "tcp-exemption"})
 """The switches for whose sake the connection is marked as one that serves the swap."""
 
 
 class NbdDevice(SwapDevice):
     """Requests under way over one connection, which this device owns."""
+
+    _reader_ns = READER_NS
 
     def __init__(
         self,
@@ -48,7 +53,7 @@ class NbdDevice(SwapDevice):
     ) -> None:
         """`unit`: the bytes of each page that this server keeps."""
         super().__init__(events, counters, server, in_flight)
-        self.connection: Connection | None = None
+        self.connection: Line | None = None
         """The latest; open or not."""
         self.outbox: deque[tuple[Request, bool]] = deque()
         """Requests that are not in the send buffer yet, with whether memory for them may ignore the watermarks. The first
@@ -77,7 +82,7 @@ class NbdDevice(SwapDevice):
         self._called_before_ns, self._called_ns = self._called_ns, self._events.now
         self.connection = self._tcp.connect(self.server, nbd.PORT, self, marked=self._marked)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Line) -> None:
         """The server has accepted: send what has not been answered, in order."""
         self.connection = connection
         self._left = 0
@@ -88,9 +93,16 @@ class NbdDevice(SwapDevice):
         if not self.outbox:
             self.owner.slot_free()
 
-    def closed(self, connection: Connection, why: str) -> None:
+    def closed(self, connection: Line, why: str) -> None:
         """The connection is gone, and all that was in it."""
         self._events.after(RECONNECT_NS, self._call)
+
+    def send_buffer(self) -> tuple[int, int]:
+        """(bytes charged to the send buffer, its size)."""
+        line = self.connection
+        if isinstance(line, LocalSocket):
+            return line.wmem, line.sndbuf
+        return (line.account.wmem, line.account.sndbuf) if line is not None else (0, 0)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -133,7 +145,7 @@ class NbdDevice(SwapDevice):
                 return
             outbox.popleft()
 
-    def writable(self, connection: Connection) -> None:
+    def writable(self, connection: Line) -> None:
         """The sender goes on; once it has let go of the lock, so may others."""
         if self.outbox:
             self._pump()
@@ -142,16 +154,16 @@ class NbdDevice(SwapDevice):
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    def readable(self, connection: Connection) -> None:
+    def readable(self, connection: Line) -> None:
         """The client's kernel thread is woken."""
         if not self._reader_runs:
             self._reader_runs = True
-            self._events.after(READER_NS, self._read, connection)
+            self._events.after(self._reader_ns, self._read, connection)
 
-    def _read(self, connection: Connection) -> None:
+    def _read(self, connection: Line) -> None:
         """It reads all there is; it needs no memory for that."""
         self._reader_runs = False
-        while connection.receiver.ready:
+        while connection.ready:
             for size, message in connection.read():
                 self._reply(size, message)
 
@@ -176,3 +188,20 @@ class NbdDevice(SwapDevice):
     def longest_wait_ns(self) -> int:
         """TCP's longest time-out."""
         return self._tcp.rules.max_rto_ns
+
+
+class ProxiedNbdDevice(NbdDevice):
+    """The kernel's socket is one end of a local pair, and a process of this machine relays what it finds at the other.
+
+    That is what nbd-client does for TLS, and what any VPN of user space comes to: the socket that is marked is the local one.
+    Source: nbd-client(8), and Machek's question 20091025063040.GB1480@ucw.cz.
+    """
+
+    _reader_ns = 0
+    local: LocalSocket
+    """The kernel's end."""
+
+    def _call(self, _: object) -> None:
+        self.local.owner = self
+        self.local.open()
+        self.opened(self.local)

@@ -1,4 +1,5 @@
-"""C's side: a swap server with a disk. Its memory is never swapped out: nfsd is part of the kernel, nbd-server is locked."""
+"""C's side: a swap server with a disk. Unless it is a process with pages of its own its memory is never swapped out: nfsd is
+part of the kernel, and nbd-server is taken to be locked, with all that it needs."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from actors.programs.system import System
 from actors.programs.task import Program
 from actors.swap.backing import DiskQueue, Job
 from actors.swap.nbd_server import NbdServer
+from actors.swap.user_server import UserServer
 from protocol.errors import LocalProtocolError
 from protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
 from protocol.rpc import HEADER, PAGE, SERVER_PORT, message
@@ -30,10 +32,32 @@ class SwapServer:
     disk_latency: int = 200_000
     disk_bandwidth: int = 100_000_000
     queue: int = 128
-    unkillable: ClassVar[bool] = True
+    pages: int | None = None
+    """Those of the process that it is; None if it is none."""
+    lock: bool = False
+    file: int | None = None
+    """Bytes of the file that the process keeps pages in, through the page cache; None: it writes to the disk itself."""
+    counts_pages: ClassVar[bool] = False
+
+    @property
+    def unkillable(self) -> bool:
+        """Whether the OOM killer has to leave it alone: it is no process."""
+        return self.pages is None
+
+    @property
+    def on_swap_path(self) -> bool:
+        """Whether it is a daemon of user space."""
+        return self.pages is not None
+
+    def file_pages(self) -> int:
+        """Pages of its file."""
+        return -(-(self.file or 0) // PAGE)
 
     def run(self, system: System) -> Program:
-        """The kernel's own threads do the work; the program itself only waits for them to have some."""
+        """The kernel's own threads do the work, and the program itself only waits for them to have some; or it is a process."""
+        if self.pages is not None:
+            disk = DiskQueue(system, self.disk_latency, self.disk_bandwidth, self.queue, counts=False)
+            yield from UserServer(system, disk, self.pages).run()
         disk = DiskQueue(system, self.disk_latency, self.disk_bandwidth, self.queue)
         system.serve(SERVER_PORT, NfsServer(disk, system).request)
         disk.when_room = NbdServer(disk, system).serve

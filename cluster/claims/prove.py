@@ -9,7 +9,18 @@ from cluster.claims.ablation import ABLATIONS, Ablated, ablate
 from cluster.claims.claim import CLAIMS, Claim
 from cluster.side_by_side import side_by_side
 
-MODULES: Final = ("seed", "allocator", "network", "in_flight", "streams", "storage", "nbd", "servers", "today")
+MODULES: Final = (
+    "seed",
+    "allocator",
+    "network",
+    "in_flight",
+    "streams",
+    "storage",
+    "nbd",
+    "servers",
+    "user_space",
+    "today",
+)
 for _module in MODULES:
     import_module(f"cluster.claims.{_module}")
 

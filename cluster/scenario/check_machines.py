@@ -6,7 +6,7 @@ from typing import Final
 from actors.kernels import KERNELS
 from actors.net.drivers import DRIVERS, mtu_max
 from actors.swap.transports import NBD
-from cluster.scenario import check_ranks, check_swap, user_programs
+from cluster.scenario import check_ranks, check_swap, check_user_space, user_programs
 from cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
@@ -38,6 +38,7 @@ def machine(written: Written, name: str) -> None:
     _ports(written, name)
     check_swap.servers(written, name)
     _transport(written, name)
+    check_user_space.proxy(written, name)
     _min_free(written, name)
 
 
@@ -61,23 +62,26 @@ def mtu(written: Written) -> None:
 
 
 def loops(written: Written) -> None:
-    """Report whoever swaps, over whatever detour, to itself."""
+    """Report whoever swaps, over whatever detour, to itself, unless all servers on the way are processes.
+
+    What a server of the kernel takes to do its work is not in the model, and here all depends on just that.
+    """
     reported: set[str] = set()
     for name in written.machines:
         way = _way_back(written, name, [name])
         if way and name not in reported:
-            loop = " > ".join([*way, name])
-            hint = "let one of them swap to a machine that does not swap"
+            loop, kernel = " > ".join([*way, name]), check_user_space.kernel_servers(written, way)[0]
+            hint = f"give the swap-server of {kernel} pages of its own (swap-server: {{pages: 64}}), or break the loop"
             place = check_swap.named_servers(written, name)[0].place
-            written.report(place, f"mutual swap is not built yet: {loop}", hint)
+            written.report(place, f"in mutual swap every server is a process: {loop}", hint)
             reported.update(way)
 
 
 def _way_back(written: Written, home: str, way: list[str]) -> list[str]:
-    """The machines over which pages come home again, from one server to the next; empty if they do not."""
+    """The machines over which pages come home again, one of them served by its kernel; empty if they do not."""
     for host in _hosts(written, way[-1]):
-        if host == home:
-            return way if len(way) > 1 else []
+        if host == home and len(way) > 1 and check_user_space.kernel_servers(written, way):
+            return way
         if host not in way:
             found = _way_back(written, home, [*way, host])
             if found:
@@ -101,6 +105,10 @@ def _program(written: Written, name: str, place: Place, program: str, settings: 
     elif program not in PROGRAMS:
         hint = f"{nearest(program, PROGRAMS)} (one of your own is package.module:Class)"
         written.report(place, f'there is no program "{program}"', hint, key=True)
+    elif program == "swap-server":
+        check_user_space.server_settings(written, place, settings)
+    elif program in ("reader", "writer"):
+        check_user_space.file_place(written, name, place, settings)
     elif program == "flood":
         _flood(written, name, place, settings)
         _link_frames(written, place, settings)

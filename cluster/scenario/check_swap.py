@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from cluster.scenario.check_user_space import NBD, is_process, server_program
 from cluster.scenario.models import Swap
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.written import Written, items_in, number_in, text_in
@@ -66,6 +67,9 @@ def _server(written: Written, name: str, named: Named) -> bool:
         written.report(place, f"{server} is {len(written.cast.indexes(server))} machines", hint)
     elif all(program != "swap-server" for _, program, _ in written.programs_of(host)):
         written.report(place, f"{server} has no swap-server", f"add to the programs of {host}: swap-server: {{}}")
+    elif is_process(server_program(written, host)) and text_in(written.machines[name]["swap"], "transport") != NBD:
+        hint = f"write transport: nbd, or remove pages from the swap-server of {host}"
+        written.report(place, f"the swap-server of {server} is a process, which speaks NBD", hint)
     else:
         return True
     return False

@@ -168,6 +168,7 @@ class Swap(Words):
     backup: words.Backup = "none"
     failover: words.PositiveTime = usually("1.1s", "silence after which other servers are asked")
     transport: words.Transport = "nfs"
+    via: words.ViaOrNone = usually("none", "none is the kernel's own socket, all the way")
     size: words.PagesSize = Field(examples=["2GiB"])
     in_flight: words.Several = Field(default=16, description="requests under way")
     readahead: words.Several = Field(default=8, description="pages read at a fault")
@@ -220,11 +221,22 @@ class Flood(Words):
 
 
 class SwapServer(EmptyAllowed):
-    """A program that keeps the pages of others on its disk."""
+    """A program that keeps the pages of others on its disk; with `pages` it is a process of user space, over NBD."""
 
     disk_latency: words.Time = usually("200us")
     disk_bandwidth: words.Bandwidth = usually("100MB/s")
     queue: words.Several = Field(default=128, description="requests")
+    pages: words.CountOrNone = usually("none", "of the process, one of them touched per request; none: it is no process")
+    lock: bool = Field(default=False, description="keep these pages in memory")
+    file: words.SizeOrNone = usually("none", "kept there, through the page cache; none is the disk itself")
+
+
+class Proxy(EmptyAllowed):
+    """A TLS or VPN proxy of user space, which the machine's swap goes through (`swap: {via: proxy}`)."""
+
+    pages: words.Count = Field(default=64, description="pages of its own, one of them touched per message")
+    lock: bool = Field(default=False, description="keep these pages in memory")
+    work: words.Time = usually("0ns", "per message")
 
 
 class Heartbeat(Words):
@@ -239,6 +251,7 @@ class Reader(Words):
 
     file: words.PagesSize = Field(examples=["64MiB"])
     rate: words.Bandwidth = Field(examples=["10MB/s"])
+    on: words.FilePlace = "disk"
     start: words.Start = "warm"
 
 
@@ -247,6 +260,7 @@ class Writer(Words):
 
     file: words.PagesSize = Field(examples=["64MiB"])
     rate: words.Bandwidth = Field(examples=["10MB/s"])
+    on: words.FilePlace = "disk"
 
 
 class Program(Words):
@@ -258,6 +272,7 @@ class Program(Words):
     service: Service | None = None
     flood: Flood | None = None
     swap_server: SwapServer | None = Field(default=None, alias="swap-server")
+    proxy: Proxy | None = None
     heartbeat: Heartbeat | None = None
     reader: Reader | None = None
     writer: Writer | None = None

@@ -116,7 +116,7 @@ def test_a_writer_above_the_limit_may_go_on_once_it_has_written_a_chunk_itself()
     scene = Scene(cached=1_200, dirty=1_100)
     assert scene.writeback.exceeded()
     assert not scene.writeback.has_paid(0)
-    assert scene.writeback.write_some(0) == 12
+    assert scene.writeback.write_some(scene.file, 0) == 12
     assert scene.writeback.exceeded()
     assert scene.writeback.has_paid(12)
 

@@ -193,12 +193,8 @@ ONE_MISTAKE = {
         *coded("swap: {server: ▸E"), "E is 5 machines", "name one of them, as E0, or write servers: [E]"
     ),
     "an unknown preset": Broken("stop:", "safeguards: ▸resreve\nstop:", 'no safeguard "resreve"', '"reserve"'),
-    "a preset not built": Broken("stop:", "safeguards: ▸laundry\nstop:", "not built yet", "none, reserve"),
     "a switch for a preset": Broken("stop:", "safeguards: ▸slab-rule\nstop:", "not a preset", "[slab-rule]"),
     "an unknown switch": Broken("stop:", "safeguards: [reserve, ▸-slab-rul]\nstop:", '"slab-rul"', '"slab-rule"'),
-    "a switch not built": Broken(
-        "stop:", "safeguards: [▸exempt-daemons]\nstop:", "not built yet", "use reserve-access"
-    ),
     "safeguards of a machine": Broken("    swap:", "    safeguards: ▸xyz\n    swap:", '"xyz"', "known are"),
     "an unknown program": Broken("- rank:", "- ▸rnak:", 'no program "rnak"', '"rank"'),
     "two programs in one item": Broken(
@@ -239,12 +235,55 @@ ONE_MISTAKE = {
         "E is 2 machines",
         "name one of them, as E0",
     ),
+    "a proxy that is not there": Broken(
+        "size: 1GiB", "size: 1GiB, transport: nbd, via: ▸proxy", "A has no proxy", "add to the programs of A: proxy: {}"
+    ),
+    "a proxy of NFS": Broken(
+        "size: 1GiB}\n    programs:\n",
+        "size: 1GiB, via: ▸proxy}\n    programs:\n      - proxy: {}\n",
+        "NFS goes over UDP",
+        "write transport: nbd",
+    ),
+    "a proxy of nothing": Broken("- rank:", "- ▸proxy: {}\n      - rank:", "nothing goes through", "via: proxy"),
+    "a proxy before a server and a disk": Broken(
+        "size: 1GiB}\n    programs:\n",
+        "size: 1GiB, transport: nbd, backup: disk, via: ▸proxy}\n    programs:\n      - proxy: {}\n",
+        "a proxy stands before one server",
+        "without a backup",
+    ),
+    "a file on a server and a disk": Broken(
+        "size: 1GiB}\n    programs:\n",
+        "size: 1GiB, backup: disk}\n    programs:\n      - writer: {file: 1MiB, rate: 1MB/s, on: ▸swap}\n",
+        "a file is on one swap server",
+        "on: disk",
+    ),
+    "two proxies": Broken(
+        "size: 1GiB}\n    programs:\n",
+        "size: 1GiB, transport: nbd, via: proxy}\n    programs:\n      - proxy: {}\n      - ▸proxy: {}\n",
+        "A has a proxy already",
+        "keep one of them",
+    ),
+    "a way that is not there": Broken("size: 1GiB", "size: 1GiB, via: ▸tunnel", 'no way to the swap server', "proxy"),
     "mutual swap": Broken(
         "  A:\n    swap: {server: C, size: 1GiB}\n    programs:\n",
         "  E: {swap: {server: ▸A, size: 1GiB}, programs: [{swap-server: {}}]}\n"
         "  A:\n    swap: {server: E, size: 1GiB}\n    programs:\n      - swap-server: {}\n",
-        "mutual swap is not built yet: E > A > E",
-        "a machine that does not swap",
+        "in mutual swap every server is a process: E > A > E",
+        "give the swap-server of E pages of its own",
+    ),
+    "a lock of no process": Broken("- swap-server: {}", "- swap-server: {▸lock: true}", "only a process has lock", "pages: 64"),
+    "a file of no process": Broken("- swap-server: {}", "- swap-server: {▸file: 1MiB}", "only a process has file", "pages"),
+    "NFS to a process": Broken(
+        "  A:\n    swap: {server: C",
+        "  E: {programs: [{swap-server: {pages: 4}}]}\n  A:\n    swap: {server: ▸E",
+        "the swap-server of E is a process, which speaks NBD",
+        "write transport: nbd",
+    ),
+    "a file on no swap": Broken(
+        "  A:\n    swap: {server: C",
+        "  E: {programs: [{writer: {file: 1MiB, rate: 1MB/s, on: ▸swap}}]}\n  A:\n    swap: {server: C",
+        "E has no swap",
+        "on: disk",
     ),
     # ports
     "ports that overlap": Broken(
@@ -394,7 +433,8 @@ BROKEN_FILES = {
         '8:3: there is a machine "B1" already; counted machines are numbered from 0; give one of the two another name',
     ],
     "mutual.yaml": [
-        "4:22: mutual swap is not built yet: A > B > C > A; let one of them swap to a machine that does not swap"
+        "4:22: in mutual swap every server is a process: A > B > C > A; give the swap-server of A pages of its own "
+        "(swap-server: {pages: 64}), or break the loop"
     ],
     "five-errors.yaml": [
         '3:7: stop: "60" has no unit; write 60s or 60ms',
@@ -581,6 +621,7 @@ class TestResolved:
         assert a["swap"] == {
             "server": 2,
             "transport": "nfs",
+            "via": None,
             "size": gib(2),
             "in_flight": 16,
             "readahead": 8,
@@ -640,7 +681,14 @@ class TestResolved:
         assert c["programs"] == [
             {
                 "kind": "swap-server",
-                "settings": {"disk_latency": us(200), "disk_bandwidth": 100_000_000, "queue": 128},
+                "settings": {
+                    "disk_latency": us(200),
+                    "disk_bandwidth": 100_000_000,
+                    "queue": 128,
+                    "pages": None,
+                    "lock": False,
+                    "file": None,
+                },
             }
         ]
         assert resolved["timeline"] == [

@@ -1,0 +1,31 @@
+"""Lameter's meaning of 20 %: a share of memory is for clean pages of files, and for nobody else (Kleen: usable, but not for
+dirty data).
+
+Two rules make it. Reclaim does not drop clean pages of files below the share. And what of the share is not there is withheld:
+programs, whose pages are anonymous or dirty, stop so much earlier, while files may be read into it. Reception and reclaim,
+which may go below min, are not held up: theirs is the emergency that the share is for, and where one of their allocations would
+fail clean pages are dropped after all (`rescue`).
+"""
+
+from actors.memory.files import PageCache
+from actors.memory.zone import Zone
+
+
+class CleanMinimum:
+    """The share of one machine."""
+
+    __slots__ = ("_cache", "_zone", "pages")
+
+    def __init__(self, zone: Zone, cache: PageCache, percent: int) -> None:
+        self.pages = zone.total * percent // 100
+        """How many clean pages there should be."""
+        self._zone = zone
+        self._cache = cache
+
+    def look(self) -> None:
+        """Withhold what is missing now."""
+        self._zone.withhold(max(0, self.pages - self._cache.clean()))
+
+    def may_drop(self) -> bool:
+        """Whether reclaim may take another clean page of a file."""
+        return self._cache.clean() > self.pages

@@ -1,0 +1,38 @@
+"""What daemons on the path of the swap have in common: they write in their own name, with all that this may cost them."""
+
+from collections.abc import Generator
+from typing import Any, Final
+
+from actors.net.local import LocalSocket
+from actors.net.tcp_connection import ESTABLISHED, Connection
+from actors.programs.system import System
+from actors.programs.task import Request
+from protocol.tcp import Message
+
+_PAGES_MAX: Final = 3
+"""New pages that a segment takes at most: its payload, its head, its headers."""
+
+
+def write(
+    system: System, line: Connection | LocalSocket, left: int, message: Message
+) -> Generator[Request, Any, int]:
+    """Write what there is room for of a message, and reclaim where memory is missing; how many bytes are left then.
+
+    Who has PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.
+    """
+    pages = 1
+    while left and line.state == ESTABLISHED and line.has_send_room():
+        wrote = _write(system, line, left, message)
+        left -= wrote
+        if wrote:
+            pages = 1
+        elif system.exempt or pages > _PAGES_MAX:
+            break
+        else:
+            yield system.allocate(pages, "for what it sends")
+            pages += 1
+    return left
+
+
+def _write(system: System, line: Connection | LocalSocket, left: int, message: Message) -> int:
+    return system.streams.write(line, left, message)

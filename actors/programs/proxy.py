@@ -1,0 +1,127 @@
+"""A proxy of user space between the kernel's swap socket and the swap server: TLS, or a VPN.
+
+It reads messages at one end, works on them in pages of its own, and writes them at the other. The kernel's socket may be
+marked as one that serves the swap; the socket on the wire is the proxy's, and is not.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from actors.net.local import LocalSocket
+from actors.net.tcp_connection import ESTABLISHED, Connection
+from actors.programs import daemon
+from actors.programs.system import System
+from actors.programs.task import Program, Request
+from protocol import nbd
+from protocol.tcp import Message
+from protocol.units import seconds
+
+_RECONNECT_NS: Final = seconds(1)
+
+Line = Connection | LocalSocket
+Next = Callable[[], tuple[int, Message] | None]
+
+
+@dataclass(slots=True)
+class Proxy:
+    """`pages` of its own, one of which it touches at random for each message; `work` in ns for each.
+
+    Its progress is messages relayed.
+    """
+
+    pages: int = 64
+    lock: bool = False
+    work: int = 0
+    counts_pages: ClassVar[bool] = False
+    on_swap_path: ClassVar[bool] = True
+    unkillable: ClassVar[bool] = True
+    """nbd-client protects itself, and so its proxy, from the OOM killer."""
+
+    def run(self, system: System) -> Program:
+        """Connect, relay until either side is closed, and start over."""
+        end = system.kernel_end
+        assert end is not None, "only a machine that swaps through a proxy has one"
+        end.owner = _Ears(system)
+        while True:
+            wire = yield system.connect(end.server, nbd.PORT)
+            if wire is not None:
+                yield from self._relay(system, end, wire)
+                end.close()
+            yield system.sleep_until(system.now_ns + _RECONNECT_NS)
+
+    def _relay(self, system: System, end: LocalSocket, wire: Connection) -> Program:
+        """Both ways in turn; where one is blocked the other goes on."""
+        draw = system.random("pages").random
+
+        def said() -> tuple[int, Message] | None:
+            return end.read()[0] if end.ready else None
+
+        def answered() -> tuple[int, Message] | None:
+            delivery = system.streams.next_message()
+            return None if delivery is None else (delivery.size, delivery.message)
+
+        up, down = _Way(said, wire), _Way(answered, end)
+        while wire.state == ESTABLISHED:
+            moved = False
+            for way in (up, down):
+                if way.take():
+                    moved = True
+                    if self.pages:
+                        yield system.touch(int(draw() * self.pages))
+                    if self.work:
+                        yield system.compute(self.work)
+                moved = (yield from way.give(system)) or moved
+            if not moved:
+                yield system.poll(end.server if up.left or down.left else None)
+
+
+class _Way:
+    """One direction: the message in hand, and where it goes."""
+
+    __slots__ = ("_message", "_next", "_to", "left")
+
+    def __init__(self, following: Next, to: Line) -> None:
+        self._next = following
+        self._to = to
+        self._message: Message = ()
+        self.left = 0
+        """Bytes of it that have not been written yet."""
+
+    def take(self) -> bool:
+        """Whether there is a new message in hand now."""
+        if self.left:
+            return False
+        found = self._next()
+        if found is None:
+            return False
+        self.left, self._message = found
+        return True
+
+    def give(self, system: System) -> Generator[Request, Any, bool]:
+        """Write what there is room for of the message in hand; whether there was any."""
+        before = self.left
+        if not before:
+            return False
+        self.left = yield from daemon.write(system, self._to, before, self._message)
+        if not self.left:
+            system.progress.add(1)
+        return self.left < before
+
+
+class _Ears:
+    """Owns the proxy's end of the pair: whatever is new there wakes the proxy."""
+
+    def __init__(self, system: System) -> None:
+        self._streams = system.streams
+
+    def readable(self, connection: LocalSocket) -> None:
+        """The kernel has something to say."""
+        self._streams.wake()
+
+    def writable(self, connection: LocalSocket) -> None:
+        """The kernel has read."""
+        self._streams.wake()
+
+    def closed(self, connection: LocalSocket, why: str) -> None:
+        """The kernel never closes."""

@@ -1,0 +1,25 @@
+"""Files that are on the swap server, on the device that the swap is on too: a diskless machine has no other."""
+
+from actors.memory.files import File
+from actors.swap.device import SwapDevice
+
+
+class RemoteDisk:
+    """The swap device, as files see it."""
+
+    __slots__ = ("_device",)
+
+    def __init__(self, device: SwapDevice) -> None:
+        self._device = device
+
+    def can_page_out(self) -> bool:
+        """Whether a request may be made."""
+        return self._device.can_page_out()
+
+    def page_out(self, file: File, page: int) -> None:
+        """Write a page, with the rights of whoever flushes it."""
+        self._device.write_file(file, page)
+
+    def page_in(self, file: File, page: int) -> None:
+        """Read a page."""
+        self._device.page_in(file, page)

@@ -1,0 +1,134 @@
+"""nbd-server as what it is: a process, with pages of its own, that sends and writes in its own name.
+
+It reads a request, touches one of its pages for it, and either gives it to the disk (O_DIRECT) or reads and writes a file
+through the page cache, where the dirty limits hold it up like any other program (balance_dirty_pages). A client whose answers
+do not fit into the send buffer has to wait with further requests; other clients do not. Folded: one process serves them all.
+"""
+
+from collections import deque
+from collections.abc import Generator
+from typing import Any
+
+from actors.memory.anonymous import SWAPPED, UNTOUCHED
+from actors.net.tcp_connection import CLOSED, Connection
+from actors.programs import daemon
+from actors.programs.streams import Delivery
+from actors.programs.system import System
+from actors.programs.task import Program, Request
+from actors.swap.backing import DiskQueue, Job
+from protocol import nbd
+from protocol.errors import LocalProtocolError
+from protocol.rpc import PAGE
+
+Answer = tuple[int, tuple[int, ...]]
+"""Bytes that are not in the send buffer yet, and what stands at their end."""
+
+
+class UserServer:
+    """The process; `pages` are its own, `disk` is used directly unless the program has a file."""
+
+    def __init__(self, system: System, disk: DiskQueue, pages: int) -> None:
+        self._system = system
+        self._disk = disk
+        self._pages = pages
+        self._draw = system.random("pages").random
+        self._requests: deque[Delivery] = deque()
+        """Read, and not begun yet."""
+        self._answers: dict[Connection, deque[Answer]] = {}
+
+    def run(self) -> Program:
+        """Serve whoever calls, for ever."""
+        system = self._system
+        system.listen(nbd.PORT)
+        while True:
+            moved = False
+            for connection in list(self._answers):
+                moved = (yield from self._answer(connection)) or moved
+            delivery = self._next()
+            if delivery is not None:
+                moved = True
+                yield from self._serve(delivery)
+            if not moved:
+                yield system.poll(next(iter(self._answers)).peer if self._answers else None)
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Delivery | None:
+        """The next request of a client that takes its answers, if the disk has room for it."""
+        if not self._disk.has_room():
+            return None
+        while (read := self._system.streams.next_message()) is not None:
+            self._requests.append(read)
+        for _ in range(len(self._requests)):
+            found = self._requests.popleft()
+            if found.connection not in self._answers:
+                return found
+            self._requests.append(found)
+        return None
+
+    def _serve(self, delivery: Delivery) -> Program:
+        """One request; what is none is ignored."""
+        try:
+            said = nbd.request(delivery.message)
+        except LocalProtocolError:
+            return
+        write = said.type == nbd.WRITE
+        unit = delivery.size - nbd.REQUEST if write else said.stamp or PAGE
+        if not 0 < unit <= PAGE or delivery.size != nbd.request_size(write, unit):
+            return
+        system = self._system
+        if self._pages:
+            yield system.touch(int(self._draw() * self._pages))
+        connection = delivery.connection
+        key = (connection.peer, said.handle)
+        job = Job(key, said.page, (said.stamp,), self._done, connection, write, unit)
+        if system.file is None:
+            pending = self._disk.pending.get(key)
+            if pending is not None:
+                pending.to = connection
+            else:
+                self._disk.submit(job)
+            return
+        yield from self._through_cache(job)
+        self._disk.apply(job)
+        self._done(job)
+
+    def _through_cache(self, job: Job) -> Program:
+        """Write a page whole, or read it; the file is as large as all that is kept in it, or begins anew."""
+        system, file = self._system, self._system.file
+        assert file is not None, "whoever has none goes to the disk"
+        page = job.page % file.pages
+        if not job.write:
+            yield system.read(page)
+            return
+        if file.states[page] == SWAPPED:
+            file.states[page] = UNTOUCHED  # it is overwritten, so nothing is read before
+        yield system.write(page)
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def _done(self, job: Job) -> None:
+        """The disk is done with a request."""
+        connection: Connection = job.to
+        if connection.state == CLOSED:
+            return
+        answer = (nbd.reply_size(job.write, job.unit), (0, job.key[1], 0 if job.write else job.stamps[0]))
+        self._answers.setdefault(connection, deque()).append(answer)
+        self._system.streams.wake()
+
+    def _answer(self, connection: Connection) -> Generator[Request, Any, bool]:
+        """Write answers in order, as far as there is room for them; whether there was any."""
+        answers = self._answers[connection]
+        moved = False
+        while answers and connection.state != CLOSED:
+            before, message = answers[0]
+            left = yield from daemon.write(self._system, connection, before, message)
+            moved = moved or left < before
+            if left:
+                answers[0] = (left, message)
+                return moved
+            answers.popleft()
+            self._system.progress.add(1)
+        if not answers or connection.state == CLOSED:
+            self._answers.pop(connection, None)
+        return moved
