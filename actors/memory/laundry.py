@@ -2,7 +2,7 @@
 
 Lameter's RFC of 20 August 2007 (20070820215040.937296148@sgi.com): reclaim takes clean pages until the high mark is reached,
 puts dirty ones aside, and writes them only then. Zijlstra tried it (1187734144.5463.35.camel@lappy): an anonymous load puts all
-memory there, the mark is never reached, and nothing is ever written.
+memory there, the mark is never reached, nothing is written, and the machine runs into OOM.
 """
 
 from typing import Protocol

@@ -138,10 +138,14 @@ class Writeback:
         """Write as much as the disk's queue takes of what is to be written."""
         while self._expired and self._disk_of(self._expired[0]).can_page_out():
             self._write_on(self._expired[0])
-        while self._in_background:
+        while self._in_background and self._any_takes():
             self._in_background = self._cache.dirty() > self.limits()[0]
             if not self._in_background or not self._write_any():
                 break
+
+    def _any_takes(self) -> bool:
+        """Whether any disk takes another write."""
+        return self._disk.can_page_out() or any(file.disk and file.disk.can_page_out() for file in self._cache.files)
 
     def _disk_of(self, file: File) -> FileDisk:
         return file.disk or self._disk

@@ -20,6 +20,7 @@ class Ablation:
     on: tuple[str, ...] = ("A is recovered",)
     base: str = "reserve"
     era: str = ERA_2007
+    stop: str = "45s"
 
 
 ABLATIONS: Final = (
@@ -63,6 +64,15 @@ ABLATIONS: Final = (
         off=("A is wedged", "A.dropped.tcp-limit > 0", "A.free_pages_min > 192"),
     ),
     Ablation(
+        "reclaim-throttle",
+        "many concurrent reclaimers eat what lies below the watermarks",
+        "row-51",
+        off=("A.free_pages_min == 0", "A.tx_no_memory > 0"),
+        on=("A.free_pages_min > 0", "A.tx_no_memory == 0"),
+        base="merged",
+        stop="2s",
+    ),
+    Ablation(
         "fragment-cover",
         "incomplete datagrams hold the reserve until their time-out of 30 s, and then the next ones do",
         "row-15",
@@ -92,5 +102,5 @@ def ablate(index: int) -> Ablated:
 
 
 def _run(one: Ablation, safeguards: list[str], expect: Sequence[str]) -> Evidence:
-    with scene(one.scene, KERNELS[one.era], safeguards=safeguards, stop="45s", expect=list(expect)) as cluster:
+    with scene(one.scene, KERNELS[one.era], safeguards=safeguards, stop=one.stop, expect=list(expect)) as cluster:
         return as_expected(cluster)

@@ -104,6 +104,11 @@ def nfs_fragments(pages_in_call: int) -> int:
     return ceil((PAGE * pages_in_call + 128 + 8) / 1480)
 
 
+def transmit_pages_nfs(pages_in_call: int = 1) -> float:
+    """Memory of a call that is being sent: a head (16 to a page) and headers (8) for each packet, and its request (8)."""
+    return nfs_fragments(pages_in_call) * (1 / 16 + 1 / 8) + 1 / 8
+
+
 def socket_frames_2007() -> int:
     """Full frames that a UDP socket of the default size accepts: each must leave it below its limit."""
     return RMEM_2007 // FRAME_CHARGED_2007

@@ -194,6 +194,31 @@ def _with_reserve(name: str, kernel: Kernel, stop: str, **reserve: int) -> tuple
 
 
 @row(
+    15,
+    "Below the limit of reassembly, incomplete datagrams hold the reserve until their time-out of 30 s; above it A proceeds",
+    "net/ipv4/ip_fragment.c; Zijlstra, 20071214154441.337409000@chello.nl",
+)
+def fragment_limit(kernel: Kernel) -> Evidence:
+    """256 KiB of truesize, and one fragment beyond: 144 buffers; a reply to a page-in takes 3 more. What holds the reserve is
+    there for 30 s at least, and then a retransmission has to come."""
+    evidence = Evidence()
+    evidence.equal("truesize of a call of 32 KiB", 42_136, formulas.nfs_fragments(8) * kernel.rx_truesize)
+    held = formulas.FRAGMENT_HIGH_2007 // formulas.FRAME_CHARGED_2007 + 1
+    reply = formulas.nfs_fragments(1)
+    for buffers, stop_s in ((held, 45), (held + reply, 17)):
+        with scene("row-15", kernel, reserve={"buffers": buffers}, stop=f"{stop_s}s", expect=[]) as cluster:
+            a = cluster.run()["A"]
+            evidence.equal(f"{buffers} buffers: no page with another stamp", 0, a.lost_pages)
+            if buffers == held:
+                evidence.at_least(f"{buffers}: stalled, s", formulas.FRAGMENT_TIMEOUT_S, a.stalled_ns / 1e9)
+            else:
+                evidence.equal(f"{buffers}", "recovered", str(a.verdict))
+                wait_s = formulas.longest_wait_s(OUTAGE_S, formulas.NFS_TIMEOUT_S, formulas.NFS_CAP_S)
+                evidence.at_most(f"{buffers}: stalled, s", OUTAGE_S + wait_s + ROUND_TRIP_S, a.stalled_ns / 1e9)
+    return evidence
+
+
+@row(
     16,
     "Without the slab rule the reserve shrinks although its use returns to nothing; with it, it comes back whole",
     "Zijlstra, 1186424248.11797.66.camel@lappy",

@@ -74,13 +74,13 @@ def test_files_may_be_read_into_the_share(netswap):
     assert cluster["A"].free_pages < share
 
 
-def test_the_laundry_of_an_anonymous_load_is_all_memory_and_nothing_is_ever_written(netswap):
-    """Zijlstra, 1187734144.5463.35.camel@lappy. The twin without it swaps."""
+def test_the_laundry_of_an_anonymous_load_is_all_memory_and_the_machine_runs_into_oom(netswap):
+    """Zijlstra, 1187734144.5463.35.camel@lappy: nothing is written before somebody is killed. The twin without it swaps."""
     keys = QUIET | {"machines.A.files.clean": "none"}
     cluster = netswap(CLEAN, safeguards="laundry", set=keys, timeline=[], stop="3s", expect=[]).run()
-    assert cluster["A"].verdict in ("wedged", "oom-killed", "livelocked")
-    assert cluster["A"].stalled_ns > seconds(2)
-    assert cluster["A"].pages_out == 0
+    assert cluster["A"].verdict == "oom-killed"
+    total = formulas.pages(MEMORY_MIB)
+    assert cluster["A"].pages_out < total // 100
     twin = netswap(CLEAN, safeguards="none", set=keys, timeline=[], stop="2s").run()
     assert twin["A"].verdict == "healthy"
     assert twin["A"].pages_out > 0
