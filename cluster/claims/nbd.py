@@ -136,7 +136,22 @@ def two_transports(kernel: Kernel) -> Evidence:
     with scene("row-53", kernel) as two, scene("row-53", kernel, set=one) as single:
         as_expected(two, evidence)
         more = two["A"].reserve_pages - single["A"].reserve_pages
-    return evidence.equal("a machine with two servers has more than with one, pages", with_slots, more)
+    evidence.equal("a machine with two servers has more than with one, pages", with_slots, more)
+    return _half_replies(kernel, evidence)
+
+
+def _half_replies(kernel: Kernel, evidence: Evidence) -> Evidence:
+    """What Brown asked in his review of 2008: large packets that come together may each take a part of the reserve.
+
+    Two mirrors answer at a time, three fragments each: two of each and one more are enough, whichever come first.
+    """
+    enough = 2 * (formulas.nfs_fragments(1) - 1) + 1
+    uncovered = ["reserve", "-fragment-cover"]
+    for buffers, verdict in ((enough, "recovered"), (enough - 1, "wedged")):
+        reserve = {"pages": 0, "buffers": buffers}
+        with scene("row-53", kernel, safeguards=uncovered, reserve=reserve, stop="20s") as cluster:
+            evidence.equal(f"two replies at a time, {buffers} buffers", verdict, str(cluster.run()["A"].verdict))
+    return evidence
 
 
 @row(
