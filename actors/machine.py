@@ -103,6 +103,8 @@ class Machine:
         self.buffers = self._buffers()
         stack = LimitedStack if self.kernel.limits_udp else Stack
         self.stack = stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, switches)
+        if isinstance(self.stack, LimitedStack) and settings.udp_mem is not None:
+            self.stack.pages_max = settings.udp_mem
         self.input_queue = InputQueue(self.events, self.stack, settings.softirq_ns) if settings.softirq_ns else None
         self.nic = self._nic()
         self.neighbours = self._neighbours() if settings.arp else None

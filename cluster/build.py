@@ -51,6 +51,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
             proxied=swap["via"] == "proxy",
         ),
         tcp_mem=one["tcp"]["mem"] and tuple(one["tcp"]["mem"]),
+        udp_mem=one["udp"]["mem"],
         programs=tuple((program["kind"], program["settings"]) for program in one["programs"]),
         seed=resolved["seed"],
         stall_after_ns=resolved["stall_after_ns"],

@@ -32,6 +32,7 @@ MODELS = {
     "files": models.Files,
     "disk": models.Disk,
     "tcp": models.Tcp,
+    "udp": models.Udp,
     "swap": models.Swap,
     "rank": models.Rank,
     "service": models.Service,

@@ -124,7 +124,8 @@ class Faults:
         """Whether the request for an absent page has not found a slot yet."""
         if isinstance(space, File) or self._device is None:
             return False
-        return any(request.has(space.base + page) for request in self._device.backlog)
+        waiting = [request for link in self._device.links for request in link.backlog]
+        return any(request.has(space.base + page) for request in waiting)
 
     def _arrived(self, space: AddressSpace, page: int) -> None:
         if space.gone:

@@ -17,7 +17,10 @@ from actors.memory.zone import Zone
 from protocol.units import seconds
 
 UNRECLAIMABLE: Final = 1 << 62
-"""What a zone's `pages_scanned` is once kswapd has given it up: all_unreclaimable, until a page is freed."""
+"""What `pages_scanned` is once kswapd has given the zone up: all_unreclaimable."""
+HELD_BACK: Final = 32
+"""Freed pages that do not count as freed: allocators keep some for their next request, so that a packet that comes and goes
+frees none (per-CPU lists in mm/page_alloc.c, free_limit in mm/slab.c). Their number is ours."""
 _PAGES_PER_TABLE: Final = 512
 """Entries of a page table (x86-64)."""
 
@@ -94,12 +97,17 @@ class OomKiller:
     ) -> None:
         self.processes: Sequence[Process] = ()
         """All programs of the machine, in the order in which they were started."""
+        self.pages_scanned = 0
+        """Pages that reclaim has looked at since any were freed."""
         self._events = events
         self._zone = zone
         self._counters = counters
         self._rules = kernel.oom
         self._lru = lru
         self._freed = freed
+        self._freed_before = 0
+        self._free_least = zone.free
+        """The fewest free pages seen since any were freed."""
 
     # -- when -------------------------------------------------------------------------------------------------------
 
@@ -108,13 +116,23 @@ class OomKiller:
         scans = self._rules.fruitless_scans
         if not scans:
             return False
-        zone = self._zone
-        if zone.pages_scanned < UNRECLAIMABLE:
+        self._note_freed()
+        if self.pages_scanned < UNRECLAIMABLE:
             lru = self._lru()
-            zone.pages_scanned += lru >> priority
-            if kswapd and zone.pages_scanned >= scans * lru:
-                zone.pages_scanned = UNRECLAIMABLE
-        return zone.pages_scanned >= UNRECLAIMABLE
+            self.pages_scanned += lru >> priority
+            if kswapd and self.pages_scanned >= scans * lru:
+                self.pages_scanned = UNRECLAIMABLE
+        return self.pages_scanned >= UNRECLAIMABLE
+
+    def _note_freed(self) -> None:
+        """If pages have been freed, by reclaim or by others, nothing is hopeless (free_pages_bulk)."""
+        freed, free = self._freed(), self._zone.free
+        if freed != self._freed_before or free > self._free_least + HELD_BACK:
+            self.pages_scanned = 0
+            self._freed_before = freed
+            self._free_least = free
+        elif free < self._free_least:
+            self._free_least = free
 
     def begins(self, attempts: Attempts) -> None:
         """Somebody enters direct reclaim."""
@@ -123,7 +141,8 @@ class OomKiller:
     def is_out(self, attempts: Attempts) -> bool:
         """An attempt has come to its end and there is no page: whether somebody has to be killed."""
         if self._rules.fruitless_scans:
-            return attempts.may_fs and self._zone.pages_scanned >= UNRECLAIMABLE
+            self._note_freed()
+            return attempts.may_fs and self.pages_scanned >= UNRECLAIMABLE
         return self._retries_in_vain(attempts) and attempts.may_fs
 
     def _retries_in_vain(self, attempts: Attempts) -> bool:

@@ -81,7 +81,6 @@ class Zone:
         "kernel",
         "min",
         "no_block",
-        "pages_scanned",
         "reserve_used",
         "reserve_used_max",
         "total",
@@ -106,8 +105,6 @@ class Zone:
         """Requests for several pages in a row that failed although enough pages were free."""
         self.reserve_used = 0
         self.reserve_used_max = 0
-        self.pages_scanned = 0
-        """Pages that reclaim has looked at since one was freed."""
         self.waiters: Sized = ()
         """Those who wait for a page; anybody in it is to be woken when one is freed."""
         self._wake: Wake = _nobody
@@ -230,7 +227,6 @@ class Zone:
     def give(self, pages: int = 1) -> None:
         """Pages come back."""
         self.free += pages
-        self.pages_scanned = 0
         if self.waiters:
             self._wake()
 

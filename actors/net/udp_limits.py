@@ -17,7 +17,7 @@ from protocol.rpc import PAGE
 class LimitedStack(Stack):
     """The protocol layers of one machine of today."""
 
-    __slots__ = ("_pages_max", "udp_pages")
+    __slots__ = ("pages_max", "udp_pages")
 
     def __init__(
         self,
@@ -32,7 +32,8 @@ class LimitedStack(Stack):
         super().__init__(events, zone, kernel, buffers, counters, mtu, switches)
         self.udp_pages = 0
         """Pages that all UDP sockets are charged."""
-        self._pages_max = kernel.udp_mem_max(zone.total)
+        self.pages_max = kernel.udp_mem_max(zone.total)
+        """What they may be charged at most (udp_mem[2])."""
 
     def open(self, socket: Socket) -> None:
         """Let a program's socket take what comes to its port, as far as the limits allow."""
@@ -51,7 +52,7 @@ class LimitedStack(Stack):
         if charged > socket.rcvbuf:
             return True
         pages = self.udp_pages + _pages(charged + truesize) - _pages(charged)
-        if pages > self._pages_max:
+        if pages > self.pages_max:
             return True
         self.udp_pages = pages
         return False

@@ -20,6 +20,7 @@ MODULES: Final = (
     "servers",
     "user_space",
     "today",
+    "oom",
 )
 for _module in MODULES:
     import_module(f"cluster.claims.{_module}")

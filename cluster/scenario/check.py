@@ -12,7 +12,7 @@ from cluster.scenario.source import Document, Place, Step, Tree, show
 from cluster.scenario.written import Written, is_own_program, items_in, mapping_in
 
 _MACHINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_MAY_BE_EMPTY = ("network", "reserve", "nic", "files", "disk", "tcp")
+_MAY_BE_EMPTY = ("network", "reserve", "nic", "files", "disk", "tcp", "udp")
 
 
 def check(document: Document) -> None:

@@ -155,6 +155,12 @@ class Tcp(EmptyAllowed):
     mem: words.TcpMemOrAuto = usually("auto", "pages: [low, pressure, high]; auto is the kernel's own")
 
 
+class Udp(EmptyAllowed):
+    """What all UDP sockets of the machine may hold together."""
+
+    mem: words.SeveralOrAuto = usually("auto", "pages: udp_mem[2]; auto is the kernel's own")
+
+
 class Swap(Words):
     """Where a machine's pages go."""
 
@@ -315,6 +321,7 @@ class Machine(EmptyAllowed):
     files: Files = usually({})
     disk: Disk = usually({})
     tcp: Tcp = usually({})
+    udp: Udp = usually({})
     swap: Annotated[Swap | None, OrWord("none")] = usually("none")
     programs: list[Program] = Field(default=[])
 

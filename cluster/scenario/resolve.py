@@ -114,6 +114,7 @@ def _machine(words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plai
             "disk_bandwidth": machine.disk.bandwidth,
         },
         "tcp": {"mem": machine.tcp.mem},
+        "udp": {"mem": machine.udp.mem},
         "swap": None if machine.swap is None else _swap(machine.swap, cast),
         "programs": [_program(program, words, cast, index, ranks) for program in machine.programs],
     }

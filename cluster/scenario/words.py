@@ -231,6 +231,7 @@ RateOrNone = Annotated[Rate | None, OrWord("none")]
 SizeOrNone = Annotated[Size | None, OrWord("none")]
 SeveralOrNone = Annotated[Several | None, OrWord("none")]
 CountOrNone = Annotated[Count | None, OrWord("none")]
+SeveralOrAuto = Annotated[Several | None, OrWord("auto")]
 CountOrAuto = Annotated[Count | None, OrWord("auto")]
 
 Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22", "linux-6.11"))]

@@ -711,6 +711,7 @@ class TestResolved:
                 "nic": {"rate_bps": 1_000_000_000, "ring": 256, "refill": "e1000", "softirq_ns": 0},
                 "files": {"clean": 0, "text": 0, "dirty": 0, "disk_latency_ns": ms(5), "disk_bandwidth": 50_000_000},
                 "tcp": {"mem": None},
+                "udp": {"mem": None},
                 "swap": None,
                 "programs": [],
             }
