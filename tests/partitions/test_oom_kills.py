@@ -174,3 +174,32 @@ def test_stops_on_the_way_change_no_byte(netswap):
         pieces.run_for(milliseconds(100))
     assert whole["A"].oom_deaths == 2
     assert whole.digest() == pieces.digest()
+
+
+@pytest.mark.parametrize("transport", ["nfs", "nbd"])
+@pytest.mark.parametrize(("kernel", "safeguards"), [("linux-2.6.22", "reserve"), ("linux-6.11", "merged")])
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+def test_whoever_is_killed_whenever_nothing_is_lost(netswap, kernel, safeguards, transport, protocol):
+    """The service before the outage of C, the rank during it. Once C has answered all pages are free but the ring's."""
+    over = "" if protocol == "udp" else ", protocol: tcp"
+    text = seed(
+        memory=16,
+        sockets=8,
+        timeline=outage("1s", "2s"),
+        flood_from="500ms",
+        swap=f", transport: {transport}",
+        service=f"{over}, text: 256KiB",
+        flood=over,
+    )
+    cluster = netswap(text + "reserve: {pages: 400}\n", kernel=kernel, safeguards=safeguards)
+    machine = cluster.engine.machine(0)
+    for at_ms, process in zip((800, 1700), machine.oom.processes, strict=True):
+        cluster.run_to(milliseconds(at_ms))
+        process.kill()
+    cluster.run_to(seconds(14))
+    a = cluster["A"]
+    assert [process.dead for process in machine.oom.processes] == [True, True]
+    assert (a.lost_pages, a.socket_frames, a.faults > 0) == (0, 0, True)
+    assert (machine.device.writeback, len(machine.device.under_way), len(machine.reclaim.waiters)) == (0, 0, 0)
+    assert TOTAL - RING_PAGES - SLABS <= a.free_pages + a.file_pages <= TOTAL
+    assert_conserved(cluster)
