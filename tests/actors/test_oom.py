@@ -22,6 +22,7 @@ from actors.memory.anonymous import (
 from actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
 from actors.memory.reclaim import Reclaim
 from actors.memory.zone import Zone
+from actors.programs.task import Program, Progress, Task
 from protocol.units import milliseconds, seconds
 
 MIN = 64
@@ -87,12 +88,13 @@ class Machine:
         kernel: Kernel = LINUX_2_6_22,
         free: int = MIN,
         swap: Swap | None = None,
+        throttled: bool = False,
     ) -> None:
         self.events = Events()
         self.zone = Zone(4096, MIN, kernel=kernel)
         self.zone.free = free
         self.counters = Counters()
-        self.reclaim = Reclaim(self.events, self.zone, kernel, swap)
+        self.reclaim = Reclaim(self.events, self.zone, kernel, swap, throttled=throttled)
         space = AddressSpace("rank 0", 0, max(1, len(states)))
         space.states[: len(states)] = bytes(states)
         space.resident = sum(state >= RESIDENT for state in states)
@@ -320,6 +322,71 @@ def test_with_nobody_left_to_kill_whoever_waits_goes_on_waiting() -> None:
     a.ask()
     a.run_until(seconds(10))
     assert (a.counters.oom_kills, len(a.reclaim.waiters)) == (0, 1)
+
+
+# -- the one that has been killed, in direct reclaim ---------------------------------------------------------------------
+
+
+def task() -> Task:
+    """A program that waits for a page."""
+
+    def program() -> Program:
+        yield from ()
+
+    return Task("a test", "rank 0", program(), Progress(Events(), seconds(1)))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "free", "gets"),
+    [
+        (LINUX_2_6_22, 1, True),
+        (LINUX_2_6_22, 0, False),
+        (LINUX_6_11, MIN // 2 + 1, True),
+        (LINUX_6_11, MIN // 2, False),
+    ],
+)
+def test_a_victim_may_go_below_min_and_if_that_is_refused_its_wait_is_over_too(
+    kernel: Kernel, free: int, gets: bool
+) -> None:
+    """Down to nothing in 2007, to half of min today; others wait on."""
+    a = Machine([], kernel=kernel, free=free)
+    victim, ended = task(), []
+    a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
+    a.reclaim.obtain("other", lambda: a.granted.append("other"))
+    a.reclaim.doom(victim, ended.append)
+    a.run_until(NAP_NS + 1)
+    assert (a.granted, ended) == (["victim"] if gets else [], [gets])
+    assert [waiter.who for waiter in a.reclaim.waiters] == ["other"]
+    assert a.zone.free == free - gets
+
+
+@pytest.mark.parametrize("kernel", [LINUX_2_6_22, LINUX_6_11], ids=lambda kernel: kernel.name)
+def test_a_victim_asleep_for_a_request_slot_sleeps_on_until_there_is_one(kernel: Kernel) -> None:
+    """Uninterruptibly; then it is let through below min like any other victim."""
+    swap = Swap(slots=0)
+    a = Machine([COLD] * 100, kernel=kernel, swap=swap, free=MIN - 1)
+    victim, ended = task(), []
+    a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
+    a.reclaim.doom(victim, ended.append)
+    a.run_until(seconds(10))
+    assert (a.granted, ended) == ([], [])
+    swap.slots = 1_000
+    a.reclaim.slot_free()
+    a.run_until(seconds(11))
+    assert (a.granted, ended) == (["victim"], [True])
+
+
+def test_a_victim_in_the_throttle_of_direct_reclaimers_wakes() -> None:
+    """wait_event_killable; at half of min it is refused a page, and that is the end of its wait."""
+    a = Machine([COLD] * 100, kernel=LINUX_6_11, swap=Swap(slots=0), free=MIN // 2, throttled=True)
+    victim, ended = task(), []
+    a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
+    a.reclaim.obtain("other", lambda: a.granted.append("other"))
+    assert a.reclaim.sleepers() == 2
+    a.reclaim.doom(victim, ended.append)
+    a.run_until(1)
+    assert ended == [False]
+    assert a.reclaim.sleepers() == 1
 
 
 # -- the memory of one that has died ------------------------------------------------------------------------------------
