@@ -152,6 +152,8 @@ class Machine:
         if self.reclaim.clean_minimum is not None:
             self.reclaim.clean_minimum.look()
         self._flushes_remotely = any(file.remote for file in self.reclaim.cache.files)
+        if swap_pages is not None and sum(space.pages for space in loader.swappable(self.programs)) > swap_pages:
+            self.reclaim.swap_pages = swap_pages
         self.oom = self._oom_killer()
         self._boots += 1
 

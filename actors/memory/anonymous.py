@@ -40,6 +40,9 @@ _ABSENT_STATES: Final = bytes(range(RESIDENT))
 _TOUCHED: Final = bytes([HOT])
 _READ: Final = bytes(state | ACCESSED if state & RESIDENT else state for state in range(256))
 _RELEASED: Final = bytes(state if state in (READING, WRITING) else UNTOUCHED for state in range(256))
+_WITHOUT_COPY: Final = bytes(
+    state for state in range(256) if state == UNTOUCHED or (state & RESIDENT and state & DIRTY)
+)
 _FORGET: Final = bytes(state & ~ACCESSED if state & RESIDENT else state for state in range(256))
 
 
@@ -124,6 +127,10 @@ class AddressSpace:
     def used(self) -> int:
         """Pages that have ever been written: those that are resident, swapped out, or on their way."""
         return self.pages - self.states[: self.pages].count(UNTOUCHED)
+
+    def copies(self) -> int:
+        """Pages that have a slot in the swap space: with their contents there, or on their way from or to it."""
+        return len(self.states[: self.pages].translate(None, _WITHOUT_COPY)) + len(self.rewritten)
 
     def warm(self, resident: int, stamp: int) -> None:
         """As if it had run for long: the first pages resident and dirty, the rest on the server with this stamp."""

@@ -149,6 +149,8 @@ class Reclaim:
         self.cache = PageCache(self.hand)
         self.oom: OomKiller | None = None
         """Asked when an attempt has been in vain."""
+        self.swap_pages: int | None = None
+        """Pages that the swap space holds; None if it cannot become full."""
         self.dropped = 0
         """Clean pages that have been dropped."""
         self.clean_minimum: CleanMinimum | None = None
@@ -246,13 +248,20 @@ class Reclaim:
         cache = self.cache
         if self._kernel.oom.fruitless_scans:
             pages = cache.pages()
-        elif self._swap is None:
+        elif self._swap is None or self._swap_room() == 0:
             pages = cache.resident()
         else:
             pages = cache.unmapped.resident() + self.hand.resident()
         if self._writeback is not None:
             pages += self._writeback.under_way() - cache.flushing()
         return pages
+
+    def _swap_room(self) -> int | None:
+        """Pages for which there is a slot in the swap space; None for all that there will ever be."""
+        if self.swap_pages is None:
+            return None
+        spaces = [space for space in self.hand.spaces if not isinstance(space, File)]
+        return max(0, self.swap_pages - sum(space.copies() for space in spaces))
 
     def doom(self, task: Task, settled: Doomed) -> None:
         """This program has been killed: if it waits for a page, it has a victim's right to one, and `settled` is told."""
@@ -575,7 +584,7 @@ class Reclaim:
 
     def _shrink_mapped(self, quota: int, enough: int) -> Outcome:
         """Let pages of programs leave until enough are free, no request can be made, or too much is under writeback."""
-        swap = self._swap
+        swap, room = self._swap, self._swap_room()
         started = 0
         for space, page in self.hand.victims(quota):
             if not space.states[page] & DIRTY:
@@ -583,7 +592,7 @@ class Reclaim:
                     self._drop_file(space, page)
                 else:
                     self._drop(space, page)
-            elif swap is None:
+            elif swap is None or started == room:
                 continue
             elif self.laundry is not None:
                 self.laundry.put_aside(space, page)
@@ -600,7 +609,13 @@ class Reclaim:
                 return _NO_SLOT
             if self._zone.free >= enough:
                 return _SCANNED
-            if swap is not None and not swap.can_page_out() and self.hand.at_dirty() and self.laundry is None:
+            if (
+                swap is not None
+                and not swap.can_page_out()
+                and self.hand.at_dirty()
+                and self.laundry is None
+                and started != room
+            ):
                 return _NO_SLOT
         return _SCANNED
 
@@ -608,7 +623,7 @@ class Reclaim:
         """Whether the next page to leave has to be written, and cannot be now."""
         if self._swap is None or self.laundry is not None:
             return False
-        return not self._swap.can_page_out() and self.hand.at_dirty()
+        return not self._swap.can_page_out() and self.hand.at_dirty() and self._swap_room() != 0
 
     def _drop_file(self, file: File, page: int) -> None:
         """A clean page of a file leaves, unless it is one of those that there have to be."""

@@ -13,9 +13,7 @@ _PAGES_MAX: Final = 3
 """New pages that a segment takes at most: its payload, its head, its headers."""
 
 
-def write(
-    system: System, line: Connection | LocalSocket, left: int, message: Message
-) -> Generator[Request, Any, int]:
+def write(system: System, line: Connection | LocalSocket, left: int, message: Message) -> Generator[Request, Any, int]:
     """Write what there is room for of a message, and reclaim where memory is missing; how many bytes are left then.
 
     Who has PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.

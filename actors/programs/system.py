@@ -352,9 +352,7 @@ class System:
         host = self._host
         nap_ns = self._buffers.kernel.reclaim_wait_ns
         file = self.file
-        return Write(
-            self._faults, self._events, host.writeback, file, first, count, nap_ns, less_throttle=self.exempt
-        )
+        return Write(self._faults, self._events, host.writeback, file, first, count, nap_ns, less_throttle=self.exempt)
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""

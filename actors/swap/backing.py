@@ -84,9 +84,7 @@ class DiskQueue:
         "when_room",
     )
 
-    def __init__(
-        self, system: System, latency_ns: int, bandwidth: int, queue: int, *, counts: bool = True
-    ) -> None:
+    def __init__(self, system: System, latency_ns: int, bandwidth: int, queue: int, *, counts: bool = True) -> None:
         """`bandwidth` in bytes per second, `queue` in requests; `counts`: what it has done is the program's progress."""
         self.pending: dict[tuple[int, int], Job] = {}
         """By client and number."""

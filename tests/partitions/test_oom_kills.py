@@ -133,6 +133,41 @@ def test_an_outage_alone_kills_nobody_and_no_swap_at_all_does(netswap, kernel):
     assert cluster["A"].programs["heartbeat 0"]["last_ns"] >= seconds(5) - milliseconds(100)
 
 
+# -- a swap that is full ------------------------------------------------------------------------------------------------
+
+OUTGROWS = """\
+# A rank needs more than memory and swap together.
+title: swap full
+stop: 20s
+network: {latency: 2ms}
+machines:
+  A:
+    memory: 16MiB
+    swap: {server: C, size: 8MiB, readahead: 1}
+    programs:
+      - rank: {working_set: 32MiB, touch: 1MiB, compute: 20ms, start: cold}
+      - heartbeat: {every: 100ms}
+  C:
+    programs: [{swap-server: {}}]
+"""
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_rank_that_outgrows_memory_and_swap_is_killed_and_one_that_fits_is_not(netswap, kernel):
+    """It has touched what lies above min, the ring apart, and what the swap holds."""
+    swap = 2048
+    cluster = netswap(OUTGROWS, kernel=kernel)
+    cluster.run_for(seconds(6))
+    a = cluster["A"]
+    assert (a.verdict, a.oom_deaths) == ("oom-killed", 1)
+    assert a.programs["rank 0"]["progress"] == pytest.approx(TOTAL - min_pages(MEMORY) - RING_PAGES + swap, abs=SLABS)
+    assert a.pages_out == pytest.approx(swap, abs=HEARTBEAT)
+    cluster = netswap(OUTGROWS, kernel=kernel, set={"machines.A.swap.size": "32MiB"})
+    cluster.run_for(seconds(4))
+    assert (cluster["A"].verdict, cluster["A"].oom_kills) == ("healthy", 0)
+    assert cluster["A"].pages_out > swap
+
+
 # -- what a kill does to others -----------------------------------------------------------------------------------------
 
 
