@@ -155,6 +155,10 @@ class Zone:
         """Ask `rescue` before a request for a page fails at this floor: True if it has made enough pages free."""
         self._rescue = rescue
 
+    def rescued(self, floor: int) -> bool:
+        """Whether more than the floor is free after all, for a request that would fail without coming here."""
+        return self._rescue(floor)
+
     def press(self) -> None:
         """A request has failed its first attempt without coming here."""
         self._pressed()

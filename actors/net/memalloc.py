@@ -54,7 +54,7 @@ class MemallocBuffers(Buffers):
     def _cache_heads(self) -> bool:
         """Refill the per-CPU cache, if a page could be had for it."""
         zone, floor = self.zone, self._atomic
-        if zone.free <= floor:
+        if zone.free <= floor and not zone.rescued(floor):
             zone.press()
             return False
         for head, count in self.heads.take_many(BULK, floor):

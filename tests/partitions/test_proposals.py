@@ -52,6 +52,25 @@ def test_a_share_of_clean_pages_saves_a_iff_the_sockets_hold_less_than_it(netswa
     assert cluster["A"].lost_pages == 0
 
 
+@pytest.mark.parametrize("sockets", [8, 16])
+@pytest.mark.parametrize(
+    ("policy", "percent"),
+    [(["recursive-reclaim", "atomic-reclaim"], 0), ("clean-minimum-10", 10), ("clean-minimum", 20)],
+    ids=["none kept", "10 %", "20 %"],
+)
+def test_the_same_today_where_heads_and_data_are_two_allocations(netswap, policy, percent, sockets):
+    """The head of a packet drops clean pages too; a socket holds what leaves it at most its 212,992 bytes, and one frame."""
+    keys = {"machines.A.programs.1.service.sockets": sockets}
+    cluster = netswap(CLEAN, kernel="linux-6.11", safeguards=policy, set=keys)
+    cluster.run_for(seconds(3))
+    total = formulas.pages(MEMORY_MIB)
+    floor = formulas.atomic_floor(formulas.min_free_kib(total, 262_144) // 4)
+    capacity = formulas.capacity_frames(cluster["A"].free_pages, floor, SLOTS, RING, total * percent // 100)
+    saved = sockets * (212_992 // (2048 + 256) + 1) < capacity
+    cluster.run_to(seconds(11.9 if saved else 30))
+    assert cluster["A"].verdict == ("recovered" if saved else "wedged")
+
+
 @pytest.mark.parametrize(("policy", "percent"), [("none", 0), ("clean-minimum-10", 10), ("clean-minimum", 20)])
 def test_where_there_is_nothing_clean_the_share_is_kept_free_and_lost_to_programs(netswap, policy, percent):
     """An anonymous load has no clean pages: 20 % of memory is what the rule costs (row 7)."""
