@@ -64,9 +64,14 @@ title: three machines that beat once in each window
 stop: 2s
 network: {latency: 100us}
 machines:
-  M: {count: 3, memory: 16MiB, programs: [{heartbeat: {every: 100us}}]}
+  M:
+    count: 3
+    memory: 16MiB
+    programs:
+      - heartbeat: {every: 100us}
+      - rank: {working_set: 4KiB, touch: 4KiB, compute: 1h, exchange: ring, message: 4KiB}
 """
-"""Nothing is sent, so the cost is that of the windows themselves."""
+"""Nothing is sent but what the ranks need to find each other, so the cost is that of the windows themselves."""
 
 _GROUPS: Final = 20
 _GROUP: Final = 50

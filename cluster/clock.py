@@ -51,6 +51,8 @@ _UNKNOWN: Final = -1
 """Stands for the promise of a machine that is advancing."""
 FEW: Final = 64
 """Most machines that are all looked at before each window. Where there are more, another one always sends soon."""
+AHEAD: Final = 16
+"""Lookaheads by which a machine may be ahead of the others at most: no batch gets too long, no window takes too much time."""
 
 
 class Clock:
@@ -144,7 +146,7 @@ class Clock:
         known_ns = min(settled_ns, network.leaving_ns() + lookahead_ns)
         end = max(min(known_ns, sends[first] + lookahead_ns), self.now_ns + 1)
         # The others may be woken by what the first one sends, or by each other: not before `end`.
-        first_ns = known_ns
+        first_ns = min(known_ns, end + AHEAD * lookahead_ns)
         for index, silent_ns in enumerate(self._silent):
             if index != first and (index, first) not in network.strangers:
                 answers_ns = max(silent_ns, min(acts[index], end)) + lookahead_ns
