@@ -306,6 +306,9 @@ class Machine:
         if self._flushes_remotely:
             self.writeback.proceed()
 
+    def put_off(self) -> None:
+        """The server has no room for a page."""
+
     # -- what the disk reports --------------------------------------------------------------------------------------
 
     def file_written(self, file: File, page: int, stamp: int) -> None:

@@ -226,7 +226,8 @@ class _Graph:
             sentence = f"{under_way} requests wait for a connection to {server}"
             return self._add(node, sentence, self._reply(link), under_way=under_way)
         if not link.under_way:
-            return self._add(node, "kswapd and direct reclaim look for a page that may leave")
+            said = "kswapd and direct reclaim look for a page that may leave"
+            return self._add(node, said, *self._room(link))
         writes = sum(request.write for request in link.under_way.values())
         kswapd = self._machine.reclaim.kswapd_waits_for()
         kswapd = f"; kswapd waits for {kswapd}" if kswapd else ""
@@ -234,8 +235,15 @@ class _Graph:
             f"{writes} page-outs and {under_way - writes} page-ins of at most {link.in_flight} wait"
             f" for a reply from {server}{kswapd}"
         )
-        targets = [self._reply(link), *self._sender(link)]
+        targets = [self._reply(link), *self._sender(link), *self._room(link)]
         return self._add(node, sentence, *targets, page_outs=writes, under_way=under_way)
+
+    def _room(self, link: SwapDevice) -> list[str]:
+        """What a server has no room for."""
+        if not link.put_off:
+            return []
+        sentence = f"{len(link.put_off)} page-outs wait for room at {self._server(link)}"
+        return [self._add(self._of(link, "room"), sentence, put_off=len(link.put_off))]
 
     def _server(self, link: SwapDevice) -> str:
         return self._names[link.server]

@@ -15,6 +15,8 @@ REQUEST: Final = 28
 REPLY: Final = 16
 READ: Final = 0
 WRITE: Final = 1
+ENOSPC: Final = 28
+"""The error in a reply: there is no room for the page."""
 TAGS: Final = 128
 """Most requests under way: the length of the block layer's queue, today the depth of the tags."""
 

@@ -328,6 +328,10 @@ class System:
         """The machine's clock."""
         return self._events.now
 
+    def lend_page(self) -> bool:
+        """A page of the machine's memory for others, if it has more than kswapd would leave it."""
+        return self._zone.take(self._zone.high_mark)
+
     def random(self, stream: str) -> Random:
         """A stream of chance of its own: the same in every run with this seed."""
         return Random(f"{self._host.seed}/machine/{self._host.name}/{self.name}/{stream}")

@@ -7,12 +7,16 @@ neighbours until it is *unplugged*.
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from actors.counters import Counters
 from actors.events import Events
 from actors.memory.anonymous import AddressSpace
 from actors.memory.slab import Slab
+from protocol.units import seconds
+
+PUT_OFF_NS: Final = seconds(5)
+"""After which time a page is sent again for which the server had no room (NFS_JUKEBOX_RETRY_TIME, fs/nfs/nfs3proc.c)."""
 
 
 class Request:
@@ -52,6 +56,9 @@ class Owner(Protocol):
     def slot_free(self) -> None:
         """Another request may start."""
 
+    def put_off(self) -> None:
+        """The server has no room for a page; it is asked again."""
+
 
 class SwapDevice:
     """Requests under way to one swap server."""
@@ -67,6 +74,8 @@ class SwapDevice:
         """Requests that wait for a slot."""
         self.last_reply_ns: int | None = None
         """When a request was answered last."""
+        self.put_off: list[Request] = []
+        """Requests that wait until the server has room again; meanwhile no page is sent to it."""
         self.owner: Owner
         self.counts = counters
         """Where pages are counted: one that is spread over several servers is none at each of them."""
@@ -105,8 +114,8 @@ class SwapDevice:
     # -- what reclaim and faults ask for ----------------------------------------------------------------------------
 
     def can_page_out(self) -> bool:
-        """Whether a slot is free."""
-        return len(self.under_way) < self.in_flight and not self.backlog
+        """Whether a slot is free, and the server has room as far as is known."""
+        return len(self.under_way) < self.in_flight and not self.backlog and not self.put_off
 
     def has_slot(self) -> bool:
         """Whether a request would be sent at once."""
@@ -140,6 +149,19 @@ class SwapDevice:
         else:
             self._send(request, reclaimer=reclaimer)
 
+    def _refused(self, request: Request) -> None:
+        """The server has no room for a page: it gives its slot back, and is sent again later."""
+        del self.under_way[request.xid]
+        self.put_off.append(request)
+        self.last_reply_ns = self._events.now
+        self._events.after(PUT_OFF_NS, self._ask_again, request)
+        self.owner.put_off()
+        self._proceed()
+
+    def _ask_again(self, request: Request) -> None:
+        self.put_off.remove(request)
+        self._start(request)
+
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def _answered(self, request: Request, stamps: tuple[int, ...]) -> None:
@@ -157,6 +179,10 @@ class SwapDevice:
             for stamp in stamps:
                 owner.page_read(space, page, stamp)
                 page += 1
+        self._proceed()
+
+    def _proceed(self) -> None:
+        """Start what waits for a slot."""
         while self.backlog and len(self.under_way) < self.in_flight:
             self._send(self.backlog.popleft())
-        owner.slot_free()
+        self.owner.slot_free()

@@ -176,6 +176,9 @@ class NbdDevice(SwapDevice):
         request = self.under_way.get(answer.handle)
         if request is None or size != nbd.reply_size(request.write, self._unit):
             return
+        if answer.error:
+            self._refused(request)
+            return
         del self.under_way[answer.handle]
         self._answered(request, (answer.stamp,))
 

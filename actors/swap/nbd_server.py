@@ -9,6 +9,7 @@ from collections import deque
 from actors.net.tcp_connection import CLOSED, Connection
 from actors.programs.system import System
 from actors.swap.backing import DiskQueue, Job
+from actors.swap.lent import REFUSED
 from protocol import nbd
 from protocol.errors import LocalProtocolError
 from protocol.rpc import PAGE
@@ -95,7 +96,7 @@ class NbdServer:
         connection: Connection = job.to
         if connection.state == CLOSED:
             return
-        answer = (nbd.reply_size(job.write, job.unit), (0, job.key[1], 0 if job.write else job.stamps[0]))
+        answer = (nbd.reply_size(job.write, job.unit), (_error(job), job.key[1], 0 if job.write else job.stamps[0]))
         self._answers.setdefault(connection, deque()).append(answer)
         if len(self._answers[connection]) == 1:
             self._write(connection)
@@ -111,3 +112,8 @@ class NbdServer:
                 return
             answers.popleft()
         self._answers.pop(connection, None)
+
+
+def _error(job: Job) -> int:
+    """ENOSPC for a page that was refused."""
+    return nbd.ENOSPC if job.write and job.stamps[0] == REFUSED else 0

@@ -70,7 +70,9 @@ class NfsDevice(SwapDevice):
 
     def can_page_out(self) -> bool:
         """As for any transport; a request that is being gathered takes another page even if it was the last slot's."""
-        return not self.backlog and (len(self.under_way) < self.in_flight or self._writes is not None)
+        if self.backlog or self.put_off:
+            return False
+        return len(self.under_way) < self.in_flight or self._writes is not None
 
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Write a page to the server, as a reclaimer: at once, or with its neighbours."""
@@ -159,6 +161,9 @@ class NfsDevice(SwapDevice):
             return
         request = self.under_way.get(answer.xid)
         if request is None or len(answer.stamps) != len(request.stamps):
+            return
+        if request.write and 0 in answer.stamps:
+            self._refused(request)
             return
         del self.under_way[answer.xid]
         self._forget_answered(self._timers[(request.attempts - 1) % len(self._timers)])

@@ -9,6 +9,7 @@ from actors.net.sockets import Datagram
 from actors.programs.system import System
 from actors.programs.task import Program
 from actors.swap.backing import DiskQueue, Job
+from actors.swap.lent import REFUSED, MemoryQueue
 from actors.swap.nbd_server import NbdServer
 from actors.swap.user_server import UserServer
 from protocol.errors import LocalProtocolError
@@ -25,8 +26,8 @@ class SwapServer:
 
     It serves NFS over UDP and NBD over TCP from one disk. Requests go through the disk in order; its latency is shared by
     those that wait together. More than `queue` requests at a time are dropped, as at any full socket: the client asks again;
-    those that come over TCP wait in their sockets. What has been written survives a crash; the queue and the cache of replies
-    do not.
+    those that come over TCP wait in their sockets. What has been written to disk survives a crash; what it has in memory, the
+    queue and the cache of replies do not.
     """
 
     disk_latency: int = 200_000
@@ -37,6 +38,10 @@ class SwapServer:
     lock: bool = False
     file: int | None = None
     """Bytes of the file that the process keeps pages in, through the page cache; None: it writes to the disk itself."""
+    memory: int | None = None
+    """Bytes of memory that it lends; None: it keeps all on disk."""
+    full: str = "evict"
+    """What becomes of pages that do not fit into it: "evict" or "refuse"."""
     counts_pages: ClassVar[bool] = False
 
     @property
@@ -58,11 +63,17 @@ class SwapServer:
         if self.pages is not None:
             disk = DiskQueue(system, self.disk_latency, self.disk_bandwidth, self.queue, counts=False)
             yield from UserServer(system, disk, self.pages).run()
-        disk = DiskQueue(system, self.disk_latency, self.disk_bandwidth, self.queue)
+        disk = self._disk(system)
         system.serve(SERVER_PORT, NfsServer(disk, system).request)
         disk.when_room = NbdServer(disk, system).serve
         while True:
             yield disk
+
+    def _disk(self, system: System) -> DiskQueue:
+        if self.memory is None:
+            return DiskQueue(system, self.disk_latency, self.disk_bandwidth, self.queue)
+        refuses = self.full == "refuse"
+        return MemoryQueue(system, self.disk_latency, self.disk_bandwidth, self.queue, self.memory, refuses=refuses)
 
 
 class NfsServer:
@@ -99,7 +110,7 @@ class NfsServer:
 
     def _answer(self, job: Job) -> None:
         source, xid = job.key
-        if job.write:
+        if job.write and REFUSED not in job.stamps:
             done = self._done
             done[job.key] = None
             if len(done) > REPLY_CACHE:

@@ -26,7 +26,7 @@ from actors.swap.device import SwapDevice
 class Link:
     """One server's device, as the owner of its answers."""
 
-    __slots__ = ("device", "heard_ns", "index", "is_late", "reading", "writing", "_events", "_spread")
+    __slots__ = ("device", "heard_ns", "index", "is_full", "is_late", "reading", "writing", "_events", "_spread")
 
     def __init__(self, spread: "SpreadDevice", events: Events, index: int, device: SwapDevice) -> None:
         self.device = device
@@ -35,6 +35,8 @@ class Link:
         """When it answered last."""
         self.is_late = False
         """It has said nothing for too long since it was asked something."""
+        self.is_full = False
+        """It has no room for more pages."""
         self.writing: dict[int, int] = {}
         """Stamps under way to it, by the page's number."""
         self.reading: set[int] = set()
@@ -55,6 +57,7 @@ class Link:
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """It has a part."""
         self._heard()
+        self.is_full = False
         number = space.base + page
         self.writing.pop(number, None)
         self._spread.part_written(self, number, stamp)
@@ -65,6 +68,12 @@ class Link:
         number = space.base + page
         self.reading.discard(number)
         self._spread.part_read(self, number, stamp)
+
+    def put_off(self) -> None:
+        """It has no room for a page: others may have."""
+        self._heard()
+        self.is_full = True
+        self._spread.look_again()
 
     def slot_free(self) -> None:
         """It takes another request."""
@@ -184,7 +193,7 @@ class SpreadDevice(SwapDevice):
         full = 0
         for link in self._links:
             if not link.device.can_page_out():
-                if not link.is_out:
+                if not (link.is_out or link.is_full):
                     return False
                 full += 1
         return full <= self._spare or self._backup is not None
@@ -262,12 +271,19 @@ class SpreadDevice(SwapDevice):
 
     def _may_come(self, write: _Write) -> bool:
         """Whether enough servers may still have it soon."""
-        coming = sum(not self._links[index].is_out for index in self._under_way(write))
+        under_way = [self._links[index] for index in self._under_way(write)]
+        coming = sum(not (link.is_out or link.is_full) for link in under_way)
         return write.held + coming >= self.spread.acks
 
     def _under_way(self, write: _Write) -> list[int]:
         """The servers that have been sent their part and have not answered."""
         return [index for index in sorted(write.behind) if self._links[index].writing.get(write.number) == write.stamp]
+
+    def look_again(self) -> None:
+        """A server has no room: what the disk has is free, and other servers may do."""
+        for write in [one for one in self._writes.values() if not one.done]:
+            self._settle(write)
+        self.go_on()
 
     def go_on(self) -> None:
         """A request may be made again: those that wait go first."""

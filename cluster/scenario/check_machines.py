@@ -107,6 +107,7 @@ def _program(written: Written, name: str, place: Place, program: str, settings: 
         written.report(place, f'there is no program "{program}"', hint, key=True)
     elif program == "swap-server":
         check_user_space.server_settings(written, place, settings)
+        check_swap.lent(written, place, settings)
     elif program in ("reader", "writer"):
         check_user_space.file_place(written, name, place, settings)
     elif program == "flood":

@@ -129,3 +129,16 @@ def _bounds(written: Written, place: Place, tree: Tree, needed: int, parts: int)
     if extra is not None and extra > parts - needed:
         message = f"there are no {extra} parts beyond the {needed} that make a page"
         written.report((*place, "extra"), message, f"write {parts - needed} or less")
+
+
+def lent(written: Written, place: Place, settings: Tree) -> None:
+    """What becomes of pages when memory is full is asked only of a server that lends some, and that is no process."""
+    lends = settings.get("memory", "none") != "none"
+    if lends and settings.get("pages", "none") != "none":
+        hint = "remove it, or pages, lock and file"
+        written.report(
+            (*place, "memory"), "a process lends no memory: it keeps pages on disk or in a file", hint, key=True
+        )
+    if "full" in settings and not lends:
+        hint = "remove it, or add memory: 1GiB"
+        written.report((*place, "full"), "a server that keeps all on disk is never full", hint, key=True)

@@ -235,6 +235,8 @@ class SwapServer(EmptyAllowed):
     pages: words.CountOrNone = usually("none", "of the process, one of them touched per request; none: it is no process")
     lock: bool = Field(default=False, description="keep these pages in memory")
     file: words.SizeOrNone = usually("none", "kept there, through the page cache; none is the disk itself")
+    memory: words.SizeOrNone = usually("none", "lent to others; none is the disk alone")
+    full: words.WhenFull = "evict"
 
 
 class Proxy(EmptyAllowed):

@@ -30,6 +30,7 @@ class Owner:
         self.written: list[int] = []
         self.read: list[tuple[int, int]] = []
         self.slots = 0
+        self.refused = 0
 
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-out has been answered."""
@@ -42,6 +43,10 @@ class Owner:
     def slot_free(self) -> None:
         """Another request may start."""
         self.slots += 1
+
+    def put_off(self) -> None:
+        """The server has no room for a page."""
+        self.refused += 1
 
 
 class Scene:
@@ -398,3 +403,24 @@ def test_without_the_slab_rule_reception_gets_the_rest_of_such_a_page() -> None:
     scene.device.page_out(scene.space, 3)
     taken: list[Slab | None] = list(islice(iter(lambda: a.buffers.heads.take(a.zone.floors.atomic), None), 100))
     assert len(taken) == 16 - 3
+
+
+def test_a_page_that_is_refused_gives_its_slot_back_and_is_sent_again_after_5_seconds() -> None:
+    """Meanwhile pages are read, and none is written; it is under writeback, and written when the server has room."""
+    scene = Scene(in_flight=1)
+    scene.device.page_out(scene.space, 3)
+    [request, *_] = scene.a.sent()
+    scene.answer(request, stamp=0)
+    assert (scene.owner.refused, scene.owner.written, scene.owner.slots) == (1, [], 1)
+    assert (scene.device.can_page_out(), scene.device.under_way, scene.device.writeback) == (False, {}, 1)
+    scene.device.page_in(scene.space, 700)
+    [read] = scene.a.sent()
+    scene.answer(read, stamp=7)
+    assert scene.owner.read == [(700, 7)]
+    scene.a.run_until(seconds(4.9))
+    assert scene.a.sent() == []
+    scene.a.run_until(seconds(5.1))
+    [again, *_] = scene.a.sent()
+    assert again.body[2] == request.body[2]
+    scene.answer(again)
+    assert (scene.owner.written, scene.device.can_page_out(), scene.device.writeback) == ([3], True, 0)

@@ -163,6 +163,10 @@ ONE_MISTAKE = {
     "nobody else to ask": Broken(
         "server: C,", "server: C, ▸failover: 1s,", "no other server to ask", "add backup: disk"
     ),
+    "a full disk": Broken("- swap-server: {}", "- swap-server: {▸full: refuse}", "is never full", "add memory"),
+    "an unknown way out": Broken(
+        "- swap-server: {}", "- swap-server: {memory: 1GiB, full: ▸drop}", 'memory is full "drop"', "evict"
+    ),
     "an unknown backup": Broken("server: C,", "server: C, backup: ▸tape,", 'no backup "tape"', "none"),
     "no parity": Broken(
         *coded("▸swap: {servers: [E], layout: coded, data: 2"), "parts that may be lost", "add parity: 2"
@@ -263,7 +267,7 @@ ONE_MISTAKE = {
         "A has a proxy already",
         "keep one of them",
     ),
-    "a way that is not there": Broken("size: 1GiB", "size: 1GiB, via: ▸tunnel", 'no way to the swap server', "proxy"),
+    "a way that is not there": Broken("size: 1GiB", "size: 1GiB, via: ▸tunnel", "no way to the swap server", "proxy"),
     "mutual swap": Broken(
         "  A:\n    swap: {server: C, size: 1GiB}\n    programs:\n",
         "  E: {swap: {server: ▸A, size: 1GiB}, programs: [{swap-server: {}}]}\n"
@@ -271,8 +275,12 @@ ONE_MISTAKE = {
         "in mutual swap every server is a process: E > A > E",
         "give the swap-server of E pages of its own",
     ),
-    "a lock of no process": Broken("- swap-server: {}", "- swap-server: {▸lock: true}", "only a process has lock", "pages: 64"),
-    "a file of no process": Broken("- swap-server: {}", "- swap-server: {▸file: 1MiB}", "only a process has file", "pages"),
+    "a lock of no process": Broken(
+        "- swap-server: {}", "- swap-server: {▸lock: true}", "only a process has lock", "pages: 64"
+    ),
+    "a file of no process": Broken(
+        "- swap-server: {}", "- swap-server: {▸file: 1MiB}", "only a process has file", "pages"
+    ),
     "NFS to a process": Broken(
         "  A:\n    swap: {server: C",
         "  E: {programs: [{swap-server: {pages: 4}}]}\n  A:\n    swap: {server: ▸E",
@@ -416,6 +424,14 @@ def test_a_mistake_is_reported_once_with_its_place_and_what_would_be_right(broke
     assert (problem.file, problem.line, problem.column) == ("<text>", *place_of(marked))
     assert broken.message in problem.message
     assert broken.hint in problem.hint
+
+
+def test_a_process_lends_no_memory() -> None:
+    """It is NBD that it speaks, and its pages are on disk or in a file."""
+    text = sound_with("- swap-server: {}", "- swap-server: {pages: 9, memory: 1GiB}")
+    [problem] = problems_of(text.replace("server: C,", "server: C, transport: nbd,"))
+    assert "a process lends no memory" in problem.message
+    assert "remove it, or pages" in problem.hint
 
 
 BROKEN_FILES = {
@@ -688,6 +704,8 @@ class TestResolved:
                     "pages": None,
                     "lock": False,
                     "file": None,
+                    "memory": None,
+                    "full": "evict",
                 },
             }
         ]
