@@ -31,6 +31,8 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; known are {', '.join(known)}")
     console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a file has no edge
     results: dict[str, Measured] = {}
     for name in chosen.names or known:
         with console.status(name):
@@ -56,7 +58,7 @@ def _line(benchmark: Benchmark, result: Measured) -> str:
 
 
 def _table(known: dict[str, Benchmark], results: dict[str, Measured], ratios: dict[str, float]) -> Table:
-    table = Table()
+    table = Table(box=None, pad_edge=False)
     for heading in (
         "benchmark",
         "median",
