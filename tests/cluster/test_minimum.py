@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cluster import minimum
+from cluster.claims.formulas import held_fragments_2007
 from cluster.cli import app
 from cluster.minimum import Answer, Question, narrow
 
@@ -39,6 +40,19 @@ def test_a_limit_of_one_read_reply_is_enough_for_recovery():
     assert found["minimum"] == REPLY_FRAMES
     assert {"value": REPLY_FRAMES - 1, "met": False} in found["tried"]
     assert found["monotone"]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "overrides", "buffers"),
+    [
+        pytest.param("row-15", (), held_fragments_2007(), id="fragments: those that overflow reassembly"),
+        pytest.param("row-02", ("machines.A.swap.transport=nbd", "stop=80s"), 1, id="NBD: a segment at a time"),
+    ],
+)
+def test_the_formula_is_the_smallest_limit_that_survives(scenario, overrides, buffers):
+    """And one fewer is not enough."""
+    question = Question(f"configs/claims/{scenario}.yaml", overrides, "reserve.buffers", "A is recovered")
+    assert [minimum.is_met(question, value) for value in (buffers - 1, buffers)] == [False, True]
 
 
 @given(threshold=st.integers(0, 5000), workers=st.integers(1, 7))
