@@ -96,3 +96,13 @@ def test_without_the_bound_transmission_eats_the_reserve(netswap):
     assert bounded.free_pages_min > 100
     assert bounded.tx_no_memory == 0
     assert bounded.stalled_ns < unbounded.stalled_ns
+
+
+@pytest.mark.slow
+def test_over_hours_of_short_outages_the_reserve_comes_back_whole_with_the_slab_rule_alone(netswap):
+    """Three outages an hour apart. Without the rule objects of the reserve end in ordinary sockets."""
+    kept, leaking = (
+        netswap("configs/slab-leak.yaml", safeguards=safeguards).run()["A"].reserve_used_max
+        for safeguards in ("reserve", ["reserve", "-slab-rule"])
+    )
+    assert kept < 300 < leaking
