@@ -14,7 +14,6 @@ mempool_alloc).
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Final, Protocol
 
 from actors.events import Events
@@ -25,36 +24,12 @@ from actors.memory.files import File, LocalDisk, PageCache
 from actors.memory.laundry import Laundry
 from actors.memory.oom import OomKiller
 from actors.memory.throttle import NO_FS_NS, Throttle
+from actors.memory.waiter import Asleep, Doomed, Outcome, Waiter
 from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
 from actors.programs.task import Task
 
-
-class Outcome(Enum):
-    """How a pass over the lists ended."""
-
-    NOTHING = auto()
-    """There was nothing to look at."""
-    SCANNED = auto()
-    NO_SLOT = auto()
-    """Asleep until the swap device takes another request."""
-    NAP = auto()
-    """Asleep until less is under writeback (throttle_vm_writeout)."""
-
-
 _ASLEEP = (Outcome.NO_SLOT, Outcome.NAP)
-
-
-class Asleep(Enum):
-    """Where somebody sleeps who cannot be given a page meanwhile."""
-
-    NOWHERE = auto()
-    SLOT = auto()
-    """At the swap device, until it takes another request."""
-    THROTTLE = auto()
-    """In the throttle of direct reclaimers, until kswapd wakes them."""
-
-
 # By name once: to look up a member of an enum costs more than a call.
 _NOWHERE: Final = Asleep.NOWHERE
 _SLOT: Final = Asleep.SLOT
@@ -76,59 +51,6 @@ class SwapOut(Protocol):
 
     def unplug(self) -> None:
         """There are no more for now: start all that have been submitted."""
-
-
-Doomed = Callable[[bool], None]
-"""Called with whether a page was to be had."""
-
-
-class Waiter:
-    """Somebody who waits for a page in direct reclaim."""
-
-    __slots__ = (
-        "asleep",
-        "doomed",
-        "freed",
-        "fruitless",
-        "granted",
-        "may_fs",
-        "outcome",
-        "over",
-        "priority",
-        "served",
-        "task",
-        "user",
-        "who",
-    )
-
-    def __init__(
-        self, who: str, granted: Callable[[], None], priority: int, *, task: Task | None, user: bool, may_fs: bool
-    ) -> None:
-        self.who = who
-        self.task = task
-        """Whose page it is to be, if that is a program's."""
-        self.granted = granted
-        self.priority = priority
-        self.user = user
-        """Whether it is a user task, which can be throttled."""
-        self.may_fs = may_fs
-        """Whether its allocation may enter a file system."""
-        self.asleep = _NOWHERE
-        self.outcome = _NOTHING
-        """How its last pass ended."""
-        self.over = False
-        """Whether an attempt has come to its end, and the OOM killer is to be asked before the next."""
-        self.fruitless = 0
-        """Attempts in a row after which nothing had been freed."""
-        self.freed = 0
-        """What had been freed by reclaim when the last of them ended."""
-        self.doomed: Doomed | None = None
-        """Set once its program has been killed: told how its wait has ended."""
-        self.served = False
-
-    def is_doomed(self) -> bool:
-        """Whether its program has been killed."""
-        return self.doomed is not None
 
 
 class Reclaim:
@@ -538,8 +460,7 @@ class Reclaim:
                 self._swap.unplug()
             if outcome is before is _NO_SLOT:
                 self._shrink_files(cache.text, priority, enough, 2)
-        writeback = self._writeback
-        throttled = writeback is not None and writeback.throttles_reclaim(self.hand.resident())
+        throttled = self._throttled(self.hand.resident())
         if outcome is _NO_SLOT or not throttled:
             return outcome
         self.writeout_naps += 1

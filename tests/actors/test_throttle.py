@@ -8,7 +8,8 @@ from test_reclaim import COLD, Swap
 from actors.events import Events
 from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from actors.memory.anonymous import AddressSpace
-from actors.memory.reclaim import Asleep, Reclaim
+from actors.memory.reclaim import Reclaim
+from actors.memory.waiter import Asleep
 from actors.memory.zone import Zone
 from protocol.units import milliseconds, seconds
 

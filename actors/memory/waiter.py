@@ -1,0 +1,81 @@
+"""Those who wait for a page in direct reclaim: where they sleep, and how their passes over the lists end."""
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from actors.programs.task import Task
+
+
+class Outcome(Enum):
+    """How a pass over the lists ended."""
+
+    NOTHING = auto()
+    """There was nothing to look at."""
+    SCANNED = auto()
+    NO_SLOT = auto()
+    """Asleep until the swap device takes another request."""
+    NAP = auto()
+    """Asleep until less is under writeback (throttle_vm_writeout)."""
+
+
+class Asleep(Enum):
+    """Where somebody sleeps who cannot be given a page meanwhile."""
+
+    NOWHERE = auto()
+    SLOT = auto()
+    """At the swap device, until it takes another request."""
+    THROTTLE = auto()
+    """In the throttle of direct reclaimers, until kswapd wakes them."""
+
+
+Doomed = Callable[[bool], None]
+"""Called with whether a page was to be had."""
+
+
+class Waiter:
+    """Somebody who waits for a page in direct reclaim."""
+
+    __slots__ = (
+        "asleep",
+        "doomed",
+        "freed",
+        "fruitless",
+        "granted",
+        "may_fs",
+        "outcome",
+        "over",
+        "priority",
+        "served",
+        "task",
+        "user",
+        "who",
+    )
+
+    def __init__(
+        self, who: str, granted: Callable[[], None], priority: int, *, task: Task | None, user: bool, may_fs: bool
+    ) -> None:
+        self.who = who
+        self.task = task
+        """Whose page it is to be, if that is a program's."""
+        self.granted = granted
+        self.priority = priority
+        self.user = user
+        """Whether it is a user task, which can be throttled."""
+        self.may_fs = may_fs
+        """Whether its allocation may enter a file system."""
+        self.asleep = Asleep.NOWHERE
+        self.outcome = Outcome.NOTHING
+        """How its last pass ended."""
+        self.over = False
+        """Whether an attempt has come to its end, and the OOM killer is to be asked before the next."""
+        self.fruitless = 0
+        """Attempts in a row after which nothing had been freed."""
+        self.freed = 0
+        """What had been freed by reclaim when the last of them ended."""
+        self.doomed: Doomed | None = None
+        """Set once its program has been killed: told how its wait has ended."""
+        self.served = False
+
+    def is_doomed(self) -> bool:
+        """Whether its program has been killed."""
+        return self.doomed is not None
