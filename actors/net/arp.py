@@ -280,7 +280,7 @@ class Neighbours:
     def _expire(self, neighbour: Neighbour) -> None:
         if neighbour.due_ns <= self._events.now:
             neighbour.due_ns = NEVER
-            self._after[neighbour.state](self, neighbour)
+            _AFTER[neighbour.state](self, neighbour)
 
     def _reachable_over(self, neighbour: Neighbour) -> None:
         """One that is in use is asked, if nothing is heard of it for a while; another is forgotten in time."""
@@ -313,15 +313,15 @@ class Neighbours:
             del self.entries[neighbour.index]
             self._buffers.neighbours.give(neighbour.slab)
 
-    _after: Final[dict[str, Callable[["Neighbours", Neighbour], None]]] = {
-        INCOMPLETE: _asked_in_vain,
-        REACHABLE: _reachable_over,
-        STALE: _unused,
-        DELAY: _delay_over,
-        PROBE: _asked_in_vain,
-        FAILED: _unused,
-    }
 
+_AFTER: Final[dict[str, Callable[[Neighbours, Neighbour], None]]] = {
+    INCOMPLETE: Neighbours._asked_in_vain,
+    REACHABLE: Neighbours._reachable_over,
+    STALE: Neighbours._unused,
+    DELAY: Neighbours._delay_over,
+    PROBE: Neighbours._asked_in_vain,
+    FAILED: Neighbours._unused,
+}
 
 Output = Nic | Neighbours
 """What a machine sends through: its card, behind its neighbour table if it has one."""

@@ -6,7 +6,7 @@ of 2.6.22; the rule of today is in `udp_limits`); otherwise the datagram is drop
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from actors.net.buffers import Buffer
 
@@ -20,7 +20,7 @@ class Datagram(NamedTuple):
     port: int
     payload: int
     """Bytes."""
-    message: object
+    message: Any
     buffers: tuple[Buffer, ...]
     truesize: int
 

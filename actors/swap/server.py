@@ -1,23 +1,17 @@
 """C's side: a swap server with a disk. Unless it is a process with pages of its own its memory is never swapped out: nfsd is
 part of the kernel, and nbd-server is taken to be locked, with all that it needs."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from actors.net.sockets import Datagram
 from actors.programs.system import System
 from actors.programs.task import Program
-from actors.swap.backing import DiskQueue, Job
-from actors.swap.lent import REFUSED, MemoryQueue
+from actors.swap.backing import DiskQueue
+from actors.swap.lent import MemoryQueue
 from actors.swap.nbd_server import NbdServer
+from actors.swap.nfs_server import NfsServer
 from actors.swap.user_server import UserServer
-from protocol.errors import LocalProtocolError
-from protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
-from protocol.rpc import HEADER, PAGE, SERVER_PORT, message
-
-REPLY_CACHE: Final = 1024
-"""Replies kept for requests that come twice (fs/nfsd/nfscache.c)."""
+from protocol.rpc import PAGE, SERVER_PORT
 
 
 @dataclass(slots=True)
@@ -74,52 +68,3 @@ class SwapServer:
             return DiskQueue(system, self.disk_latency, self.disk_bandwidth, self.queue)
         refuses = self.full == "refuse"
         return MemoryQueue(system, self.disk_latency, self.disk_bandwidth, self.queue, self.memory, refuses=refuses)
-
-
-class NfsServer:
-    """nfsd: calls come as datagrams, and are answered by some."""
-
-    __slots__ = ("_disk", "_done", "_system")
-
-    def __init__(self, disk: DiskQueue, system: System) -> None:
-        self._disk = disk
-        self._system = system
-        self._done: OrderedDict[tuple[int, int], None] = OrderedDict()
-        """Writes that have been answered."""
-
-    def request(self, datagram: Datagram) -> None:
-        """A page-out or page-in has arrived; one that is being served already, or has been written, is not done twice."""
-        try:
-            said = message(datagram.message)
-        except LocalProtocolError:
-            return
-        disk = self._disk
-        key = (datagram.source, said.xid)
-        if key in disk.pending or not disk.has_room():
-            return
-        stamps = said.stamps
-        write = datagram.payload > HEADER
-        unit = (datagram.payload - HEADER) // len(stamps) if write else stamps[0] or PAGE
-        if not 0 < unit <= PAGE:
-            return
-        job = Job(key, said.page, stamps, self._answer, datagram.source_port, write, unit)
-        if key in self._done:
-            self._answer(job)
-        else:
-            disk.submit(job)
-
-    def _answer(self, job: Job) -> None:
-        source, xid = job.key
-        if job.write and REFUSED not in job.stamps:
-            done = self._done
-            done[job.key] = None
-            if len(done) > REPLY_CACHE:
-                done.popitem(last=False)
-        self._system.send(
-            source,
-            job.to,
-            HEADER if job.write else HEADER + len(job.stamps) * job.unit,
-            (xid, job.page, *job.stamps),
-            source_port=SERVER_PORT,
-            kind=PAGE_OUT_REPLY if job.write else PAGE_IN_REPLY,
-        )
