@@ -15,7 +15,7 @@ from typing import Any, Final
 from actors.events import NEVER
 from actors.outside import VERBS as MACHINE_FAULTS
 from actors.outside import Outside
-from protocol.frame import CORRUPT, FRAGMENT, KIND_NAMES, Raw, cut, encode_arrival
+from protocol.frame import CORRUPT, FRAGMENT, KIND_NAMES, Raw, cut, encode_arrival, encode_time
 from protocol.units import seconds
 
 _SECOND: Final = seconds(1)
@@ -466,9 +466,13 @@ class Network:
             elif link.holds and link.holds_back(piece.frame[7]):
                 link.held.append((at_ns, source, number, copy, piece))
             else:
-                link.tally.delivered += piece.count
-                parts.append(encode_arrival(at_ns, copy, piece.flags, piece.first, piece.count, piece.gap_ns))
-                parts.append(piece.data)
+                count, gap_ns, frame = piece.count, piece.gap_ns, piece.frame
+                link.tally.delivered += count
+                if count == frame[9] and gap_ns == frame[10] and not (copy or piece.flags):
+                    stamp = encode_time(at_ns)
+                else:
+                    stamp = encode_arrival(at_ns, copy, piece.flags, piece.first, count, gap_ns)
+                parts += (stamp, piece.data)
         return b"".join(parts)
 
     def _open(self, source: int, destination: int) -> Link:

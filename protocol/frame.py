@@ -4,9 +4,9 @@ A *frame* is one msgpack array; frames stand one after another without an outer 
 without re-encoding. The network reads only what stands before the body. `count` frames `gap_ns` apart are a *train*:
 the source says once what it sends many times; the last frame of a train may be shorter (`tail`).
 
-In a batch *to* a machine each untouched frame is preceded by its *arrival*: when the first of these frames arrives,
-which copy it is, flags, and which frames of the train they are. What is done to the machine itself from outside (a crash,
-a pause, a slow disk) stands in the same stream as a *control*.
+In a batch *to* a machine each untouched frame is preceded by its *stamp*: when the first of these frames arrives, which
+copy it is, flags, and which frames of the train they are; of a train that arrives as it was sent the time alone. What is
+done to the machine itself from outside (a crash, a pause, a slow disk) stands in the same stream as a *control*.
 """
 
 import reprlib
@@ -63,10 +63,13 @@ SLOW_DISK: Final = 5
 OWN_DISK: Final = 6
 """The disk is as fast as it was made."""
 
-SMALL_MAX: Final = (1 << 20) - 1
-"""Most of a machine's index, of a frame's bytes, of the frames of a train (a full mask, so that one test serves)."""
-TIME_MAX: Final = (1 << 62) - 1
-PORT_MAX: Final = (1 << 16) - 1
+SMALL_BITS: Final = 20
+SMALL_MAX: Final = (1 << SMALL_BITS) - 1
+"""Most of a machine's index, of a frame's bytes, of the frames of a train."""
+TIME_BITS: Final = 62
+TIME_MAX: Final = (1 << TIME_BITS) - 1
+PORT_BITS: Final = 16
+PORT_MAX: Final = (1 << PORT_BITS) - 1
 
 _BROKEN: Final = (ValueError, msgpack.exceptions.UnpackException, msgpack.exceptions.BufferFull, TypeError)
 
@@ -128,14 +131,16 @@ With step 0 the frames of a train are the fragments of one datagram; with step 1
 from ident.
 """
 _CONTROL: Final = (int,) * 3
-_pack: Final[Callable[[tuple[object, ...]], bytes]] = msgpack.Packer(autoreset=True).pack
+_pack: Final[Callable[[object], bytes]] = msgpack.Packer(autoreset=True).pack
 
 Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
 """A frame as msgpack gives it: the fields of `Frame`, without the names (naming costs more than decoding)."""
 
 
-encode: Final = _pack
+encode: Final[Callable[[tuple[object, ...]], bytes]] = _pack
 """The bytes of one frame, given as a tuple in the order of `Frame`."""
+encode_time: Final[Callable[[int], bytes]] = _pack
+"""What stands before a train that arrives as it was sent, in a batch to a machine: when its first frame does, ns."""
 
 
 def encode_arrival(at_ns: int, copy: int, flags: int, first: int, count: int, gap_ns: int) -> bytes:
@@ -204,27 +209,25 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
     tell = unpacker.tell
     try:
         for stamp in unpacker:
-            if type(stamp) is not tuple or len(stamp) != 6:
+            whole = type(stamp) is int and not stamp >> TIME_BITS
+            if not whole and not _is_stretch(stamp):
                 if controls is None or not _is_control(stamp):
                     raise _refuse_stamp(stamp, start)
                 controls.append(Control(*stamp))
                 start = tell()
                 continue
-            at_ns, copy, flags, first, count, gap = stamp
-            if not (
-                type(at_ns) is type(copy) is type(flags) is type(first) is type(count) is type(gap) is int
-                and count > 0
-                and 0 <= (at_ns | copy | flags | first | count | gap) <= TIME_MAX
-            ):
-                raise _refuse_stamp(stamp, start)
             frame = next(unpacker)
             if not _fits(frame):
                 raise _refuse(frame, start)
             if not _body_fits(frame[7], frame[11]):
                 raise RemoteProtocolError(f"no stack can read the body {_shown(frame[11])}", start)
-            if first + count > frame[9]:
-                raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
-            result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
+            if whole:
+                result.append((stamp, frame[2], frame[3], 0, frame[9], frame[10], 0, 0, frame))
+            else:
+                at_ns, copy, flags, first, count, gap = stamp
+                if first + count > frame[9]:
+                    raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
+                result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
             start = tell()
     except StopIteration:
         raise RemoteProtocolError("an arrival without its frame", start) from None
@@ -250,7 +253,10 @@ def _unpacker(data: bytes) -> msgpack.Unpacker:
 
 
 def _fits(item: object) -> bool:
-    """Whether a decoded msgpack value is a frame within all limits (two comparisons cover ten fields)."""
+    """Whether a decoded msgpack value is a frame within all limits.
+
+    No bit is left of whole numbers shifted by so many bits if and only if each is from 0 to that limit.
+    """
     if type(item) is not tuple or len(item) != 12:
         return False
     version, sent, source, number, destination, wire, tail, kind, port, count, gap, body = item
@@ -260,15 +266,25 @@ def _fits(item: object) -> bool:
         and type(body) is tuple
     ):
         return False
-    small = source | destination | wire | tail | count
-    ports = kind | port
-    return bool(
+    return (
         version == VERSION
-        and 0 <= (sent | number | gap | small | ports) <= TIME_MAX
         and count > 0
-        and small <= SMALL_MAX
-        and ports <= PORT_MAX
+        and not (source | destination | wire | tail | count) >> SMALL_BITS
+        and not (kind | port) >> PORT_BITS
+        and not (sent | number | gap) >> TIME_BITS
         and len(body) in _BODY_SIZES
+    )
+
+
+def _is_stretch(item: object) -> bool:
+    """Whether a decoded msgpack value says which frames of a train arrive, and when, within all limits."""
+    if type(item) is not tuple or len(item) != 6:
+        return False
+    at_ns, copy, flags, first, count, gap = item
+    return (
+        type(at_ns) is type(copy) is type(flags) is type(first) is type(count) is type(gap) is int
+        and count > 0
+        and not (at_ns | copy | flags | first | count | gap) >> TIME_BITS
     )
 
 
@@ -277,7 +293,7 @@ def _is_control(item: object) -> bool:
     if type(item) is not tuple or tuple(map(type, item)) != _CONTROL:
         return False
     at_ns, what, value = item
-    return bool(0 <= (at_ns | value) <= TIME_MAX and CRASH <= what <= OWN_DISK)
+    return not (at_ns | value) >> TIME_BITS and bool(CRASH <= what <= OWN_DISK)
 
 
 def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
@@ -288,19 +304,17 @@ def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
         if len(body) != 3:
             return False
         ident, step, body = body
-        if not (type(ident) is type(step) is int and 0 <= ident <= PORT_MAX and 0 <= step <= 1):
-            return False
-        if type(body) is not tuple:
+        if not (type(ident) is type(step) is int and not (ident >> PORT_BITS or step >> 1) and type(body) is tuple):
             return False
     if len(body) != 6:
         return False
     port, payload, flow, flows, ports, message = body
-    return bool(
+    return (
         type(port) is type(payload) is type(flow) is type(flows) is type(ports) is int
         and type(message) is tuple
-        and 0 <= (port | payload | flow | flows | ports) <= TIME_MAX
         and flows > 0
         and ports > 0
+        and not (port | payload | flow | flows | ports) >> TIME_BITS
     )
 
 
@@ -311,7 +325,7 @@ def _shown(value: object) -> str:
 
 def _refuse_stamp(item: object, offset: int) -> RemoteProtocolError:
     """What should stand before a frame does not."""
-    wanted = "an arrival is an array of 6 integers from 0, a control one of 3"
+    wanted = "an arrival is an integer from 0 or an array of 6, a control one of 3"
     return RemoteProtocolError(f"{wanted}, not {_shown(item)}", offset)
 
 

@@ -26,6 +26,7 @@ from protocol.frame import (
     encode,
     encode_arrival,
     encode_control,
+    encode_time,
     split,
 )
 
@@ -126,6 +127,13 @@ def test_an_arrival_says_which_frames_of_the_train_come_when(
     ]
 
 
+@given(frames, times)
+def test_the_time_alone_says_that_a_train_arrives_as_it_was_sent(frame: Frame, at_ns: int) -> None:
+    """All its frames, the first copy of each, undamaged, and as far apart as they left."""
+    said = encode_arrival(at_ns, 0, 0, 0, frame.count, frame.gap_ns) + encode(frame)
+    assert arrivals(encode_time(at_ns) + encode(frame)) == arrivals(said)
+
+
 @given(st.lists(frames, max_size=4), st.lists(frames, max_size=4))
 def test_batches_are_cut_and_joined_without_encoding_again(one: list[Frame], other: list[Frame]) -> None:
     """cut(a + b) = cut(a) + cut(b), and each frame's own bytes make an inbound batch as they are."""
@@ -162,8 +170,9 @@ def test_an_inbound_batch_cut_off_anywhere_names_the_arrival_that_is_not_whole()
     """The same; an arrival without its frame is not whole either."""
     starts, batch = [0], b""
     for frame in (PLAIN, PAGE, PLAIN):
-        batch += inbound(frame)
-        starts.append(len(batch))
+        for part in (inbound(frame), encode_time(300) + encode(frame)):
+            batch += part
+            starts.append(len(batch))
     for length in range(len(batch)):
         if length in starts:
             assert len(arrivals(batch[:length])) == starts.index(length)
@@ -305,6 +314,13 @@ def test_an_arrival_is_six_whole_numbers_from_0(place: int) -> None:
         assert refusal(arrivals, inbound(PLAIN) + pack(stamp) + encode(PLAIN)).offset == len(inbound(PLAIN))
 
 
+@pytest.mark.parametrize("at_ns", [-1, TIME_MAX + 1, (1 << 64) - 1, True, 1.0, "1", b"1", (1,)], ids=repr)
+def test_an_arrival_of_one_value_is_a_whole_number_from_0(at_ns: Any) -> None:
+    """The time of a train that arrives as it was sent; the largest is `TIME_MAX`."""
+    good = pack(TIME_MAX) + encode(PLAIN)
+    assert refusal(arrivals, good + pack(at_ns) + encode(PLAIN)).offset == len(good)
+
+
 @pytest.mark.parametrize(("first", "count"), [(0, 9), (8, 1), (7, 2), (0, 0), (TIME_MAX, 1)])
 def test_an_arrival_of_frames_that_the_train_does_not_have_is_refused(first: int, count: int) -> None:
     """The train has frames 0 to 7."""
@@ -313,9 +329,10 @@ def test_an_arrival_of_frames_that_the_train_does_not_have_is_refused(first: int
 
 def test_a_frame_without_its_arrival_is_refused() -> None:
     """And so is an arrival where the frame should be."""
-    stamp = encode_arrival(1, 0, 0, 0, 1, 0)
     assert refusal(arrivals, inbound(PLAIN) + encode(PLAIN)).offset == len(inbound(PLAIN))
-    assert refusal(arrivals, stamp + stamp + encode(PLAIN)).offset == 0
+    for stamp in (encode_arrival(1, 0, 0, 0, 1, 0), encode_time(1)):
+        assert refusal(arrivals, stamp + stamp + encode(PLAIN)).offset == 0
+        assert refusal(arrivals, stamp).offset == 0
 
 
 # -- anything at all -------------------------------------------------------------------------------------------------
