@@ -69,29 +69,32 @@ class SlabCache:
     def take_many(self, count: int, floor: int) -> list[Run]:
         """So many objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
         slab = self._top
+        if slab is not None and slab.free >= count and not (self.reserved and self.guarded):
+            slab.free = free = slab.free - count
+            if not free:
+                self._uncover()
+            return [(slab, count)]
         runs: list[Run] = []
         if self.reserved and self.guarded:
             runs += self._take_new(1, floor)
             count -= 1
             slab = self._top
-        elif slab is not None and count < slab.free:
-            slab.free -= count
-            return [(slab, count)]
         partial = self._partial
-        while count > 0:
-            if slab is None:
-                self._top = None
-                return runs + self._take_new(count, floor)
+        while slab is not None:
             free = slab.free
             if count < free:
-                slab.free = free - count
-                runs.append((slab, count))
                 break
             slab.free = 0
             runs.append((slab, free))
             count -= free
             slab = partial.popitem()[0] if partial else None
         self._top = slab
+        if not count:
+            return runs
+        if slab is None:
+            return runs + self._take_new(count, floor)
+        slab.free -= count
+        runs.append((slab, count))
         return runs
 
     def _take_new(self, count: int, floor: int) -> list[Run]:

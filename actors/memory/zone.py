@@ -79,6 +79,7 @@ class Zone:
         "free_min",
         "high_mark",
         "kernel",
+        "low_mark",
         "min",
         "no_block",
         "reserve_used",
@@ -111,11 +112,6 @@ class Zone:
         self._pressed: Wake = _nobody
         self._rescue: Rescue = _no_rescue
 
-    @property
-    def low_mark(self) -> int:
-        """kswapd is woken when free pages are not above this."""
-        return self.floors.low
-
     def resize_reserve(self, pages: int) -> bool:
         """Make the emergency pool so large; False, and the old size, if memory for more of it is not to be had now."""
         before = self.emergency
@@ -136,6 +132,8 @@ class Zone:
         if self.withheld:
             low, kernel = self.floors.low + self.withheld, self.floors.kernel + self.withheld
             self.floors = self.floors._replace(low=low, kernel=kernel)
+        self.low_mark = self.floors.low
+        """kswapd is woken when free pages are not above this."""
 
     def withhold(self, pages: int) -> None:
         """Let low, min (for those who may wait) and high be so much higher."""
@@ -177,7 +175,7 @@ class Zone:
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free."""
         free = self.free
-        if free <= self.floors.low:
+        if free <= self.low_mark:
             self._pressed()
         if free <= floor:
             if not self._rescue(floor):
@@ -191,7 +189,7 @@ class Zone:
     def take_many(self, floor: int, wanted: int) -> int:
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
         free = self.free
-        if wanted and free - wanted < self.floors.low:
+        if wanted and free - wanted < self.low_mark:
             self._pressed()
         taken = wanted if wanted < free - floor else free - floor
         if taken <= 0:

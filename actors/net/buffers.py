@@ -151,4 +151,7 @@ class Buffers:
 
 
 def _each(runs: list[Run]) -> list[Slab]:
-    return [slab for slab, count in runs for _ in range(count)]
+    slabs: list[Slab] = []
+    for slab, count in runs:
+        slabs += [slab] * count
+    return slabs
