@@ -71,7 +71,7 @@ class Faults:
         def granted() -> None:
             self._found(task, space, page)
 
-        if self._takes_below(space) or self._reclaim.obtain(f"{space.name}'s page {page}", granted, task=task):
+        if self._takes_below(space) or self._reclaim.obtain(space.name, granted, task=task):
             granted()
         return BLOCKED
 

@@ -236,7 +236,11 @@ class PageCache:
 
     def mapped_pages(self) -> int:
         """Pages that some program has mapped: anonymous ones and those of mapped files."""
-        pages = self._mapped.resident()
+        return self._mapped.resident() + self.locked_pages()
+
+    def locked_pages(self) -> int:
+        """Mapped pages that nobody goes round."""
+        pages = 0
         for space in self.locked:
             pages += space.resident
         return pages

@@ -136,7 +136,8 @@ class OomKiller:
 
     def begins(self, attempts: Attempts) -> None:
         """Somebody enters direct reclaim."""
-        attempts.freed = self._freed()
+        if not self._rules.fruitless_scans:
+            attempts.freed = self._freed()
 
     def is_out(self, attempts: Attempts) -> bool:
         """An attempt has come to its end and there is no page: whether somebody has to be killed."""

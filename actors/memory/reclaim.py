@@ -90,6 +90,8 @@ class Reclaim:
         """Free pages when kswapd ran last."""
         self._disk: LocalDisk | None = None
         self._writeback: Writeback | None = None
+        self._throttled: Callable[[int], bool] = _never
+        """Whether throttle_vm_writeout makes a reclaimer nap; at least so many pages are resident."""
         self._kswapd_priority = kernel.def_priority
         self._kswapd_outcome = _NOTHING
         self._stuck_ns = 0
@@ -105,6 +107,7 @@ class Reclaim:
         """Write pages of files to this disk, and keep to the limits of writeback."""
         self._disk = disk
         self._writeback = writeback
+        self._throttled = writeback.throttles_reclaim
 
     # -- whoever needs a page ---------------------------------------------------------------------------------------
 
@@ -444,20 +447,25 @@ class Reclaim:
         cache = self.cache
         if self.clean_minimum is not None:
             self.clean_minimum.look()
-        if not cache.files and self._lacks_slot():
+        swap = self._swap
+        can_write = swap is not None and swap.can_page_out()
+        if not can_write and not cache.files and self._needs_slot():
             return _NO_SLOT
-        mapped = cache.mapped_pages()
+        resident = self.hand.resident()
+        mapped = resident + cache.locked_pages()
         outcome = _NOTHING
         if cache.files:
             outcome = self._shrink_files(cache.unmapped, priority, enough, rounds)
+            can_write = swap is not None and swap.can_page_out()
+            resident = self.hand.resident()
         if self._zone.free < enough and self._takes_mapped(priority, mapped):
-            quota = _quota(self.hand, priority, rounds, self._kernel)
-            if quota and cache.files and self._lacks_slot():
+            quota = _quota(resident, priority, rounds, self._kernel)
+            if quota and not can_write and cache.files and self._needs_slot():
                 outcome = _NO_SLOT
             elif quota:
-                outcome = self._shrink_mapped(quota, enough)
-            if self._swap is not None:
-                self._swap.unplug()
+                outcome = self._shrink_mapped(quota, enough, can_write)
+            if swap is not None:
+                swap.unplug()
             if outcome is before is _NO_SLOT:
                 self._shrink_files(cache.text, priority, enough, 2)
         throttled = self._throttled(self.hand.resident())
@@ -477,13 +485,9 @@ class Reclaim:
         distress = 100 >> priority
         return mapped * 100 // self._zone.total // 2 + distress + kernel.swappiness >= 100
 
-    def _throttled(self, resident: int) -> bool:
-        """Whether throttle_vm_writeout makes a reclaimer nap; at least so many pages are resident."""
-        return self._writeback is not None and self._writeback.throttles_reclaim(resident)
-
     def _shrink_files(self, hand: Hand, priority: int, enough: int, rounds: int) -> Outcome:
         """Drop clean pages of files; dirty ones are written if the disk takes them, and else stay."""
-        quota = _quota(hand, priority, rounds, self._kernel)
+        quota = _quota(hand.resident(), priority, rounds, self._kernel)
         if not quota or self._zone.free >= enough:
             return _NOTHING
         if self.clean_minimum is not None and not self.clean_minimum.may_drop() and not self.cache.dirty():
@@ -503,9 +507,12 @@ class Reclaim:
                 break
         return _SCANNED
 
-    def _shrink_mapped(self, quota: int, enough: int) -> Outcome:
-        """Let pages of programs leave until enough are free, no request can be made, or too much is under writeback."""
-        swap, room = self._swap, self._swap_room()
+    def _shrink_mapped(self, quota: int, enough: int, can_write: bool) -> Outcome:
+        """Let pages of programs leave until enough are free, no request can be made, or too much is under writeback.
+
+        `can_write`: whether the swap device takes one now.
+        """
+        zone, swap, room = self._zone, self._swap, self._swap_room()
         started = 0
         for space, page in self.hand.victims(quota):
             if not space.states[page] & DIRTY:
@@ -518,33 +525,26 @@ class Reclaim:
             elif self.laundry is not None:
                 self.laundry.put_aside(space, page)
                 continue
-            elif swap.can_page_out():
+            elif can_write:
                 space.states[page] = WRITING
                 space.resident -= 1
                 swap.page_out(space, page)
                 started += 1
                 if not started % self._kernel.swap_cluster_max and self._throttled(0):
                     return _NAP
+                can_write = swap.can_page_out()
             else:
                 self.hand.step_back(space, page)
                 return _NO_SLOT
-            if self._zone.free >= enough:
+            if zone.free >= enough:
                 return _SCANNED
-            if (
-                swap is not None
-                and not swap.can_page_out()
-                and self.hand.at_dirty()
-                and self.laundry is None
-                and started != room
-            ):
+            if not can_write and self.hand.at_dirty() and swap is not None and self.laundry is None and started != room:
                 return _NO_SLOT
         return _SCANNED
 
-    def _lacks_slot(self) -> bool:
-        """Whether the next page to leave has to be written, and cannot be now."""
-        if self._swap is None or self.laundry is not None:
-            return False
-        return not self._swap.can_page_out() and self.hand.at_dirty() and self._swap_room() != 0
+    def _needs_slot(self) -> bool:
+        """Whether the next page to leave has to be written first."""
+        return self.hand.at_dirty() and self._swap is not None and self.laundry is None and self._swap_room() != 0
 
     def _drop_file(self, file: File, page: int) -> None:
         """A clean page of a file leaves, unless it is one of those that there have to be."""
@@ -590,9 +590,13 @@ class Reclaim:
             self._zone.give()
 
 
-def _quota(hand: Hand, priority: int, rounds: int, kernel: Kernel) -> int:
-    """How many pages of a list a pass looks at."""
-    resident = hand.resident()
+def _never(resident: int) -> bool:
+    """Without writeback nobody naps for it."""
+    return False
+
+
+def _quota(resident: int, priority: int, rounds: int, kernel: Kernel) -> int:
+    """How many pages a pass looks at, of a list of so many."""
     if not resident:
         return 0
     return rounds * resident + 1 if rounds else max(kernel.swap_cluster_max, resident >> priority)

@@ -42,59 +42,59 @@ class SlabCache:
         """Whether the newest page came from the reserve."""
         self.slabs = 0
         self._zone = zone
-        self._top: Slab | None = None
-        """The slab that the next object comes from: the one that had its first free object last."""
+        self._top = Slab(self, 0, False)
+        """The slab that had its first free object last. It stays on top when it has none left: one may come back at once."""
         self._partial: dict[Slab, None] = {}
         """The other slabs with free objects, in the order in which they had their first."""
 
     @property
     def in_use(self) -> int:
         """Objects that are out."""
-        free = sum(slab.free for slab in self._partial) + (self._top.free if self._top is not None else 0)
-        return self.slabs * self.per_slab - free
+        return self.slabs * self.per_slab - self._top.free - sum(slab.free for slab in self._partial)
 
     def take(self, floor: int) -> Slab | None:
         """An object for a request that may go down to `floor` free pages and has no right to the reserve."""
         slab = self._top
-        if slab is None or (self.reserved and self.guarded):
-            if not self._zone.take(floor):
-                return None
-            self.reserved = False
-            return self._grow(from_reserve=False)
-        slab.free = free = slab.free - 1
-        if not free:
-            self._uncover()
-        return slab
+        if not slab.free and self._partial:
+            self._top = slab = self._partial.popitem()[0]
+        if slab.free and not (self.reserved and self.guarded):
+            slab.free -= 1
+            return slab
+        if not self._zone.take(floor):
+            return None
+        self.reserved = False
+        return self._grow(from_reserve=False)
 
     def take_many(self, count: int, floor: int) -> list[Run]:
         """So many objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
         slab = self._top
-        if slab is not None and slab.free >= count and not (self.reserved and self.guarded):
-            slab.free = free = slab.free - count
-            if not free:
-                self._uncover()
-            return [(slab, count)]
+        if slab.free < count or (self.reserved and self.guarded):
+            return self._take_from_several(count, floor)
+        slab.free -= count
+        return [(slab, count)]
+
+    def _take_from_several(self, count: int, floor: int) -> list[Run]:
+        """So many objects, more than the top slab has or may give."""
         runs: list[Run] = []
         if self.reserved and self.guarded:
             runs += self._take_new(1, floor)
             count -= 1
-            slab = self._top
-        partial = self._partial
-        while slab is not None:
+        slab, partial = self._top, self._partial
+        while count:
             free = slab.free
-            if count < free:
+            if count <= free:
+                slab.free = free - count
+                runs.append((slab, count))
                 break
-            slab.free = 0
-            runs.append((slab, free))
-            count -= free
-            slab = partial.popitem()[0] if partial else None
+            if free:
+                slab.free = 0
+                runs.append((slab, free))
+                count -= free
+            if not partial:
+                self._top = slab
+                return runs + self._take_new(count, floor)
+            slab = partial.popitem()[0]
         self._top = slab
-        if not count:
-            return runs
-        if slab is None:
-            return runs + self._take_new(count, floor)
-        slab.free -= count
-        runs.append((slab, count))
         return runs
 
     def _take_new(self, count: int, floor: int) -> list[Run]:
@@ -127,10 +127,8 @@ class SlabCache:
         if slab is not None:
             return slab
         slab = self._top
-        if slab is not None:
+        if slab.free:
             slab.free -= 1
-            if not slab.free:
-                self._uncover()
             return slab
         if not self._zone.take_ignoring_watermarks():
             return None
@@ -143,15 +141,16 @@ class SlabCache:
         if free == self.per_slab:
             self._return(slab)
         elif free == count:
-            if self._top is not None:
-                self._partial[self._top] = None
-            self._top = slab
+            top = self._top
+            if top is not slab:
+                if top.free:
+                    self._partial[top] = None
+                self._top = slab
 
     def _return(self, slab: Slab) -> None:
         """Give back a page whose last object has been freed."""
-        if slab is self._top:
-            self._top = self._partial.popitem()[0] if self._partial else None
-        else:
+        slab.free = 0
+        if slab is not self._top:
             self._partial.pop(slab, None)
         self.slabs -= 1
         if slab.from_reserve:
@@ -168,13 +167,9 @@ class SlabCache:
 
     def _cover(self, slab: Slab) -> None:
         """This slab has its first free object: it comes to the top."""
-        if self._top is not None:
+        if self._top.free:
             self._partial[self._top] = None
         self._top = slab
-
-    def _uncover(self) -> None:
-        """The top slab has no free object any more, or all: the one below it is next."""
-        self._top = self._partial.popitem()[0] if self._partial else None
 
 
 class PageMarkedCache(SlabCache):

@@ -69,7 +69,6 @@ class Zone:
     """Free pages of one machine. All counts in pages."""
 
     __slots__ = (
-        "_pressed",
         "_rescue",
         "_wake",
         "aside_free",
@@ -82,6 +81,7 @@ class Zone:
         "low_mark",
         "min",
         "no_block",
+        "press",
         "reserve_used",
         "reserve_used_max",
         "total",
@@ -109,7 +109,8 @@ class Zone:
         self.waiters: Sized = ()
         """Those who wait for a page; anybody in it is to be woken when one is freed."""
         self._wake: Wake = _nobody
-        self._pressed: Wake = _nobody
+        self.press: Wake = _nobody
+        """Call it when a request has failed its first attempt, at the low mark, without coming here."""
         self._rescue: Rescue = _no_rescue
 
     def resize_reserve(self, pages: int) -> bool:
@@ -118,7 +119,7 @@ class Zone:
         self._set_reserve(pages)
         if pages <= before:
             return True
-        self._pressed()
+        self.press()
         if self.free > self.floors.kernel:
             return True
         self._set_reserve(before)
@@ -143,7 +144,7 @@ class Zone:
 
     def on_pressure(self, pressed: Wake) -> None:
         """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd."""
-        self._pressed = pressed
+        self.press = pressed
 
     def on_free_with_waiters(self, wake: Wake) -> None:
         """Call `wake` when a page is freed while somebody waits for one."""
@@ -156,10 +157,6 @@ class Zone:
     def rescued(self, floor: int) -> bool:
         """Whether more than the floor is free after all, for a request that would fail without coming here."""
         return self._rescue(floor)
-
-    def press(self) -> None:
-        """A request has failed its first attempt without coming here."""
-        self._pressed()
 
     def ask_rescue(self, floor: int) -> bool:
         """Whether pages have been made free for a request with this floor that would fail."""
@@ -176,7 +173,7 @@ class Zone:
         """Take a page if more than `floor` pages are free."""
         free = self.free
         if free <= self.low_mark:
-            self._pressed()
+            self.press()
         if free <= floor:
             if not self._rescue(floor):
                 return False
@@ -190,7 +187,7 @@ class Zone:
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
         free = self.free
         if wanted and free - wanted < self.low_mark:
-            self._pressed()
+            self.press()
         taken = wanted if wanted < free - floor else free - floor
         if taken <= 0:
             return 0
