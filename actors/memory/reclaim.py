@@ -128,7 +128,7 @@ class Reclaim:
         zone, waiters = self._zone, self.waiters
         if not waiters and zone.take(zone.floors.kernel):
             return True
-        waiter = Waiter(who, granted, self._kernel.def_priority, task=task, user=user, may_fs=may_fs)
+        waiter = Waiter(who, granted, self._kernel.def_priority, task, user, may_fs)
         if self.oom is not None:
             self.oom.begins(waiter)
         rest_ns = self._enter(waiter)
@@ -538,13 +538,13 @@ class Reclaim:
                 return _NO_SLOT
             if zone.free >= enough:
                 return _SCANNED
-            if not can_write and self.hand.at_dirty() and swap is not None and self.laundry is None and started != room:
+            if not can_write and swap is not None and self.hand.at_dirty() and self.laundry is None and started != room:
                 return _NO_SLOT
         return _SCANNED
 
     def _needs_slot(self) -> bool:
         """Whether the next page to leave has to be written first."""
-        return self.hand.at_dirty() and self._swap is not None and self.laundry is None and self._swap_room() != 0
+        return self._swap is not None and self.hand.at_dirty() and self.laundry is None and self._swap_room() != 0
 
     def _drop_file(self, file: File, page: int) -> None:
         """A clean page of a file leaves, unless it is one of those that there have to be."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Final
 
 from actors.programs.task import Task
 
@@ -28,6 +29,10 @@ class Asleep(Enum):
     """In the throttle of direct reclaimers, until kswapd wakes them."""
 
 
+# By name once: to look up a member of an enum costs more than a call.
+_NOWHERE: Final = Asleep.NOWHERE
+_NOTHING: Final = Outcome.NOTHING
+
 Doomed = Callable[[bool], None]
 """Called with whether a page was to be had."""
 
@@ -52,7 +57,7 @@ class Waiter:
     )
 
     def __init__(
-        self, who: str, granted: Callable[[], None], priority: int, *, task: Task | None, user: bool, may_fs: bool
+        self, who: str, granted: Callable[[], None], priority: int, task: Task | None, user: bool, may_fs: bool
     ) -> None:
         self.who = who
         self.task = task
@@ -63,8 +68,8 @@ class Waiter:
         """Whether it is a user task, which can be throttled."""
         self.may_fs = may_fs
         """Whether its allocation may enter a file system."""
-        self.asleep = Asleep.NOWHERE
-        self.outcome = Outcome.NOTHING
+        self.asleep = _NOWHERE
+        self.outcome = _NOTHING
         """How its last pass ended."""
         self.over = False
         """Whether an attempt has come to its end, and the OOM killer is to be asked before the next."""
