@@ -203,7 +203,7 @@ class Machine:
             if arrival_ns >= until_ns:
                 break
             arrival = heappop(waiting)
-            rest = receive(arrival, min(until_ns, waiting[0][0]) if waiting else until_ns)
+            rest = receive(arrival, waiting[0][0] if waiting and waiting[0][0] < until_ns else until_ns)
             if rest is not None:
                 heappush(waiting, rest)
         events.now = until_ns

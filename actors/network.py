@@ -276,13 +276,14 @@ class Network:
         No fault begins or ends before `settled_ns`, if that is later: on a link that is only a delay the fate of what
         leaves until then is known. Raises `RemoteProtocolError` if a batch is no stream of frames.
         """
-        links = self._links
         settled_ns = max(settled_ns, until_ns)
+        link: Link | None = None
         for batch in batches:
             if batch:
                 for frame, data in cut(batch):
-                    sent_ns, count, gap_ns = frame[1], frame[9], frame[10]
-                    link = links.get((frame[2], frame[4])) or self._open(frame[2], frame[4])
+                    sent_ns, source, to, count, gap_ns = frame[1], frame[2], frame[4], frame[9], frame[10]
+                    if link is None or link.destination != to or link.source != source:
+                        link = self._links.get((source, to)) or self._open(source, to)
                     piece = Piece(link, frame, data, 0, count, gap_ns)
                     if not link.leaving:
                         last_ns = sent_ns + (count - 1) * gap_ns

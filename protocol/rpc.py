@@ -7,7 +7,7 @@ at 1.1 s. A hard mount retries for ever.
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final
 
 from protocol.errors import LocalProtocolError
 from protocol.units import milliseconds
@@ -30,19 +30,14 @@ REQUEST_PAGES: Final = 8
 _FIRST_STAMP: Final = 2
 _MESSAGE_MIN: Final = _FIRST_STAMP + 1
 _MESSAGE_MAX: Final = _FIRST_STAMP + REQUEST_PAGES
-_named: Final = tuple.__new__
-"""Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
 
+Message = tuple[int, int, tuple[int, ...]]
+"""What a call or a reply says about pages that follow each other: (xid, number of the first page in the client's swap space,
+stamps). On the wire the stamps stand one by one.
 
-class Message(NamedTuple):
-    """What a call or a reply says about pages that follow each other. On the wire the stamps stand one by one."""
-
-    xid: int
-    page: int
-    """Number of the first page in the client's swap space."""
-    stamps: tuple[int, ...]
-    """Which contents each page has: the stamp that it carried when it was written. In a call to read 0, or how many bytes
-    are asked for of a page of which the server keeps a part."""
+A stamp says which contents a page has: the one that it carried when it was written. In a call to read it is 0, or how many
+bytes are asked for of a page of which the server keeps a part.
+"""
 
 
 def message(value: object) -> Message:
@@ -51,11 +46,11 @@ def message(value: object) -> Message:
         if len(value) == _MESSAGE_MIN:
             xid, page, stamp = value
             if type(xid) is type(page) is type(stamp) is int and xid >= 0 <= page and 0 <= stamp <= STAMP_MAX:
-                return _named(Message, (xid, page, (stamp,)))
+                return xid, page, (stamp,)
         elif _MESSAGE_MIN < len(value) <= _MESSAGE_MAX and {*map(type, value)} == {int} and min(value) >= 0:
             stamps = value[_FIRST_STAMP:]
             if max(stamps) <= STAMP_MAX:
-                return _named(Message, (value[0], value[1], stamps))
+                return value[0], value[1], stamps
     raise _no_message(value)
 
 

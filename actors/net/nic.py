@@ -92,30 +92,6 @@ class Nic:
         """How long the card takes for so many bytes."""
         return _wire_ns(wire, self._rate_bps)
 
-    def send(
-        self, destination: int, kind: int, port: int, count: int, wire: int, tail: int, body: tuple[object, ...]
-    ) -> int:
-        """Put a datagram's packets on the wire behind all others; when the last has left (ns).
-
-        They are sent as one train on the beat of the full packets; its last packet is exact.
-        """
-        rate_bps = self._rate_bps
-        sent_ns = self._events.now
-        if sent_ns < self.idle_ns:
-            sent_ns = self.idle_ns
-        sent_ns += _wire_ns(tail, rate_bps)
-        number = self.sent
-        self.sent = number + count
-        if count == 1:
-            gap, self.idle_ns = 0, sent_ns
-        else:
-            gap = _wire_ns(wire, rate_bps)
-            self.idle_ns = sent_ns + (count - 1) * gap
-        self._out.append(
-            encode((VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body))
-        )
-        return self.idle_ns
-
     def transmit(
         self,
         slabs: list[Run],
@@ -129,10 +105,25 @@ class Nic:
         *,
         entitled: bool = False,
     ) -> None:
-        """Send a datagram's packets; their transmit buffers are free when the last has left. A card needs no memory."""
-        sent_ns = self.send(destination, kind, port, count, wire, tail, body)
+        """Put a datagram's packets on the wire behind all others. A card needs no memory.
+
+        They are sent as one train on the beat of the full packets; its last packet is exact. Their transmit buffers are free
+        when that has left.
+        """
+        rate_bps = self._rate_bps
+        sent_ns = self._events.now
+        if sent_ns < self.idle_ns:
+            sent_ns = self.idle_ns
+        sent_ns += _wire_ns(tail, rate_bps)
+        number = self.sent
+        self.sent = number + count
+        gap = 0 if count == 1 else _wire_ns(wire, rate_bps)
+        self._out.append(
+            encode((VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body))
+        )
+        self.idle_ns = idle_ns = sent_ns + (count - 1) * gap
         if slabs:
-            self._events.at(sent_ns, self._buffers.release, slabs)
+            self._events.at(idle_ns, self._buffers.release, slabs)
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]

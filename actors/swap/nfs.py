@@ -19,7 +19,7 @@ from actors.swap.device import Request, SwapDevice
 from protocol.errors import LocalProtocolError
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
 from protocol.ip import datagram_wire
-from protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, Message, message, retry_interval
+from protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, message, retry_interval
 
 
 class NfsDevice(SwapDevice):
@@ -156,20 +156,20 @@ class NfsDevice(SwapDevice):
     def reply(self, datagram: Datagram) -> None:
         """The server has answered; what is no answer is ignored."""
         try:
-            answer: Message = message(datagram.message)
+            xid, _, stamps = message(datagram.message)
         except LocalProtocolError:
             return
-        request = self.under_way.get(answer.xid)
-        if request is None or len(answer.stamps) != len(request.stamps):
+        request = self.under_way.get(xid)
+        if request is None or len(stamps) != len(request.stamps):
             return
-        if request.write and 0 in answer.stamps:
+        if request.write and 0 in stamps:
             self._refused(request)
             return
-        del self.under_way[answer.xid]
+        del self.under_way[xid]
         self._forget_answered(self._timers[(request.attempts - 1) % len(self._timers)])
         if request.slab is not None:
             self._buffers.rpc.give(request.slab)
-        self._answered(request, answer.stamps)
+        self._answered(request, stamps)
 
     # -- time -------------------------------------------------------------------------------------------------------
 

@@ -28,37 +28,38 @@ class NfsServer:
 
     def request(self, datagram: Datagram) -> None:
         """A page-out or page-in has arrived; one that is being served already, or has been written, is not done twice."""
+        source, port, _, payload, said, _, _ = datagram
         try:
-            said = message(datagram.message)
+            xid, page, stamps = message(said)
         except LocalProtocolError:
             return
         disk = self._disk
-        key = (datagram.source, said.xid)
+        key = (source, xid)
         if key in disk.pending or not disk.has_room():
             return
-        stamps = said.stamps
-        write = datagram.payload > HEADER
-        unit = (datagram.payload - HEADER) // len(stamps) if write else stamps[0] or PAGE
+        write = payload > HEADER
+        unit = (payload - HEADER) // len(stamps) if write else stamps[0] or PAGE
         if not 0 < unit <= PAGE:
             return
-        job = Job(key, said.page, stamps, self._answer, datagram.source_port, write, unit)
+        job = Job(key, page, stamps, self._answer, port, write, unit)
         if key in self._done:
             self._answer(job)
         else:
             disk.submit(job)
 
     def _answer(self, job: Job) -> None:
-        source, xid = job.key
-        if job.write and REFUSED not in job.stamps:
+        source, xid = key = job.key
+        write, stamps = job.write, job.stamps
+        if write and REFUSED not in stamps:
             done = self._done
-            done[job.key] = None
+            done[key] = None
             if len(done) > REPLY_CACHE:
                 done.popitem(last=False)
         self._system.send(
             source,
             job.to,
-            HEADER if job.write else HEADER + len(job.stamps) * job.unit,
-            (xid, job.page, *job.stamps),
+            HEADER if write else HEADER + len(stamps) * job.unit,
+            (xid, job.page, *stamps),
             source_port=SERVER_PORT,
-            kind=PAGE_OUT_REPLY if job.write else PAGE_IN_REPLY,
+            kind=PAGE_OUT_REPLY if write else PAGE_IN_REPLY,
         )
