@@ -7,7 +7,7 @@ when something will leave. The same object runs in this process or inside a Ray 
 from collections import deque
 from functools import partial
 from hashlib import sha256
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Final
 
@@ -571,8 +571,8 @@ class Machine:
         except RemoteProtocolError:
             self.counters.malformed += 1
             raise
-        for arrival in batch:
-            heappush(self._arrivals, arrival)
+        self._arrivals += batch
+        heapify(self._arrivals)
         self._controls.extend(controls)
 
     # -- what others may see ----------------------------------------------------------------------------------------

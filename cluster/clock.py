@@ -140,8 +140,8 @@ class Clock:
             sends_ns = min(self._wakes_ns(), network.first_ns(), network.leaving_ns())
             end = max(min(settled_ns, sends_ns + lookahead_ns), self.now_ns + 1)
             return Ends(end, 0, end)
-        acts = [min(pair) for pair in zip(self._next, network.earliest_ns(), strict=True)]
-        sends = [max(pair) for pair in zip(acts, self._silent, strict=True)]
+        acts = list(map(min, self._next, network.earliest_ns()))
+        sends = list(map(max, acts, self._silent))
         first = sends.index(min(sends))
         known_ns = min(settled_ns, network.leaving_ns() + lookahead_ns)
         end = max(min(known_ns, sends[first] + lookahead_ns), self.now_ns + 1)

@@ -244,13 +244,14 @@ class Nic:
         count, take, batch = frame[9], self._ring.popleft, self._refill_batch
         self._counters.received += count
         buffers: list[Buffer] = []
-        self._cleaned = cleaned = self._cleaned + count
-        if cleaned > batch:
-            after = cleaned - batch
-            buffers += [take() for _ in range(count - after)]
-            self._fill()
-            self._cleaned = cleaned = count = after
-        buffers += [take() for _ in range(count)]
+        cleaned = self._cleaned
+        for _ in range(count):
+            if cleaned == batch:
+                self._fill()
+                cleaned = 0
+            cleaned += 1
+            buffers.append(take())
+        self._cleaned = cleaned
         self._stack.input_whole(frame, buffers)
         if cleaned >= batch:
             self._fill()

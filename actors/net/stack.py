@@ -132,8 +132,11 @@ class Stack:
 
     def input_whole(self, frame: Raw, fragments: list[Buffer]) -> None:
         """All fragments of a datagram have come one after the other: as `input` for each, if `expects` says so."""
-        self.reassembly.passed(len(fragments))
-        self._high_water(len(fragments) - 1)
+        frames = len(fragments)
+        self.reassembly.passed(frames)
+        held = self.noncritical + self.reassembly.frames + frames - 1
+        if held > self.noncritical_max:
+            self.noncritical_max = held
         self._datagram(frame, 0, frame[11][2], tuple(fragments))
 
     def expects(self, frame: Raw) -> bool:
@@ -238,7 +241,7 @@ class Stack:
         emergency = self._drop_at_demux and any(buffer[3] for buffer in datagram.buffers)
         return not emergency or link in self._emergency_links
 
-    def _high_water(self, more: int = 0) -> None:
-        held = self.noncritical + self.reassembly.frames + more
+    def _high_water(self) -> None:
+        held = self.noncritical + self.reassembly.frames
         if held > self.noncritical_max:
             self.noncritical_max = held
