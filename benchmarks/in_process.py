@@ -11,14 +11,16 @@ from benchmarks import scenes
 from benchmarks.measure import Benchmark, Measured, timed
 from cluster.inline import InlineEngine
 from cluster.lab import Cluster, open_cluster
+from cluster.surroundings import is_compiled
 from protocol.units import seconds
 
 
 def frames(text: str) -> Measured:
-    """Run a scene to its end; frames that reached a machine's stack per CPU second."""
+    """Run a scene to its end; frames that reached a machine's stack per CPU second, and whether the modules were compiled."""
     with open_cluster(text) as cluster:
         measured = timed(lambda: _run(cluster))
         state = cluster.state()
+        measured["compiled"] = is_compiled()
         measured["digest"] = cluster.digest()
     measured["windows_per_virtual_s"] = state.windows * seconds(1) / _last_ns(state.machines)
     measured["page_outs"] = sum(machine["counters"]["pages_out"] for machine in state.machines)
@@ -70,15 +72,21 @@ def simpy(workload: str) -> Measured:
 
 
 _RATE: Final = "frames per CPU second"
+_COMPILED: Final = partial(Benchmark, unit=_RATE, compiled=True)
 BENCHMARKS: Final = (
     Benchmark("flood", partial(frames, scenes.FLOOD), _RATE, floor=200_000),
-    Benchmark("simpy-W1", partial(simpy, "W1"), _RATE, peer_of="flood"),
+    _COMPILED("flood-compiled", partial(frames, scenes.FLOOD)),
+    Benchmark("simpy-W1", partial(simpy, "W1"), _RATE, peer_of=("flood", "flood-compiled")),
     Benchmark("page-outs", partial(frames, scenes.PAGE_OUTS), _RATE, floor=130_000),
-    Benchmark("simpy-W2", partial(simpy, "W2"), _RATE, peer_of="page-outs"),
+    _COMPILED("page-outs-compiled", partial(frames, scenes.PAGE_OUTS)),
+    Benchmark("simpy-W2", partial(simpy, "W2"), _RATE, peer_of=("page-outs", "page-outs-compiled")),
     Benchmark("both", partial(frames, scenes.BOTH), _RATE, floor=150_000),
-    Benchmark("simpy-W3", partial(simpy, "W3"), _RATE, peer_of="both"),
+    _COMPILED("both-compiled", partial(frames, scenes.BOTH)),
+    Benchmark("simpy-W3", partial(simpy, "W3"), _RATE, peer_of=("both", "both-compiled")),
     Benchmark("stream", partial(frames, scenes.STREAM), _RATE, floor=60_000),
+    _COMPILED("stream-compiled", partial(frames, scenes.STREAM)),
     Benchmark("ring", partial(frames, scenes.RING), _RATE),
+    _COMPILED("ring-compiled", partial(frames, scenes.RING)),
     Benchmark("memory", partial(memory, scenes.MEMORY, scenes.PAGES), "bytes per simulated page", most=16),
     Benchmark("ring-memory", partial(memory, scenes.RING, scenes.RING_MACHINES), "bytes per machine"),
 )

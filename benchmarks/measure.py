@@ -1,12 +1,17 @@
 """What a measurement is and how one is taken: each in a fresh process, several times, CPU time of the loop alone."""
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
-from typing import Any
+from typing import Any, Final
+
+COMPILED: Final = Path("build/compiled")
+"""Where `make compiled` puts the compiled modules."""
 
 Measured = dict[str, Any]
 """What one run gave: numbers by name."""
@@ -21,8 +26,10 @@ class Benchmark:
     unit: str
     floor: int | None = None
     most: float | None = None
-    peer_of: str | None = None
-    """The benchmark of ours that this peer stands beside."""
+    peer_of: tuple[str, ...] = ()
+    """The benchmarks of ours that this peer stands beside."""
+    compiled: bool = False
+    """Whether it runs the compiled modules, not the sources."""
 
 
 def timed(run: Callable[[], int]) -> Measured:
@@ -36,9 +43,16 @@ def timed(run: Callable[[], int]) -> Measured:
 
 def repeated(benchmark: Benchmark, times: int) -> Measured:
     """The run with the median rate, and the range of rates; each run has an interpreter of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    first = [str(COMPILED)] if benchmark.compiled else []
+    with ProcessPoolExecutor(
+        1, get_context("spawn"), initializer=_import_from, initargs=(first,), max_tasks_per_child=1
+    ) as pool:
         runs = [pool.submit(benchmark.measure).result() for _ in range(times)]
     rates = sorted(run["rate"] for run in runs)
     middle = median(rates) if times % 2 else rates[times // 2]
     chosen = next(run for run in runs if run["rate"] == middle)
     return {**chosen, "rate_min": rates[0], "rate_max": rates[-1], "runs": times}
+
+
+def _import_from(folders: list[str]) -> None:
+    sys.path[:0] = folders

@@ -13,7 +13,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import Benchmark, Measured, repeated
+from benchmarks.measure import COMPILED, Benchmark, Measured, repeated
 
 MODULES: Final = ("benchmarks.in_process", "benchmarks.on_ray")
 LATEST: Final = Path(__file__).with_name("latest.json")
@@ -35,6 +35,9 @@ def main() -> None:
         console.width = 200  # a file has no edge
     results: dict[str, Measured] = {}
     for name in chosen.names or known:
+        if known[name].compiled and not COMPILED.exists():
+            console.print(f"{name}: left out, nothing is compiled (make compiled)", highlight=False)
+            continue
         with console.status(name):
             results[name] = repeated(known[name], chosen.times)
         console.print(_line(known[name], results[name]), highlight=False)
@@ -49,7 +52,8 @@ def _ratios(known: dict[str, Benchmark], results: dict[str, Measured]) -> dict[s
     return {
         ours: results[ours]["rate"] / results[name]["rate"]
         for name in results
-        if (ours := known[name].peer_of) is not None and ours in results
+        for ours in known[name].peer_of
+        if ours in results
     }
 
 

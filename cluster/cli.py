@@ -29,6 +29,7 @@ from cluster.remedies import search as search_remedies
 from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
 from cluster.scenario import Problem, Scenario, ScenarioError, load
+from cluster.surroundings import is_compiled
 
 if TYPE_CHECKING:
     from cluster.claims.ablation import Ablated
@@ -89,7 +90,7 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object and no
 def top(show_version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
     """A laboratory for swapping over the network."""
     if show_version:
-        print(f"netswap {version('netswap')}")
+        print(f"netswap {version('netswap')}{' (compiled)' if is_compiled() else ''}")
         raise typer.Exit
 
 

@@ -22,6 +22,7 @@ import ray
 from ray._private import ray_constants  # see loopback_only
 from ray._raylet import AuthenticationTokenLoader, Config  # see authentication_reread
 from ray.dag import DAGContext, InputNode, MultiOutputNode
+from ray.job_config import JobConfig
 
 from actors.programs.task import ProgramError
 from cluster import build
@@ -153,6 +154,7 @@ def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
+                    job_config=same_modules(),
                     _temp_dir=str(folder),
                 )
         except Exception as error:
@@ -160,6 +162,12 @@ def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
         forget_reset()
         stack.enter_context(term_exits())
         yield
+
+
+def same_modules() -> JobConfig:
+    """Actors import from where we do: by itself Ray lets them look into the current folder first, whatever is there."""
+    folders = [os.path.abspath(folder) for folder in sys.path]
+    return JobConfig(_client_job=True, _py_driver_sys_path=folders[::-1])  # Ray puts them in front one by one
 
 
 def forget_reset() -> None:
@@ -180,7 +188,7 @@ def attached(address: str) -> Iterator[None]:
         stack.callback(ray.shutdown)
         try:
             with signals_later():
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, job_config=same_modules())
             ray.get(ray.remote(Probe).options(num_cpus=0).remote().answer.remote(), timeout=60)
         except Exception as error:
             raise InfrastructureError(

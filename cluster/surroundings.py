@@ -13,10 +13,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
+from actors import machine
+
 FOLDER_CHARS_MAX: Final = 36
 """Ray appends 64 characters to name its sockets, whose paths may have 103."""
 STAMP: Final = "NETSWAP_CLUSTER"
 """In the environment of each process of a private cluster: how we know our own."""
+
+
+def is_compiled() -> bool:
+    """Whether these are the compiled modules (`make compiled`), not the sources."""
+    return not machine.__file__.endswith(".py")
 
 
 class Terminal(NamedTuple):

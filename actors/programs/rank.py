@@ -1,5 +1,6 @@
 """An MPI-style rank: it touches a share of its working set, computes, exchanges messages with others, and starts over."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.programs.exchange import Exchange
@@ -24,7 +25,7 @@ class Rank:
     text: int | None = None
     place: int = 0
     ranks: int = 1
-    partners: tuple[tuple[int, int], ...] = ()
+    partners: Sequence[tuple[int, int]] = ()
     """(rank, machine) of all that this one, number `place` of `ranks`, exchanges with."""
 
     def pages(self) -> int:

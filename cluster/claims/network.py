@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 from math import ceil, sqrt
-from typing import Any, cast
 
 from actors.events import Events
 from actors.kernels import Kernel
+from actors.memory.zone import Zone
+from actors.net.buffers import Buffer, Buffers
 from actors.net.reassembly import Reassembly, RefusingReassembly
 from cluster.claims import formulas
 from cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
@@ -173,8 +174,9 @@ def evicted(kernel: Kernel) -> Evidence:
     """256 KiB of truesize at most, and one fragment; then the least recently used go until it is below 192 KiB."""
     evidence, (events, cache, dropped) = Evidence(), _fragment_cache(kernel)
     truesizes = []
+    buffers = _buffers(kernel)
     for ident in range(400):
-        cache.add((1, ident), 0, 8000, cast(Any, (None, None, kernel.rx_truesize, 0)))
+        cache.add((1, ident), 0, 8000, _filled(buffers))
         truesizes.append(cache.truesize)
     fits = formulas.FRAGMENT_HIGH_2007 // kernel.rx_truesize + 1
     evidence.equal("fragments held at most", fits, max(truesizes) // kernel.rx_truesize)
@@ -194,8 +196,9 @@ def refused(kernel: Kernel) -> Evidence:
     """4 MiB of truesize at most, and one fragment; nothing that is held is evicted."""
     evidence, (events, cache, dropped) = Evidence(), _fragment_cache(kernel)
     fits = formulas.FRAGMENT_HIGH_TODAY // kernel.rx_truesize + 1
+    buffers = _buffers(kernel)
     for ident in range(fits + 100):
-        cache.add((1, ident), 0, 8000, cast(Any, (None, None, kernel.rx_truesize, 0)))
+        cache.add((1, ident), 0, 8000, _filled(buffers))
     evidence.equal("fragments held", fits, cache.frames)
     evidence.equal("refused", 100, len(dropped))
     evidence.equal("the first is still held", True, (1, 0) in cache.incomplete)
@@ -207,6 +210,17 @@ def _fragment_cache(kernel: Kernel) -> tuple[Events, Reassembly, list[tuple[str,
     events, dropped = Events(), list[tuple[str, int]]()
     kind = RefusingReassembly if kernel.name == ERA_TODAY else Reassembly
     return events, kind(events, kernel, 1500, lambda buffers, cause: dropped.append((cause, len(buffers)))), dropped
+
+
+def _buffers(kernel: Kernel) -> Buffers:
+    """Receive buffers from plenty of memory."""
+    return Buffers(Zone(1 << 16, 16, kernel=kernel), kernel, None, guarded=False)
+
+
+def _filled(buffers: Buffers) -> Buffer:
+    buffer = buffers.allocate(buffers.receive, buffers.kernel.rx_truesize)
+    assert buffer is not None
+    return buffer
 
 
 def _times_out(evidence: Evidence, events: Events, cache: Reassembly, dropped: list[tuple[str, int]]) -> Evidence:

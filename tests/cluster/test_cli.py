@@ -71,7 +71,7 @@ def only_object(text: str) -> dict[str, Any]:
 def process(*words: str) -> "subprocess.CompletedProcess[str]":
     """The command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "cluster.cli", *words],
+        [sys.executable, "-P", "-m", "cluster.cli", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -244,7 +244,8 @@ class TestJson:
 
     @pytest.mark.ray
     def test_on_ray_too(self) -> None:
-        """Ray's own messages go to the run's folder."""
+        """Ray's own messages go to the run's folder, and its actors import what the command does, not what lies about."""
+        Path("actors.py").write_text("raise ImportError('not these')")
         done = process("run", "scene.yaml", "--json", "--set", "stop=1s", "--set", "timeline=[]", "--run-dir", "on-ray")
         assert done.returncode == MET, done.stderr
         told = only_object(done.stdout)

@@ -1,0 +1,32 @@
+"""Compiles what a simulation spends its time in, when NETSWAP_COMPILE=1 asks for it; all else stands in pyproject.toml.
+
+mypyc makes extension modules of the sources as they are typed. It needs a C compiler, Python's headers, and mypy in the
+environment that builds (`pip install --no-build-isolation`).
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from setuptools import setup
+
+_FOLDERS: Final = ("protocol", "actors")
+_TOO: Final = "cluster/clock.py"
+_LEFT_OUT: Final = "ClassVar"
+"""Programs that have one stay plain: mypyc (2.4) makes instances of a dataclass with slots and a class variable fail."""
+
+
+def _sources() -> list[str]:
+    paths = [path for folder in _FOLDERS for path in sorted(Path(folder).rglob("*.py")) if path.name != "__init__.py"]
+    return [*(str(path) for path in paths if _LEFT_OUT not in path.read_text(encoding="utf-8")), _TOO]
+
+
+def _extensions() -> list[Any]:
+    if os.environ.get("NETSWAP_COMPILE") != "1":
+        return []
+    from mypyc.build import mypycify  # not there where plain Python is built
+
+    return mypycify(_sources(), opt_level="2", multi_file=True)
+
+
+setup(ext_modules=_extensions())

@@ -1,0 +1,84 @@
+"""Compiled modules are the same machine: same bytes, same counters, same reasons, only sooner."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parents[2]
+CONFIGS = HERE / "configs"
+SCENARIOS = (
+    ("three-machines.yaml", "safeguards=reserve", "stop=20s"),
+    ("three-machines.yaml", "safeguards=none", "stop=20s"),
+    ("three-machines.yaml", "safeguards=reserve", "kernel=linux-6.11", "stop=20s"),
+    ("mpi-64.yaml", "stop=2s"),
+    *(
+        (f"matrix/{name}.yaml", "stop=20s")
+        for name in ("anonymous", "clean", "fragments", "tcp-service", "udp-service")
+    ),
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(shutil.which(os.environ.get("CC", "cc")) is None, reason="needs a C compiler"),
+]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The compiled modules, made from a copy of the sources."""
+    copy = tmp_path_factory.mktemp("sources")
+    for name in ("protocol", "actors", "cluster"):
+        shutil.copytree(HERE / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(HERE / name, copy)
+    target = copy / "compiled"
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps")
+    made = subprocess.run(
+        [*pip, "--no-build-isolation", "--target", target, copy],
+        env={**os.environ, "NETSWAP_COMPILE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    yield target
+    shutil.rmtree(copy)
+
+
+def netswap(modules: Path, *arguments: str) -> str:
+    """What the command prints that runs with these modules."""
+    command = (sys.executable, "-P", "-c", "from cluster.cli import main; main()", *arguments)
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(modules)}, cwd=HERE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+def ran(modules: Path, scenario: tuple[str, ...], folder: Path) -> dict[str, Any]:
+    """All that a run in one process says, but where that stands and how long it took."""
+    name, *overrides = scenario
+    sets = [part for override in overrides for part in ("--set", override)]
+    out = netswap(modules, "run", str(CONFIGS / name), "--engine", "inline", "--json", "--run-dir", str(folder), *sets)
+    said: dict[str, Any] = json.loads(out)
+    return {key: value for key, value in said.items() if key not in ("run", "wall_s")}
+
+
+def test_the_command_says_which_it_is(compiled: Path) -> None:
+    """Nobody has to guess."""
+    assert netswap(compiled, "--version").endswith("(compiled)\n")
+    assert "compiled" not in netswap(HERE, "--version")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=" ".join)
+def test_everything_that_a_run_says_is_the_same(compiled: Path, scenario: tuple[str, ...], tmp_path: Path) -> None:
+    """Digest, verdicts, reasons, counters."""
+    assert ran(compiled, scenario, tmp_path / "compiled") == ran(HERE, scenario, tmp_path / "plain")
