@@ -58,29 +58,18 @@ class Tally:
         self.dropped[cause] = self.dropped.get(cause, 0) + frames
 
 
-class Piece:
-    """A stretch of a train that is under way: one unit for all its frames."""
+Piece = tuple["Link", Raw, bytes, int, int, int, int]
+"""A stretch of a train that is under way, one unit for all its frames: link, frame with its own bytes, which frame of the
+train is its first, frames, gap (ns), flags."""
 
-    __slots__ = ("copy", "count", "data", "first", "flags", "frame", "gap_ns", "link")
 
-    def __init__(
-        self, link: "Link", frame: Raw, data: bytes, first: int, count: int, gap_ns: int, copy: int = 0, flags: int = 0
-    ) -> None:
-        self.link = link
-        self.frame = frame
-        self.data = data
-        self.first = first
-        self.count = count
-        self.gap_ns = gap_ns
-        self.copy = copy
-        self.flags = flags
-
-    def split(self, count: int) -> "Piece":
-        """Take the first `count` frames off; self keeps the rest."""
-        head = Piece(self.link, self.frame, self.data, self.first, count, self.gap_ns, self.copy, self.flags)
-        self.first += count
-        self.count -= count
-        return head
+def _split(piece: Piece, before: int) -> tuple[Piece, Piece]:
+    """So many frames of a stretch, and the others."""
+    link, frame, data, first, count, gap_ns, flags = piece
+    return (
+        (link, frame, data, first, before, gap_ns, flags),
+        (link, frame, data, first + before, count - before, gap_ns, flags),
+    )
 
 
 Due = tuple[int, int, int, int, Piece]
@@ -284,7 +273,7 @@ class Network:
                     sent_ns, source, to, count, gap_ns = frame[1], frame[2], frame[4], frame[9], frame[10]
                     if link is None or link.destination != to or link.source != source:
                         link = self._links.get((source, to)) or self._open(source, to)
-                    piece = Piece(link, frame, data, 0, count, gap_ns)
+                    piece = (link, frame, data, 0, count, gap_ns, 0)
                     if not link.leaving:
                         last_ns = sent_ns + (count - 1) * gap_ns
                         if last_ns < settled_ns if link.plain else count == 1 and last_ns < until_ns:
@@ -301,18 +290,18 @@ class Network:
         leaving = link.leaving
         while leaving and leaving[0][0] < until_ns:
             sent_ns, number, piece = heappop(leaving)
-            now = 1 if piece.count == 1 or not piece.gap_ns else -(-(until_ns - sent_ns) // piece.gap_ns)
+            count, gap_ns = piece[4], piece[5]
+            now = 1 if count == 1 or not gap_ns else -(-(until_ns - sent_ns) // gap_ns)
             if not link.plain and leaving and now > 1:
-                now = min(now, max(1, -(-(leaving[0][0] - sent_ns) // piece.gap_ns)))
-            if now < piece.count:
-                head = piece.split(now)
-                heappush(leaving, (sent_ns + now * piece.gap_ns, number + now, piece))
-                piece = head
+                now = min(now, max(1, -(-(leaving[0][0] - sent_ns) // gap_ns)))
+            if now < count:
+                piece, rest = _split(piece, now)
+                heappush(leaving, (sent_ns + now * gap_ns, number + now, rest))
             self._put(link, sent_ns, number, piece)
 
     def _put(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
         """Put on a link what leaves its card from `sent_ns` on."""
-        count = piece.count
+        count = piece[4]
         link.tally.sent += count
         if not link.plain:
             self._cross(link, sent_ns, number, piece)
@@ -322,7 +311,7 @@ class Network:
             self._travel(at_ns, number, piece)
             return
         if count > 1:
-            last_ns += (count - 1) * piece.gap_ns
+            last_ns += (count - 1) * piece[5]
         if last_ns > link.last_ns:
             link.last_ns = last_ns
         to = link.destination
@@ -330,28 +319,29 @@ class Network:
         if at_ns < self._first[to]:
             self._expect(to, at_ns)
 
-    def _travel(self, at_ns: int, number: int, piece: Piece) -> None:
+    def _travel(self, at_ns: int, number: int, piece: Piece, copy: int = 0) -> None:
         """Frames that arrive at these times, but none before the link's floor: first in, first out."""
-        link = piece.link
+        link, frame, data, first, count, gap_ns, flags = piece
         if at_ns < link.floor_ns:
-            late = piece.count
-            if piece.gap_ns:
-                late = min(late, -(-(link.floor_ns - at_ns) // piece.gap_ns))
-            if late < piece.count:
-                self._travel(at_ns, number, piece.split(late))
-                at_ns, number = at_ns + late * piece.gap_ns, number + late
+            late = min(count, -(-(link.floor_ns - at_ns) // gap_ns)) if gap_ns else count
+            if late < count:
+                before, piece = _split(piece, late)
+                self._travel(at_ns, number, before, copy)
+                at_ns, number, count = at_ns + late * gap_ns, number + late, count - late
             else:
-                at_ns, piece.gap_ns = link.floor_ns, 0
-        last_ns = at_ns + (piece.count - 1) * piece.gap_ns
+                at_ns, gap_ns = link.floor_ns, 0
+                piece = (link, frame, data, first, count, gap_ns, flags)
+        last_ns = at_ns + (count - 1) * gap_ns
         if last_ns > link.last_ns:
             link.last_ns = last_ns
             if not link.plain:
                 link.floor_ns = last_ns
-        self._put_under_way(at_ns, number, piece)
+        self._put_under_way(at_ns, number, piece, copy)
 
-    def _put_under_way(self, at_ns: int, number: int, piece: Piece) -> None:
-        to = piece.link.destination
-        heappush(self._under_way[to], (at_ns, piece.link.source, number, piece.copy, piece))
+    def _put_under_way(self, at_ns: int, number: int, piece: Piece, copy: int = 0) -> None:
+        link = piece[0]
+        to = link.destination
+        heappush(self._under_way[to], (at_ns, link.source, number, copy, piece))
         if at_ns < self._first[to]:
             self._expect(to, at_ns)
 
@@ -365,18 +355,20 @@ class Network:
         now = link.now
         unqueued = self._unqueued(link, sent_ns, piece) if link.steady else 0
         if unqueued:
-            stretch = piece.split(unqueued)
-            wire_ns = piece.frame[5] * 8 * _SECOND // (now.bandwidth_bps or 1)
-            link.free_ns = sent_ns + (unqueued - 1) * piece.gap_ns + wire_ns
+            stretch, piece = _split(piece, unqueued)
+            frame, gap_ns = piece[1], piece[5]
+            wire_ns = frame[5] * 8 * _SECOND // (now.bandwidth_bps or 1)
+            link.free_ns = sent_ns + (unqueued - 1) * gap_ns + wire_ns
             self._travel(sent_ns + wire_ns + now.latency_ns, number, stretch)
-            sent_ns += unqueued * piece.gap_ns
+            sent_ns += unqueued * gap_ns
             number += unqueued
-        for index in range(piece.count):
-            one = Piece(link, piece.frame, piece.data, piece.first + index, 1, 0)
-            at_ns = sent_ns + index * piece.gap_ns
+        _, frame, data, first, count, gap_ns, _ = piece
+        for index in range(count):
+            flags = 0
+            at_ns = sent_ns + index * gap_ns
             if now.bandwidth_bps:
-                last = one.first == piece.frame[9] - 1
-                at_ns = self._queue(link, at_ns, piece.frame[6] if last else piece.frame[5], now.bandwidth_bps)
+                last = first + index == frame[9] - 1
+                at_ns = self._queue(link, at_ns, frame[6] if last else frame[5], now.bandwidth_bps)
                 if at_ns < 0:
                     link.tally.drop("link-queue", 1)
                     continue
@@ -384,7 +376,8 @@ class Network:
                 link.tally.drop("link-loss", 1)
                 continue
             if self._happens(link, "corrupt", now.corrupt_ppm):
-                one.flags |= CORRUPT
+                flags |= CORRUPT
+            one = (link, frame, data, first + index, 1, 0, flags)
             at_ns += now.latency_ns
             if now.jitter_ns:
                 at_ns += link.chance["jitter"].randrange(now.jitter_ns + 1)
@@ -395,20 +388,20 @@ class Network:
                 self._travel(at_ns, number + index, one)
             if self._happens(link, "duplicate", now.duplicate_ppm):
                 link.tally.duplicated += 1
-                self._travel(at_ns, number + index, Piece(link, one.frame, one.data, one.first, 1, 0, 1, one.flags))
+                self._travel(at_ns, number + index, one, 1)
 
     @staticmethod
     def _unqueued(link: Link, sent_ns: int, piece: Piece) -> int:
         """How many frames from the first on are equal and find the line free and each its predecessor gone."""
+        _, frame, _, first, count, gap_ns, _ = piece
         bandwidth_bps = link.now.bandwidth_bps
-        if not bandwidth_bps or piece.count == 1 or sent_ns < link.free_ns:
+        if not bandwidth_bps or count == 1 or sent_ns < link.free_ns:
             return 0
-        frame = piece.frame
         wire_ns = frame[5] * 8 * _SECOND // bandwidth_bps
-        if piece.gap_ns < wire_ns or sent_ns + wire_ns + link.now.latency_ns < link.last_ns:
+        if gap_ns < wire_ns or sent_ns + wire_ns + link.now.latency_ns < link.last_ns:
             return 0
-        shorter = frame[6] != frame[5] and piece.first + piece.count == frame[9]
-        return piece.count - shorter
+        shorter = frame[6] != frame[5] and first + count == frame[9]
+        return count - shorter
 
     @staticmethod
     def _happens(link: Link, what: str, ppm: int) -> bool:
@@ -434,19 +427,18 @@ class Network:
         port, arriving, leaving = self._ports[to], self._under_way[to], self._in_port[to]
         while arriving and arriving[0][0] < until_ns:
             at_ns, source, number, copy, piece = heappop(arriving)
-            if piece.count > 1:
-                rest = piece
-                piece = rest.split(1)
-                heappush(arriving, (at_ns + rest.gap_ns, source, number + 1, copy, rest))
-            frame = piece.frame
+            link, frame, _, first, count, gap_ns, _ = piece
+            if count > 1:
+                piece, rest = _split(piece, 1)
+                heappush(arriving, (at_ns + gap_ns, source, number + 1, copy, rest))
             port.waiting = [start for start in port.waiting if start > at_ns]
             if len(port.waiting) >= port.queue:
-                piece.link.tally.drop("link-queue", 1)
+                link.tally.drop("link-queue", 1)
                 continue
             start = max(port.free_ns, at_ns)
             if start > at_ns:
                 port.waiting.append(start)
-            wire = frame[6] if piece.first == frame[9] - 1 else frame[5]
+            wire = frame[6] if first == frame[9] - 1 else frame[5]
             port.free_ns = start + wire * 8 * _SECOND // port.bandwidth_bps
             heappush(leaving, (port.free_ns, source, number, copy, piece))
 
@@ -455,25 +447,24 @@ class Network:
         parts: list[bytes] = []
         while heap and heap[0][0] < until_ns:
             at_ns, source, number, copy, piece = heappop(heap)
-            if piece.gap_ns and piece.count > 1:
-                now = -(-(until_ns - at_ns) // piece.gap_ns)
-                if now < piece.count:
-                    rest = piece
-                    piece = rest.split(now)
-                    heappush(heap, (at_ns + now * rest.gap_ns, source, number + now, copy, rest))
-            link = piece.link
+            link, frame, data, first, count, gap_ns, flags = piece
+            if gap_ns and count > 1:
+                now = -(-(until_ns - at_ns) // gap_ns)
+                if now < count:
+                    piece, rest = _split(piece, now)
+                    heappush(heap, (at_ns + now * gap_ns, source, number + now, copy, rest))
+                    count = now
             if link.cuts:
-                link.tally.drop("partition", piece.count)
-            elif link.holds and link.holds_back(piece.frame[7]):
+                link.tally.drop("partition", count)
+            elif link.holds and link.holds_back(frame[7]):
                 link.held.append((at_ns, source, number, copy, piece))
             else:
-                count, gap_ns, frame = piece.count, piece.gap_ns, piece.frame
                 link.tally.delivered += count
-                if count == frame[9] and gap_ns == frame[10] and not (copy or piece.flags):
+                if count == frame[9] and gap_ns == frame[10] and not (copy or flags):
                     stamp = encode_time(at_ns)
                 else:
-                    stamp = encode_arrival(at_ns, copy, piece.flags, piece.first, count, gap_ns)
-                parts += (stamp, piece.data)
+                    stamp = encode_arrival(at_ns, copy, flags, first, count, gap_ns)
+                parts += (stamp, data)
         return b"".join(parts)
 
     def _open(self, source: int, destination: int) -> Link:
@@ -560,12 +551,11 @@ class Network:
         held, link.held = link.held, []
         heap = self._in_port[link.destination] if self._ports else self._under_way[link.destination]
         for due in held:
-            _, source, number, copy, piece = due
-            if link.holds_back(piece.frame[7]):
+            _, source, number, copy, (_, frame, data, first, count, _, flags) = due
+            if link.holds_back(frame[7]):
                 link.held.append(due)
                 continue
-            piece.gap_ns = 0
-            heappush(heap, (now_ns, source, number, copy, piece))
+            heappush(heap, (now_ns, source, number, copy, (link, frame, data, first, count, 0, flags)))
             if now_ns < self._first[link.destination]:
                 self._expect(link.destination, now_ns)
             link.last_ns = max(link.last_ns, now_ns)
@@ -611,9 +601,9 @@ class Network:
         counts: dict[tuple[int, int], int] = {}
         held = [link.held for link in self._links.values()]
         for due in (due for heap in (*self._under_way, *self._in_port, *held) for due in heap):
-            link = due[4].link
+            link, _, _, _, count, _, _ = due[4]
             key = (link.source, link.destination)
-            counts[key] = counts.get(key, 0) + due[4].count
+            counts[key] = counts.get(key, 0) + count
         return counts
 
 
