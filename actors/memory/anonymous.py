@@ -84,7 +84,7 @@ class AddressSpace:
         found = _WRITTEN.search(self.states, start, end)
         return found.start() if found else end
 
-    def touch(self, start: int, end: int, *, write: bool) -> None:
+    def touch(self, start: int, end: int, write: bool) -> None:
         """Use resident pages [start, end)."""
         if not write:
             self.states[start:end] = self.states[start:end].translate(_READ)

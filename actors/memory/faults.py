@@ -39,7 +39,7 @@ class Faults:
         self._file_readahead = file_readahead
         self._awaited: dict[tuple[AddressSpace, int], Task] = {}
 
-    def touch(self, task: Task, space: AddressSpace, start: int, end: int, *, write: bool) -> int:
+    def touch(self, task: Task, space: AddressSpace, start: int, end: int, write: bool) -> int:
         """Touch what can be touched of [start, end) now; the first page that has to be waited for, or `end`."""
         page, states = start, space.states
         while page < end:
@@ -48,7 +48,7 @@ class Faults:
                 stop = page + 1
                 if stop < end and states[stop] >= RESIDENT:
                     stop = space.absent(stop, end)
-                space.touch(page, stop, write=write)
+                space.touch(page, stop, write)
                 task.progress.touched(stop - page)
                 page = stop
             elif state == WRITING:
@@ -71,7 +71,7 @@ class Faults:
         def granted() -> None:
             self._found(task, space, page)
 
-        if self._takes_below(space) or self._reclaim.obtain(space.name, granted, task=task):
+        if self._takes_below(space) or self._reclaim.obtain(space.name, granted, task):
             granted()
         return BLOCKED
 

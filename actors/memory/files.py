@@ -59,7 +59,7 @@ class File(AddressSpace):
         self.dirtied_ns: int | None = None
         """Since when it has had dirty pages."""
 
-    def touch(self, start: int, end: int, *, write: bool) -> None:
+    def touch(self, start: int, end: int, write: bool) -> None:
         """Use resident pages [start, end)."""
         if not write:
             super().touch(start, end, write=False)

@@ -115,8 +115,8 @@ class Reclaim:
         self,
         who: str,
         granted: Callable[[], None],
-        *,
         task: Task | None = None,
+        *,
         user: bool = True,
         may_fs: bool = True,
     ) -> bool:
@@ -206,10 +206,11 @@ class Reclaim:
         """Hand pages to those who wait, in order, while there are any above the floor."""
         self._serving = False
         zone = self._zone
-        while self.waiters and (self.waiters[0].asleep is _NOWHERE or self._find_awake()):
+        waiters = self.waiters
+        while waiters and (waiters[0].asleep is _NOWHERE or self._find_awake()):
             if not zone.take(zone.floors.kernel):
                 return
-            self._grant(self.waiters.popleft())
+            self._grant(waiters.popleft())
 
     def _grant(self, waiter: Waiter) -> None:
         waiter.served = True
@@ -312,11 +313,15 @@ class Reclaim:
 
     def _poll(self, rests: deque[tuple[int, Waiter]]) -> None:
         """A direct reclaimer's rest is over: scan harder, and rest again; after the last priority start anew."""
+        now = self._events.now
         again: list[Waiter] = []
-        while rests and (rests[0][0] <= self._events.now or rests[0][1].served):
-            waiter = rests.popleft()[1]
+        while rests:
+            due_ns, waiter = rests[0]
             if not waiter.served:
+                if due_ns > now:
+                    break
                 again.append(waiter)
+            rests.popleft()
         if rests:
             self._events.at(rests[0][0], self._poll, rests)
         for waiter in again:

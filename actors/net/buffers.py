@@ -124,14 +124,14 @@ class Buffers:
 
     def free_all(self, buffers: tuple[Buffer, ...]) -> None:
         """Give receive buffers back, in order."""
-        give_head = self.heads.give
+        heads = self.heads
         for data, head, _, charge in buffers:
             data.cache.give(data)
-            give_head(head)
+            heads.give(head)
             if charge and self._reserve is not None:
                 self._reserve.uncharge(charge)
 
-    def transmit(self, packets: int, floor: int, *, entitled: bool) -> list[Run] | None:
+    def transmit(self, packets: int, floor: int, entitled: bool) -> list[Run] | None:
         """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""
         if self.zone.free > floor + 2 * packets:
             return self.heads.take_many(packets, floor) + self.tx_headers.take_many(packets, floor)

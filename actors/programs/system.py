@@ -49,7 +49,7 @@ class Touch:
 
     def begin(self, task: Task) -> Any:
         """Touch on from the page that was waited for."""
-        self._page = page = self._faults.touch(task, self._space, self._page, self._end, write=self._write)
+        self._page = page = self._faults.touch(task, self._space, self._page, self._end, self._write)
         return None if page == self._end else self._faults.fault(task, self._space, page)
 
     def waits_for_memory(self) -> bool:

@@ -133,17 +133,19 @@ class NfsDevice(SwapDevice):
         request.previous_ns = request.last_ns
         request.last_ns = now
         self._arm(request, now)
-        pages = len(request.stamps) if request.write else 0
+        stamps = request.stamps
+        if request.write:
+            kind, pages = PAGE_OUT, len(stamps)
+        else:
+            kind, pages, stamps = PAGE_IN, 0, (self._asks_for,) * len(stamps)
         packets, wire, tail = self._wires[pages]
+        buffers = self._buffers
         if request.slab is None:
-            rpc = self._buffers.rpc
-            request.slab = rpc.take_entitled(floor) if entitled else rpc.take(floor)
-        slabs = None if request.slab is None else self._buffers.transmit(packets, floor, entitled=entitled)
+            request.slab = buffers.rpc.take_entitled(floor) if entitled else buffers.rpc.take(floor)
+        slabs = None if request.slab is None else buffers.transmit(packets, floor, entitled)
         if slabs is None:
             self._counters.tx_no_memory += 1
             return
-        kind = PAGE_OUT if request.write else PAGE_IN
-        stamps = request.stamps if pages else (self._asks_for,) * len(request.stamps)
         said = (request.xid, request.space.base + request.page, *stamps)
         body: tuple[object, ...] = (self._port, HEADER + pages * self._unit, 0, 1, 1, said)
         if packets > 1:
