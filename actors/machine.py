@@ -48,7 +48,7 @@ from actors.swap import transports
 from actors.swap.backup import Backup
 from actors.swap.device import SwapDevice
 from actors.swap.nbd import NbdDevice, ProxiedNbdDevice
-from actors.swap.nfs import NfsDevice
+from actors.swap.nfs import GatheringNfsDevice, NfsDevice
 from actors.swap.remote import RemoteDisk
 from actors.swap.spread import SpreadDevice
 from protocol.errors import RemoteProtocolError
@@ -506,7 +506,8 @@ class Machine:
 
     def _nfs(self, swap: Swap, in_flight: int, server: int, port: int, unit: int) -> SwapDevice:
         settings = self.settings
-        device = NfsDevice(
+        kind = GatheringNfsDevice if swap.request_pages > 1 else NfsDevice
+        device = kind(
             self.events,
             self.zone,
             self.kernel,

@@ -4,7 +4,6 @@ The first time a request is sent by whoever made it. It is sent *again* by rpcio
 without a right to the reserve of its own, no retransmission leaves a machine that stands at the atomic floor.
 """
 
-from bisect import insort
 from collections import deque
 
 from actors.counters import Counters
@@ -23,7 +22,7 @@ from protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, messag
 
 
 class NfsDevice(SwapDevice):
-    """Requests under way to one swap server, of at most `request_pages` pages each."""
+    """Requests under way to one swap server, each page in one of its own."""
 
     def __init__(
         self,
@@ -47,7 +46,8 @@ class NfsDevice(SwapDevice):
         super().__init__(events, counters, server, in_flight)
         self._buffers = buffers
         self._nic = nic
-        self._request_pages = request_pages
+        self.request_pages = request_pages
+        """Most pages of a request."""
         self._intervals_ns = [retry_interval(attempt, timeout_ns) for attempt in range(DOUBLINGS + 1)]
         self._wires = [datagram_wire(HEADER + pages * unit, framing, mtu) for pages in range(request_pages + 1)]
         """How a call travels that carries so many pages."""
@@ -56,71 +56,10 @@ class NfsDevice(SwapDevice):
         self._asks_for = 0 if unit == PAGE else unit
         self._entitled = "reserve-access" in switches
         self._atomic = zone.floors.atomic
-        self._writes: Request | None = None
-        """Page-outs that are being gathered."""
-        self._reads: list[int] = []
-        """Pages to be read that are being gathered, in order; all of one space."""
-        self._reading: AddressSpace | None = None
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
         """(ns, request, attempt) of each length of time-out, in the order in which they end."""
         self._armed = [False] * len(self._timers)
         """Whether an event is under way that will look at them."""
-
-    # -- gathering --------------------------------------------------------------------------------------------------
-
-    def can_page_out(self) -> bool:
-        """As for any transport; a request that is being gathered takes another page even if it was the last slot's."""
-        if self.backlog or self.put_off:
-            return False
-        return len(self.under_way) < self.in_flight or self._writes is not None
-
-    def page_out(self, space: AddressSpace, page: int) -> None:
-        """Write a page to the server, as a reclaimer: at once, or with its neighbours."""
-        if self._request_pages == 1:
-            SwapDevice.page_out(self, space, page)
-            return
-        self.writeback += 1
-        run = self._writes
-        if run is None or run.space is not space or page != run.page + len(run.stamps):
-            self._send_writes()
-            self._writes = run = self._request(space, page, write=True)
-        else:
-            run.stamps = (*run.stamps, space.stamps[page])
-        if len(run.stamps) == self._request_pages:
-            self._send_writes()
-
-    def page_in(self, space: AddressSpace, page: int) -> None:
-        """Read a page back, as the process that needs it: at once, or with its neighbours."""
-        if self._request_pages == 1:
-            super().page_in(space, page)
-            return
-        self._reading = space
-        insort(self._reads, page)
-
-    def unplug(self) -> None:
-        """Send what has been gathered."""
-        if self._writes is not None:
-            self._send_writes()
-        if self._reading is not None:
-            self._send_reads(self._reading)
-
-    def _send_writes(self) -> None:
-        run, self._writes = self._writes, None
-        if run is not None:
-            self._start(run, reclaimer=True)
-
-    def _send_reads(self, space: AddressSpace) -> None:
-        pages, self._reads, self._reading = self._reads, [], None
-        run: Request | None = None
-        for page in pages:
-            if run is not None and page == run.page + len(run.stamps) and len(run.stamps) < self._request_pages:
-                run.stamps = (*run.stamps, 0)
-                continue
-            if run is not None:
-                self._start(run)
-            run = self._request(space, page, write=False)
-        if run is not None:
-            self._start(run)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -211,3 +150,62 @@ class NfsDevice(SwapDevice):
             if at_ns <= now and request.xid in self.under_way and request.attempts == attempt:
                 self._counters.retransmissions += 1
                 self._send(request)
+
+
+class GatheringNfsDevice(NfsDevice):
+    """Requests of at most `request_pages` pages: neighbours that are submitted one after the other travel together."""
+
+    _writes: Request | None = None
+    """Page-outs that are being gathered."""
+    _reading: AddressSpace | None = None
+    """The space of the pages to be read that are being gathered."""
+    _reads: tuple[int, ...] = ()
+    """These pages, in order."""
+
+    def can_page_out(self) -> bool:
+        """As for any transport; a request that is being gathered takes another page even if it was the last slot's."""
+        if self.backlog or self.put_off:
+            return False
+        return len(self.under_way) < self.in_flight or self._writes is not None
+
+    def page_out(self, space: AddressSpace, page: int) -> None:
+        """Write a page to the server with its neighbours, as a reclaimer."""
+        self.writeback += 1
+        run = self._writes
+        if run is None or run.space is not space or page != run.page + len(run.stamps):
+            self._send_writes()
+            self._writes = run = self._request(space, page, write=True)
+        else:
+            run.stamps = (*run.stamps, space.stamps[page])
+        if len(run.stamps) == self.request_pages:
+            self._send_writes()
+
+    def page_in(self, space: AddressSpace, page: int) -> None:
+        """Read a page back with its neighbours, as the process that needs it."""
+        self._reading = space
+        self._reads = tuple(sorted((*self._reads, page)))
+
+    def unplug(self) -> None:
+        """Send what has been gathered."""
+        if self._writes is not None:
+            self._send_writes()
+        if self._reading is not None:
+            self._send_reads(self._reading)
+
+    def _send_writes(self) -> None:
+        run, self._writes = self._writes, None
+        if run is not None:
+            self._start(run, reclaimer=True)
+
+    def _send_reads(self, space: AddressSpace) -> None:
+        pages, self._reads, self._reading = self._reads, (), None
+        run: Request | None = None
+        for page in pages:
+            if run is not None and page == run.page + len(run.stamps) and len(run.stamps) < self.request_pages:
+                run.stamps = (*run.stamps, 0)
+                continue
+            if run is not None:
+                self._start(run)
+            run = self._request(space, page, write=False)
+        if run is not None:
+            self._start(run)

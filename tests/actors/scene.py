@@ -15,7 +15,7 @@ from actors.net.nic import Nic
 from actors.net.sockets import Queues
 from actors.net.stack import Stack
 from actors.net.udp_limits import LimitedStack
-from actors.swap.nfs import NfsDevice
+from actors.swap.nfs import GatheringNfsDevice, NfsDevice
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, UDP, VERSION, Frame, Raw, cut
 from protocol.units import seconds
 
@@ -76,7 +76,8 @@ class Host:
 
     def device(self, in_flight: int = 32, timeout_ns: int = seconds(1.1), request_pages: int = 1) -> NfsDevice:
         """A's swap device, with C as the server; its owner is still to be given."""
-        device = NfsDevice(
+        kind = GatheringNfsDevice if request_pages > 1 else NfsDevice
+        device = kind(
             self.events,
             self.zone,
             KERNEL,
