@@ -24,7 +24,7 @@ from actors.memory.files import File, LocalDisk, PageCache
 from actors.memory.laundry import Laundry
 from actors.memory.oom import OomKiller
 from actors.memory.throttle import NO_FS_NS, Throttle
-from actors.memory.waiter import Asleep, Doomed, Outcome, Waiter
+from actors.memory.waiter import Asleep, Doomed, Outcome, Rests, Waiter
 from actors.memory.writeback import Writeback
 from actors.memory.zone import Zone
 from actors.programs.task import Task
@@ -96,10 +96,9 @@ class Reclaim:
         self._kswapd_outcome = _NOTHING
         self._stuck_ns = 0
         """From when on kswapd, asleep for a slot, is taken to be stuck."""
-        self.polls: deque[tuple[int, Waiter]] = deque()
-        """(ns, waiter): when each nap ends. An event is under way for the first."""
-        self._rests = {kernel.retry_wait_ns: deque[tuple[int, Waiter]](), kernel.reclaim_wait_ns: self.polls}
-        """The same of each length there is: those of one length end in the order in which they began."""
+        self._rests = {length_ns: Rests() for length_ns in (kernel.retry_wait_ns, kernel.reclaim_wait_ns)}
+        self.polls = self._rests[kernel.reclaim_wait_ns].ends
+        """When each nap ends."""
         zone.on_pressure(self.wake_kswapd)
         zone.on_free_with_waiters(self._page_freed)
 
@@ -214,6 +213,9 @@ class Reclaim:
 
     def _grant(self, waiter: Waiter) -> None:
         waiter.served = True
+        polls = self.polls
+        while polls and polls[0][1].served:
+            polls.popleft()
         waiter.granted()
         if waiter.doomed is not None:
             waiter.doomed(True)
@@ -307,23 +309,22 @@ class Reclaim:
         """Have a waiter polled after its rest."""
         rests = self._rests[rest_ns]
         due_ns = self._events.now + rest_ns
-        if not rests:
+        rests.ends.append((due_ns, waiter))
+        if not rests.watched:
+            rests.watched = True
             self._events.at(due_ns, self._poll, rests)
-        rests.append((due_ns, waiter))
 
-    def _poll(self, rests: deque[tuple[int, Waiter]]) -> None:
+    def _poll(self, rests: Rests) -> None:
         """A direct reclaimer's rest is over: scan harder, and rest again; after the last priority start anew."""
-        now = self._events.now
+        now, ends = self._events.now, rests.ends
         again: list[Waiter] = []
-        while rests:
-            due_ns, waiter = rests[0]
+        while ends and (ends[0][0] <= now or ends[0][1].served):
+            waiter = ends.popleft()[1]
             if not waiter.served:
-                if due_ns > now:
-                    break
                 again.append(waiter)
-            rests.popleft()
-        if rests:
-            self._events.at(rests[0][0], self._poll, rests)
+        rests.watched = bool(ends)
+        if ends:
+            self._events.at(ends[0][0], self._poll, rests)
         for waiter in again:
             self._round(waiter)
 

@@ -1,5 +1,6 @@
 """Those who wait for a page in direct reclaim: where they sleep, and how their passes over the lists end."""
 
+from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
@@ -84,3 +85,15 @@ class Waiter:
     def is_doomed(self) -> bool:
         """Whether its program has been killed."""
         return self.doomed is not None
+
+
+class Rests:
+    """Rests of one length, which end in the order in which they began."""
+
+    __slots__ = ("ends", "watched")
+
+    def __init__(self) -> None:
+        self.ends: deque[tuple[int, Waiter]] = deque()
+        """(ns, waiter): when each of them ends."""
+        self.watched = False
+        """Whether an event is under way that will look at them."""

@@ -153,5 +153,8 @@ class Buffers:
 def _each(runs: list[Run]) -> list[Slab]:
     slabs: list[Slab] = []
     for slab, count in runs:
-        slabs += [slab] * count
+        if count == 1:
+            slabs.append(slab)
+        else:
+            slabs += [slab] * count
     return slabs
