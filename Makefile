@@ -55,7 +55,7 @@ compiled: $(COMPILED)/.made
 
 $(COMPILED)/.made: $(VENV)/.installed setup.py $(SOURCES)
 	@echo 'compiling (two minutes)'
-	@rm -rf $(COMPILED)
+	@rm -rf build
 	@NETSWAP_COMPILE=1 $(PIP) install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
 	@touch $@
 
