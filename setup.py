@@ -5,6 +5,7 @@ environment that builds (`pip install --no-build-isolation`).
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ def _sources() -> list[str]:
 def _extensions() -> list[Any]:
     if os.environ.get("NETSWAP_COMPILE") != "1":
         return []
-    from mypyc.build import mypycify  # not there where plain Python is built
-
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        sys.exit("NETSWAP_COMPILE=1 needs mypy where it builds: pip install mypy setuptools, then --no-build-isolation")
     return mypycify(_sources(), opt_level="2", multi_file=True)
 
 
