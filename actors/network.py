@@ -1,4 +1,4 @@
-"""The network: links, what is under way on them, and the fate of each packet.
+"""The network: all links, what is under way on them, and the fate of each packet.
 
 All state is kept per directed link or per destination, never shared between destinations. What a frame suffers *on* a
 link (queue, loss, latency) is decided when it leaves its sender's card; whether the two ends can reach each other is
@@ -7,20 +7,15 @@ in a timeline. Windows end wherever a fault begins or ends, so that nothing chan
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from random import Random
 from typing import Any, Final
 
 from actors.events import NEVER
+from actors.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
 from actors.outside import VERBS as MACHINE_FAULTS
 from actors.outside import Outside
-from protocol.frame import CORRUPT, FRAGMENT, KIND_NAMES, Raw, cut, encode_arrival, encode_time
-from protocol.units import seconds
+from protocol.frame import CORRUPT, KIND_NAMES, cut, encode_arrival, encode_time
 
-_SECOND: Final = seconds(1)
-_MILLION: Final = 1_000_000
-_ANY: Final = 0
 _SHARES: Final = {
     "lossy": "loss_ppm",
     "duplicate": "duplicate_ppm",
@@ -28,148 +23,6 @@ _SHARES: Final = {
     "corrupt": "corrupt_ppm",
 }
 """What the faults that are a matter of chance change."""
-
-
-@dataclass(slots=True)
-class LinkSettings:
-    """One directed link; shares in parts per million, bandwidth in bits per second, queue in packets."""
-
-    latency_ns: int
-    jitter_ns: int = 0
-    bandwidth_bps: int | None = None
-    queue: int | None = None
-    loss_ppm: int = 0
-    duplicate_ppm: int = 0
-    reorder_ppm: int = 0
-    corrupt_ppm: int = 0
-
-
-@dataclass(slots=True)
-class Tally:
-    """Frames of one link: sent + duplicated = delivered to the machine + dropped + under way, always."""
-
-    sent: int = 0
-    duplicated: int = 0
-    delivered: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-
-    def drop(self, cause: str, frames: int) -> None:
-        """Count frames lost here."""
-        self.dropped[cause] = self.dropped.get(cause, 0) + frames
-
-
-Piece = tuple["Link", Raw, bytes, int, int, int, int]
-"""A stretch of a train that is under way, one unit for all its frames: link, frame with its own bytes, which frame of the
-train is its first, frames, gap (ns), flags."""
-
-
-def _split(piece: Piece, before: int) -> tuple[Piece, Piece]:
-    """So many frames of a stretch, and the others."""
-    link, frame, data, first, count, gap_ns, flags = piece
-    return (
-        (link, frame, data, first, before, gap_ns, flags),
-        (link, frame, data, first + before, count - before, gap_ns, flags),
-    )
-
-
-Due = tuple[int, int, int, int, Piece]
-"""When the first frame arrives, source, number, copy (these never tie), and the piece."""
-
-
-class Chances(dict[str, Random]):
-    """The streams of chance of one link by what they decide, each made when it is first drawn from."""
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__()
-        self._prefix = prefix
-
-    def __missing__(self, what: str) -> Random:
-        stream = self[what] = Random(f"{self._prefix}{what}")
-        return stream
-
-
-class Link:
-    """One direction between two machines."""
-
-    __slots__ = (
-        "base",
-        "chance",
-        "cuts",
-        "destination",
-        "floor_ns",
-        "free_ns",
-        "held",
-        "holds",
-        "last_ns",
-        "leaving",
-        "now",
-        "overrides",
-        "plain",
-        "source",
-        "starts",
-        "steady",
-        "tally",
-    )
-
-    def __init__(self, source: int, destination: int, settings: LinkSettings, seed: int, name: str) -> None:
-        self.source = source
-        self.destination = destination
-        self.base = settings
-        self.overrides: list[dict[str, int]] = []
-        self.now = settings
-        self.plain = True
-        """Nothing but a delay."""
-        self.steady = True
-        """Nothing but a delay and a bandwidth: frames that need not queue keep their distances."""
-        self.leaving: list[tuple[int, int, Piece]] = []
-        """What its source has announced, (time, number, piece), and what leaves the card after the end of the window."""
-        self.cuts = 0
-        self.holds: list[int] = []
-        """Kinds that are held; `_ANY` for all."""
-        self.held: list[Due] = []
-        self.free_ns = 0
-        """When the link has put its last frame on the line."""
-        self.last_ns = 0
-        """The latest arrival so far."""
-        self.floor_ns = 0
-        """No frame arrives before this. On a link of constant delay it is moved only when the delay changes."""
-        self.starts: list[int] = []
-        self.tally = Tally()
-        self.chance = Chances(f"{seed}/network/{name}/")
-        self._settle()
-
-    def override(self, values: dict[str, int]) -> None:
-        """A fault that changes the link; the one that began last is in force."""
-        self.overrides.append(values)
-        self._settle()
-
-    def restore(self, values: dict[str, int]) -> None:
-        """That fault ends."""
-        self.overrides.remove(values)
-        self._settle()
-
-    def _settle(self) -> None:
-        self.floor_ns = self.last_ns
-        values = {name: getattr(self.base, name) for name in LinkSettings.__dataclass_fields__}
-        for change in self.overrides:
-            values.update(change)
-        self.now = now = LinkSettings(**values)
-        self.steady = not (now.jitter_ns or now.loss_ppm or now.duplicate_ppm or now.reorder_ppm or now.corrupt_ppm)
-        self.plain = self.steady and not now.bandwidth_bps and now.queue is None
-
-    def holds_back(self, kind: int) -> bool:
-        """Whether a packet of this kind has to wait."""
-        return bool(self.holds) and (_ANY in self.holds or kind & ~FRAGMENT in self.holds)
-
-
-@dataclass(slots=True)
-class Port:
-    """The switch port in front of one machine, shared by all that send to it."""
-
-    bandwidth_bps: int
-    queue: int
-    free_ns: int = 0
-    waiting: list[int] = field(default_factory=list)
 
 
 class Network:
@@ -295,7 +148,7 @@ class Network:
             if not link.plain and leaving and now > 1:
                 now = min(now, max(1, -(-(leaving[0][0] - sent_ns) // gap_ns)))
             if now < count:
-                piece, rest = _split(piece, now)
+                piece, rest = split(piece, now)
                 heappush(leaving, (sent_ns + now * gap_ns, number + now, rest))
             self._put(link, sent_ns, number, piece)
 
@@ -325,7 +178,7 @@ class Network:
         if at_ns < link.floor_ns:
             late = min(count, -(-(link.floor_ns - at_ns) // gap_ns)) if gap_ns else count
             if late < count:
-                before, piece = _split(piece, late)
+                before, piece = split(piece, late)
                 self._travel(at_ns, number, before, copy)
                 at_ns, number, count = at_ns + late * gap_ns, number + late, count - late
             else:
@@ -353,11 +206,11 @@ class Network:
     def _cross(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
         """Frames of a link that is more than a delay: those that need not queue for a bandwidth as one, others one by one."""
         now = link.now
-        unqueued = self._unqueued(link, sent_ns, piece) if link.steady else 0
+        unqueued = link.unqueued(sent_ns, piece) if link.steady else 0
         if unqueued:
-            stretch, piece = _split(piece, unqueued)
+            stretch, piece = split(piece, unqueued)
             frame, gap_ns = piece[1], piece[5]
-            wire_ns = frame[5] * 8 * _SECOND // (now.bandwidth_bps or 1)
+            wire_ns = frame[5] * 8 * SECOND_NS // (now.bandwidth_bps or 1)
             link.free_ns = sent_ns + (unqueued - 1) * gap_ns + wire_ns
             self._travel(sent_ns + wire_ns + now.latency_ns, number, stretch)
             sent_ns += unqueued * gap_ns
@@ -368,58 +221,27 @@ class Network:
             at_ns = sent_ns + index * gap_ns
             if now.bandwidth_bps:
                 last = first + index == frame[9] - 1
-                at_ns = self._queue(link, at_ns, frame[6] if last else frame[5], now.bandwidth_bps)
+                at_ns = link.enqueue(at_ns, frame[6] if last else frame[5], now.bandwidth_bps)
                 if at_ns < 0:
                     link.tally.drop("link-queue", 1)
                     continue
-            if self._happens(link, "loss", now.loss_ppm):
+            if link.happens("loss", now.loss_ppm):
                 link.tally.drop("link-loss", 1)
                 continue
-            if self._happens(link, "corrupt", now.corrupt_ppm):
+            if link.happens("corrupt", now.corrupt_ppm):
                 flags |= CORRUPT
             one = (link, frame, data, first + index, 1, 0, flags)
             at_ns += now.latency_ns
             if now.jitter_ns:
                 at_ns += link.chance["jitter"].randrange(now.jitter_ns + 1)
-            if self._happens(link, "reorder", now.reorder_ppm):
+            if link.happens("reorder", now.reorder_ppm):
                 at_ns += link.chance["reorder"].randrange(2 * now.latency_ns)
                 self._put_under_way(at_ns, number + index, one)
             else:
                 self._travel(at_ns, number + index, one)
-            if self._happens(link, "duplicate", now.duplicate_ppm):
+            if link.happens("duplicate", now.duplicate_ppm):
                 link.tally.duplicated += 1
                 self._travel(at_ns, number + index, one, 1)
-
-    @staticmethod
-    def _unqueued(link: Link, sent_ns: int, piece: Piece) -> int:
-        """How many frames from the first on are equal and find the line free and each its predecessor gone."""
-        _, frame, _, first, count, gap_ns, _ = piece
-        bandwidth_bps = link.now.bandwidth_bps
-        if not bandwidth_bps or count == 1 or sent_ns < link.free_ns:
-            return 0
-        wire_ns = frame[5] * 8 * _SECOND // bandwidth_bps
-        if gap_ns < wire_ns or sent_ns + wire_ns + link.now.latency_ns < link.last_ns:
-            return 0
-        shorter = frame[6] != frame[5] and first + count == frame[9]
-        return count - shorter
-
-    @staticmethod
-    def _happens(link: Link, what: str, ppm: int) -> bool:
-        return ppm > 0 and link.chance[what].randrange(_MILLION) < ppm
-
-    @staticmethod
-    def _queue(link: Link, sent_ns: int, wire: int, bandwidth_bps: int) -> int:
-        """When the last bit of a frame is on the line; -1 if the queue before it is full."""
-        limit = link.now.queue
-        if limit is not None:
-            link.starts = [start for start in link.starts if start > sent_ns]
-            if len(link.starts) >= limit:
-                return -1
-        start = max(link.free_ns, sent_ns)
-        if limit is not None and start > sent_ns:
-            link.starts.append(start)
-        link.free_ns = start + wire * 8 * _SECOND // bandwidth_bps
-        return link.free_ns
 
     def _through_port(self, to: int, until_ns: int) -> None:
         """Let what arrives before `until_ns` queue for a machine's switch port, in order of arrival."""
@@ -429,7 +251,7 @@ class Network:
             at_ns, source, number, copy, piece = heappop(arriving)
             link, frame, _, first, count, gap_ns, _ = piece
             if count > 1:
-                piece, rest = _split(piece, 1)
+                piece, rest = split(piece, 1)
                 heappush(arriving, (at_ns + gap_ns, source, number + 1, copy, rest))
             port.waiting = [start for start in port.waiting if start > at_ns]
             if len(port.waiting) >= port.queue:
@@ -439,7 +261,7 @@ class Network:
             if start > at_ns:
                 port.waiting.append(start)
             wire = frame[6] if first == frame[9] - 1 else frame[5]
-            port.free_ns = start + wire * 8 * _SECOND // port.bandwidth_bps
+            port.free_ns = start + wire * 8 * SECOND_NS // port.bandwidth_bps
             heappush(leaving, (port.free_ns, source, number, copy, piece))
 
     def _batch(self, heap: list[Due], until_ns: int) -> bytes:
@@ -451,7 +273,7 @@ class Network:
             if gap_ns and count > 1:
                 now = -(-(until_ns - at_ns) // gap_ns)
                 if now < count:
-                    piece, rest = _split(piece, now)
+                    piece, rest = split(piece, now)
                     heappush(heap, (at_ns + now * gap_ns, source, number + now, copy, rest))
                     count = now
             if link.cuts:
@@ -612,7 +434,7 @@ def _indexes(value: Any) -> list[int]:
 
 
 def _kind(only: str | None) -> int:
-    return _ANY if only is None else {name: kind for kind, name in KIND_NAMES.items()}[only]
+    return ANY if only is None else {name: kind for kind, name in KIND_NAMES.items()}[only]
 
 
 def _changes(verb: str, args: dict[str, Any]) -> dict[str, int]:

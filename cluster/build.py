@@ -3,8 +3,9 @@
 from itertools import permutations
 from typing import Any, Final
 
+from actors.link import LinkSettings
 from actors.machine import Machine
-from actors.network import LinkSettings, Network
+from actors.network import Network
 from actors.settings import Files, MachineSettings, Spread, Swap
 from cluster.clock import FEW, Fault
 from protocol.ip import ETHERNET

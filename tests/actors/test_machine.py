@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import FRAMING, GIGABIT, MTU, RESERVE, SERVICE, A, B, C
 
+from actors.link import LinkSettings
 from actors.machine import Machine
-from actors.network import LinkSettings, Network
+from actors.network import Network
 from actors.settings import MachineSettings, Swap
 from protocol.errors import RemoteProtocolError
 from protocol.frame import VERSION, arrivals, cut, encode, encode_arrival

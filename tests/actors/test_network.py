@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scene import A, B, C, udp
 
 from actors.events import NEVER
-from actors.network import LinkSettings, Network
+from actors.link import LinkSettings
+from actors.network import Network
 from protocol.errors import RemoteProtocolError
 from protocol.frame import CORRUPT, PAGE_OUT_REPLY, UDP, Raw, arrivals, encode
 

@@ -11,8 +11,9 @@ from test_machine import END, RESERVE, all_inbound, machine, record
 
 from actors.counters import COUNTERS
 from actors.events import NEVER, Events
+from actors.link import LinkSettings
 from actors.machine import Machine
-from actors.network import LinkSettings, Network
+from actors.network import Network
 from actors.outside import Outside
 from actors.programs.system import Sleep
 from actors.programs.task import Progress, Task
