@@ -57,6 +57,7 @@ $(COMPILED)/.made: $(VENV)/.installed setup.py $(SOURCES)
 	@echo 'compiling (two minutes)'
 	@rm -rf build
 	@NETSWAP_COMPILE=1 $(PIP) install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
+	@find build -mindepth 1 -maxdepth 1 ! -path '$(COMPILED)' -exec rm -rf {} +
 	@touch $@
 
 lint: venv
