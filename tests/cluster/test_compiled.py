@@ -17,7 +17,7 @@ SCENARIOS = (
     ("three-machines.yaml", "safeguards=reserve", "stop=20s"),
     ("three-machines.yaml", "safeguards=none", "stop=20s"),
     ("three-machines.yaml", "safeguards=reserve", "kernel=linux-6.11", "stop=20s"),
-    ("mpi-64.yaml", "stop=2s"),
+    ("mpi-64.yaml", "timeline=[]", "stop=2s"),
     *(
         (f"matrix/{name}.yaml", "stop=20s")
         for name in ("anonymous", "clean", "fragments", "tcp-service", "udp-service")
