@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV := uv==0.13.9
 COMPILED := build/compiled
-SOURCES := $(shell find protocol actors cluster -name '*.py')
+SOURCES := $(shell find protocol actors cluster configs -name '*.py' -o -name '*.yaml')
 
 # Looked for in this order; each is tried out, because a name on the PATH may be an empty shim.
 CANDIDATES := $(PYTHON) $(if $(PYTHON),,python3 python3.13 python3.12 python3.11 python3.14)
@@ -22,7 +22,7 @@ help:
 	@echo 'make bench   the benchmarks'
 	@echo 'make lint    lint and types only'
 	@echo 'make venv    only set up, into $(VENV)'
-	@echo 'make compiled  the same modules compiled, twice as fast, into $(COMPILED); needs a C compiler'
+	@echo 'make compiled  the same modules compiled, twice as fast, into $(COMPILED); needs a C compiler and Python'\''s headers'
 	@echo 'make lock    write requirements.lock anew'
 	@echo 'make clean   remove what these made'
 
@@ -46,7 +46,7 @@ $(VENV)/.locked: requirements.lock
 # netswap itself, editable.
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@echo 'installing netswap'
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@NETSWAP_COMPILE= $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # A copy beside the sources, which stay what tests and development run: whoever wants it names it in PYTHONPATH.

@@ -14,7 +14,7 @@ from setuptools import setup
 _FOLDERS: Final = ("protocol", "actors")
 _TOO: Final = "cluster/clock.py"
 _LEFT_OUT: Final = "ClassVar"
-"""Programs that have one stay plain: mypyc (2.4) makes instances of a dataclass with slots and a class variable fail."""
+"""Programs with one stay plain: mypyc (2.4) makes instances of a dataclass with slots and a class variable fail."""
 
 
 def _sources() -> list[str]:

@@ -48,6 +48,7 @@ def repeated(benchmark: Benchmark, times: int) -> Measured:
         1, get_context("spawn"), initializer=_import_from, initargs=(first,), max_tasks_per_child=1
     ) as pool:
         runs = [pool.submit(benchmark.measure).result() for _ in range(times)]
+    assert all(run.get("compiled", False) == benchmark.compiled for run in runs), "these are not the modules to measure"
     rates = sorted(run["rate"] for run in runs)
     middle = median(rates) if times % 2 else rates[times // 2]
     chosen = next(run for run in runs if run["rate"] == middle)

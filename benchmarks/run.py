@@ -35,7 +35,7 @@ def main() -> None:
         console.width = 200  # a file has no edge
     results: dict[str, Measured] = {}
     for name in chosen.names or known:
-        if known[name].compiled and not COMPILED.exists():
+        if known[name].compiled and not (COMPILED / ".made").exists():
             console.print(f"{name}: left out, nothing is compiled (make compiled)", highlight=False)
             continue
         with console.status(name):

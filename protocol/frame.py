@@ -63,13 +63,13 @@ SLOW_DISK: Final = 5
 OWN_DISK: Final = 6
 """The disk is as fast as it was made."""
 
-SMALL_BITS: Final = 20
-SMALL_MAX: Final = (1 << SMALL_BITS) - 1
+_SMALL_BITS: Final = 20
+SMALL_MAX: Final = (1 << _SMALL_BITS) - 1
 """Most of a machine's index, of a frame's bytes, of the frames of a train."""
-TIME_BITS: Final = 62
-TIME_MAX: Final = (1 << TIME_BITS) - 1
-PORT_BITS: Final = 16
-PORT_MAX: Final = (1 << PORT_BITS) - 1
+_TIME_BITS: Final = 62
+TIME_MAX: Final = (1 << _TIME_BITS) - 1
+_PORT_BITS: Final = 16
+PORT_MAX: Final = (1 << _PORT_BITS) - 1
 
 _BROKEN: Final = (ValueError, msgpack.exceptions.UnpackException, msgpack.exceptions.BufferFull, TypeError)
 
@@ -209,7 +209,7 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
     tell = unpacker.tell
     try:
         for stamp in unpacker:
-            whole = type(stamp) is int and not stamp >> TIME_BITS
+            whole = type(stamp) is int and not stamp >> _TIME_BITS
             if not whole and not _is_stretch(stamp):
                 if controls is None or not _is_control(stamp):
                     raise _refuse_stamp(stamp, start)
@@ -269,9 +269,9 @@ def _fits(item: object) -> bool:
     return (
         version == VERSION
         and count > 0
-        and not (source | destination | wire | tail | count) >> SMALL_BITS
-        and not (kind | port) >> PORT_BITS
-        and not (sent | number | gap) >> TIME_BITS
+        and not (source | destination | wire | tail | count) >> _SMALL_BITS
+        and not (kind | port) >> _PORT_BITS
+        and not (sent | number | gap) >> _TIME_BITS
         and len(body) in _BODY_SIZES
     )
 
@@ -284,7 +284,7 @@ def _is_stretch(item: object) -> bool:
     return (
         type(at_ns) is type(copy) is type(flags) is type(first) is type(count) is type(gap) is int
         and count > 0
-        and not (at_ns | copy | flags | first | count | gap) >> TIME_BITS
+        and not (at_ns | copy | flags | first | count | gap) >> _TIME_BITS
     )
 
 
@@ -293,7 +293,7 @@ def _is_control(item: object) -> bool:
     if type(item) is not tuple or tuple(map(type, item)) != _CONTROL:
         return False
     at_ns, what, value = item
-    return not (at_ns | value) >> TIME_BITS and bool(CRASH <= what <= OWN_DISK)
+    return not (at_ns | value) >> _TIME_BITS and bool(CRASH <= what <= OWN_DISK)
 
 
 def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
@@ -304,7 +304,7 @@ def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
         if len(body) != 3:
             return False
         ident, step, body = body
-        if not (type(ident) is type(step) is int and not (ident >> PORT_BITS or step >> 1) and type(body) is tuple):
+        if not (type(ident) is type(step) is int and not (ident >> _PORT_BITS or step >> 1) and type(body) is tuple):
             return False
     if len(body) != 6:
         return False
@@ -314,7 +314,7 @@ def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
         and type(message) is tuple
         and flows > 0
         and ports > 0
-        and not (port | payload | flow | flows | ports) >> TIME_BITS
+        and not (port | payload | flow | flows | ports) >> _TIME_BITS
     )
 
 

@@ -46,8 +46,8 @@ class NfsDevice(SwapDevice):
         super().__init__(events, counters, server, in_flight)
         self._buffers = buffers
         self._nic = nic
-        self.request_pages = request_pages
-        """Most pages of a request."""
+        self._request_pages = request_pages
+        """Most pages of a request: more than one where they are gathered."""
         self._intervals_ns = [retry_interval(attempt, timeout_ns) for attempt in range(DOUBLINGS + 1)]
         self._wires = [datagram_wire(HEADER + pages * unit, framing, mtu) for pages in range(request_pages + 1)]
         """How a call travels that carries so many pages."""
@@ -177,7 +177,7 @@ class GatheringNfsDevice(NfsDevice):
             self._writes = run = self._request(space, page, write=True)
         else:
             run.stamps = (*run.stamps, space.stamps[page])
-        if len(run.stamps) == self.request_pages:
+        if len(run.stamps) == self._request_pages:
             self._send_writes()
 
     def page_in(self, space: AddressSpace, page: int) -> None:
@@ -201,7 +201,7 @@ class GatheringNfsDevice(NfsDevice):
         pages, self._reads, self._reading = self._reads, (), None
         run: Request | None = None
         for page in pages:
-            if run is not None and page == run.page + len(run.stamps) and len(run.stamps) < self.request_pages:
+            if run is not None and page == run.page + len(run.stamps) and len(run.stamps) < self._request_pages:
                 run.stamps = (*run.stamps, 0)
                 continue
             if run is not None:

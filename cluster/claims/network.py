@@ -182,7 +182,7 @@ def evicted(kernel: Kernel) -> Evidence:
     evidence.equal("fragments held at most", fits, max(truesizes) // kernel.rx_truesize)
     after = next(now for before, now in pairwise(truesizes) if now < before)
     evidence.at_most("truesize after an eviction", formulas.FRAGMENT_LOW_2007 + kernel.rx_truesize, after)
-    evidence.equal("cause", {"reassembly-evicted"}, {cause for cause, _ in dropped})
+    evidence.equal("cause", ["reassembly-evicted"], sorted({cause for cause, _ in dropped}))
     return _times_out(evidence, events, cache, dropped)
 
 

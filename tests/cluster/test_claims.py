@@ -39,6 +39,7 @@ def test_what_is_predicted_is_seen(claim, shown):
     assert (one.row, one.era) == (claim.row, claim.era)
     assert one.holds, f"predicted {one.predicted}, seen {one.seen}"
     assert one.seen, "a claim shows something"
+    json.dumps(one)
 
 
 def planted(monkeypatch, show):
