@@ -49,7 +49,7 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@NETSWAP_COMPILE= $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# A copy beside the sources, which stay what tests and development run: whoever wants it names it in PYTHONPATH.
+# A copy of its own, for whoever names it in PYTHONPATH; tests and development run the sources.
 compiled: $(COMPILED)/.made
 	@echo 'PYTHONPATH=$(COMPILED) $(BIN)/netswap run ... runs it'
 

@@ -193,7 +193,7 @@ class BuddyZone(Zone):
         if not self.suits(order, self.floors.low):
             self.kswapd_order = max(self.kswapd_order, order)
             self.press()
-        if not self.suits(order, floor) and not (self.ask_rescue(floor) and self.suits(order, floor)):
+        if not self.suits(order, floor) and not (self.rescued(floor) and self.suits(order, floor)):
             self.no_block += self.free - (1 << order) + 1 > floor
             return None
         self.free -= 1 << order

@@ -316,16 +316,10 @@ class Reclaim:
 
     def _poll(self, rests: Rests) -> None:
         """A direct reclaimer's rest is over: scan harder, and rest again; after the last priority start anew."""
-        now, ends = self._events.now, rests.ends
-        again: list[Waiter] = []
-        while ends and (ends[0][0] <= now or ends[0][1].served):
-            waiter = ends.popleft()[1]
-            if not waiter.served:
-                again.append(waiter)
-        rests.watched = bool(ends)
-        if ends:
-            self._events.at(ends[0][0], self._poll, rests)
-        for waiter in again:
+        due = rests.due(self._events.now)
+        if rests.watched:
+            self._events.at(rests.ends[0][0], self._poll, rests)
+        for waiter in due:
             self._round(waiter)
 
     # -- kswapd -----------------------------------------------------------------------------------------------------

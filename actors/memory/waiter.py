@@ -97,3 +97,14 @@ class Rests:
         """(ns, waiter): when each of them ends."""
         self.watched = False
         """Whether an event is under way that will look at them."""
+
+    def due(self, now_ns: int) -> list[Waiter]:
+        """Take off all that is over, and give those who wait still; the others are to be watched, if there are any."""
+        ends = self.ends
+        waiting: list[Waiter] = []
+        while ends and (ends[0][0] <= now_ns or ends[0][1].served):
+            waiter = ends.popleft()[1]
+            if not waiter.served:
+                waiting.append(waiter)
+        self.watched = bool(ends)
+        return waiting

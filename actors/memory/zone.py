@@ -158,10 +158,6 @@ class Zone:
         """Whether more than the floor is free after all, for a request that would fail without coming here."""
         return self._rescue(floor)
 
-    def ask_rescue(self, floor: int) -> bool:
-        """Whether pages have been made free for a request with this floor that would fail."""
-        return self._rescue(floor)
-
     def kswapd_goal(self) -> int:
         """So many pages have to be free for kswapd to rest."""
         return self.high_mark + 1
