@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from actors import counters, safeguards
 from cluster import expectations
-from cluster.cli import app
+from cluster.command.app import app
 from cluster.lab import Cluster, open_cluster
 from cluster.scenario import load, models
 from cluster.verdict import Verdict

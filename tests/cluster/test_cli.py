@@ -18,7 +18,7 @@ from actors.counters import CAUSES, COUNTERS
 from actors.kernels import KERNELS
 from actors.programs.loader import PROGRAMS
 from actors.safeguards import PRESETS, SWITCHES
-from cluster.cli import app
+from cluster.command.app import app
 from cluster.verdict import Verdict
 from protocol.units import seconds
 
@@ -71,7 +71,7 @@ def only_object(text: str) -> dict[str, Any]:
 def process(*words: str) -> "subprocess.CompletedProcess[str]":
     """The command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "cluster.cli", *words],
+        [sys.executable, "-P", "-m", "cluster.command", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -320,7 +320,7 @@ class TestFolder:
 
     def test_runs_at_the_same_time_do_not_share_a_folder(self) -> None:
         """Each makes its own."""
-        words = [sys.executable, "-m", "cluster.cli", "run", "scene.yaml", "--engine", "inline", "--json"]
+        words = [sys.executable, "-m", "cluster.command", "run", "scene.yaml", "--engine", "inline", "--json"]
         both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         told = [only_object(one.communicate()[0])["run"] for one in both]
         assert len(set(told)) == 2

@@ -144,7 +144,17 @@ def test_every_process_gives_the_same_digest_whatever_its_hashes(tmp_path: Path)
     """The order of sets and the hashes of texts differ from process to process; nothing is decided by them."""
     file = tmp_path / "scene.yaml"
     file.write_text(scene())
-    words = ["-m", "cluster.cli", "run", str(file), "--engine", "inline", "--json", "--run-dir", str(tmp_path / "run")]
+    words = [
+        "-m",
+        "cluster.command",
+        "run",
+        str(file),
+        "--engine",
+        "inline",
+        "--json",
+        "--run-dir",
+        str(tmp_path / "run"),
+    ]
     words += ["--set", f"network={json.dumps(CHANCE)}"]
     digests = {json.loads(python(*words, hash_seed=hash_seed))["digest"] for hash_seed in (0, 1, 2)}
     assert digests == {in_one_go()}

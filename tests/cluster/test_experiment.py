@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from cluster.cli import app
+from cluster.command.app import app
 from cluster.experiment import load_experiment
 from cluster.lab import open_cluster
 from cluster.scenario import ScenarioError
@@ -140,7 +140,7 @@ def test_a_sweep_on_ray_gives_the_same_runs(folder):
     """Each as a task on a private cluster of its own; in a process of its own, since here Ray may be up already."""
     _, here = sweep(folder)
     words = ["sweep", "beats.yaml", "--run-dir", "out", "--engine", "ray", "--json"]
-    done = subprocess.run([sys.executable, "-m", "cluster.cli", *words], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "cluster.command", *words], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == here
 

@@ -77,7 +77,7 @@ def test_every_cell_has_the_same_digest_under_two_hash_seeds(tmp_path: Path) -> 
 
 def swept(folder: Path, hash_seed: str) -> str:
     """What `netswap sweep --json` prints in a process of its own."""
-    words = ["-m", "cluster.cli", "sweep", str(EXPERIMENT), "--json", "--run-dir", str(folder)]
+    words = ["-m", "cluster.command", "sweep", str(EXPERIMENT), "--json", "--run-dir", str(folder)]
     done = subprocess.run(
         [sys.executable, *words], env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, check=True
     )

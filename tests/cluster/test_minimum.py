@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cluster import minimum
 from cluster.claims.formulas import held_fragments_2007
-from cluster.cli import app
+from cluster.command.app import app
 from cluster.minimum import Answer, Question, narrow
 
 QUESTION = Question("a.yaml", (), "reserve.pages", "A is recovered")

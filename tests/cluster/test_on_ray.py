@@ -89,7 +89,7 @@ class OnATerminal:
 def netswap(*words: str, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """The command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "cluster.cli", *words],
+        [sys.executable, "-m", "cluster.command", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -116,7 +116,7 @@ def test_a_run_that_ends_leaves_nothing(exchange: str) -> None:
 )
 def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: int) -> None:
     """Interrupted in the middle: it has shown some progress already."""
-    run = OnATerminal("cluster.cli", "run", "long.yaml", "--run-dir", "here")
+    run = OnATerminal("cluster.command", "run", "long.yaml", "--run-dir", "here")
     run.read_until("frames/s")
     assert run.end(number) == status
     assert Path("here/resolved.json").exists()
@@ -130,7 +130,7 @@ def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: i
 def test_ctrl_c_while_ray_starts_leaves_nothing() -> None:
     """Some of its processes are there already, others are not yet."""
     before = traces()
-    run = OnATerminal("cluster.cli", "run", "long.yaml", "--run-dir", "here")
+    run = OnATerminal("cluster.command", "run", "long.yaml", "--run-dir", "here")
     while not any(trace.startswith("a process of") for trace in traces() - before):
         os.sched_yield()
     assert run.end(signal.SIGINT) == INTERRUPTED

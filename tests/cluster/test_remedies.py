@@ -7,7 +7,7 @@ from scenes import outage, seed
 from typer.testing import CliRunner
 
 from cluster import remedies
-from cluster.cli import app
+from cluster.command.app import app
 from cluster.remedies import Tried
 
 PARTS = ["reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule"]

@@ -1,0 +1,1 @@
+"""The command `netswap`: `app` puts it together, one file for each verb."""

@@ -1,0 +1,5 @@
+"""`python -m cluster.command` is `netswap`."""
+
+from cluster.command.app import main
+
+main()

@@ -1,0 +1,35 @@
+"""`netswap list`: what scenarios can name."""
+
+from enum import StrEnum
+
+from actors.counters import CAUSES, COUNTERS
+from actors.kernels import KERNELS
+from actors.programs.loader import PROGRAMS
+from actors.safeguards import PRESETS, SWITCHES
+
+
+class Topic(StrEnum):
+    """What `netswap list` knows."""
+
+    SAFEGUARDS = "safeguards"
+    PROGRAMS = "programs"
+    COUNTERS = "counters"
+    CAUSES = "causes"
+    KERNELS = "kernels"
+
+
+def list_(topic: Topic) -> None:
+    """List what scenarios can name."""
+    rows = {
+        Topic.SAFEGUARDS: [
+            *((name, preset.doc) for name, preset in PRESETS.items()),
+            *((name, switch.doc) for name, switch in SWITCHES.items() if name not in PRESETS),
+        ],
+        Topic.PROGRAMS: [(name, (program.__doc__ or "").split("\n")[0]) for name, program in PROGRAMS.items()],
+        Topic.COUNTERS: list(COUNTERS.items()),
+        Topic.CAUSES: list(CAUSES.items()),
+        Topic.KERNELS: [(name, kernel.doc) for name, kernel in KERNELS.items()],
+    }[topic]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:<{width}}  {text}")
