@@ -3,11 +3,23 @@
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 NEVER: Final = 1 << 62
 
 Action = Callable[[Any], None]
+
+
+class Timer(NamedTuple):
+    """A timer that could still help who waits. Times in ns; -1 for never."""
+
+    what: str
+    last_ns: int
+    """When it fired last."""
+    previous_ns: int
+    """And before that."""
+    due_ns: int
+    """When it fires next."""
 
 
 class Events:

@@ -46,7 +46,7 @@ from actors.programs.system import Host
 from actors.settings import MachineSettings, SettingsError, Swap
 from actors.swap import transports
 from actors.swap.backup import Backup
-from actors.swap.device import SwapDevice
+from actors.swap.device import Request, SwapDevice
 from actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from actors.swap.nfs import GatheringNfsDevice, NfsDevice
 from actors.swap.remote import RemoteDisk
@@ -299,6 +299,11 @@ class Machine:
             self.file_read(space, page)
         else:
             self.faults.page_read(space, page, stamp)
+
+    def moved(self, request: Request) -> None:
+        """A request that had to wait has got on."""
+        for page in range(request.page, request.page + len(request.stamps)):
+            self.faults.moved(request.space, page)
 
     def slot_free(self) -> None:
         """Another request may start."""

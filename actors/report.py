@@ -5,12 +5,18 @@ A node of the wait-for graph is {"node": "A/free page", "sentence": ..., "waits_
 
 from typing import Any
 
+from actors.events import Timer
 from actors.machine import Machine
+from actors.memory.anonymous import AddressSpace
 from actors.memory.buddy import BuddyZone
+from actors.memory.files import File
 from actors.memory.large import LargeCache
+from actors.memory.waiter import Asleep
 from actors.net.arp import ASKED, FAILED, INCOMPLETE
 from actors.net.virtio import VirtioNic
-from actors.programs.task import Task
+from actors.programs import loader
+from actors.programs.loader import Loaded
+from actors.programs.task import Need, Task
 from actors.swap.device import Request, SwapDevice
 from actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from actors.swap.spread import SpreadDevice
@@ -30,8 +36,15 @@ def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
         "counters": counters(machine),
         "dropped": dict(machine.counters.dropped),
         "free_blocks": machine.zone.free_blocks() if isinstance(machine.zone, BuddyZone) else [],
-        "programs": [_program(one.task, now_ns) for one in machine.programs],
+        "programs": [_program(one, now_ns) for one in machine.programs],
         "timers": _timers(machine),
+        "overslept": _overslept(machine),
+        "swaps": machine.device is not None,
+        "atomic_floor": machine.zone.floors.atomic,
+        "frames_max": machine.stack.noncritical_max,
+        "frame_bytes": machine.kernel.rx_data + machine.kernel.rx_pages * PAGE + machine.kernel.skb_head,
+        "page_bytes": PAGE,
+        "ring": machine.settings.nic_ring,
         "last_reply_ns": machine.device.last_reply_ns if machine.device else None,
         "longest_wait_ns": machine.device.longest_wait_ns() if machine.device else None,
         "waits": waits(machine, names),
@@ -85,10 +98,15 @@ def _pages(machine: Machine, frames: int) -> int:
     return -(-frames * kernel.rx_data // PAGE) + frames * kernel.rx_pages + -(-frames * kernel.skb_head // PAGE)
 
 
-def _program(task: Task, now_ns: int) -> dict[str, Any]:
+def _program(one: Loaded, now_ns: int) -> dict[str, Any]:
+    task = one.task
     progress = task.progress
+    progress.waited.look(now_ns)
     return {
         "name": task.name,
+        "kind": one.kind,
+        "pages": one.space.pages,
+        "locked": loader.is_locked(one),
         "finished": task.finished,
         "idle": not progress.busy,
         "progress": progress.count,
@@ -96,30 +114,44 @@ def _program(task: Task, now_ns: int) -> dict[str, Any]:
         "stalls": [list(stall) for stall in progress.stalls],
         "unended": [list(stall) for stall in progress.unended],
         "stalled_since_ns": progress.open_stall(now_ns),
+        "slot_ns": progress.stall_after_ns,
         "slots": list(progress.slots),
+        "open_slot": progress.open_slot,
+        "waited_ns": progress.waited.spent_ns(now_ns),
+        "waited_slots": list(progress.waited.slots),
         "killed_ns": task.killed_ns,
         "freed_pages": task.freed_pages,
     }
 
 
-def _timers(machine: Machine) -> list[tuple[str, int, int]]:
-    """(what, when it fired last, and before that) of every timer that could still help; -1 for never."""
-    timers: list[tuple[str, int, int]] = []
+def _timers(machine: Machine) -> list[Timer]:
+    """Every timer that could still help."""
+    timers: list[Timer] = []
     if machine.down:
         return timers
     if machine.device is not None:
         timers += machine.device.timers()
-    timers += [("TCP retransmission", last, previous) for last, previous in machine.tcp.timers()]
+    timers += machine.tcp.timers()
     if machine.neighbours is not None:
         asked = [one for one in machine.neighbours.entries.values() if one.state in ASKED]
-        timers += [("ARP", one.last_ns, one.previous_ns) for one in asked]
+        timers += [Timer("ARP", one.last_ns, one.previous_ns, one.due_ns) for one in asked]
     born_ns = machine.stack.reassembly.oldest_ns()
     if born_ns is not None:
-        timers.append(("fragment time-out", born_ns, -1))
+        timers.append(Timer("fragment time-out", born_ns, -1, born_ns + machine.kernel.fragment_timeout_ns))
     if machine.nic.watching:
         last, previous, *_ = [*machine.nic.watchdog_ns, -1, -1]
-        timers.append(("watchdog", last, previous))
+        timers.append(Timer("watchdog", last, previous, machine.nic.watchdog_due_ns))
     return timers
+
+
+def _overslept(machine: Machine) -> list[str]:
+    """Who waits although what it waits for has come, in words: nobody on any machine that is up, or we have a bug."""
+    if machine.down or machine.paused:
+        return []
+    tasks = [one.task for one in machine.programs]
+    over = [task for task in tasks if task.request is not None and not task.finished and task.request.is_over()]
+    told = [f"{task.name} waits for {task.request.reason().sentence}" for task in over if task.request is not None]
+    return told + machine.reclaim.overslept()
 
 
 # -- who waits for what -------------------------------------------------------------------------------------------------
@@ -148,21 +180,20 @@ class _Graph:
             return
         reason = task.request.reason()
         sentence = reason.sentence
-        if reason.node.startswith("machine "):
-            peer = self._names[int(reason.node[8:])]
-            sentence = f"{sentence} {peer}"
-            target = f"{peer}/answer"
-        elif reason.node.startswith("page "):
-            target = self._page(int(reason.node[5:]))
-        elif reason.node == "free page":
-            target = self._free_page()
-        elif reason.node == "disk":
-            target = self._disk()
-        elif reason.node == "dirty limit":
-            target = self._dirty_limit()
-        else:
+        targets: list[str] = []
+        if reason.need is Need.NOTHING:
             return
-        node = self._add(task.name, f"{task.name} waits for {sentence}", target)
+        if reason.need is Need.PEER:
+            peer = self._names[reason.peer]
+            sentence = f"{sentence} {peer}"
+            targets.append(f"{peer}/answer")
+        elif reason.need is Need.PAGE_IN and reason.space is not None:
+            targets.append(self._page_in(reason.space, reason.page))
+        elif reason.need is Need.FREE_PAGE:
+            targets.append(self._free_page())
+        elif reason.need is Need.DIRTY_LIMIT:
+            targets.append(self._dirty_limit())
+        node = self._add(task.name, f"{task.name} waits for {sentence}", *targets)
         answer = f"{self._prefix}/answer"
         if answer not in self.nodes:
             self._add("answer", f"an answer from {self._prefix}")
@@ -179,8 +210,7 @@ class _Graph:
             return name
         zone = self._machine.zone
         floors = zone.floors
-        sentence = f"a free page: free {zone.free}, min {floors.kernel}, atomic floor {floors.atomic}"
-        self._add("free page", sentence)
+        self._add("free page", f"a free page: {self._why_no_page()}")
         self.nodes[name]["waits_for"] += [self._page_outs(), *self._queues()]
         self.nodes[name]["quantities"] = {
             "free": zone.free,
@@ -191,9 +221,27 @@ class _Graph:
         }
         return name
 
+    def _why_no_page(self) -> str:
+        """The marks that free memory is below, or what else those who reclaim sleep for."""
+        zone, reclaim = self._machine.zone, self._machine.reclaim
+        marks = f"free {zone.free}, min {zone.floors.kernel}"
+        asleep = [waiter.asleep for waiter in reclaim.waiters]
+        if not asleep or Asleep.NOWHERE in asleep:
+            return f"{marks}, atomic floor {zone.floors.atomic}"
+        said = []
+        if Asleep.SLOT in asleep:
+            device = self._machine.device
+            what = device.hindrance() if device is not None else ""
+            said.append(f"{asleep.count(Asleep.SLOT)} who reclaim sleep, whatever becomes free, for {what or 'a slot'}")
+        if Asleep.THROTTLE in asleep:
+            throttled = asleep.count(Asleep.THROTTLE)
+            said.append(f"{throttled} who would reclaim are throttled until kswapd has made half of min free")
+        return f"{marks}; {', and '.join(said)}"
+
     def _disk(self) -> str:
         disk = self._machine.local
-        return self._add("disk", f"the local disk, which has {disk.writing} pages to write", writing=disk.writing)
+        sentence = f"the machine's own disk, which has {disk.reading} pages to read and {disk.writing} to write"
+        return self._add("disk", sentence, reading=disk.reading, writing=disk.writing)
 
     def _dirty_limit(self) -> str:
         writeback = self._machine.writeback
@@ -272,9 +320,13 @@ class _Graph:
             )
         ]
 
-    def _page(self, number: int) -> str:
+    def _page_in(self, space: AddressSpace, page: int) -> str:
+        """A page that is on its way."""
         device = self._machine.device
-        assert device is not None, "only a machine that swaps waits for a page on its way"
+        if isinstance(space, File) and space.disk is None:
+            return self._disk()
+        assert device is not None, "only a machine that swaps has pages elsewhere"
+        number = space.base + page
         if isinstance(device, SpreadDevice):
             return self._spread_page(device, number)
         for request in device.under_way.values():

@@ -23,6 +23,10 @@ class State(NamedTuple):
     faults: list[tuple[str, dict[str, Any], int, int | None]]
     """(verb, args, begin, end) of each fault so far; end is None while it lasts."""
 
+    def intervals(self) -> list[tuple[int, int | None]]:
+        """When each fault began and ended."""
+        return [(begin, end) for _, _, begin, end in self.faults]
+
 
 class Engine(Protocol):
     """Drives a cluster. Times in ns."""

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import networkx
 
+from actors.programs.task import ProgramError
 from cluster import expectations, results
 from cluster.digest import digest, first_difference
 from cluster.engine import EXCHANGES, Engine, State
@@ -84,7 +85,10 @@ class Cluster:
         if time_ns < self.now_ns:
             raise ValueError(f"cannot run back to {time_ns} ns; it is {self.now_ns} ns")
         self._seen = None
-        self.engine.run(time_ns)
+        try:
+            self.engine.run(time_ns)
+        except ProgramError as error:
+            raise self.scenario.located(error) from error
         return self
 
     def run(self) -> Self:

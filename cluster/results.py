@@ -2,11 +2,12 @@
 
 from typing import Any, NamedTuple
 
+from cluster import explain, rates
 from cluster.digest import digest
 from cluster.engine import State
 from cluster.expectations import Expectation, judge_all
 from cluster.scenario import Scenario
-from cluster.verdict import BAD, Judgement, Verdict, explain, judge, recovery, wait_graph
+from cluster.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
 from cluster.views import MachineView
 
 
@@ -109,7 +110,8 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
                 "recovered_after_ns": judgement.recovered_after_ns,
                 "counters": {**machine["counters"], "dropped": machine["dropped"]},
                 "waits": machine["waits"],
-                "reason": explain(state, machine["name"], judgement, phase) if _is_ill(judgement) else [],
+                "reason": explain.reason(state, machine["name"], judgement, phase),
+                "programs": _programs(state, machine, judgement),
             }
             for machine in state.machines
             for judgement in [result.judgements[machine["name"]]]
@@ -121,8 +123,18 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
     }
 
 
-def _is_ill(judgement: Judgement) -> bool:
-    return judgement.verdict in (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
+def _programs(state: State, machine: dict[str, Any], judgement: Judgement) -> list[dict[str, Any]]:
+    """Each program's verdict, how fast it got on in each phase (progress a second), and where its time went (percent)."""
+    return [
+        {
+            "name": program["name"],
+            "verdict": str(finding.verdict),
+            "progress": program["progress"],
+            "rates": rates.rates(program, state.intervals(), state.now_ns)._asdict(),
+            "waited": rates.waited(program),
+        }
+        for program, finding in zip(machine["programs"], judgement.programs, strict=True)
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from actors.programs.task import ProgramError
 from cluster.engine import Engine
 from cluster.inline import InlineEngine
 from cluster.results import Result, as_json, conclude
@@ -52,7 +53,10 @@ def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch |
     prepare(folder, scenario, resolved)
     with ExitStack() as stack:
         engine = open_engine(resolved, how, folder, stack)
-        engine.run(resolved["stop_ns"], (lambda _: watch(engine)) if watch else None)
+        try:
+            engine.run(resolved["stop_ns"], (lambda _: watch(engine)) if watch else None)
+        except ProgramError as error:
+            raise scenario.located(error) from error
         result = conclude(scenario, resolved, engine.state())
     summary = as_json(result, how.engine, monotonic() - began, str(folder), command)
     write_json(folder / "result.json", summary)

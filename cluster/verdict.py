@@ -6,13 +6,17 @@ made since, and every timer that could still help has fired after that without e
 recovered from what a crash has ended; those of a paused one stall as any other that does not get on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import networkx
 
+from actors.events import NEVER, Timer
+from actors.programs.wait import MESSAGE
 from cluster.engine import State
 
 
@@ -32,8 +36,21 @@ class Verdict(StrEnum):
 
 _ORDER: Final = list(Verdict)
 BAD: Final = (Verdict.OOM_KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
-_LAST_CHANCES: Final = 2
-"""Replies that came within so many of the longest time-outs before the end say that packets still move."""
+_TELLING_SLOTS: Final = 3
+"""Whole slots after it has got on again that say whether a program crawls."""
+Report = dict[str, Any]
+"""What `actors.report` says of a machine, or of one of its programs."""
+
+
+class Finding(NamedTuple):
+    """What became of one program."""
+
+    name: str
+    verdict: Verdict
+    hope: str = ""
+    """What keeps more from being said of a program that stands still, and how long a run would have to be."""
+    slow_since: int = 0
+    """Of one that is slow: the slot in which it began to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,10 @@ class Judgement:
     """How long that lasted."""
     recovered_after_ns: int | None
     """From the last heal to the first progress of a program that stood still then."""
+    programs: tuple[Finding, ...] = ()
+    """What became of each of its programs, in their order."""
+    hope: str = ""
+    """Of an undecided machine: what keeps more from being said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +119,12 @@ def wait_graph(state: State) -> "networkx.DiGraph[str]":
     return graph
 
 
-def _machine(machine: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery) -> Judgement:
+def _machine(machine: Report, now_ns: int, stall_after_ns: int, phase: Recovery) -> Judgement:
     programs = machine["programs"]
-    verdicts = [_program(machine, program, now_ns, stall_after_ns, phase) for program in programs]
+    findings = tuple(_finding(machine, program, now_ns, stall_after_ns, phase) for program in programs)
+    worst = min(findings, key=lambda finding: _ORDER.index(finding.verdict), default=Finding("", Verdict.HEALTHY))
     if machine["down"] or machine["paused"]:
-        verdicts = [Verdict.UNDECIDED]
+        worst = Finding("", Verdict.UNDECIDED, f"the machine {'is down' if machine['down'] else 'stands still'}")
     stalls = [tuple(stall) for program in programs for stall in program["stalls"] + program["unended"]]
     stalls += [(program["stalled_since_ns"], now_ns) for program in programs if program["stalled_since_ns"] is not None]
     longest = max(stalls, key=lambda stall: (stall[1] - stall[0], -stall[0]), default=None)
@@ -110,50 +132,95 @@ def _machine(machine: dict[str, Any], now_ns: int, stall_after_ns: int, phase: R
         end - phase.healed_ns
         for program in programs
         for begin, end in program["stalls"]
-        if phase.healed_ns is not None and begin <= phase.healed_ns <= end
+        if phase.first_fault_ns is not None and phase.healed_ns is not None and begin <= phase.healed_ns <= end
     ]
     return Judgement(
-        verdict=min(verdicts, key=_ORDER.index, default=Verdict.HEALTHY),
+        verdict=worst.verdict,
         stalled_at_ns=longest[0] if longest else None,
         stalled_ns=longest[1] - longest[0] if longest else 0,
         recovered_after_ns=min(resumed, default=None),
+        programs=findings,
+        hope=worst.hope,
     )
 
 
-def _program(
-    machine: dict[str, Any], program: dict[str, Any], now_ns: int, stall_after_ns: int, phase: Recovery
-) -> Verdict:
+def _finding(machine: Report, program: Report, now_ns: int, stall_after_ns: int, phase: Recovery) -> Finding:
+    name: str = program["name"]
     if program["killed_ns"] is not None:
-        return Verdict.OOM_KILLED
+        return Finding(name, Verdict.OOM_KILLED)
     if program["finished"]:
-        return Verdict.FINISHED
-    stalled_since = program["stalled_since_ns"]
-    if stalled_since is None:
-        if not program["idle"] and not _has_moved(program, phase):
-            return Verdict.UNDECIDED
-        if any(_outlasted(begin, end, phase) for begin, end in program["stalls"]):
-            return Verdict.RECOVERED
-        return Verdict.SLOW if _is_slow(program["slots"], stall_after_ns, phase) else Verdict.HEALTHY
+        return Finding(name, Verdict.FINISHED)
+    if program["stalled_since_ns"] is not None:
+        return _of_stalled(machine, program, now_ns, stall_after_ns, phase)
+    if not program["idle"] and not _has_moved(program, phase):
+        since_ns = max(program["last_ns"], phase.healed_ns or 0)
+        return Finding(name, Verdict.UNDECIDED, f"{name} has not got on since{_long_enough(since_ns + stall_after_ns)}")
+    outlasted = [end for begin, end in program["stalls"] if _outlasted(begin, end, phase)]
+    slow_since = _slow_since(program, stall_after_ns, phase, min(outlasted, default=None))
+    if slow_since is not None:
+        return Finding(name, Verdict.SLOW, slow_since=slow_since)
+    return Finding(name, Verdict.RECOVERED if outlasted else Verdict.HEALTHY)
+
+
+def _of_stalled(machine: Report, program: Report, now_ns: int, stall_after_ns: int, phase: Recovery) -> Finding:
+    """A program that stands still: wedged or livelocked, unless something may still help it."""
+    name: str = program["name"]
     if phase.healed_ns is None:
-        return Verdict.UNDECIDED
-    if all(node["node"] != f"{machine['name']}/{program['name']}" for node in machine["waits"]):
-        return Verdict.UNDECIDED  # it waits for nothing but time: its own timer is still to come
-    since = max(phase.healed_ns, stalled_since)
-    if not all(_has_fired(last, previous, since, now_ns, stall_after_ns) for _, last, previous in machine["timers"]):
-        return Verdict.UNDECIDED
-    replied = machine["last_reply_ns"]
-    if replied is not None and replied >= max(since, now_ns - _LAST_CHANCES * machine["longest_wait_ns"]):
-        return Verdict.LIVELOCKED
-    return Verdict.WEDGED if now_ns - since >= stall_after_ns else Verdict.UNDECIDED
+        return Finding(name, Verdict.UNDECIDED, "a fault lasts for ever, and what would come after it is not known")
+    if all(node["node"] != f"{machine['name']}/{name}" for node in machine["waits"]):
+        return Finding(name, Verdict.UNDECIDED, f"{name} waits for nothing but time")
+    since_ns = max(phase.healed_ns, program["stalled_since_ns"])
+    pending = [timer for timer in machine["timers"] if not _has_fired(timer, since_ns, now_ns, stall_after_ns)]
+    if pending:
+        return Finding(name, Verdict.UNDECIDED, _named(pending, stall_after_ns))
+    if now_ns - since_ns < stall_after_ns:
+        return Finding(name, Verdict.UNDECIDED, f"{name} stalls{_long_enough(since_ns + stall_after_ns)}")
+    moves = _moves(machine, since_ns, now_ns, stall_after_ns)
+    return Finding(name, Verdict.LIVELOCKED if moves else Verdict.WEDGED)
+
+
+def _moves(machine: Report, since_ns: int, now_ns: int, patience_ns: int) -> bool:
+    """Whether packets still move in the stretch that is judged: replies have come in it, and are not over.
+
+    Those that come just when it begins were under way before, or are what the heal let through. They are over once each
+    timer has fired after the last of them, with time to help, and without another reply.
+    """
+    replied_ns = machine["last_reply_ns"]
+    if replied_ns is None or replied_ns < since_ns + patience_ns:
+        return False
+    if now_ns - replied_ns < patience_ns:
+        return True
+    return not all(_has_fired(timer, replied_ns, now_ns, patience_ns) for timer in machine["timers"])
+
+
+def _named(pending: Sequence[Timer], patience_ns: int) -> str:
+    """The timers that keep a wedge from being said, when the last of them fires, and the stop that would be long enough."""
+    names = ", ".join(sorted({timer.what for timer in pending}))
+    dues = [timer.due_ns for timer in pending if timer.due_ns < NEVER]
+    if not dues:
+        return f"a timer may still help: {names}, which begins once the attempt under way has ended"
+    several = f" the last of {len(pending)}" if len(pending) > 1 else ""
+    due_ns = max(dues)
+    return f"a timer may still help: {names},{several} fires at {_seconds(due_ns)}{_long_enough(due_ns + patience_ns)}"
+
+
+def _long_enough(stop_ns: int) -> str:
+    return f"; stop: {_seconds(stop_ns)} would be long enough to tell"
+
+
+def _seconds(time_ns: int) -> str:
+    return f"{ceil(time_ns / 1e6) / 1e3:g}s"
 
 
 def _outlasted(begin_ns: int, end_ns: int, phase: Recovery) -> bool:
     """Whether a stall ended only after a fault had: what ends while the fault lasts is no recovery from it."""
+    if phase.first_fault_ns is None:
+        return False
     after_all = phase.healed_ns is not None and end_ns >= phase.healed_ns
     return after_all or any(begin_ns <= healed_ns <= end_ns for healed_ns in phase.ends_ns)
 
 
-def _has_moved(program: dict[str, Any], phase: Recovery) -> bool:
+def _has_moved(program: Report, phase: Recovery) -> bool:
     """Whether it got on, or had nothing to do, in the last phase (that of the fault, or that after all faults).
 
     Otherwise it may be standing still already, and nobody can tell yet.
@@ -163,26 +230,37 @@ def _has_moved(program: dict[str, Any], phase: Recovery) -> bool:
     return last_ns >= (edge_ns or 0) and (last_ns > 0 or program["progress"] > 0)
 
 
-def _has_fired(last_ns: int, previous_ns: int, since_ns: int, now_ns: int, patience_ns: int) -> bool:
+def _has_fired(timer: Timer, since_ns: int, now_ns: int, patience_ns: int) -> bool:
     """Whether a timer has fired since, and what it did has had time to help."""
-    return previous_ns >= since_ns or (last_ns >= since_ns and now_ns - last_ns >= patience_ns)
+    return timer.previous_ns >= since_ns or (timer.last_ns >= since_ns and now_ns - timer.last_ns >= patience_ns)
 
 
-def _is_slow(slots: list[int], slot_ns: int, phase: Recovery) -> bool:
-    """Under half the rate before the first fault: by medians, since a warm start's first touches cost nothing."""
-    if phase.first_fault_ns is None:
-        return False
+def _slow_since(program: Report, slot_ns: int, phase: Recovery, resumed_ns: int | None) -> int | None:
+    """The slot from which on a program is slow, under half of its rate before the first fault; None if it is not.
+
+    By medians, since a warm start's first touches cost nothing. What stood still and got on again is looked at from then
+    on, one that never did from the first fault on.
+    """
+    if phase.first_fault_ns is None or (resumed_ns is not None and _has_little_to_do(program)):
+        return None
+    slots = program["slots"]
     edge = phase.first_fault_ns // slot_ns
-    before, since = slots[:edge], slots[edge:]
-    return bool(before) and bool(since) and 2 * median(since) < median(before)
+    begin = edge if resumed_ns is None else ceil(resumed_ns / slot_ns)
+    before, since = slots[:edge], slots[begin:]
+    enough = len(since) >= (1 if resumed_ns is None else _TELLING_SLOTS)
+    return begin if before and enough and 2 * median(since) < median(before) else None
 
 
-def _has_timer_to_come(machine: dict[str, Any], now_ns: int, patience_ns: int, phase: Recovery) -> bool:
+def _has_little_to_do(program: Report) -> bool:
+    """Whether it is its callers who are slow: it waits for a message, and has for more than half of its time."""
+    spent = program["waited_ns"]
+    return bool(program["idle"]) and 2 * spent[MESSAGE] > sum(spent)
+
+
+def _has_timer_to_come(machine: Report, now_ns: int, patience_ns: int, phase: Recovery) -> bool:
     """Whether a timer of this machine has not fired since the last heal: it may yet help whoever waits for the machine."""
-    since = phase.healed_ns
-    return since is None or not all(
-        _has_fired(last, previous, since, now_ns, patience_ns) for _, last, previous in machine["timers"]
-    )
+    since_ns = phase.healed_ns
+    return since_ns is None or not all(_has_fired(timer, since_ns, now_ns, patience_ns) for timer in machine["timers"])
 
 
 def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Judgement], late: set[str]) -> Judgement:
@@ -201,8 +279,10 @@ def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Ju
     wedged = {other for other in behind if alone[other].verdict in (Verdict.WEDGED, Verdict.OOM_KILLED)}
     if wedged and not _is_in_loop(graph, mine):
         return replace(judgement, verdict=Verdict.BLOCKED, recovered_after_ns=None)
-    if behind & late or any(alone[other].verdict is Verdict.UNDECIDED for other in behind):
-        return replace(judgement, verdict=Verdict.UNDECIDED)
+    open_ = sorted(other for other in behind if other in late or alone[other].verdict is Verdict.UNDECIDED)
+    if open_:
+        hopes = [alone[other].hope or "a timer of it may still help" for other in open_]
+        return replace(judgement, verdict=Verdict.UNDECIDED, hope=f"it waits for {open_[0]}: {hopes[0]}")
     return judgement
 
 
@@ -210,46 +290,3 @@ def _is_in_loop(graph: "networkx.DiGraph[str]", nodes: list[str]) -> bool:
     reached = graph.subgraph({other for node in nodes for other in {node, *networkx.descendants(graph, node)}})
     loops = [part for part in networkx.strongly_connected_components(reached) if len(part) > 1]
     return any(node in loop for loop in loops for node in nodes)
-
-
-def _in_order(graph: "networkx.DiGraph[str]", name: str, programs: list[dict[str, Any]]) -> list[str]:
-    """The nodes of one machine as a story: each program, then what it waits for, and on."""
-    told: dict[str, None] = {}
-    for program in programs:
-        task = f"{name}/{program['name']}"
-        if task in graph:
-            told.update(dict.fromkeys([task, *(node for _, node in networkx.bfs_edges(graph, task))]))
-    return [node for node in told if "sentence" in graph.nodes[node]]
-
-
-def _kills(programs: list[dict[str, Any]]) -> list[str]:
-    """Who has been killed for want of memory, in order, and what came of it."""
-    killed = sorted((one for one in programs if one["killed_ns"] is not None), key=lambda one: one["killed_ns"])
-    return [
-        f"  {one['name']} was killed for want of memory, and died at {one['killed_ns'] / 1e9:.3f} s:"
-        f" {one['freed_pages']} pages were free at once"
-        for one in killed
-    ]
-
-
-def explain(state: State, name: str, judgement: Judgement, phase: Recovery) -> list[str]:
-    """The verdict on a machine that is not well, in sentences, with quantities; the loop first, then who waits outside."""
-    machine = next(machine for machine in state.machines if machine["name"] == name)
-    head = f"{name} {judgement.verdict}"
-    if judgement.stalled_at_ns is not None:
-        head += f" at {judgement.stalled_at_ns / 1e9:.3f} s"
-    if phase.healed_ns:
-        head += f"; the last fault ended at {phase.healed_ns / 1e9:.3f} s"
-    graph = wait_graph(state)
-    loop = {node for part in networkx.strongly_connected_components(graph) if len(part) > 1 for node in part}
-    lines = [head, *_kills(machine["programs"])]
-    for node in _in_order(graph, name, machine["programs"]):
-        outside = "" if node in loop or not loop else "  (outside the loop)"
-        lines.append(f"  {graph.nodes[node]['sentence']}{outside}")
-    dropped = {cause: count for cause, count in machine["dropped"].items() if count}
-    if dropped:
-        lines.append("  frames dropped here: " + ", ".join(f"{count} {cause}" for cause, count in dropped.items()))
-    counters = machine["counters"]
-    if counters["tx_no_memory"]:
-        lines.append(f"  {counters['tx_no_memory']} transmissions failed for want of memory")
-    return lines

@@ -9,6 +9,7 @@ from actors.memory.files import File, LocalDisk
 from actors.memory.reclaim import Reclaim
 from actors.memory.zone import Zone
 from actors.programs.task import BLOCKED, Blocked, Task
+from actors.programs.wait import DISK, PAGE
 from actors.swap.device import SwapDevice
 
 _AT_ONCE: Final = 64
@@ -66,12 +67,13 @@ class Faults:
         self._counters.faults += 1
         if space.states[page] == READING:
             self._awaited[space, page] = task
-            return BLOCKED
+            return task.block(self._stage(space, page))
+        task.block(PAGE)
 
         def granted() -> None:
             self._found(task, space, page)
 
-        if self._takes_below(space) or self._reclaim.obtain(space.name, granted, task):
+        if self._takes_below(space) or self._reclaim.obtain(space.name, granted, task, process=task):
             granted()
         return BLOCKED
 
@@ -86,9 +88,9 @@ class Faults:
         """Up to so many pages that are free, for a program's allocation; how many."""
         return self.zone.take_many(self.zone.floors.kernel, pages)
 
-    def allocate(self, who: str, granted: Callable[[], None]) -> bool:
+    def allocate(self, who: str, granted: Callable[[], None], process: Task) -> bool:
         """A page for a program's allocation: True if it was had at once; otherwise `granted` is called."""
-        return self._reclaim.obtain(who, granted)
+        return self._reclaim.obtain(who, granted, process=process)
 
     def let_go(self, pages: int) -> None:
         """What has been held is free."""
@@ -163,6 +165,28 @@ class Faults:
                 self._page_in(space, near)
         if self._device is not None:
             self._device.unplug()
+        task.block(self._stage(space, page))
+
+    def moved(self, space: AddressSpace, page: int) -> None:
+        """The request for a page has got on: it has found a slot, or has been sent."""
+        task = self._awaited.get((space, page))
+        if task is not None:
+            task.block(self._stage(space, page))
+
+    def _stage(self, space: AddressSpace, page: int) -> int:
+        """What a page that is on its way waits for (`actors.programs.wait`)."""
+        if isinstance(space, File) and space.disk is None:
+            return DISK
+        assert self._device is not None, "only a machine that swaps has pages elsewhere"
+        return self._device.stage(space.base + page)
+
+    def is_over(self, space: AddressSpace, page: int) -> bool:
+        """Whether somebody who waits for this page should not: it is there, or is on its way and nobody brings it."""
+        state = space.states[page]
+        if state != READING:
+            return state >= RESIDENT
+        on_disk = isinstance(space, File) and space.disk is None
+        return not on_disk and (self._device is None or not self._device.knows(space.base + page))
 
     def _page_in(self, space: AddressSpace, page: int) -> None:
         space.states[page] = READING

@@ -144,13 +144,15 @@ class Owner(Protocol):
 class LocalDisk:
     """The disk of files: requests in order, its latency shared by those that wait together."""
 
-    __slots__ = ("_disk", "_events", "_free_ns", "_latency_ns", "_page_ns", "_queue", "owner", "writing")
+    __slots__ = ("_disk", "_events", "_free_ns", "_latency_ns", "_page_ns", "_queue", "owner", "reading", "writing")
 
     def __init__(self, events: Events, disk: Disk, latency_ns: int, bandwidth: int, queue: int) -> None:
         """`bandwidth` in bytes per second; `queue`: writes that it takes before it is congested."""
         self.owner: Owner
         self.writing = 0
         """Pages under writeback."""
+        self.reading = 0
+        """Pages of files that are being read."""
         self._events = events
         self._disk = disk
         self._latency_ns = latency_ns
@@ -169,6 +171,7 @@ class LocalDisk:
 
     def page_in(self, file: File, page: int) -> None:
         """Read a page."""
+        self.reading += 1
         self._events.at(self._done_ns(), self._read, (file, page))
 
     def keep(self, name: str) -> dict[Any, Any]:
@@ -189,6 +192,7 @@ class LocalDisk:
         self.owner.file_written(*job)
 
     def _read(self, job: tuple[File, int]) -> None:
+        self.reading -= 1
         self.owner.file_read(*job)
 
 

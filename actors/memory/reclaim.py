@@ -52,6 +52,9 @@ class SwapOut(Protocol):
     def unplug(self) -> None:
         """There are no more for now: start all that have been submitted."""
 
+    def hindrance(self) -> str:
+        """What a page-out would have to wait for now, in words; nothing if it could start."""
+
 
 class Reclaim:
     """kswapd and direct reclaim of one machine."""
@@ -116,18 +119,19 @@ class Reclaim:
         granted: Callable[[], None],
         task: Task | None = None,
         *,
+        process: Task | None = None,
         user: bool = True,
         may_fs: bool = True,
     ) -> bool:
         """A page for who may wait: True if it was had at once; otherwise `granted` is called when it has been found.
 
-        `task`: the program that needs it, if one does; `user`: a user task, not a kernel thread; `may_fs`: its allocation
-        may enter a file system (__GFP_FS).
+        `task`: the program that needs it, if one does, for the OOM killer; `process`: the one that sleeps meanwhile; `user`:
+        a user task, not a kernel thread; `may_fs`: its allocation may enter a file system (__GFP_FS).
         """
         zone, waiters = self._zone, self.waiters
         if not waiters and zone.take(zone.floors.kernel):
             return True
-        waiter = Waiter(who, granted, self._kernel.def_priority, task, user, may_fs)
+        waiter = Waiter(who, granted, self._kernel.def_priority, task, process, user, may_fs)
         if self.oom is not None:
             self.oom.begins(waiter)
         rest_ns = self._enter(waiter)
@@ -193,7 +197,7 @@ class Reclaim:
             if waiter.task is task:
                 waiter.doomed = settled
                 if waiter.asleep is _THROTTLE and self._kernel.oom.wakes_killed:
-                    waiter.asleep = _NOWHERE
+                    waiter.sleep(_NOWHERE)
                     self._events.after(0, self._go_on, waiter)
 
     def _page_freed(self) -> None:
@@ -235,13 +239,13 @@ class Reclaim:
         Without a request slot it ends asleep, if the kernel says so.
         """
         if waiter.user and self._throttle.on and self._throttle.holds():
-            waiter.asleep = _THROTTLE
+            waiter.sleep(_THROTTLE)
             self.wake_kswapd()
             return 0
         rest_ns = self._reclaim(waiter)
         zone = self._zone
         if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= zone.floors.kernel:
-            waiter.asleep = _SLOT
+            waiter.sleep(_SLOT)
         return rest_ns
 
     def _rest(self, waiter: Waiter, rest_ns: int) -> None:
@@ -289,7 +293,7 @@ class Reclaim:
         """Wake those who sleep there."""
         for waiter in self.waiters:
             if waiter.asleep is where:
-                waiter.asleep = _NOWHERE
+                waiter.sleep(_NOWHERE)
                 self._events.after(0, self._go_on, waiter)
 
     def _go_on(self, waiter: Waiter) -> None:
@@ -301,7 +305,7 @@ class Reclaim:
         """Throttled for as long as may be: reclaim as if it had never been."""
         if waiter.served or waiter.asleep is not _THROTTLE:
             return
-        waiter.asleep = _NOWHERE
+        waiter.sleep(_NOWHERE)
         self._wait(waiter, self._reclaim(waiter))
         self._page_freed()
 
@@ -373,10 +377,29 @@ class Reclaim:
 
     def kswapd_waits_for(self) -> str:
         """What holds kswapd up, in words; nothing if nothing does."""
-        if self.wants_slot:
-            return "a request slot"
+        if self.wants_slot and self._swap is not None:
+            return self._swap.hindrance()
         napping = not self.asleep and self._kswapd_outcome is _NAP
         return "less to be under writeback" if napping else ""
+
+    def overslept(self) -> list[str]:
+        """Those who wait although what they wait for is there, with the numbers that say so: nobody ever is."""
+        zone, swap = self._zone, self._swap
+        marks = f"free {zone.free}, min {zone.floors.kernel}"
+        can_write = swap is not None and swap.can_page_out()
+        found = []
+        for waiter in self.waiters:
+            if waiter.asleep is _NOWHERE and zone.free > zone.floors.kernel:
+                found.append(f"{waiter.who} waits for a free page: {marks}")
+            elif waiter.asleep is _SLOT and can_write:
+                found.append(f"{waiter.who} waits for a request slot, and there is one")
+            elif waiter.asleep is _THROTTLE and self.asleep and not self._throttle.holds():
+                found.append(f"{waiter.who} is throttled, and kswapd has gone to sleep: {marks}")
+        if self.wants_slot and can_write:
+            found.append("kswapd waits for a request slot, and there is one")
+        if not (self.asleep or self.wants_slot or self._poll_pending):
+            found.append(f"kswapd waits for nothing: {marks}")
+        return found
 
     def _kswapd_poll(self, _: object) -> None:
         self._poll_pending = False

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Final
 
 from actors.programs.task import Task
+from actors.programs.wait import PAGE, SLOT, THROTTLE
 
 
 class Outcome(Enum):
@@ -33,6 +34,7 @@ class Asleep(Enum):
 # By name once: to look up a member of an enum costs more than a call.
 _NOWHERE: Final = Asleep.NOWHERE
 _NOTHING: Final = Outcome.NOTHING
+_WAITS_FOR: Final = {Asleep.NOWHERE: PAGE, Asleep.SLOT: SLOT, Asleep.THROTTLE: THROTTLE}
 
 Doomed = Callable[[bool], None]
 """Called with whether a page was to be had."""
@@ -51,6 +53,7 @@ class Waiter:
         "outcome",
         "over",
         "priority",
+        "process",
         "served",
         "task",
         "user",
@@ -58,9 +61,18 @@ class Waiter:
     )
 
     def __init__(
-        self, who: str, granted: Callable[[], None], priority: int, task: Task | None, user: bool, may_fs: bool
+        self,
+        who: str,
+        granted: Callable[[], None],
+        priority: int,
+        task: Task | None,
+        process: Task | None,
+        user: bool,
+        may_fs: bool,
     ) -> None:
         self.who = who
+        self.process = process
+        """The program that sleeps until it has the page, whether or not a kill reaches it here."""
         self.task = task
         """Whose page it is to be, if that is a program's."""
         self.granted = granted
@@ -81,6 +93,12 @@ class Waiter:
         self.doomed: Doomed | None = None
         """Set once its program has been killed: told how its wait has ended."""
         self.served = False
+
+    def sleep(self, where: Asleep) -> None:
+        """From now on it sleeps there, or is awake."""
+        self.asleep = where
+        if self.process is not None:
+            self.process.block(_WAITS_FOR[where])
 
     def is_doomed(self) -> bool:
         """Whether its program has been killed."""

@@ -146,7 +146,7 @@ class Nic:
     @property
     def watching(self) -> bool:
         """Whether a refill has failed, and the watchdog will try again."""
-        return self._watchdog_due != NEVER
+        return self.watchdog_due_ns != NEVER
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -326,14 +326,14 @@ class Nic:
         """Have the watchdog look at its next beat, unless it will anyway."""
         beat = self._kernel.watchdog_ns
         due = (self._events.now // beat + 1) * beat
-        if self._watchdog_due != due:
-            self._watchdog_due = due
+        if self.watchdog_due_ns != due:
+            self.watchdog_due_ns = due
             self._events.at(due, self._watchdog)
 
-    _watchdog_due = NEVER
+    watchdog_due_ns = NEVER
 
     def _watchdog(self, _: object) -> None:
-        self._watchdog_due = NEVER
+        self.watchdog_due_ns = NEVER
         self.watchdog_ns = [self._events.now, *self.watchdog_ns[:1]]
         if len(self._ring) < self.ring_size:
             self._fill()

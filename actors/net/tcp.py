@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from actors.counters import Counters
-from actors.events import NEVER, Events
+from actors.events import NEVER, Events, Timer
 from actors.memory.slab import Run
 from actors.net.arp import Output
 from actors.net.buffers import Buffer, Buffers
@@ -159,10 +159,14 @@ class Tcp:
         frames = [one.receiver.frames for one in self.connections.values() if one.owner is owner]
         return len(frames), sum(frames)
 
-    def timers(self) -> list[tuple[int, int]]:
-        """(when it fired last, and before that; -1 for never) of every retransmission timer or probe under way, ns."""
+    def timers(self) -> list[Timer]:
+        """Every retransmission timer or probe under way."""
         senders = [one.sender for one in self.connections.values()]
-        return [(one.fired_ns, one.previous_ns) for one in senders if one.due_ns != NEVER]
+        return [
+            Timer("TCP retransmission", one.fired_ns, one.previous_ns, one.due_ns)
+            for one in senders
+            if one.due_ns != NEVER
+        ]
 
     def go_on_from(self, before: "Tcp") -> None:
         """After a restart: callers get other ports than before, so that nothing late is taken for something new."""

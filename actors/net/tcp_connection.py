@@ -374,6 +374,10 @@ class Connection:
         """Whether it is worth to wake a writer: a third of the send buffer is free (sk_stream_write_space)."""
         return 3 * self.account.wmem <= 2 * self.account.sndbuf
 
+    def could_go_on(self) -> bool:
+        """Whether a writer that waits for room should have been woken; one that waits for memory has a timer."""
+        return self.has_room() and not self._waiting
+
     def _wait_to_write(self) -> None:
         """Tell the owner when to go on: when the buffer has room, or in a while if it was memory that was missing."""
         self._waiting = True

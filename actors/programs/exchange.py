@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.net.tcp_connection import ESTABLISHED, Connection
 from actors.programs.collectives import EXCHANGES, Round
 from actors.programs.streams import Delivery
-from actors.programs.task import BLOCKED, Reason, Task
+from actors.programs.task import Need, Reason, Task
+from actors.programs.wait import CONNECTION, MESSAGE
 from protocol.tcp import Message
 from protocol.units import seconds
 
@@ -120,15 +121,26 @@ class Exchange:
             self._begin_round()
             self.serve()
         self._system.streams.wait(task.wake)
-        return BLOCKED
+        return task.block(MESSAGE if self._missing() is not None else CONNECTION)
 
     def reason(self) -> Reason:
         """The partner that has not sent, or does not read."""
+        missing = self._missing()
+        if missing is not None:
+            return Reason(Need.PEER, "a message from", peer=missing)
+        line = next(line for line in self._lines.values() if not line.is_done())
+        return Reason(Need.PEER, "room in the send buffer of its connection to", peer=line.machine)
+
+    def is_over(self) -> bool:
+        """Whether all that this round needs is there."""
+        return bool(self._rounds) and self._is_round_done()
+
+    def _missing(self) -> int | None:
+        """The machine of the first partner whose message of this round has not come."""
         for other in self._rounds[0].source:
             if self._received[other] < self._wanted[other]:
-                return Reason(f"machine {self._lines[other].machine}", "a message from")
-        line = next(line for line in self._lines.values() if not line.is_done())
-        return Reason(f"machine {line.machine}", "room in the send buffer of its connection to")
+                return self._lines[other].machine
+        return None
 
     def absent(self) -> int | None:
         """The machine of the first partner that has not answered, or has not called; None if all have done both."""
@@ -252,8 +264,13 @@ class Opening:
         if self._exchange.absent() is None:
             return None
         self._exchange.wait(task)
-        return BLOCKED
+        return task.block(CONNECTION)
 
     def reason(self) -> Reason:
         """The first of them that is missing."""
-        return Reason(f"machine {self._exchange.absent()}", "an answer from")
+        absent = self._exchange.absent()
+        return Reason(Need.NOTHING, "nobody") if absent is None else Reason(Need.PEER, "an answer from", peer=absent)
+
+    def is_over(self) -> bool:
+        """Whether all have answered."""
+        return self._exchange.absent() is None

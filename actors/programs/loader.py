@@ -63,7 +63,9 @@ def load(
         space = AddressSpace(f"{kind} {number}", base, _pages(index, kind, program))
         base += space.pages
         progress = before[index].task.progress if before else _progress(host, program)
-        loaded.append(_start(host, index, kind, program, space, progress))
+        loaded.append(_loaded(host, index, kind, program, space, progress))
+    for one in loaded:  # only now: no program runs, and so needs another, before all of them are wired
+        host.events.at(host.events.now, one.task.start)
     return loaded
 
 
@@ -72,7 +74,7 @@ def _progress(host: Host, program: Any) -> Progress:
     return Progress(host.events, host.stall_after_ns, counts_pages=getattr(program, "counts_pages", True))
 
 
-def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace, progress: Progress) -> Loaded:
+def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace, progress: Progress) -> Loaded:
     progress.work()
     text, file = _files(index, kind, program, space.name)
     system = System(host, space.name, space, progress, text, file)
@@ -83,8 +85,10 @@ def _start(host: Host, index: int, kind: str, program: Any, space: AddressSpace,
     steps: Any = run(system) if callable(run) else None
     if not hasattr(steps, "send"):
         raise SettingsError(f"{kind} has no generator run", "write run(self, system) that yields requests", index)
-    task = Task(f"{space.name} on {host.name}", space.name, steps, progress)
-    host.events.at(host.events.now, task.start)
+    wire = getattr(program, "wire", None)
+    if callable(wire):
+        wire(system)
+    task = Task(host.name, index, space.name, steps, progress)
     return Loaded(index, kind, program, system, task)
 
 
@@ -110,46 +114,68 @@ def oldest_first(loaded: Sequence[Loaded]) -> list[Loaded]:
 
 def swappable(loaded: Sequence[Loaded]) -> list[AddressSpace]:
     """The memory in which the clock hand looks for pages, in its order."""
-    return [one.space for one in oldest_first(loaded) if one.space.pages and not _is_locked(one)]
+    return [one.space for one in oldest_first(loaded) if one.space.pages and not is_locked(one)]
 
 
 def locked(loaded: Sequence[Loaded]) -> list[AddressSpace]:
     """The memory that may not leave."""
-    return [one.space for one in loaded if one.space.pages and _is_locked(one)]
+    return [one.space for one in loaded if one.space.pages and is_locked(one)]
 
 
-def _is_locked(one: Loaded) -> bool:
+def is_locked(one: Loaded) -> bool:
+    """Whether its pages may not leave."""
     return bool(getattr(one.program, "lock", False))
 
 
 def warm_up(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> None:
-    """Fill the memory: daemons and files resident, then warm ranks up to the high mark, what is left on the server.
+    """Fill the memory up to the high mark: what must be resident, then files that are read, then ranks.
 
-    `swap_pages`: what the server holds, None without one. Raises `SettingsError`.
+    Daemons and program text must be resident, and of warm ranks what the server has no room for. Those of one kind share
+    what there is, so that the order of the programs decides nothing. `swap_pages`: what the server holds, None without one.
+    Raises `SettingsError`.
     """
     for one in loaded:
-        if one.kind != "rank" and one.space.pages:
-            if zone.take_many(zone.high_mark, one.space.pages) < one.space.pages:
-                raise SettingsError(
-                    f"{one.space.name} needs {one.space.pages} pages and does not fit into memory",
-                    "give the machine more memory, or the program less",
-                    one.place,
-                )
-            one.space.warm(one.space.pages, WARM_STAMP)
-        _warm_files(one, zone)
-    _warm_ranks(loaded, zone, swap_pages)
+        _warm_daemon(one, zone)
+    ranks = [one for one in loaded if one.kind == "rank" and one.program.start == "warm"]
+    wanted = sum(one.space.pages for one in ranks)
+    _warm_files(loaded, zone, max(0, wanted - (swap_pages or 0)))
+    _warm_ranks(ranks, zone, swap_pages)
 
 
-def _warm_files(one: Loaded, zone: Zone) -> None:
-    """The text of a program is in memory, and of a file that is read as much as there is room for."""
-    text, file = one.system.text, one.system.file
+def _warm_daemon(one: Loaded, zone: Zone) -> None:
+    """The memory of a program that is no rank is resident, and so is the text of any."""
+    text = one.system.text
+    if one.kind != "rank" and one.space.pages:
+        if zone.take_many(zone.high_mark, one.space.pages) < one.space.pages:
+            raise SettingsError(
+                f"{one.space.name} needs {one.space.pages} pages and does not fit into memory",
+                "give the machine more memory, or the program less",
+                one.place,
+            )
+        one.space.warm(one.space.pages, WARM_STAMP)
     if text is not None:
         if zone.take_many(zone.high_mark, text.pages) < text.pages:
             wrong = f"{text.name} needs {text.pages} pages and does not fit into memory"
             raise SettingsError(wrong, "give the machine more memory, or the program less text", one.place)
         text.cache(text.pages)
-    if file is not None and getattr(one.program, "start", "cold") == "warm":
-        file.cache(zone.take_many(zone.high_mark, file.pages))
+
+
+def _warm_files(loaded: Sequence[Loaded], zone: Zone, kept_free: int) -> None:
+    """Files that are read are in memory as far as there is room, but for the pages that ranks cannot do without."""
+    files = [
+        one.system.file
+        for one in loaded
+        if one.system.file is not None and getattr(one.program, "start", "cold") == "warm"
+    ]
+    room = max(0, zone.free - zone.high_mark - kept_free)
+    for file, pages in zip(files, _shares([file.pages for file in files], room), strict=True):
+        file.cache(zone.take_many(zone.high_mark, pages))
+
+
+def _shares(wanted: Sequence[int], room: int) -> list[int]:
+    """What each gets of so many pages: all that it wants, or its part of what there is."""
+    total = sum(wanted)
+    return list(wanted) if total <= room else [pages * room // total for pages in wanted]
 
 
 def cached_files(files: Files, zone: Zone, cache: PageCache) -> None:
@@ -170,15 +196,11 @@ def cached_files(files: Files, zone: Zone, cache: PageCache) -> None:
         cache.add(file)
 
 
-def _warm_ranks(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> None:
-    warm = [one for one in loaded if one.kind == "rank" and one.program.start == "warm"]
+def _warm_ranks(warm: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> None:
     room = max(0, zone.free - zone.high_mark)
-    wanted = sum(one.space.pages for one in warm)
     swapped = 0
-    for one in warm:
-        pages = one.space.pages
-        resident = pages if wanted <= room else pages * room // wanted
-        swapped += pages - resident
+    for one, resident in zip(warm, _shares([one.space.pages for one in warm], room), strict=True):
+        swapped += one.space.pages - resident
         if swapped > (swap_pages or 0):
             raise SettingsError(*_too_large(swapped, swap_pages), one.place)
         one.space.warm(resident, WARM_STAMP)

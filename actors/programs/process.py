@@ -16,7 +16,7 @@ from actors.memory.oom import run_time_s
 from actors.memory.reclaim import Reclaim
 from actors.programs.loader import Loaded
 from actors.programs.system import Touch, Write
-from actors.programs.task import BLOCKED, Reason, Request, Task
+from actors.programs.task import BLOCKED, Need, Reason, Request, Task
 from protocol.units import seconds
 
 
@@ -39,7 +39,11 @@ class Dying:
     def reason(self) -> Reason:
         """What it waited for when it was killed."""
         reason = self.request.reason()
-        return Reason(reason.node, f"{reason.sentence}; it has been killed, and cannot die before that")
+        return reason._replace(sentence=f"{reason.sentence}; it has been killed, and cannot die before that")
+
+    def is_over(self) -> bool:
+        """Whether what it waits for has come."""
+        return self.request.is_over()
 
 
 class Ended:
@@ -54,7 +58,11 @@ class Ended:
 
     def reason(self) -> Reason:
         """None."""
-        return Reason("nothing", "nothing")
+        return Reason(Need.NOTHING, "nothing")
+
+    def is_over(self) -> bool:
+        """Never."""
+        return False
 
 
 _ENDED: Final = Ended()

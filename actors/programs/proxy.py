@@ -38,11 +38,15 @@ class Proxy:
     unkillable: ClassVar[bool] = True
     """nbd-client protects itself, and so its proxy, from the OOM killer."""
 
+    def wire(self, system: System) -> None:
+        """Listen at its end of the pair before any program runs: the kernel may have something to say at once."""
+        assert system.kernel_end is not None, "only a machine that swaps through a proxy has one"
+        system.kernel_end.owner = _Ears(system)
+
     def run(self, system: System) -> Program:
         """Connect, relay until either side is closed, and start over."""
         end = system.kernel_end
         assert end is not None, "only a machine that swaps through a proxy has one"
-        end.owner = _Ears(system)
         while True:
             wire = yield system.connect(end.server, nbd.PORT)
             if wire is not None:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from actors.net.local import LocalSocket
 from actors.net.tcp import Tcp
 from actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
-from actors.programs.task import BLOCKED, Reason, Task
+from actors.programs.task import Need, Reason, Task
+from actors.programs.wait import CONNECTION, MESSAGE
 from protocol.tcp import Message
 
 Wake = Callable[[Any], None]
@@ -108,6 +109,10 @@ class Streams:
         """Queue what fits of a message, as a process; how many bytes did."""
         return connection.write(size, message, floor=self._floor, entitled=self.entitled)
 
+    def has_message(self) -> bool:
+        """Whether there is anything to read."""
+        return bool(self._read) or any(one.receiver.ready for one in self._line)
+
     def next_message(self) -> Delivery | None:
         """Read on, connections in turn and a segment of each, until a message is whole; None if none is yet."""
         line, read = self._line, self._read
@@ -135,12 +140,16 @@ class ReceiveMessage:
         message = self._streams.next_message()
         if message is None:
             self._streams.wait(task.wake)
-            return BLOCKED
+            return task.block(MESSAGE)
         return message
 
     def reason(self) -> Reason:
         """A message."""
-        return Reason("message", "a message")
+        return Reason(Need.NOTHING, "a message")
+
+    def is_over(self) -> bool:
+        """Whether there is one."""
+        return self._streams.has_message()
 
 
 class Connect:
@@ -162,11 +171,15 @@ class Connect:
         if self._connection.state in (ESTABLISHED, CLOSED):
             return self._connection if self._connection.state == ESTABLISHED else None
         self._streams.wait(task.wake)
-        return BLOCKED
+        return task.block(CONNECTION)
 
     def reason(self) -> Reason:
         """The other machine."""
-        return Reason(f"machine {self._peer}", "an answer from")
+        return Reason(Need.PEER, "an answer from", peer=self._peer)
+
+    def is_over(self) -> bool:
+        """Whether it is open, or has been given up."""
+        return self._connection is not None and self._connection.state in (ESTABLISHED, CLOSED)
 
 
 class SendMessage:
@@ -189,11 +202,15 @@ class SendMessage:
         if not self._left:
             return True
         self._streams.wait(task.wake)
-        return BLOCKED
+        return task.block(CONNECTION)
 
     def reason(self) -> Reason:
         """The reader at the other end."""
-        return Reason(f"machine {self._connection.peer}", "room in the send buffer of its connection to")
+        return Reason(Need.PEER, "room in the send buffer of its connection to", peer=self._connection.peer)
+
+    def is_over(self) -> bool:
+        """Whether the connection is gone, or its buffer is as empty as it has to be for a writer to be woken."""
+        return self._connection.state != ESTABLISHED or self._connection.could_go_on()
 
 
 class Room:
@@ -212,11 +229,15 @@ class Room:
         if self._streams.room:
             return None
         self._streams.wait(task.wake)
-        return BLOCKED
+        return task.block(CONNECTION)
 
     def reason(self) -> Reason:
         """The readers at the other end."""
-        return Reason(f"machine {self._peer}", "room in the send buffers of its connections to")
+        return Reason(Need.PEER, "room in the send buffers of its connections to", peer=self._peer)
+
+    def is_over(self) -> bool:
+        """Whether there is one."""
+        return bool(self._streams.room)
 
 
 class Poll:
@@ -238,10 +259,14 @@ class Poll:
         self._waited = True
         self._streams.room.clear()
         self._streams.wait(task.wake)
-        return BLOCKED
+        return task.block(MESSAGE if self.idle else CONNECTION)
 
     def reason(self) -> Reason:
         """The readers at the other end, or whoever may say something."""
         if self._peer is None:
-            return Reason("message", "a message")
-        return Reason(f"machine {self._peer}", "room in the send buffer of its connection to")
+            return Reason(Need.NOTHING, "a message")
+        return Reason(Need.PEER, "room in the send buffer of its connection to", peer=self._peer)
+
+    def is_over(self) -> bool:
+        """Whether anything is new."""
+        return self._streams.has_message() or bool(self._streams.room)

@@ -23,7 +23,8 @@ from actors.net.stack import Handler, Stack
 from actors.net.tcp import Accept, Tcp
 from actors.net.tcp_connection import Connection
 from actors.programs.streams import Connect, Poll, ReceiveMessage, SendMessage, Streams
-from actors.programs.task import BLOCKED, Progress, Reason, Task
+from actors.programs.task import BLOCKED, Need, Progress, Reason, Task
+from actors.programs.wait import MESSAGE, NOTHING, PAGE, THROTTLE
 from protocol.arp import REQUEST
 from protocol.arp import wire as link_wire
 from protocol.frame import ARP, FRAGMENT, UDP
@@ -62,13 +63,11 @@ class Touch:
 
     def reason(self) -> Reason:
         """The page it waits for, or a free page to put it into."""
-        if isinstance(self._space, File):
-            return _file_reason(self._space, self._page)
-        state = self._space.states[self._page]
-        if state == READING:
-            return Reason(f"page {self._space.base + self._page}", f"its own page {self._page}, which is on its way")
-        where = "which is on the swap server" if state == SWAPPED else "a new one"
-        return Reason("free page", f"a free page for its own page {self._page}, {where}")
+        return _page_reason(self._space, self._page)
+
+    def is_over(self) -> bool:
+        """Whether the page is there, or nobody will bring it."""
+        return self._faults.is_over(self._space, self._page)
 
 
 class Allocate:
@@ -100,7 +99,8 @@ class Allocate:
                 else:  # it has been killed meanwhile
                     self._faults.let_go(self._held)
 
-            if not self._faults.allocate(f"{task.name}, {self._what}", granted):
+            task.block(PAGE)
+            if not self._faults.allocate(f"{task.name}, {self._what}", granted, task):
                 return BLOCKED
             self._held += 1
         self._faults.let_go(self._held)
@@ -108,7 +108,11 @@ class Allocate:
 
     def reason(self) -> Reason:
         """A page."""
-        return Reason("free page", f"a free page {self._what}")
+        return Reason(Need.FREE_PAGE, f"a free page {self._what}")
+
+    def is_over(self) -> bool:
+        """Reclaim knows who waits for a page."""
+        return False
 
 
 class Write:
@@ -165,7 +169,7 @@ class Write:
                 return self._faults.fault(task, self._file, page)
             self._held_up = self._writeback.exceeded(less_throttle=self._less_throttle)
             self._written = 0
-        return BLOCKED
+        return task.block(THROTTLE)
 
     def is_held_up(self, task: Task) -> bool:
         """Whether it naps at the limits, and has to go on with that."""
@@ -191,14 +195,21 @@ class Write:
     def reason(self) -> Reason:
         """The limits, or a page."""
         if self._held_up:
-            return Reason("dirty limit", "less memory to be dirty or under writeback")
-        return _file_reason(self._file, self._page)
+            return Reason(Need.DIRTY_LIMIT, "less memory to be dirty or under writeback")
+        return _page_reason(self._file, self._page)
+
+    def is_over(self) -> bool:
+        """Whether its page is there; a nap at the limits has a timer of its own."""
+        return not self._held_up and self._faults.is_over(self._file, self._page)
 
 
-def _file_reason(file: File, page: int) -> Reason:
-    if file.states[page] == READING:
-        return Reason("disk", f"page {page} of {file.name}, which is being read")
-    return Reason("free page", f"a free page for page {page} of {file.name}")
+def _page_reason(space: AddressSpace, page: int) -> Reason:
+    name = f"page {page} of {space.name}" if isinstance(space, File) else f"its own page {page}"
+    if space.states[page] == READING:
+        return Reason(Need.PAGE_IN, f"{name}, which is on its way", space, page)
+    if not isinstance(space, File):
+        name += ", which is on the swap server" if space.states[page] == SWAPPED else ", a new one"
+    return Reason(Need.FREE_PAGE, f"a free page for {name}")
 
 
 class Sleep:
@@ -221,7 +232,7 @@ class Sleep:
             self._stood_ns = events.stood_ns
         if events.now < self._until_ns:
             events.at(self._until_ns, task.wake)
-            return BLOCKED
+            return task.block(NOTHING)
         progress = task.progress
         progress.add(0)
         if not self.idle:
@@ -230,7 +241,11 @@ class Sleep:
 
     def reason(self) -> Reason:
         """Time."""
-        return Reason("time", f"{self._until_ns} ns")
+        return Reason(Need.NOTHING, f"{self._until_ns} ns")
+
+    def is_over(self) -> bool:
+        """Whether the time has passed, but for what the machine stood still."""
+        return self._events.now > self._until_ns + self._events.stood_ns - self._stood_ns
 
 
 class Receive:
@@ -248,14 +263,18 @@ class Receive:
         queues = self._queues
         if not queues.datagrams:
             queues.wake = task.wake
-            return BLOCKED
+            return task.block(MESSAGE)
         socket, datagram = queues.datagrams.popleft()
         self._stack.read(socket, datagram)
         return datagram
 
     def reason(self) -> Reason:
         """A message."""
-        return Reason("message", "a message")
+        return Reason(Need.NOTHING, "a message")
+
+    def is_over(self) -> bool:
+        """Whether there is one."""
+        return bool(self._queues.datagrams)
 
 
 class Host(NamedTuple):

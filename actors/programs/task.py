@@ -5,10 +5,13 @@ The request a task is blocked in *is* what it waits for, so the wait-for graph c
 
 from collections.abc import Generator
 from contextlib import suppress
+from enum import Enum, auto
 from traceback import walk_tb
 from typing import Any, Final, NamedTuple, Protocol
 
 from actors.events import Events
+from actors.memory.anonymous import AddressSpace
+from actors.programs.wait import NOTHING, Waited
 
 
 class Blocked:
@@ -20,11 +23,30 @@ class Blocked:
 BLOCKED: Final = Blocked()
 
 
-class Reason(NamedTuple):
-    """What a blocked task waits for: a node of the wait-for graph, and the same in words."""
+class Need(Enum):
+    """What a blocked task needs, for the wait-for graph to follow."""
 
-    node: str
+    NOTHING = auto()
+    """Nothing that anybody could hold: time, or a message that need not come."""
+    FREE_PAGE = auto()
+    PAGE_IN = auto()
+    """A page that is on its way: `Reason.page` of `Reason.space`."""
+    STORE = auto()
+    """The disk of a swap server that is a program of this machine."""
+    DIRTY_LIMIT = auto()
+    """Less to be dirty or under writeback."""
+    PEER = auto()
+    """Another machine: `Reason.peer`."""
+
+
+class Reason(NamedTuple):
+    """What a blocked task waits for, and the same in words."""
+
+    need: Need
     sentence: str
+    space: AddressSpace | None = None
+    page: int = 0
+    peer: int = 0
 
 
 class Request(Protocol):
@@ -40,21 +62,35 @@ class Request(Protocol):
     def reason(self) -> Reason:
         """What it waits for."""
 
+    def is_over(self) -> bool:
+        """Whether that has come, so that the task should not be waiting any more: it is woken in the same instant."""
+
 
 Program = Generator[Request, Any, None]
+STEPS_MAX: Final = 1_000_000
+"""Steps that a program may take without time passing."""
 
 
 class ProgramError(Exception):
-    """A program has failed, at this line: by an exception of its own, or a yield of what is no request."""
+    """A program has failed, at this line: by an exception of its own, or a yield of what is no request.
 
-    def __init__(self, file: str, line: int, message: str) -> None:
-        super().__init__(file, line, message)  # all of them, so that it can be pickled
+    `machine` and `place`: whose program it is, and which of its machine's. `file` is empty where the line that is at fault
+    is the scenario's.
+    """
+
+    def __init__(
+        self, file: str, line: int, message: str, hint: str = "repair it", machine: str = "", place: int = 0
+    ) -> None:
+        super().__init__(file, line, message, hint, machine, place)  # all of them, so that it can be pickled
         self.file = file
         self.line = line
         self.message = message
+        self.hint = hint
+        self.machine = machine
+        self.place = place
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        return f"{self.file}:{self.line}: {self.message}; {self.hint}"
 
 
 class Progress:
@@ -73,6 +109,7 @@ class Progress:
         "stall_after_ns",
         "stalls",
         "unended",
+        "waited",
     )
 
     def __init__(self, events: Events, stall_after_ns: int, *, counts_pages: bool = True) -> None:
@@ -85,6 +122,7 @@ class Progress:
         self.last_ns = 0
         """The last progress, or when the task stopped being idle."""
         self.busy = True
+        self.waited = Waited(events, stall_after_ns)
         self.stalls: list[tuple[int, int]] = []
         self.unended: list[tuple[int, int]] = []
         """Stalls that lasted until the machine went down: nobody got over them."""
@@ -135,6 +173,11 @@ class Progress:
         self.busy = True
         self.last_ns = self._events.now
 
+    @property
+    def open_slot(self) -> int:
+        """The progress that no entry of `slots` holds yet: that of the slot which follows them."""
+        return self.count - self._slot_count
+
     def open_stall(self, now_ns: int) -> int | None:
         """Since when the task stalls, if it does."""
         return self.last_ns if self.busy and now_ns - self.last_ns >= self.stall_after_ns else None
@@ -158,16 +201,20 @@ class Task:
         "_close",
         "_send",
         "_throw",
-        "_where",
         "finished",
         "freed_pages",
         "killed_ns",
+        "machine",
         "name",
+        "place",
         "progress",
         "request",
     )
 
-    def __init__(self, where: str, name: str, program: Program, progress: Progress) -> None:
+    def __init__(self, machine: str, place: int, name: str, program: Program, progress: Progress) -> None:
+        """`place`: which of the machine's programs it is, counted from 0."""
+        self.machine = machine
+        self.place = place
         self.name = name
         self.progress = progress
         self.request: Request | None = None
@@ -176,7 +223,6 @@ class Task:
         """When it died, killed for want of memory."""
         self.freed_pages = 0
         """Pages that came back thereby, at once."""
-        self._where = where
         self._send = program.send
         self._throw = program.throw
         self._close = program.close
@@ -190,13 +236,23 @@ class Task:
         self.request = None
         with suppress(Exception):
             self._close()
+        self.progress.waited.turn(NOTHING)
         self.progress.go_down()
 
     def end(self, ended: Request) -> None:
         """It has been killed, and has nothing to say to that: what it waits for is `ended`, for ever."""
         self.request = ended
         self.killed_ns = self.progress.now_ns
+        self.progress.waited.turn(NOTHING)
         self.progress.go_down()
+
+    def block(self, kind: int) -> Blocked:
+        """What a request returns that has to wait for this kind of thing (`actors.programs.wait`)."""
+        waited = self.progress.waited
+        waited.turn(kind)
+        if waited.at_once > STEPS_MAX:
+            raise self._stands_still()
+        return BLOCKED
 
     def wake(self, _: object = None) -> None:
         """What the task waits for may have come."""
@@ -209,6 +265,7 @@ class Task:
             self._run(value)
 
     def _run(self, value: Any) -> None:
+        steps = 0
         while True:
             try:
                 request = self._send(value)
@@ -218,6 +275,7 @@ class Task:
             except StopIteration:
                 self.request = None
                 self.finished = True
+                self.progress.waited.turn(NOTHING)
                 self.progress.rest()
                 return
             except Exception as error:
@@ -225,6 +283,9 @@ class Task:
             value = begin(self)
             if value is BLOCKED:
                 break
+            steps += 1
+            if steps > STEPS_MAX:
+                raise self._stands_still()
         self.request = request
         if request.idle:
             self.progress.rest()
@@ -235,5 +296,14 @@ class Task:
         lines = list(walk_tb(own))
         file = lines[0][0].f_code.co_filename if lines else "?"
         line = next((number for frame, number in reversed(lines) if frame.f_code.co_filename == file), 0)
-        at = f"{self.progress.now_ns / 1e9:.6f} s"
-        return ProgramError(file, line, f"{self._where} failed at {at}: {type(error).__name__}: {error}")
+        said = f"{self.name} on {self.machine} failed at {self._now()}: {type(error).__name__}: {error}"
+        return ProgramError(file, line, said, machine=self.machine, place=self.place)
+
+    def _stands_still(self) -> ProgramError:
+        """Time has to pass, or the run would never get beyond this instant."""
+        said = f"{self.name} on {self.machine} has taken {STEPS_MAX:,} steps at {self._now()} and no time has passed"
+        hint = "let it compute, sleep or wait for something between its steps: a rank has compute, as compute: 1ms"
+        return ProgramError("", 0, said, hint, self.machine, self.place)
+
+    def _now(self) -> str:
+        return f"{self.progress.now_ns / 1e9:.6f} s"

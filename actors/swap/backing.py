@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from actors.programs.system import System
-from actors.programs.task import BLOCKED, Reason, Task
+from actors.programs.task import Need, Reason, Task
+from actors.programs.wait import DISK, MESSAGE
 from protocol.rpc import PAGE
 from protocol.units import seconds
 
@@ -109,11 +110,17 @@ class DiskQueue:
     def begin(self, task: Task) -> Any:
         """Kernel threads never return to user space."""
         self._task = task
-        return BLOCKED
+        return task.block(MESSAGE)
 
     def reason(self) -> Reason:
         """The disk, or a request."""
-        return Reason("disk", "its disk") if self.pending else Reason("message", "a request")
+        if self.pending:
+            return Reason(Need.STORE, f"its disk, which has {len(self.pending)} requests of at most {self._queue}")
+        return Reason(Need.NOTHING, "a request")
+
+    def is_over(self) -> bool:
+        """Never: each request has a timer of its own."""
+        return False
 
     def has_room(self) -> bool:
         """Whether another request may be submitted."""
@@ -124,6 +131,7 @@ class DiskQueue:
         system, pending = self._system, self.pending
         if not pending and self._task is not None:
             self._task.progress.work()
+            self._task.block(DISK)
         pending[job.key] = job
         begin_ns = system.now_ns
         if begin_ns < self._disk_free_ns:
@@ -154,6 +162,7 @@ class DiskQueue:
             progress = self._system.progress
             progress.add(1)
             if not pending:
+                progress.waited.turn(MESSAGE)
                 progress.rest()
         job.answer(job)
         if self.when_room is not None:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from actors.counters import Counters
-from actors.events import Events
+from actors.events import Events, Timer
 from actors.memory.anonymous import AddressSpace
 from actors.memory.slab import Slab
+from actors.programs.wait import REPLY, SLOT
 from protocol.units import seconds
 
 PUT_OFF_NS: Final = seconds(5)
@@ -52,6 +53,9 @@ class Owner(Protocol):
 
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-in has been answered with the contents `stamp`."""
+
+    def moved(self, request: Request) -> None:
+        """A request that had to wait has found a slot, or has been sent."""
 
     def slot_free(self) -> None:
         """Another request may start."""
@@ -103,13 +107,34 @@ class SwapDevice:
         """Send a request that has a slot; `reclaimer`: it is sent by one (PF_MEMALLOC)."""
         raise NotImplementedError
 
-    def timers(self) -> list[tuple[str, int, int]]:
-        """(what, when it fired last, and before that) of the timers that may help who waits; -1 for never."""
+    def timers(self) -> list[Timer]:
+        """Those that may help who waits."""
         raise NotImplementedError
 
     def longest_wait_ns(self) -> int:
         """The longest time between two transmissions of what is not answered."""
         raise NotImplementedError
+
+    # -- what can be seen of it -------------------------------------------------------------------------------------
+
+    def stage(self, number: int) -> int:
+        """What the request for this page of the swap space waits for (`actors.programs.wait`)."""
+        if self.backlog and any(request.has(number) for request in self.backlog):
+            return SLOT
+        return REPLY
+
+    def knows(self, number: int) -> bool:
+        """Whether there is a request for this page."""
+        requests = (*self.under_way.values(), *self.backlog, *self.put_off)
+        return any(request.has(number) for request in requests)
+
+    def hindrance(self) -> str:
+        """What a page-out that is to start now would have to wait for, in words; nothing if it could start."""
+        if self.put_off:
+            return "room at the server"
+        if self.backlog or len(self.under_way) >= self.in_flight:
+            return f"a request slot ({len(self.under_way)} of {self.in_flight} are taken)"
+        return ""
 
     # -- what reclaim and faults ask for ----------------------------------------------------------------------------
 
@@ -184,5 +209,7 @@ class SwapDevice:
     def _proceed(self) -> None:
         """Start what waits for a slot."""
         while self.backlog and len(self.under_way) < self.in_flight:
-            self._send(self.backlog.popleft())
+            request = self.backlog.popleft()
+            self._send(request)
+            self.owner.moved(request)
         self.owner.slot_free()

@@ -11,12 +11,13 @@ from collections import deque
 from typing import Final
 
 from actors.counters import Counters
-from actors.events import Events
+from actors.events import NEVER, Events, Timer
 from actors.kernels import Kernel
 from actors.memory.zone import Zone
 from actors.net.local import LocalSocket
 from actors.net.tcp import Tcp
 from actors.net.tcp_connection import ESTABLISHED, Connection
+from actors.programs.wait import CONNECTION, REPLY
 from actors.swap.device import Request, SwapDevice
 from protocol import nbd
 from protocol.errors import LocalProtocolError
@@ -68,6 +69,8 @@ class NbdDevice(SwapDevice):
         self._reader_runs = False
         """Whether the client's kernel thread will run soon."""
         self._called_ns = -1
+        self._calls_ns = NEVER
+        """When it connects again, if that is known: not while it is connecting."""
         self._called_before_ns = -1
         events.after(0, self._call)
 
@@ -79,7 +82,7 @@ class NbdDevice(SwapDevice):
         return self.connection is not None and self.connection.state == ESTABLISHED
 
     def _call(self, _: object) -> None:
-        self._called_before_ns, self._called_ns = self._called_ns, self._events.now
+        self._called_before_ns, self._called_ns, self._calls_ns = self._called_ns, self._events.now, NEVER
         self.connection = self._tcp.connect(self.server, nbd.PORT, self, marked=self._marked)
 
     def opened(self, connection: Line) -> None:
@@ -95,7 +98,8 @@ class NbdDevice(SwapDevice):
 
     def closed(self, connection: Line, why: str) -> None:
         """The connection is gone, and all that was in it."""
-        self._events.after(RECONNECT_NS, self._call)
+        self._calls_ns = self._events.now + RECONNECT_NS
+        self._events.at(self._calls_ns, self._call)
 
     def send_buffer(self) -> tuple[int, int]:
         """(bytes charged to the send buffer, its size)."""
@@ -103,6 +107,21 @@ class NbdDevice(SwapDevice):
         if isinstance(line, LocalSocket):
             return line.wmem, line.sndbuf
         return (line.account.wmem, line.account.sndbuf) if line is not None else (0, 0)
+
+    def stage(self, number: int) -> int:
+        """As for any transport, but for the connection, which may have to be waited for."""
+        stage = super().stage(number)
+        if stage == REPLY and (not self.is_open or any(request.has(number) for request, _ in self.outbox)):
+            return CONNECTION
+        return stage
+
+    def hindrance(self) -> str:
+        """As for any transport, and the connection or its lock."""
+        if not self.is_open:
+            return "a connection, which is not open"
+        if self.outbox:
+            return f"the connection, on which {len(self.outbox)} requests have to be sent first"
+        return super().hindrance()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -144,6 +163,8 @@ class NbdDevice(SwapDevice):
             if self._left:
                 return
             outbox.popleft()
+            if not request.write:
+                self.owner.moved(request)
 
     def writable(self, connection: Line) -> None:
         """The sender goes on; once it has let go of the lock, so may others."""
@@ -184,9 +205,11 @@ class NbdDevice(SwapDevice):
 
     # -- time -------------------------------------------------------------------------------------------------------
 
-    def timers(self) -> list[tuple[str, int, int]]:
+    def timers(self) -> list[Timer]:
         """TCP has its own; between two connections it is the client that waits."""
-        return [] if self.is_open else [("reconnection", self._called_ns, self._called_before_ns)]
+        if self.is_open:
+            return []
+        return [Timer("reconnection", self._called_ns, self._called_before_ns, self._calls_ns)]
 
     def longest_wait_ns(self) -> int:
         """TCP's longest time-out."""

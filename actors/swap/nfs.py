@@ -7,7 +7,7 @@ without a right to the reserve of its own, no retransmission leaves a machine th
 from collections import deque
 
 from actors.counters import Counters
-from actors.events import Events
+from actors.events import Events, Timer
 from actors.kernels import Kernel
 from actors.memory.anonymous import AddressSpace
 from actors.memory.zone import Zone
@@ -114,9 +114,13 @@ class NfsDevice(SwapDevice):
 
     # -- time -------------------------------------------------------------------------------------------------------
 
-    def timers(self) -> list[tuple[str, int, int]]:
+    def timers(self) -> list[Timer]:
         """Each request has its own."""
-        return [("retransmission", request.last_ns, request.previous_ns) for request in self.under_way.values()]
+        return [self._timer(request) for request in self.under_way.values()]
+
+    def _timer(self, request: Request) -> Timer:
+        due_ns = request.last_ns + self._intervals_ns[(request.attempts - 1) % len(self._intervals_ns)]
+        return Timer("retransmission", request.last_ns, request.previous_ns, due_ns)
 
     def longest_wait_ns(self) -> int:
         """The major time-out."""

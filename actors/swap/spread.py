@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import Sequence
 
 from actors.counters import Counters
-from actors.events import Events
+from actors.events import Events, Timer
 from actors.memory.anonymous import AddressSpace
+from actors.programs.wait import DISK, REPLY, SLOT
 from actors.settings import Spread
 from actors.swap.backup import Backup
-from actors.swap.device import SwapDevice
+from actors.swap.device import Request, SwapDevice
 
 
 class Link:
@@ -74,6 +75,10 @@ class Link:
         self._heard()
         self.is_full = True
         self._spread.look_again()
+
+    def moved(self, request: Request) -> None:
+        """A request for a part has got on."""
+        self._spread.owner.moved(request)
 
     def slot_free(self) -> None:
         """It takes another request."""
@@ -172,13 +177,31 @@ class SpreadDevice(SwapDevice):
         """The devices of its servers."""
         return self._devices
 
-    def timers(self) -> list[tuple[str, int, int]]:
+    def timers(self) -> list[Timer]:
         """Those of all servers."""
         return [timer for device in self._devices for timer in device.timers()]
 
     def longest_wait_ns(self) -> int:
         """Of any of them."""
         return max(device.longest_wait_ns() for device in self._devices)
+
+    def stage(self, number: int) -> int:
+        """What a page waits for: the reply that is nearest, or the machine's own disk."""
+        if self.reads_from_disk(number):
+            return DISK
+        stages = [link.stage(number) for link in self._devices if link.knows(number)]
+        return REPLY if REPLY in stages else next(iter(stages), SLOT)
+
+    def knows(self, number: int) -> bool:
+        """Whether any server has been asked for this page, or the disk."""
+        return self.reads_from_disk(number) or any(link.knows(number) for link in self._devices)
+
+    def hindrance(self) -> str:
+        """That of the first server that takes no page-out, unless enough others do."""
+        if self.can_page_out():
+            return ""
+        waiting = f"{len(self._waiting)} page-outs before it" if self._waiting else "room on the backup disk"
+        return next((said for link in self._devices if (said := link.hindrance())), waiting)
 
     def reads_from_disk(self, number: int) -> bool:
         """Whether this page is on its way from the machine's own disk."""

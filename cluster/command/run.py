@@ -62,7 +62,7 @@ def run(
         ):
             finished = run_scenario(loaded, how, folder, line, progress)
     except ProgramError as error:
-        problem = Problem(error.file, error.line, 1, error.message, f"repair it; what there is stands in {folder}")
+        problem = Problem(error.file, error.line, 1, error.message, f"{error.hint}; what there is stands in {folder}")
         raise wrong([problem], as_json) from None
     except InfrastructureError as error:
         raise typer.Exit(failed(error, folder, as_json)) from None

@@ -232,7 +232,9 @@ class SwapServer(EmptyAllowed):
     disk_latency: words.Time = usually("200us")
     disk_bandwidth: words.Bandwidth = usually("100MB/s")
     queue: words.Several = Field(default=128, description="requests")
-    pages: words.CountOrNone = usually("none", "of the process, one of them touched per request; none: it is no process")
+    pages: words.CountOrNone = usually(
+        "none", "of the process, one of them touched per request; none: it is no process"
+    )
     lock: bool = Field(default=False, description="keep these pages in memory")
     file: words.SizeOrNone = usually("none", "kept there, through the page cache; none is the disk itself")
     memory: words.SizeOrNone = usually("none", "lent to others; none is the disk alone")

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from actors.programs.task import ProgramError
 from cluster import expectations
 from cluster.expectations import Expectation
 from cluster.scenario import overrides as overriding
@@ -64,6 +65,16 @@ class Scenario:
     def resolved(self) -> dict[str, Any]:
         """The whole scenario as plain data: whole numbers, defaults filled in, machines by index."""
         return resolve.resolve(self.words)
+
+    def located(self, error: ProgramError) -> ProgramError:
+        """The same error, at the scenario's line where the program stands if it is none of a file of the user's own."""
+        if error.file:
+            return error
+        file = source.TEXT if self.path is None else str(self.path)
+        document = source.parse(file, self.source_text)
+        written = resolve.cast_of(self.words).written_of(error.machine)
+        _, line, _ = document.position(("machines", written, "programs", error.place), key=True)
+        return ProgramError(file, line, error.message, error.hint, error.machine, error.place)
 
     @classmethod
     def schema(cls) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from actors.memory.faults import Faults
 from actors.memory.files import LocalDisk
 from actors.memory.reclaim import Reclaim
 from actors.memory.slab import Slab
+from actors.swap.device import Request
 from actors.swap.nfs import NfsDevice
 from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, Frame
 from protocol.rpc import transmission_times
@@ -31,6 +32,9 @@ class Owner:
         self.read: list[tuple[int, int]] = []
         self.slots = 0
         self.refused = 0
+
+    def moved(self, request: Request) -> None:
+        """Nobody here counts for how long."""
 
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-out has been answered."""

@@ -1,6 +1,5 @@
 """A server's lent memory: what it holds, what it writes to disk for others, and what it refuses."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,9 +8,10 @@ from hypothesis import strategies as st
 
 from actors.disk import Disk
 from actors.events import Events
+from actors.programs.task import Progress
 from actors.swap.backing import WARM_STAMP, Job
 from actors.swap.lent import MemoryQueue
-from protocol.units import milliseconds
+from protocol.units import milliseconds, seconds
 
 PAGE = 4096
 A = 7
@@ -26,7 +26,7 @@ class Server:
         self.spare = spare
         self.disk = Disk()
         self.name = "swap-server 0"
-        self.progress = SimpleNamespace(add=lambda count: None, rest=lambda: None, work=lambda: None)
+        self.progress = Progress(self.events, seconds(1))
         self.call_at = self.events.at
         system: Any = self
         self.queue = MemoryQueue(system, LATENCY_NS, 1 << 50, 100, limit * PAGE, refuses=refuses)

@@ -8,6 +8,7 @@ from pair import FRAMING, LATENCY_NS, Pair, Sent
 from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from actors.memory.anonymous import AddressSpace
 from actors.net.tcp_connection import Connection
+from actors.swap.device import Request
 from actors.swap.nbd import READER_NS, RECONNECT_NS, NbdDevice
 from protocol import nbd
 from protocol.tcp import RST, retransmission_times, segment_wire
@@ -82,6 +83,9 @@ class Scene:
         self.space.warm(500, 7)
         self.wait()
         self.begun = len(self.pair.log)
+
+    def moved(self, request: Request) -> None:
+        """Nobody here counts for how long."""
 
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-out has been answered."""
@@ -378,7 +382,7 @@ def test_when_tcp_gives_up_the_client_calls_until_it_is_answered() -> None:
     assert scene.device.is_open
     scene.pair.run_until(given_up_ns + 1)
     assert not scene.device.is_open
-    assert scene.device.timers() == [("reconnection", milliseconds(10), -1)]
+    assert scene.device.timers() == [Timer("reconnection", milliseconds(10), -1, given_up_ns + seconds(1))]
     called_ns = given_up_ns + RECONNECT_NS
     scene.pair.run_until(called_ns + seconds(50))
     calls = [sent for sent in scene.pair.log if sent.at_ns > given_up_ns]

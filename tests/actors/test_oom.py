@@ -333,7 +333,7 @@ def task() -> Task:
     def program() -> Program:
         yield from ()
 
-    return Task("a test", "rank 0", program(), Progress(Events(), seconds(1)))
+    return Task("a test", 0, "rank 0", program(), Progress(Events(), seconds(1)))
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def woken_at(*, idle: bool, until_ns: int, pause: tuple[int, int]) -> int:
         yield Sleep(events, until_ns, idle=idle)
         seen.append(events.now)
 
-    Task("", "", program(), Progress(events, seconds(1))).start()
+    Task("", 0, "", program(), Progress(events, seconds(1))).start()
     while events.next_ns() < pause[0]:
         events.step()
     events.now = pause[1]

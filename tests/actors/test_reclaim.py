@@ -35,6 +35,10 @@ class Swap:
         self.started.append(page)
         self.under_way.append((space, page, space.stamps[page]))
 
+    def hindrance(self) -> str:
+        """Its slots."""
+        return "" if self.can_page_out() else "a request slot"
+
     def unplug(self) -> None:
         """Each has been started already."""
 

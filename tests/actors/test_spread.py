@@ -97,6 +97,9 @@ class Scene:
         self.read: list[tuple[int, int]] = []
         self.slots = 0
 
+    def moved(self, request: Request) -> None:
+        """Nobody here counts for how long."""
+
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-out is over."""
         self.written.append(page)

@@ -1,0 +1,21 @@
+"""Whether time passes: a rank that neither computes nor ever waits would run for ever at one instant."""
+
+from actors.machine import Machine
+from actors.programs.rank import Rank
+from cluster.scenario.source import Document, Place
+
+
+def check_time(document: Document, name: str, machine: Machine) -> None:
+    """Report the ranks of a machine for which no time can pass: all that is to be in its memory has room there."""
+    missing = sum(one.space.pages - one.space.resident for one in machine.programs)
+    if missing > machine.zone.free - machine.zone.high_mark:
+        return  # whoever runs comes to wait for a page
+    for one in machine.programs:
+        if isinstance(one.program, Rank) and _never_waits(one.program):
+            place: Place = ("machines", name, "programs", one.place, "rank")
+            wrong = f"{one.space.name} of {name} fits into memory and computes for 0ns: no time would pass"
+            document.report(place, wrong, "write compute: 1ms, or another time above 0ns", key=True)
+
+
+def _never_waits(rank: Rank) -> bool:
+    return not rank.compute and rank.exchange == "none" and rank.steps is None
