@@ -425,6 +425,10 @@ class _Graph:
         zone, receive = machine.zone, machine.buffers.receive
         if isinstance(zone, BuddyZone) and isinstance(receive, LargeCache) and zone.free > zone.floors.atomic:
             return [self._block(zone, receive.order)]
+        if zone.free > zone.floors.atomic and machine.nic.watching:
+            due = machine.nic.watchdog_due_ns / 1e9
+            sentence = f"a receive buffer: the ring is empty until the card's watchdog refills it, at {due:.3f} s"
+            return [self._add("receive buffer", sentence, free=zone.free)]
         sentence = (
             f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages "
             f"(atomic floor {zone.floors.atomic})"

@@ -69,6 +69,10 @@ class Request(Protocol):
 Program = Generator[Request, Any, None]
 STEPS_MAX: Final = 1_000_000
 """Steps that a program may take without time passing."""
+PAGES_MAX: Final = 1 << 26
+"""Pages, 256 GiB, that it may count in them: such a step may itself take a while of the host's time."""
+_LOOK: Final = 1000
+"""Steps after which both are looked at."""
 
 
 class ProgramError(Exception):
@@ -265,7 +269,7 @@ class Task:
             self._run(value)
 
     def _run(self, value: Any) -> None:
-        steps = 0
+        steps, began = 0, self.progress.count
         while True:
             try:
                 request = self._send(value)
@@ -284,7 +288,7 @@ class Task:
             if value is BLOCKED:
                 break
             steps += 1
-            if steps > STEPS_MAX:
+            if not steps % _LOOK and (steps >= STEPS_MAX or self.progress.count - began > PAGES_MAX):
                 raise self._stands_still()
         self.request = request
         if request.idle:
@@ -301,7 +305,7 @@ class Task:
 
     def _stands_still(self) -> ProgramError:
         """Time has to pass, or the run would never get beyond this instant."""
-        said = f"{self.name} on {self.machine} has taken {STEPS_MAX:,} steps at {self._now()} and no time has passed"
+        said = f"{self.name} on {self.machine} has taken a million steps, or touched 256 GiB, at {self._now()}, and no time has passed"
         hint = "let it compute, sleep or wait for something between its steps: a rank has compute, as compute: 1ms"
         return ProgramError("", 0, said, hint, self.machine, self.place)
 

@@ -8,8 +8,8 @@ from cluster.scenario.source import Document, Place
 def check_time(document: Document, name: str, machine: Machine) -> None:
     """Report the ranks of a machine for which no time can pass: all that is to be in its memory has room there."""
     missing = sum(one.space.pages - one.space.resident for one in machine.programs)
-    if missing > machine.zone.free - machine.zone.high_mark:
-        return  # whoever runs comes to wait for a page
+    if missing > machine.zone.free - machine.zone.high_mark + machine.reclaim.cache.clean():
+        return  # whoever runs comes to wait for a page, again and again
     for one in machine.programs:
         if isinstance(one.program, Rank) and _never_waits(one.program):
             place: Place = ("machines", name, "programs", one.place, "rank")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pair import FRAMING, LATENCY_NS, Pair, Sent
 
+from actors.events import Timer
 from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from actors.memory.anonymous import AddressSpace
 from actors.net.tcp_connection import Connection

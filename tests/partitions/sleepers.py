@@ -1,4 +1,4 @@
-"""Programs that stories name: `sleepers:Sleeper`."""
+"""Programs that stories name, as `sleepers:Sleeper`."""
 
 from dataclasses import dataclass
 
@@ -20,3 +20,24 @@ class Sleeper:
         while True:
             yield system.receive_message()
             system.progress.add(1)
+
+
+@dataclass(slots=True)
+class Spinner:
+    """It never blocks."""
+
+    def run(self, system: System) -> Program:
+        """A computation of no time at all, again and again."""
+        while True:
+            yield system.compute(0)
+
+
+@dataclass(slots=True)
+class Sleepless:
+    """It blocks, and is woken in the same instant."""
+
+    def run(self, system: System) -> Program:
+        """What it polls for has always just happened."""
+        while True:
+            system.call_at(system.now_ns, lambda _: system.streams.wake())
+            yield system.poll()
