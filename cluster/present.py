@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.engine import Engine
-from cluster.experiment import Experiment, Row
-from cluster.minimum import Answer, Question
-from cluster.remedies import Remedies
 from cluster.results import frames
+from cluster.study.experiment import Experiment, Row
+from cluster.study.minimum import Answer, Question
+from cluster.study.remedies import Remedies
 from cluster.verdict import BAD, Verdict, judge
 
 if TYPE_CHECKING:

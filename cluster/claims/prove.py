@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from actors.kernels import KERNELS
 from cluster.claims.ablation import ABLATIONS, Ablated, ablate
 from cluster.claims.claim import CLAIMS, Claim
-from cluster.side_by_side import side_by_side
+from cluster.study.pool import side_by_side
 
 MODULES: Final = (
     "seed",

@@ -9,8 +9,8 @@ from rich.console import Console
 from cluster import present
 from cluster.command.options import Json, Path_, Set
 from cluster.command.status import checked
-from cluster.minimum import Question, search
-from cluster.minimum import as_json as searched
+from cluster.study.minimum import Question, search
+from cluster.study.minimum import as_json as searched
 
 
 def minimum(

@@ -9,8 +9,8 @@ from rich.console import Console
 from cluster import present
 from cluster.command.options import Json, Path_, Set
 from cluster.command.status import checked
-from cluster.remedies import Patient, search
-from cluster.remedies import as_json as remedies_found
+from cluster.study.remedies import Patient, search
+from cluster.study.remedies import as_json as remedies_found
 
 
 def remedies(

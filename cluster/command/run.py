@@ -14,10 +14,10 @@ from cluster import present
 from cluster.command.options import EngineName, Json, Path_, Set
 from cluster.command.status import INTERRUPTED, failed, folder_made, loaded_scenario, wrong
 from cluster.engine import InfrastructureError
-from cluster.remedies import command_line as remedies_line
 from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
 from cluster.scenario import Problem
+from cluster.study.remedies import command_line as remedies_line
 
 
 class ExchangeName(StrEnum):

@@ -11,8 +11,8 @@ from cluster import present
 from cluster.command.options import EngineName, Json
 from cluster.command.status import checked, failed, folder_made
 from cluster.engine import InfrastructureError
-from cluster.experiment import as_json as sweep_as_json
-from cluster.experiment import load_experiment, performed, results_folder, write_results
+from cluster.study.experiment import as_json as sweep_as_json
+from cluster.study.experiment import load_experiment, performed, results_folder, write_results
 
 
 def sweep(

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cluster import minimum
 from cluster.claims.formulas import held_fragments_2007
 from cluster.command.app import app
-from cluster.minimum import Answer, Question, narrow
+from cluster.study import minimum
+from cluster.study.minimum import Answer, Question, narrow
 
 QUESTION = Question("a.yaml", (), "reserve.pages", "A is recovered")
 REPLY_FRAMES = 3

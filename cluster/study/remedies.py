@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from actors.safeguards import PRESETS, SWITCHES, is_built
 from cluster.lab import open_scenario
 from cluster.scenario import Scenario, load
-from cluster.side_by_side import side_by_side
+from cluster.study.pool import side_by_side
 from cluster.verdict import BAD, Verdict
 
 STILL_ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)

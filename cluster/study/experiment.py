@@ -27,7 +27,7 @@ from cluster.scenario.resolve import cast_of
 from cluster.scenario.source import Document, parse, read
 from cluster.scenario.translate import validate
 from cluster.scenario.words import nearest
-from cluster.side_by_side import side_by_side
+from cluster.study.pool import side_by_side
 from cluster.surroundings import noise_to
 from cluster.verdict import Verdict
 from cluster.views import MachineView
