@@ -15,7 +15,6 @@ from cluster.command.words import list_
 from cluster.surroundings import is_compiled
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="A laboratory for swapping over the network: which machines deadlock, why, and what saves them.",

@@ -1,0 +1,69 @@
+"""Tables that shorten nothing: where a terminal is too narrow for one, each row becomes a few lines."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+Cell = Text | str
+
+USUAL_WIDTH: Final = 80
+_NO_EDGE: Final = 10_000
+
+
+def fitted(console: Console) -> Console:
+    """A file or a pipe does not break lines; a terminal that does not know its width has 80 columns."""
+    if not console.is_terminal:
+        console.width = _NO_EDGE
+    elif console.width < 1:
+        console.width = USUAL_WIDTH
+    return console
+
+
+def table(
+    console: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    title: str = "",
+    right: Sequence[str] = (),
+    folds: str = "",
+) -> None:
+    """Print rows under the names of their columns: as they are, or with names broken at dots and spaces, or as lines.
+
+    `right`: columns of numbers; `folds`: the column whose cells may be broken between words, never within one.
+    """
+    fitted(console)
+    if title:
+        console.print(Text(title, style="italic"))
+    for names in (list(columns), [_broken(name) for name in columns]):
+        made = Table(box=None, pad_edge=False)
+        for column, name in zip(columns, names, strict=True):
+            made.add_column(name, justify="right" if column in right else "left", no_wrap=column != folds)
+        for row in rows:
+            made.add_row(*row)
+        if console.measure(made, options=console.options.update(width=_NO_EDGE)).minimum <= console.width:
+            console.print(made, highlight=False)
+            return
+    _as_lines(console, columns, rows)
+
+
+def _broken(name: str) -> str:
+    return name.replace(".", ".\n").replace(" ", "\n")
+
+
+def _as_lines(console: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        for name, cell in zip(columns, row, strict=False):
+            label, value = name.replace("\n", " ") + ": ", cell if isinstance(cell, Text) else Text(cell)
+            if len(label) + max(map(len, value.plain.split("\n"))) <= console.width:
+                value = Text(" " * len(label)).join(value.split("\n"))
+                console.print(Text(label) + value)
+            else:
+                console.print(label.rstrip(), highlight=False, markup=False)
+                console.print(Padding(value, (0, 0, 0, 2)), highlight=False)
