@@ -1,5 +1,6 @@
 """Tables that shorten nothing: where a terminal is too narrow for one, each row becomes a few lines."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ Cell = Text | str
 
 USUAL_WIDTH: Final = 80
 _NO_EDGE: Final = 10_000
+_ROOM: Final = 20
+"""Columns in which prose can be read."""
 
 
 def fitted(console: Console) -> Console:
@@ -49,6 +52,19 @@ def table(
             console.print(made, highlight=False)
             return
     _as_lines(console, columns, rows)
+
+
+def listing(console: Console, rows: Sequence[tuple[str, str]]) -> None:
+    """Names, and what each is: beside it where there is room for words, else under it."""
+    fitted(console)
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        if console.width - width - 2 >= _ROOM:
+            lines = textwrap.wrap(text, console.width - width - 2) or [""]
+            said = f"{name:<{width}}  " + f"\n{'':<{width}}  ".join(lines)
+        else:
+            said = "\n".join([name, *textwrap.wrap(text, console.width, initial_indent="  ", subsequent_indent="  ")])
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def _broken(name: str) -> str:

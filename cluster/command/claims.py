@@ -50,9 +50,7 @@ def claims(
 
     if ablation:
         again = line("claims", ablation=True, json=as_json)
-        raise _prove(
-            "ablation", prove.ablations, len(ABLATIONS), None if as_json else present.ablated, lambda _: again
-        )
+        raise _prove("ablation", prove.ablations, len(ABLATIONS), None if as_json else present.ablated, lambda _: again)
 
     def rest(done: int) -> str:
         rows = sorted({claim.row for claim in chosen[done:]})
