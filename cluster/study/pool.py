@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Self, TypeVar, cast
 
@@ -162,6 +162,7 @@ def _end_of(status: int) -> str:
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """What is started inside never sees Ctrl-C, which the terminal sends to all: it is for the pool to end its workers."""
+    resource_tracker.ensure_running()  # starting it lets interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
