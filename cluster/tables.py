@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -13,6 +14,7 @@ Cell = Text | str
 
 USUAL_WIDTH: Final = 80
 _NO_EDGE: Final = 10_000
+_GAP: Final = 2
 _ROOM: Final = 20
 """Columns in which prose can be read."""
 
@@ -44,14 +46,21 @@ def table(
         console.print(Text(title, style="italic"))
     for names in (list(columns), [_broken(name) for name in columns]):
         made = Table(box=None, pad_edge=False)
-        for column, name in zip(columns, names, strict=True):
+        needed = -_GAP
+        for place, (column, name) in enumerate(zip(columns, names, strict=True)):
             made.add_column(name, justify="right" if column in right else "left", no_wrap=column != folds)
+            cells = [name, *(str(row[place]) for row in rows)]
+            needed += _GAP + max(_width(cell.split() if column == folds else cell.split("\n")) for cell in cells)
         for row in rows:
             made.add_row(*row)
-        if console.measure(made, options=console.options.update(width=_NO_EDGE)).minimum <= console.width:
+        if needed <= console.width:
             console.print(made, highlight=False)
             return
     _as_lines(console, columns, rows)
+
+
+def _width(lines: Sequence[str]) -> int:
+    return max(map(cell_len, lines), default=0)
 
 
 def listing(console: Console, rows: Sequence[tuple[str, str]]) -> None:
@@ -77,7 +86,7 @@ def _as_lines(console: Console, columns: Sequence[str], rows: Sequence[Sequence[
             console.print()
         for name, cell in zip(columns, row, strict=False):
             label, value = name.replace("\n", " ") + ": ", cell if isinstance(cell, Text) else Text(cell)
-            if len(label) + max(map(len, value.plain.split("\n"))) <= console.width:
+            if len(label) + _width(value.plain.split("\n")) <= console.width:
                 value = Text(" " * len(label)).join(value.split("\n"))
                 console.print(Text(label) + value)
             else:
