@@ -62,7 +62,7 @@ def _standing(question: Question, answer: Answer, override: list[str], seed: int
         *([f"{meets}{question.unit} is"] if meets <= answer.most else []),
     ]
     again = line(
-        "minimum", question.scenario, of=question.of, until=question.until, set=override, least=max(fails + 1, 0) or None,
+        "minimum", question.scenario, of=question.of, until=question.until, set=override, least=fails + 1,
         most=min(meets, answer.most), unit=question.unit, seed=seed,
     )  # fmt: skip
     return f"{len(answer.tried)} runs are done{': ' if known else ''}{', '.join(known)}; to go on: {again}"

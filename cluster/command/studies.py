@@ -47,7 +47,7 @@ def line(verb: str, *words: object, **options: object) -> str:
             said.append(option)
         elif isinstance(value, Sequence) and not isinstance(value, str):
             said += [word for one in value for word in (option, str(one))]
-        elif value not in (None, False, ""):
+        elif not (value is None or value is False or value == ""):
             said += [option, str(value)]
     return shlex.join(said)
 
