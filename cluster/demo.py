@@ -13,6 +13,7 @@ from rich.text import Text
 from cluster import present
 from cluster.engine import InfrastructureError
 from cluster.inline import InlineEngine
+from cluster.progress import ProgressLine
 from cluster.results import Result, as_json, conclude
 from cluster.scenario import Scenario, load
 from cluster.surroundings import noise_to
@@ -61,7 +62,7 @@ def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]
     began = monotonic()
     try:
         title = f"safeguards: {policy}"
-        with present.ProgressLine(console, title, resolved["stop_ns"], resolved["stall_after_ns"]) as progress:
+        with ProgressLine(console, title, resolved["stop_ns"], resolved["stall_after_ns"]) as progress:
             engine.run(resolved["stop_ns"], lambda _: progress(engine))
         result = conclude(scenario, resolved, engine.state())
     finally:

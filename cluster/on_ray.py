@@ -29,6 +29,8 @@ from cluster import build
 from cluster.clock import Answer, Clock
 from cluster.engine import InfrastructureError, State
 from cluster.host import MachineHost, pack_inbound, unpack_answers
+from cluster.study.failure import Failure
+from cluster.study.pool import LOOK_S, Watch, nobody, safely
 from cluster.surroundings import (
     STAMP,
     end_processes,
@@ -350,20 +352,28 @@ class RayEngine:
                     ray.kill(leaving[reference])
 
 
-def tasks(work: Callable[[Job], Done], jobs: Sequence[Job]) -> Iterator[Done]:
-    """`work` on each job as a task of its own, given back in order; no more under way than keep the cluster busy.
+def tasks(
+    work: Callable[[Job], Done], jobs: Sequence[Job], watch: Watch = nobody
+) -> Iterator[tuple[int, Done | Failure]]:
+    """`work` on each job as a task of its own, as they come; no more under way than keep the cluster busy.
 
-    Needs a `session`. Raises `InfrastructureError`.
+    Needs a `session`. `watch` is called now and then. A task that fails is a `Failure`. Raises `InfrastructureError`.
     """
-    remote = ray.remote(work)
+    remote = ray.remote(safely).options(max_retries=0)
     at_once = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    under_way: deque[Any] = deque()
-    for job in jobs:
-        under_way.append(remote.remote(job))
-        if len(under_way) >= at_once:
-            yield _call(under_way.popleft())
-    while under_way:
-        yield _call(under_way.popleft())
+    waiting = deque(enumerate(jobs))
+    under_way: dict[Any, int] = {}
+    while waiting or under_way:
+        while waiting and len(under_way) < at_once:
+            number, job = waiting.popleft()
+            under_way[remote.remote(work, job)] = number
+        try:
+            done, _ = ray.wait(list(under_way), timeout=LOOK_S)
+        except ray.exceptions.RayError as error:
+            raise InfrastructureError(f"Ray failed: {type(error).__name__}: {_first_line(error)}") from error
+        watch()
+        for reference in done:
+            yield under_way.pop(reference), safely(_call, reference)
 
 
 def _call(reference: Any) -> Any:

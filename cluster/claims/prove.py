@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 from actors.kernels import KERNELS
 from cluster.claims.ablation import ABLATIONS, Ablated, ablate
 from cluster.claims.claim import CLAIMS, Claim
-from cluster.side_by_side import side_by_side
+from cluster.study.failure import Failure, needed
+from cluster.study.pool import Watch, nobody, side_by_side
 
 MODULES: Final = (
     "seed",
@@ -61,16 +62,21 @@ def show(key: tuple[int, str]) -> Shown:
     try:
         evidence = claim.show(KERNELS[claim.era])
     except Exception as error:  # whatever went wrong, this claim has not been shown, and the others go on
-        why = {"could not be shown": f"{type(error).__name__}: {error}"}
-        return Shown(claim.row, claim.text, {}, why, False, claim.source, claim.era)
+        return _not_shown(claim, f"{type(error).__name__}: {error}")
     return Shown(claim.row, claim.text, evidence.predicted, evidence.seen, evidence.holds, claim.source, claim.era)
 
 
-def prove(claims: Sequence[Claim]) -> Iterator[Shown]:
+def prove(claims: Sequence[Claim], watch: Watch = nobody) -> Iterator[Shown]:
     """Put claims to the test, several at a time, and give them back in order."""
-    yield from side_by_side(show, [(claim.row, claim.era) for claim in claims])
+    outcomes = side_by_side(show, [(claim.row, claim.era) for claim in claims], watch)
+    for claim, shown in zip(claims, outcomes, strict=True):
+        yield _not_shown(claim, shown.reason) if isinstance(shown, Failure) else shown
 
 
-def ablations() -> Iterator[Ablated]:
-    """Take each part of the reserve away, several at a time, in order."""
-    yield from side_by_side(ablate, range(len(ABLATIONS)))
+def _not_shown(claim: Claim, why: str) -> Shown:
+    return Shown(claim.row, claim.text, {}, {"could not be shown": why}, False, claim.source, claim.era)
+
+
+def ablations(watch: Watch = nobody) -> Iterator[Ablated]:
+    """Take each part of the reserve away, several at a time, in order. Raises `RunFailedError`."""
+    yield from map(needed, side_by_side(ablate, range(len(ABLATIONS)), watch))

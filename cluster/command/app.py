@@ -7,6 +7,7 @@ import typer
 
 from cluster.command.check import check, schema
 from cluster.command.claims import claims
+from cluster.command.completion import Verbs
 from cluster.command.minimum import minimum
 from cluster.command.remedies import remedies
 from cluster.command.run import run
@@ -15,7 +16,7 @@ from cluster.command.words import list_
 from cluster.surroundings import is_compiled
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="A laboratory for swapping over the network: which machines deadlock, why, and what saves them.",

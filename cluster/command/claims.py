@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from cluster import present
 from cluster.command.options import Json
 from cluster.command.status import wrong
+from cluster.command.studies import line, study
+from cluster.progress import Progress
 from cluster.scenario import Problem
+from cluster.study.pool import Watch
 
 if TYPE_CHECKING:
     from cluster.claims.ablation import Ablated
@@ -43,19 +45,42 @@ def claims(
         chosen = prove.choose(only, era)
     except prove.UnknownRow as error:
         raise wrong([Problem("--only", 1, 1, *error.args)], as_json) from None
+    from cluster.claims import present
+    from cluster.claims.ablation import ABLATIONS
+
     if ablation:
-        raise _prove("ablation", prove.ablations(), None if as_json else present.ablated)
-    raise _prove("claims", prove.prove(chosen), None if as_json else present.claim)
+        again = line("claims", ablation=True, json=as_json)
+        raise _prove("ablation", prove.ablations, len(ABLATIONS), None if as_json else present.ablated, lambda _: again)
+
+    def rest(done: int) -> str:
+        rows = sorted({claim.row for claim in chosen[done:]})
+        return line("claims", only=rows if done or only else [], era=era, json=as_json)
+
+    def proved(watch: Watch) -> Iterator["Shown"]:
+        return prove.prove(chosen, watch)
+
+    raise _prove("claims", proved, len(chosen), None if as_json else present.claim, rest)
 
 
-def _prove(name: str, tested: Iterator[Tested], show: Callable[[Console, Tested], None] | None) -> typer.Exit:
-    """Show each as it comes, or all as one object."""
+def _prove(
+    name: str,
+    tested: Callable[[Watch], Iterator[Tested]],
+    total: int,
+    show: Callable[[Console, Tested], None] | None,
+    rest: Callable[[int], str],
+) -> typer.Exit:
+    """Show each as it comes, or all as one object; `rest`: the line for what is left when so many are done."""
     console = Console()
-    shown = []
-    for one in tested:
-        shown.append(one)
-        if show is not None:
-            show(console, one)
+    shown: list[Tested] = []
+    with (
+        study(show is None, lambda: f"{len(shown)} of {total} have been shown; for the others: {rest(len(shown))}"),
+        Progress(Console(stderr=True), total, what=name) as progress,
+    ):
+        for one in tested(progress.look):
+            shown.append(one)
+            progress.one_more()
+            if show is not None:
+                show(console, one)
     hold = sum(one.holds for one in shown)
     if show is None:
         print(json.dumps({name: [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold}))

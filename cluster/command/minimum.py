@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster import present
 from cluster.command.options import Json, Path_, Set
 from cluster.command.status import checked
-from cluster.minimum import Question, search
-from cluster.minimum import as_json as searched
+from cluster.command.studies import line, say, study
+from cluster.progress import Progress
+from cluster.study import present
+from cluster.study.minimum import Answer, Question, edges, narrow, runs_at_most, tries
+from cluster.study.minimum import as_json as searched
+from cluster.study.pool import Pool, processors
 
 
 def minimum(
@@ -26,15 +29,40 @@ def minimum(
 ) -> None:
     """Find the smallest value with which an expectation is met, by running the scenario again and again.
 
-    Exit status: 0 found, 1 not even the largest value is enough, 2 the input is wrong.
+    Exit status: 0 found, 1 not even the largest value is enough, 2 the input is wrong, 3 or 4 a run failed.
     """
     overrides = (*override, *([f"seed={seed}"] if seed is not None else []))
     question = Question(scenario, overrides, of, until, unit, min(least, most))
     for value in (question.least, most):
         checked(lambda value=value: question.load(value), as_json)  # type: ignore[misc]
-    answer = search(question, most)
+    answer = Answer(most)
+    with study(as_json, lambda: _standing(question, answer, override, seed)):
+        _search(question, answer)
     if as_json:
         print(json.dumps(searched(question, answer)))
     else:
         present.minimum(Console(), question, answer)
     raise typer.Exit(answer.minimum is None)
+
+
+def _search(question: Question, answer: Answer) -> None:
+    workers = processors()
+    total = runs_at_most(question, answer, workers)
+    say(f"at most {total} runs, {workers} at a time")
+    with Progress(Console(stderr=True), total, at_most=True) as progress, Pool(progress.look, workers) as pool:
+        for progress.total in narrow(question, answer, tries(question, pool), workers):
+            progress.one_more()
+
+
+def _standing(question: Question, answer: Answer, override: list[str], seed: int | None) -> str:
+    """The bounds that are known save the runs that found them."""
+    fails, meets = edges(question, answer)
+    known = [
+        *([f"{question.of} = {fails}{question.unit} is not enough"] if fails >= question.least else []),
+        *([f"{meets}{question.unit} is"] if meets <= answer.most else []),
+    ]
+    again = line(
+        "minimum", question.scenario, of=question.of, until=question.until, set=override, least=fails + 1,
+        most=min(meets, answer.most), unit=question.unit, seed=seed,
+    )  # fmt: skip
+    return f"{len(answer.tried)} runs are done{': ' if known else ''}{', '.join(known)}; to go on: {again}"

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cluster.command.completion import settings
+
 
 class EngineName(StrEnum):
     """Where the actors run."""
@@ -14,5 +16,10 @@ class EngineName(StrEnum):
 
 
 Path_ = Annotated[str, typer.Argument(metavar="SCENARIO", help="a YAML file")]
-Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="override a key, dotted; the value is YAML")]
+Set = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="override a key, dotted; the value is YAML", autocompletion=settings
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]

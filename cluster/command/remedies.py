@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster import present
 from cluster.command.options import Json, Path_, Set
 from cluster.command.status import checked
-from cluster.remedies import Patient, search
-from cluster.remedies import as_json as remedies_found
+from cluster.command.studies import line, say, study
+from cluster.progress import Progress
+from cluster.study import present
+from cluster.study.pool import Pool
+from cluster.study.remedies import Patient, Remedies, as_it_is, runs_when_ill, search
+from cluster.study.remedies import as_json as remedies_found
 
 
 def remedies(
@@ -21,16 +24,30 @@ def remedies(
 ) -> None:
     """Find out what would have helped, by running the scenario under every proposal and under parts of the reserve.
 
-    Exit status: 0 something helps, or nobody needs help; 1 nothing does; 2 the input is wrong.
+    Exit status: 0 something helps, or nobody needs help; 1 nothing does; 2 the input is wrong; 3 or 4 a run failed.
     """
     overrides = (*override, *([f"seed={seed}"] if seed is not None else []))
     patient = Patient(scenario, overrides)
     checked(patient.load, as_json)
-    screen = Console(stderr=True, quiet=as_json)
-    found = search(patient, lambda tried: present.counted(screen, tried))
+    again = line("remedies", scenario, set=override, seed=seed, json=as_json)
+    with study(as_json, lambda: f"nothing is kept of what has been run; to begin again: {again}"):
+        found = _search(patient)
     if as_json:
         print(json.dumps(remedies_found(patient, found)))
     else:
         present.remedies(Console(), found)
     helps = not found.as_is.ill or found.fewest or any(one.helps for one in found.presets)
     raise typer.Exit(not helps)
+
+
+def _search(patient: Patient) -> Remedies:
+    presets, parts = runs_when_ill()
+    say(
+        f"one run as it is; if a machine is ill about {presets + parts} more, {presets} of proposals and {parts} of parts"
+    )
+    with Progress(Console(stderr=True), 1) as progress, Pool(progress.look) as pool:
+        as_is = as_it_is(patient, pool)
+        if as_is.ill:
+            progress.total += presets + parts
+        progress.one_more()
+        return search(patient, as_is, pool, progress.one_more)

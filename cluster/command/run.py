@@ -14,10 +14,11 @@ from cluster import present
 from cluster.command.options import EngineName, Json, Path_, Set
 from cluster.command.status import INTERRUPTED, failed, folder_made, loaded_scenario, wrong
 from cluster.engine import InfrastructureError
-from cluster.remedies import command_line as remedies_line
+from cluster.progress import ProgressLine
 from cluster.runs import How, command_line, folder_for, terminal
 from cluster.runs import run as run_scenario
 from cluster.scenario import Problem
+from cluster.study.remedies import command_line as remedies_line
 
 
 class ExchangeName(StrEnum):
@@ -56,8 +57,8 @@ def run(
     try:
         with (
             terminal(how, folder) as screen,
-            present.ProgressLine(
-                Console(file=screen.err, quiet=as_json), loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]
+            ProgressLine(
+                Console(file=screen.err), loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]
             ) as progress,
         ):
             finished = run_scenario(loaded, how, folder, line, progress)

@@ -7,12 +7,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster import present
 from cluster.command.options import EngineName, Json
-from cluster.command.status import checked, failed, folder_made
+from cluster.command.status import INFRASTRUCTURE_FAILED, checked, failed, folder_made, wrong
+from cluster.command.studies import STATUS, line, say, study
 from cluster.engine import InfrastructureError
-from cluster.experiment import as_json as sweep_as_json
-from cluster.experiment import load_experiment, performed, results_folder, write_results
+from cluster.progress import Progress
+from cluster.runs import How, terminal
+from cluster.scenario import Problem
+from cluster.study import present
+from cluster.study import sweep as sweeping
+from cluster.study.experiment import Experiment, load_experiment
+from cluster.study.journal import FILE, BusyError, UnwrittenError
+from cluster.study.sweep import Row, Sweep
 
 
 def sweep(
@@ -22,22 +28,90 @@ def sweep(
     ] = EngineName.INLINE,
     address: Annotated[str | None, typer.Option(help="an existing Ray cluster; default: a private one")] = None,
     as_json: Json = False,
-    run_dir: Annotated[Path | None, typer.Option(help="the folder for results; default runs/TITLE-N")] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="the folder for results; one with rows in it is gone on with; default runs/TITLE-N"),
+    ] = None,
 ) -> None:
     """Run a scenario with every combination of some settings.
 
-    Exit status: 0 all expectations of all runs met, 1 one was not, 2 the input is wrong, 3 Ray failed.
+    Each row is written when it is there: the same command with the same --run-dir goes on, and runs nothing twice.
+
+    Exit status: 0 all expectations of all runs met, 1 one was not, 2 the input is wrong, 3 Ray, a process or the disk
+    failed, 4 netswap failed, 130 interrupted. A run that failed goes before one that missed an expectation.
     """
     loaded = checked(lambda: load_experiment(experiment), as_json)
-    folder = folder_made(lambda: results_folder(loaded, run_dir), run_dir, as_json)
+    folder = folder_made(lambda: sweeping.results_folder(loaded, run_dir), run_dir, as_json)
+    how = How(engine=str(engine), address=address)
+    again = line(
+        "sweep", experiment, engine=None if engine == EngineName.INLINE else engine, address=address, json=as_json,
+        run_dir=folder,
+    )  # fmt: skip
     try:
-        with performed(loaded, str(engine), address, folder) as rows:
-            done = list(present.counted(Console(stderr=True, quiet=as_json), rows, len(loaded.runs)))
-    except InfrastructureError as error:
-        raise typer.Exit(failed(error, folder, as_json)) from None
-    write_results(folder, loaded, done)
+        with sweeping.sweep_in(folder, loaded) as begun, study(as_json, lambda: _standing(begun, folder, again)):
+            _announce(begun, folder, None if run_dir else again)
+            try:
+                _perform(begun, how, folder)
+            except UnwrittenError as error:
+                raise _unwritten(str(error), folder, _standing(begun, folder, again), as_json) from None
+            except InfrastructureError as error:
+                say(_standing(begun, folder, again))
+                raise typer.Exit(failed(error, folder, as_json)) from None
+            rows = begun.rows()
+    except BusyError:
+        busy = Problem(
+            f"--run-dir {folder}", 1, 1, "another sweep writes to this folder", "wait for it, or name another"
+        )
+        raise wrong([busy], as_json) from None
+    except UnwrittenError as error:
+        raise _unwritten(str(error), folder, "nothing has been run", as_json) from None
+    raise typer.Exit(_told(loaded, rows, folder, as_json))
+
+
+def _announce(begun: Sweep, folder: Path, again: str | None) -> None:
+    """What is there already, and, where the same command would begin anew, the line that goes on."""
+    if begun.known:
+        say(f"{begun.known} of {begun.total} runs are in {folder / FILE} already")
+    if begun.strange:
+        say(f"{begun.strange} rows there are of no run of this experiment, as it is now, and are left alone")
+    if begun.journal.unreadable:
+        say(f"{begun.journal.unreadable} lines there are no rows, and are left alone")
+    if again is not None:
+        say(f"each row goes to {folder / FILE}; should this be interrupted, go on with: {again}")
+
+
+def _perform(begun: Sweep, how: How, folder: Path) -> None:
+    with (
+        terminal(how, folder) as screen,
+        Progress(Console(file=screen.err), begun.total, begun.known) as progress,
+        sweeping.performers(how.engine, how.address, folder, progress.look) as outcomes,
+    ):
+        for _ in begun.perform_left(outcomes):
+            progress.one_more()
+
+
+def _standing(begun: Sweep, folder: Path, again: str) -> str:
+    return f"{begun.known} of {begun.total} runs are in {folder / FILE}; to go on: {again}"
+
+
+def _unwritten(why: str, folder: Path, standing: str, as_json: bool) -> typer.Exit:
+    said = f"the results folder {folder} cannot be written to: {why}"
+    say(f"{said}; {standing}")
     if as_json:
-        print(json.dumps(sweep_as_json(loaded, done)))
+        print(json.dumps({"verdict": "infrastructure failed", "error": said, "run": str(folder)}))
+    return typer.Exit(INFRASTRUCTURE_FAILED)
+
+
+def _told(loaded: Experiment, rows: list[Row], folder: Path, as_json: bool) -> int:
+    """Show the rows, then write them; the exit status."""
+    if as_json:
+        print(json.dumps(sweeping.as_json(loaded, rows)))
     else:
-        present.sweep(Console(), loaded, done, folder)
-    raise typer.Exit(not all(row.met for row in done))
+        present.sweep(Console(), loaded, rows, folder)
+    try:
+        sweeping.write_results(folder, loaded, rows)
+    except OSError as error:
+        say(f"the results folder {folder} cannot be written to: {error.strerror or error}")
+        return INFRASTRUCTURE_FAILED
+    failures = [STATUS[row.failed.kind] for row in rows if row.failed]
+    return max(failures, default=int(not all(row.met for row in rows)))

@@ -2,10 +2,13 @@
 
 from enum import StrEnum
 
+from rich.console import Console
+
 from actors.counters import CAUSES, COUNTERS
 from actors.kernels import KERNELS
 from actors.programs.loader import PROGRAMS
 from actors.safeguards import PRESETS, SWITCHES
+from cluster.tables import listing
 
 
 class Topic(StrEnum):
@@ -30,6 +33,4 @@ def list_(topic: Topic) -> None:
         Topic.CAUSES: list(CAUSES.items()),
         Topic.KERNELS: [(name, kernel.doc) for name, kernel in KERNELS.items()],
     }[topic]
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        print(f"{name:<{width}}  {text}")
+    listing(Console(), rows)

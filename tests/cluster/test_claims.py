@@ -9,7 +9,7 @@ from cluster.claims import prove
 from cluster.claims.ablation import ABLATIONS, ablate
 from cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
 from cluster.command.app import app
-from cluster.side_by_side import side_by_side
+from cluster.study.pool import side_by_side
 
 FIELDS = {"row", "claim", "predicted", "seen", "holds", "source", "era"}
 

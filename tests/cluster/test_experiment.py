@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cluster.command.app import app
-from cluster.experiment import load_experiment
 from cluster.lab import open_cluster
 from cluster.scenario import ScenarioError
+from cluster.study.experiment import load_experiment
 
 SCENARIO = """\
 title: a beat

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.experiment import Experiment, Run, load_experiment
 from cluster.lab import Cluster, open_scenario
 from cluster.pytest_plugin import Open
 from cluster.results import frames
+from cluster.study.experiment import Experiment, Run, load_experiment
 from protocol.units import seconds
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs"

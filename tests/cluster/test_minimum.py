@@ -1,17 +1,16 @@
 """`netswap minimum`: the smallest value with which an expectation is met."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cluster import minimum
 from cluster.claims.formulas import held_fragments_2007
 from cluster.command.app import app
-from cluster.minimum import Answer, Question, narrow
+from cluster.study import minimum
+from cluster.study.minimum import Answer, Question, narrow, runs_at_most
 
 QUESTION = Question("a.yaml", (), "reserve.pages", "A is recovered")
 REPLY_FRAMES = 3
@@ -24,11 +23,12 @@ def run(*words):
     return done.exit_code, json.loads(done.stdout)
 
 
-def searched(monkeypatch, is_met, most, workers=2):
+def searched(is_met, most, workers=2):
     """A search in which a value is enough if `is_met` says so."""
-    monkeypatch.setattr(minimum, "is_met", lambda _, value: is_met(value))
-    with ThreadPoolExecutor(1) as pool:
-        return narrow(QUESTION, Answer(most), pool, workers)
+    answer = Answer(most)
+    for bound in narrow(QUESTION, answer, lambda values: ((value, is_met(value)) for value in values), workers):
+        assert len(answer.tried) <= bound
+    return answer
 
 
 def test_a_limit_of_one_read_reply_is_enough_for_recovery():
@@ -58,26 +58,40 @@ def test_the_formula_is_the_smallest_limit_that_survives(scenario, overrides, bu
 @given(threshold=st.integers(0, 5000), workers=st.integers(1, 7))
 def test_the_search_ends_at_the_threshold_and_has_tried_both_sides_of_it(threshold, workers):
     """Whatever the number of runs at a time."""
-    with pytest.MonkeyPatch.context() as patch:
-        answer = searched(patch, lambda value: value >= threshold, 5000, workers)
+    answer = searched(lambda value: value >= threshold, 5000, workers)
     assert answer.minimum == threshold
     assert answer.tried[threshold]
     assert threshold == 0 or not answer.tried[threshold - 1]
     assert answer.is_monotone
 
 
-def test_when_nothing_is_enough_there_is_no_minimum(monkeypatch):
+@given(threshold=st.integers(0, 400), most=st.integers(1, 300), workers=st.integers(1, 7))
+def test_no_search_makes_more_runs_than_were_announced(threshold, most, workers):
+    """And what is announced only falls while the search goes on."""
+    answer, announced = Answer(most), [runs_at_most(QUESTION, Answer(most), workers)]
+    announced += narrow(QUESTION, answer, lambda values: ((value, value >= threshold) for value in values), workers)
+    assert announced == sorted(announced, reverse=True)
+    assert announced[-1] == len(answer.tried)
+
+
+def test_what_is_announced_is_what_the_worst_threshold_takes():
+    """Bisection of 0 to 16 by one process: both ends, then 8, 4, 2, 1."""
+    worst = max(len(searched(lambda value, least=least: value >= least, 16, 1).tried) for least in range(17))
+    assert runs_at_most(QUESTION, Answer(16), 1) == worst == 2 + 4
+
+
+def test_when_nothing_is_enough_there_is_no_minimum():
     """The largest value decides."""
-    answer = searched(monkeypatch, lambda value: False, 100)
+    answer = searched(lambda value: False, 100)
     assert answer.minimum is None
     assert answer.tried == {0: False, 100: False}
 
 
-def test_a_larger_value_that_is_not_enough_is_told(monkeypatch):
+def test_a_larger_value_that_is_not_enough_is_told():
     """What was tried says so; the search cannot know what it did not try."""
-    answer = searched(monkeypatch, lambda value: 10 <= value < 90, 80)
+    answer = searched(lambda value: 10 <= value < 90, 80)
     assert answer.is_monotone
-    assert not searched(monkeypatch, lambda value: value in (0, 60), 60 + 30).is_monotone
+    assert not searched(lambda value: value in (0, 60), 60 + 30).is_monotone
 
 
 def test_errors_are_told_in_the_words_of_the_command_line():

@@ -6,9 +6,9 @@ import pytest
 from scenes import outage, seed
 from typer.testing import CliRunner
 
-from cluster import remedies
 from cluster.command.app import app
-from cluster.remedies import Tried
+from cluster.study import remedies
+from cluster.study.remedies import Tried
 
 PARTS = ["reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule"]
 

@@ -4,15 +4,15 @@ The answer is worth what monotony is worth: all values that were tried above it 
 not, or the search says where that is not so.
 """
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from functools import partial
 from typing import Any
 
 from cluster.lab import open_scenario
 from cluster.scenario import Scenario, ScenarioError, load
+from cluster.study.failure import needed
+from cluster.study.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +59,61 @@ def is_met(question: Question, value: int) -> bool:
         return all(outcome.met for outcome in cluster.run().outcomes())
 
 
-def search(question: Question, most: int, processes: int | None = None) -> Answer:
-    """The least whole number, up to `most`, that is enough."""
-    workers = processes or os.cpu_count() or 1
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return narrow(question, Answer(most), pool, workers)
+Try = Callable[[Sequence[int]], Iterator[tuple[int, bool]]]
+"""Runs the scenario with each of some values, and gives each back with whether it was enough, as they come."""
 
 
-def narrow(question: Question, answer: Answer, pool: Executor, workers: int) -> Answer:
-    """Cut what is between the largest value that fails and the smallest that does not into workers + 1 parts."""
-    fails, meets = question.least - 1, answer.most + 1
-    values: Sequence[int] = [question.least, answer.most]
+def tries(question: Question, pool: Pool) -> Try:
+    """Runs in the processes of a pool, which raise `RunFailedError`."""
+
+    def under(values: Sequence[int]) -> Iterator[tuple[int, bool]]:
+        for number, met in pool.as_they_come(partial(is_met, question), values):
+            yield values[number], needed(met)
+
+    return under
+
+
+def narrow(question: Question, answer: Answer, under: Try, workers: int) -> Iterator[int]:
+    """Cut what is between the largest value that fails and the smallest that does not into workers + 1 parts.
+
+    The answer is filled in; after each run the number of runs is given back that there will be at most.
+    """
+    bound = runs_at_most(question, answer, workers)
+    values: Sequence[int] = sorted({question.least, answer.most})
     while values:
-        answer.tried.update(zip(values, pool.map(is_met, [question] * len(values), values), strict=True))
-        meets = min((value for value, met in answer.tried.items() if met), default=meets)
-        fails = max((value for value, met in answer.tried.items() if not met and value < meets), default=fails)
+        for value, met in under(values):
+            answer.tried[value] = met
+            if answer.tried.keys() >= set(values):
+                bound = runs_at_most(question, answer, workers)
+            yield bound
+        fails, meets = edges(question, answer)
         values = _between(fails, meets, workers) if meets <= answer.most else []
     answer.minimum = meets if meets <= answer.most else None
-    return answer
+
+
+def edges(question: Question, answer: Answer) -> tuple[int, int]:
+    """The largest value known to fail below the smallest known to be enough, and that; beyond the ends if none is known."""
+    meets = min((value for value, met in answer.tried.items() if met), default=answer.most + 1)
+    fails = max((value for value, met in answer.tried.items() if not met and value < meets), default=question.least - 1)
+    return fails, meets
+
+
+def runs_at_most(question: Question, answer: Answer, workers: int) -> int:
+    """How many runs there will be at most, with those that have been made; nothing is under way."""
+    fails, meets = edges(question, answer)
+    if not answer.tried:
+        ends = len({question.least, answer.most})
+        return ends + _runs_between(answer.most - question.least, workers)
+    between = _runs_between(meets - fails, workers) if meets <= answer.most else 0
+    return len(answer.tried) + between
+
+
+def _runs_between(gap: int, workers: int) -> int:
+    runs = 0
+    while gap > 1:
+        runs += min(workers, gap - 1)
+        gap = -(-gap // (workers + 1))
+    return runs
 
 
 def _between(low: int, high: int, parts: int) -> list[int]:

@@ -5,14 +5,15 @@ every proposal by itself.
 """
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from actors.safeguards import PRESETS, SWITCHES, is_built
 from cluster.lab import open_scenario
 from cluster.scenario import Scenario, load
-from cluster.side_by_side import side_by_side
+from cluster.study.failure import needed
+from cluster.study.pool import Pool, nobody
 from cluster.verdict import BAD, Verdict
 
 STILL_ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
@@ -85,18 +86,41 @@ def attempt(job: tuple[Patient, list[str] | None]) -> Tried:
 Try = Callable[[Iterable[list[str]]], list[Tried]]
 
 
-def search(patient: Patient, watch: Callable[[Iterator[Tried]], Iterable[Tried]] = iter) -> Remedies:
-    """Run the scenario as it is, and if somebody is ill, under each proposal and under parts of the reserve."""
-    as_is = attempt((patient, None))
+def as_it_is(patient: Patient, pool: Pool) -> Tried:
+    """The scenario under its own safeguards. Raises `RunFailedError`."""
+    ((_, tried),) = pool.as_they_come(attempt, [(patient, None)])
+    return needed(tried)
+
+
+def search(patient: Patient, as_is: Tried, pool: Pool, one_more: Callable[[], None] = nobody) -> Remedies:
+    """If somebody is ill as it is, run the scenario under each proposal and under parts of the reserve.
+
+    `one_more` is called after each run. Raises `RunFailedError`.
+    """
     if not as_is.ill:
         return Remedies(as_is, None, [])
     ill = Patient(patient.scenario, patient.overrides, as_is.ill)
 
     def under(safeguards: Iterable[list[str]]) -> list[Tried]:
-        return list(watch(side_by_side(attempt, [(ill, one) for one in safeguards])))
+        jobs = [(ill, one) for one in safeguards]
+        tried: dict[int, Tried] = {}
+        for number, outcome in pool.as_they_come(attempt, jobs):
+            tried[number] = needed(outcome)
+            one_more()
+        return [tried[number] for number in range(len(jobs))]
 
-    presets = under([name] for name in PRESETS if is_built(name) and PRESETS[name].switches)
+    presets = under([name] for name in proposals())
     return Remedies(as_is, fewest(in_order(PRESETS[PARTS].switches), under), presets)
+
+
+def proposals() -> list[str]:
+    """The presets that switch something on."""
+    return [name for name in PRESETS if is_built(name) and PRESETS[name].switches]
+
+
+def runs_when_ill() -> tuple[int, int]:
+    """About how many runs are made then: under proposals, and under the reserve, it without each part, those missed."""
+    return len(proposals()), len(PRESETS[PARTS].switches) + 2
 
 
 def fewest(parts: list[str], under: Try) -> Tried | None:

@@ -1,4 +1,4 @@
-"""Experiments: one scenario or several, run with every combination of some settings.
+"""Experiments: one scenario or several, to be run with every combination of some settings.
 
 An experiment is YAML too: `scenario` (a path, or a list of paths, relative to the file), `set` (overrides for all runs),
 `vary` (dotted keys, each with a list of values) and `show` (what to tell of each run, as `A.verdict`). Of a counted name
@@ -6,39 +6,27 @@ the worst verdict, the longest time and the sum of a counter are told. Two thing
 `cost_gib`, the memory kept from programs, and `slow_down`, by which factor less was done.
 """
 
-import csv
 import itertools
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import Field
 
-from cluster.expectations import COUNTERS, JUDGED, look_up
-from cluster.lab import open_scenario
-from cluster.runs import folder_for, write_json
+from cluster.expectations import COUNTERS
 from cluster.scenario import Problem, Scenario, ScenarioError, load
 from cluster.scenario.models import Words
 from cluster.scenario.resolve import cast_of
 from cluster.scenario.source import Document, parse, read
 from cluster.scenario.translate import validate
 from cluster.scenario.words import nearest
-from cluster.side_by_side import side_by_side
-from cluster.surroundings import noise_to
-from cluster.verdict import Verdict
-from cluster.views import MachineView
-from protocol.rpc import PAGE
 
 COST = "cost_gib"
 SLOW_DOWN = "slow_down"
 SHOWN = ("verdict", *COUNTERS, COST, SLOW_DOWN)
-_BEHIND = {COST: "kept_pages", SLOW_DOWN: "progress"}
+BEHIND = {COST: "kept_pages", SLOW_DOWN: "progress"}
 """The counters that the two are made of."""
-GIB = 1 << 30
 
 
 class ExperimentWords(Words):
@@ -57,15 +45,6 @@ class Run:
 
     varied: dict[str, Any]
     scenario: Scenario
-
-
-class Row(NamedTuple):
-    """What became of one run. `met`: whether all its expectations were."""
-
-    varied: dict[str, Any]
-    shown: dict[str, Any]
-    met: bool
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,79 +122,3 @@ def _check_shown(document: Document, words: ExperimentWords, runs: list[Run]) ->
         else:
             continue
         document.report(("show", index), f'"{name}" cannot be shown', hint)
-
-
-def perform(job: tuple[Run, tuple[str, ...]]) -> Row:
-    """Run one combination to its end, in this process."""
-    run, show = job
-    with open_scenario(run.scenario) as cluster:
-        views = cluster.run().views()
-        cast = cast_of(run.scenario.words)
-        shown = {name: _seen([views[one] for one in cast.members(name.partition(".")[0])], name) for name in show}
-        met = all(outcome.met for outcome in cluster.outcomes())
-        return Row(run.varied, shown, met, cluster.digest())
-
-
-def _seen(views: Sequence[MachineView], name: str) -> Any:
-    """What is to be told of one machine, or of all that have one name."""
-    attribute = name.partition(".")[2]
-    if attribute == "verdict":
-        return str(min((view.verdict for view in views), key=list(Verdict).index))
-    seen: list[Any] = [look_up(view, _BEHIND.get(attribute, attribute)) for view in views]
-    if attribute not in JUDGED:
-        return sum(seen)
-    return max((time_ns for time_ns in seen if time_ns is not None), default=None)
-
-
-def _compared(rows: Iterator[Row]) -> Iterator[Row]:
-    """Each run beside the first."""
-    first: Row | None = None
-    for row in rows:
-        first = first or row
-        yield row._replace(shown={name: _beside(name, first.shown[name], row.shown[name]) for name in row.shown})
-
-
-def _beside(name: str, first: Any, seen: Any) -> Any:
-    attribute = name.partition(".")[2]
-    if attribute == COST:
-        return round((seen - first) * PAGE / GIB, 3)
-    if attribute == SLOW_DOWN:
-        return round(first / seen, 3) if seen else None
-    return seen
-
-
-@contextmanager
-def performed(experiment: Experiment, engine: str, address: str | None, folder: Path) -> Iterator[Iterator[Row]]:
-    """All runs in order as they end: each in a process here, or with engine "ray" as a task.
-
-    Raises `InfrastructureError`.
-    """
-    jobs = [(run, experiment.show) for run in experiment.runs]
-    if engine == "inline":
-        yield _compared(side_by_side(perform, jobs))
-        return
-    from cluster.on_ray import session, tasks
-
-    (folder / "ray").mkdir(exist_ok=True)
-    processes = os.cpu_count() or 1
-    with noise_to(folder / "ray" / "terminal.txt"), session(processes=processes, address=address, logs=folder / "ray"):
-        yield _compared(tasks(perform, jobs))
-
-
-def results_folder(experiment: Experiment, asked: Path | None) -> Path:
-    """Makes the folder that the results go to. Raises OSError."""
-    return folder_for(experiment.title, None, asked)
-
-
-def write_results(folder: Path, experiment: Experiment, rows: list[Row]) -> None:
-    """The results as JSON, and as a table of values separated by commas."""
-    write_json(folder / "results.json", as_json(experiment, rows))
-    with (folder / "results.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow([*experiment.axes, *experiment.show, "met", "digest"])
-        table.writerows([*row.varied.values(), *row.shown.values(), row.met, row.digest] for row in rows)
-
-
-def as_json(experiment: Experiment, rows: list[Row]) -> dict[str, Any]:
-    """An experiment and what came of it as one object."""
-    return {"experiment": experiment.title, "axes": list(experiment.axes), "runs": [row._asdict() for row in rows]}
