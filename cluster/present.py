@@ -32,6 +32,11 @@ _COLOURS = {
     Verdict.UNDECIDED: "yellow",
     Verdict.BLOCKED: "red",
 }
+_MARKS = {
+    True: Text("met   ", style="green"),
+    False: Text("MISSED", style="bold red"),
+    None: Text("open  ", style="yellow"),
+}
 _LOOK_S = 1.0
 _NO_EDGE = 10_000
 
@@ -152,8 +157,9 @@ def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
         f"dropped: {causes(counted['dropped'])}",
     )
     for outcome in summary["expectations"]:
-        mark = Text("met   ", style="green") if outcome["met"] else Text("MISSED", style="bold red")
-        console.print(mark, outcome["text"], f"(seen: {outcome['seen']})", highlight=False)
+        console.print(_MARKS[outcome["met"]], outcome["text"], f"(seen: {outcome['seen']})", highlight=False)
+    if summary["verdict"] == "undecided":
+        say(console, "undecided: the wall time was over before the virtual time, and no expectation is judged")
     if summary["verdict"] == "vacuous":
         console.print("vacuous: this run claims something of a reserve that was never touched", style="bold red")
     console.print(f"digest {summary['digest']}", highlight=False)

@@ -1,6 +1,5 @@
 """`netswap claims`."""
 
-import json
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -10,7 +9,7 @@ from rich.console import Console
 
 from cluster import present
 from cluster.command.options import Json
-from cluster.command.status import wrong
+from cluster.command.status import tell, wrong
 from cluster.scenario import Problem
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def _prove(name: str, tested: Iterator[Tested], show: Callable[[Console, Tested]
             show(console, one)
     hold = sum(one.holds for one in shown)
     if show is None:
-        print(json.dumps({name: [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold}))
+        tell({name: [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold})
     else:
         print(f"{hold} hold, {len(shown) - hold} fail")
     return typer.Exit(hold < len(shown))

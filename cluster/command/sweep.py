@@ -8,9 +8,8 @@ import typer
 from rich.console import Console
 
 from cluster import present
-from cluster.command.options import EngineName, Json
-from cluster.command.status import checked, failed, folder_made
-from cluster.engine import InfrastructureError
+from cluster.command.options import EngineName, Json, address_checked
+from cluster.command.status import checked, folder_made, in_a_process_of_its_own
 from cluster.experiment import as_json as sweep_as_json
 from cluster.experiment import load_experiment, performed, results_folder, write_results
 
@@ -26,15 +25,15 @@ def sweep(
 ) -> None:
     """Run a scenario with every combination of some settings.
 
-    Exit status: 0 all expectations of all runs met, 1 one was not, 2 the input is wrong, 3 Ray failed.
+    Exit status: 0 all expectations of all runs met, 1 one was not, 2 the input is wrong, 3 Ray, the disk or the output failed.
     """
+    address_checked(address, as_json)
     loaded = checked(lambda: load_experiment(experiment), as_json)
     folder = folder_made(lambda: results_folder(loaded, run_dir), run_dir, as_json)
-    try:
-        with performed(loaded, str(engine), address, folder) as rows:
-            done = list(present.counted(Console(stderr=True, quiet=as_json), rows, len(loaded.runs)))
-    except InfrastructureError as error:
-        raise typer.Exit(failed(error, folder, as_json)) from None
+    if engine is EngineName.RAY:
+        in_a_process_of_its_own(folder)
+    with performed(loaded, str(engine), address, folder) as rows:
+        done = list(present.counted(Console(stderr=True, quiet=as_json), rows, len(loaded.runs)))
     write_results(folder, loaded, done)
     if as_json:
         print(json.dumps(sweep_as_json(loaded, done)))
