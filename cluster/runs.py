@@ -122,8 +122,11 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     try:
         part.write_text(json.dumps(value, indent=1) + "\n")
         part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from cluster import present
 from cluster.command.options import EngineName, Json, Path_, Set, address_checked, duration_checked
-from cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, tell
+from cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
 from cluster.remedies import command_line as remedies_line
 from cluster.runs import How, command_line, folder_for, terminal, write_result
 from cluster.runs import run as run_scenario
@@ -68,7 +68,8 @@ def run(
         if as_json:
             tell(finished.summary)
         else:
-            present.show(Console(), finished.summary, remedies_line(scenario, overrides))
+            with standard_output():
+                present.show(Console(), finished.summary, remedies_line(scenario, overrides))
     finally:  # a result that cannot be told can be read, and one that cannot be kept has been told
         write_result(folder, finished)
     raise typer.Exit(finished.result.exit_status)

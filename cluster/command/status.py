@@ -11,9 +11,9 @@ import select
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -123,7 +123,7 @@ def _status_of(command: Callable[[], object]) -> int:
 def _flushed(status: int) -> int:
     """What was printed has to get there, too."""
     try:
-        if sys.stdout is not None:
+        with standard_output():
             sys.stdout.flush()
     except OSError as error:
         if status not in (READER_WENT, INFRASTRUCTURE_FAILED):  # otherwise it has been said
@@ -185,10 +185,21 @@ def _told(value: Mapping[str, Any]) -> None:
 def tell(value: Mapping[str, Any]) -> None:
     """The one JSON object of a command."""
     _telling.is_told = True
-    print(json.dumps(value), flush=True)
+    with standard_output():
+        print(json.dumps(value), flush=True)
 
 
 # -- standard output ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """What cannot be written inside could not be written there."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or "standard output"
+        raise
 
 
 def _reader_went(error: OSError) -> bool:
@@ -214,7 +225,7 @@ def _muted() -> None:
 def _closed_ones_opened() -> None:
     """A standard stream that was closed by our parent gets a descriptor, which no other file may have, and fails if used."""
     if sys.stdin is None:
-        sys.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY), "r")
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), "r")
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
     if sys.stderr is None:
