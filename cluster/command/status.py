@@ -24,7 +24,7 @@ from actors.programs.task import ProgramError
 from cluster import supervisor
 from cluster.engine import InfrastructureError
 from cluster.scenario import Problem, Scenario, ScenarioError, load
-from cluster.surroundings import term_exits
+from cluster.surroundings import clear_abandoned, term_exits
 
 Loaded = TypeVar("Loaded")
 
@@ -65,8 +65,12 @@ _telling: Telling = Telling()
 
 
 def main(command: Callable[[], object]) -> int:
-    """All of a process: the command, and what its supervisor wants to know. Its exit status."""
+    """All of a process: what those before it could not tidy up, the command, what its supervisor wants to know.
+
+    Its exit status.
+    """
     _closed_ones_opened()
+    clear_abandoned()
     status = ended(command, process_is_ours=True)
     supervisor.tell(supervisor.ENDED, status)
     return status
