@@ -1,17 +1,17 @@
 """`make demo`: the deadlock of 2007 and its cure, on a private local Ray cluster, an actor for each part."""
 
+import os
 import sys
-import tempfile
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cluster import present
-from cluster.engine import InfrastructureError
+from cluster import present, supervisor
+from cluster.command import status
 from cluster.inline import InlineEngine
 from cluster.progress import ProgressLine
 from cluster.results import Result, as_json, conclude
@@ -22,20 +22,20 @@ SCENARIO = Path("configs/three-machines.yaml")
 POLICIES = ("none", "reserve")
 
 
-def main() -> int:
-    """Run the scenario under both policies, on Ray and in process; 0 if all is as expected and all digests agree."""
+def main() -> NoReturn:
+    """Run the scenario under both policies, on Ray and in process; leaves with 0 if all is as expected."""
+    supervisor.supervised()
     try:
-        with tempfile.TemporaryDirectory() as logs, noise_to(Path(logs) / "terminal.txt") as screen:
-            return _demo(Console(file=screen.out), Path(logs))
+        with noise_to(Path(os.devnull)) as screen:
+            as_expected = _demo(Console(file=screen.out))
     except KeyboardInterrupt:
         print("interrupted; nothing is left behind", file=sys.stderr)
-        return 130
-    except InfrastructureError as error:
-        print(f"Ray failed, which is no result: {error}", file=sys.stderr)
-        return 3
+        raise SystemExit(status.INTERRUPTED) from None
+    raise SystemExit(not as_expected)
 
 
-def _demo(console: Console, logs: Path) -> int:
+def _demo(console: Console) -> bool:
+    """Whether all is as expected and all digests agree."""
     from cluster.on_ray import session
 
     console.print(SCENARIO.read_text().split("\n")[0].removeprefix("# "), style="bold")
@@ -43,7 +43,7 @@ def _demo(console: Console, logs: Path) -> int:
     console.print()
     scenarios = {policy: load(SCENARIO, safeguards=policy) for policy in POLICIES}
     began = monotonic()
-    with session(logs=logs):
+    with session():
         started_s = monotonic() - began
         present.say(console, f"a private Ray cluster started in {started_s:.1f} s; A, B, C and the network are actors")
         summaries = {policy: _on_ray(console, policy, scenario) for policy, scenario in scenarios.items()}
@@ -51,7 +51,7 @@ def _demo(console: Console, logs: Path) -> int:
         policy: _in_process(console, scenario) == summaries[policy]["digest"] for policy, scenario in scenarios.items()
     }
     _contrast(console, summaries, same)
-    return 0 if all(same.values()) and all(one["met"] for one in summaries.values()) else 1
+    return all(same.values()) and all(one["met"] for one in summaries.values())
 
 
 def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]:
@@ -123,4 +123,4 @@ def _resumed(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(status.main(main))

@@ -1,17 +1,11 @@
-"""Ray: a cluster of our own or one that is there, and the run's actors on it. The only module that imports ray.
+"""A run's actors on Ray. Only this module and `cluster.ray_clusters` import ray.
 
-A private cluster has its own temp folder and token, listens on this machine only, and leaves nothing behind. The network
-actor holds the clock; it drives the machine actors through a compiled graph of its own making, or by plain calls.
+The network actor holds the clock; it drives the machine actors through a compiled graph of its own making, or by plain
+calls.
 """
 
-import atexit
 import contextlib
-import logging
-import os
-import secrets
-import shutil
-import socket
-import sys
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,29 +13,17 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import ray
-from ray._private import ray_constants  # see loopback_only
-from ray._raylet import AuthenticationTokenLoader, Config  # see authentication_reread
 from ray.dag import DAGContext, InputNode, MultiOutputNode
-from ray.job_config import JobConfig
 
 from actors.programs.task import ProgramError
 from cluster import build
 from cluster.clock import Answer, Clock
 from cluster.engine import InfrastructureError, State
 from cluster.host import MachineHost, pack_inbound, unpack_answers
+from cluster.ray_clusters import attached, private_cluster
 from cluster.study.failure import Failure
 from cluster.study.pool import LOOK_S, Watch, nobody, safely
-from cluster.surroundings import (
-    STAMP,
-    end_processes,
-    processes_of,
-    remove_semaphores,
-    signals_later,
-    temp_folder,
-    term_exits,
-)
-
-os.environ.pop("RAY_CLIENT_MODE", None)  # left behind by the import
+from cluster.surroundings import signals_later
 
 SLICE_S: Final = 0.5
 """Wall time between two looks of the driver: progress, Ctrl-C."""
@@ -49,66 +31,13 @@ WINDOW_S_MAX: Final = 3600
 """A window that takes longer counts as hung; Ray's own 10 s would break a long advance."""
 CLOSE_S_MAX: Final = 3
 """For a graph to end by itself; its actors are killed afterwards in any case."""
+LINE_CHARS_MAX: Final = 200
+"""Of what Ray says."""
 BUFFER_BYTES: Final = 4 << 20
 """Of each channel at first; a larger blob makes it grow."""
-STORE_BYTES: Final = 128 << 20
-"""Ray asks for at least 75 MiB."""
-PRIVATE_TOKEN: Final = secrets.token_hex(32)
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-
-_workers: Final[set[int]] = set()
-"""Processes of the private cluster that may have left semaphores when an engine was closed."""
-
-COMMON = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # `uv run` would upload the source tree
-    "RAY_RUNTIME_ENV_HOOK": None,
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone, and do not warn about it
-}
-PRIVATE = COMMON | {
-    "RAY_ADDRESS": None,
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": PRIVATE_TOKEN,
-    "RAY_AUTH_TOKEN_PATH": None,
-    "RAY_memory_monitor_refresh_ms": "0",  # read by the raylet, which inherits it
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the children's half of loopback_only
-}
-
-
-def authentication_reread() -> None:
-    """Ray's C++ side reads the environment once, at import; this is what Ray itself calls when it changes the mode."""
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
-
-
-@contextlib.contextmanager
-def environment(settings: dict[str, str | None]) -> Iterator[None]:
-    """These variables inside; outside, all as it was, also what Ray changed meanwhile."""
-    before = dict(os.environ)
-    for name, value in settings.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
-    authentication_reread()
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
-        authentication_reread()
-
-
-@contextlib.contextmanager
-def loopback_only() -> Iterator[None]:
-    """Listen on 127.0.0.1, as Ray does on a Mac; on Linux it takes an outside address even if asked not to."""
-    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextlib.contextmanager
@@ -120,110 +49,6 @@ def session(*, processes: int = 4, address: str | None = None, logs: Path | None
     """
     with private_cluster(processes, logs) if address is None else attached(address):
         yield
-
-
-@contextlib.contextmanager
-def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
-    """A cluster for this run alone; afterwards nothing of it is left but, in `logs`, what it logged."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(term_exits())
-        folder = stack.enter_context(temp_folder())
-        stack.enter_context(environment(PRIVATE | {STAMP: folder.name}))
-        stack.enter_context(loopback_only())
-
-        def stop() -> None:
-            with signals_later():
-                _workers.update(processes_of(folder.name))
-                with contextlib.suppress(Exception):
-                    ray.shutdown(wait_for_processes=True)
-                end_processes(folder.name)
-                remove_semaphores(_workers)
-                _workers.clear()
-                if logs is not None:
-                    for session in folder.glob("session_2*/logs"):
-                        with contextlib.suppress(OSError, shutil.Error):
-                            shutil.copytree(session, logs, dirs_exist_ok=True, ignore_dangling_symlinks=True)
-                shutil.rmtree(folder, ignore_errors=True)
-
-        stack.callback(stop)
-        try:
-            with signals_later():
-                ray.init(
-                    address="local",
-                    num_cpus=processes,  # so many workers are started beforehand; actors themselves ask for none
-                    num_gpus=0,
-                    object_store_memory=STORE_BYTES,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    job_config=same_modules(),
-                    _temp_dir=str(folder),
-                )
-        except Exception as error:
-            raise InfrastructureError(f"Ray did not start: {error}") from error
-        forget_reset()
-        stack.enter_context(term_exits())
-        yield
-
-
-def same_modules() -> JobConfig:
-    """Actors import from where we do: by itself Ray lets them look into the current folder first, whatever is there."""
-    folders = [os.path.abspath(folder) for folder in sys.path]
-    return JobConfig(_client_job=True, _py_driver_sys_path=folders[::-1])  # Ray puts them in front one by one
-
-
-def forget_reset() -> None:
-    """Ray's copy of colorama writes an escape sequence to the terminal at exit; it should not."""
-    if "colorama.initialise" in sys.modules:
-        atexit.unregister(sys.modules["colorama.initialise"].reset_all)
-
-
-@contextlib.contextmanager
-def attached(address: str) -> Iterator[None]:
-    """A cluster that is there already, which is neither stopped nor changed."""
-    mode = os.environ.get("RAY_AUTH_MODE") or ("token" if token_at_hand() else "disabled")
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(term_exits())
-        stack.enter_context(environment(COMMON | {"RAY_AUTH_MODE": mode}))
-        if address != "auto":
-            reachable(address)
-        stack.callback(ray.shutdown)
-        try:
-            with signals_later():
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, job_config=same_modules())
-            ray.get(ray.remote(Probe).options(num_cpus=0).remote().answer.remote(), timeout=60)
-        except Exception as error:
-            raise InfrastructureError(
-                f"the cluster at {address} does not serve us with RAY_AUTH_MODE={mode}; the mode, and with `token` the "
-                f"token too, must be those with which it was started ({type(error).__name__})"
-            ) from error
-        forget_reset()
-        stack.enter_context(term_exits())
-        yield
-
-
-class Probe:
-    """With the wrong token mode ray.init may succeed, and the first actor dies."""
-
-    def answer(self) -> None:
-        """Nothing: it is enough to be there."""
-
-
-def token_at_hand() -> bool:
-    """The rule by which `ray start --head` decides, so that both sides agree on one machine."""
-    return (
-        any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-        or (Path.home() / ".ray" / "auth_token").exists()
-    )
-
-
-def reachable(address: str) -> None:
-    """Ray takes 20 seconds to notice that nobody listens."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except (OSError, ValueError) as error:
-        raise InfrastructureError(f"no Ray cluster at {address}: {error}") from error
 
 
 class NetworkHost:
@@ -341,7 +166,6 @@ class RayEngine:
         """Graph, then actors. A private cluster would take them with it if this failed."""
         actors = (self.network, *self.hosts)
         with signals_later():
-            _workers.update(processes_of(os.environ.get(STAMP, "")))
             with contextlib.suppress(Exception):
                 ray.get(self.network.close.remote(), timeout=CLOSE_S_MAX)
             # Asked to leave before they are made to: an actor that is killed leaves its channels' semaphores behind.
@@ -377,14 +201,16 @@ def tasks(
 
 
 def _call(reference: Any) -> Any:
-    """The one place where Ray's errors become ours."""
+    """The one place where Ray's errors become ours. What our own code raised in an actor is raised again."""
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         cause = _cause(error)
         if isinstance(cause, ProgramError):
             raise cause from None
-        raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error
+        if isinstance(cause, ray.exceptions.RayError) or _is_of_ray(error):
+            raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error
+        raise cause from error
     except ray.exceptions.RayError as error:
         raise InfrastructureError(f"Ray failed: {type(error).__name__}: {_first_line(error)}") from error
 
@@ -396,5 +222,12 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
+def _is_of_ray(error: Any) -> bool:
+    """Whether it was Ray's own code that raised this, at the end of the actor's traceback."""
+    places: list[str] = re.findall(r'^ *File "(.*?)", line', error.traceback_str, re.MULTILINE)
+    return bool(places) and Path(ray.__file__).parent in Path(places[-1]).parents
+
+
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "")
+    line = next(iter(str(error).splitlines()), "")
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)[:LINE_CHARS_MAX]

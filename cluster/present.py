@@ -23,6 +23,11 @@ _COLOURS = {
     Verdict.UNDECIDED: "yellow",
     Verdict.BLOCKED: "red",
 }
+_MARKS = {
+    True: Text("met   ", style="green"),
+    False: Text("MISSED", style="bold red"),
+    None: Text("open  ", style="yellow"),
+}
 _LOOK_S = 1.0
 _NO_EDGE = 10_000
 
@@ -41,8 +46,7 @@ def verdict_text(verdict: str) -> Text:
 def machines_table(console: Console, summary: dict[str, Any], most: int = 12) -> None:
     """Each machine's verdict and times; of very many the worst."""
     columns = ("machine", "verdict", "stalled at", "for", "resumed after\nthe heal", "fewest\nfree pages", "dropped")
-    order = [str(verdict) for verdict in Verdict]
-    ordered = sorted(summary["machines"].items(), key=lambda row: order.index(row[1]["verdict"]))
+    ordered = _worst_first(summary)
     rows = [
         (
             name,
@@ -58,6 +62,34 @@ def machines_table(console: Console, summary: dict[str, Any], most: int = 12) ->
     table(console, columns, rows, right=("fewest\nfree pages",))
     if len(ordered) > most:
         say(console, f"and {len(ordered) - most} more")
+
+
+def programs_table(console: Console, summary: dict[str, Any], most: int = 12) -> None:
+    """How fast each program of the worst machines got on, and where its time went."""
+    columns = ("program", "verdict", "a second\nbefore", "during", "after the\nfaults", "its time went to")
+    rows = [
+        (f"{name} {program['name']}", verdict_text(program["verdict"]), *map(_rate, program["rates"].values()), shares)
+        for name, machine in _worst_first(summary)
+        for program in machine["programs"]
+        for shares in [", ".join(f"{kind} {share:.0f} %" for kind, share in _largest(program["waited"]))]
+    ]
+    table(console, columns, rows[:most], right=columns[2:5], folds=columns[-1])
+    if len(rows) > most:
+        say(console, f"and {len(rows) - most} more programs")
+
+
+def _worst_first(summary: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    order = [str(verdict) for verdict in Verdict]
+    return sorted(summary["machines"].items(), key=lambda row: order.index(row[1]["verdict"]))
+
+
+def _rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:,.1f}"
+
+
+def _largest(shares: dict[str, float], most: int = 3) -> list[tuple[str, float]]:
+    told = sorted(shares.items(), key=lambda share: -share[1])
+    return [(kind, share) for kind, share in told[:most] if share >= 1]
 
 
 def causes(dropped: dict[str, int], between: str = ", ") -> str:
@@ -77,8 +109,8 @@ def say(console: Console, line: str) -> None:
 
 
 def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
-    """Why the first few machines that are not well are not."""
-    for _, machine in [(name, one) for name, one in summary["machines"].items() if one["reason"]][:most]:
+    """Why the worst few machines are what they are."""
+    for _, machine in [(name, one) for name, one in _worst_first(summary) if one["reason"]][:most]:
         yield from machine["reason"]
 
 
@@ -88,6 +120,9 @@ def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
     counted = summary["frames"]
     console.print(Text(summary["scenario"], style="bold"), f"({summary['engine']}, seed {summary['seed']})")
     machines_table(console, summary)
+    console.print()
+    programs_table(console, summary)
+    console.print()
     for line in reasons(summary):
         say(console, line)
     say(
@@ -96,8 +131,9 @@ def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
         f"dropped: {causes(counted['dropped'])}",
     )
     for outcome in summary["expectations"]:
-        mark = Text("met   ", style="green") if outcome["met"] else Text("MISSED", style="bold red")
-        console.print(mark, outcome["text"], f"(seen: {outcome['seen']})", highlight=False)
+        console.print(_MARKS[outcome["met"]], outcome["text"], f"(seen: {outcome['seen']})", highlight=False)
+    if summary["verdict"] == "undecided":
+        say(console, "undecided: the wall time was over before the virtual time, and no expectation is judged")
     if summary["verdict"] == "vacuous":
         console.print("vacuous: this run claims something of a reserve that was never touched", style="bold red")
     console.print(f"digest {summary['digest']}", highlight=False)

@@ -1,6 +1,6 @@
 """What a run leaves behind: one JSON object, and the folder it stands in."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cluster import explain, rates
 from cluster.digest import digest
@@ -9,6 +9,11 @@ from cluster.expectations import Expectation, judge_all
 from cluster.scenario import Scenario
 from cluster.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
 from cluster.views import MachineView
+
+UNDECIDED: Final = str(Verdict.UNDECIDED)
+"""The verdict on a run that was cut short."""
+CUT_SHORT: Final = 5
+"""Its exit status."""
 
 
 class Outcome(NamedTuple):
@@ -32,17 +37,21 @@ class Result(NamedTuple):
 
     @property
     def exit_status(self) -> int:
-        """0 if all expectations were met; 1 if not, or if the run proves nothing."""
+        """0 if all expectations were met; 1 if not, or if the run proves nothing; 5 if it has been cut short."""
+        if self.verdict == UNDECIDED:
+            return CUT_SHORT
         return 0 if self.verdict == "ok" and all(outcome.met for outcome in self.expectations) else 1
 
 
-def conclude(scenario: Scenario, resolved: dict[str, Any], state: State) -> Result:
-    """Judge a run that has come to its end."""
+def conclude(scenario: Scenario, resolved: dict[str, Any], state: State, *, cut_short: bool = False) -> Result:
+    """Judge a run that has come to its end; of one that was cut short nothing is said but what was seen so far."""
     judgements = judge(state, resolved["stall_after_ns"])
     graph = wait_graph(state)
     views = {machine["name"]: MachineView(machine, judgements[machine["name"]], graph) for machine in state.machines}
     outcomes = check(scenario.expectations, views)
     verdict = "vacuous" if _is_vacuous(scenario.expectations, resolved, views) else "ok"
+    if cut_short:
+        verdict = UNDECIDED
     return Result(scenario, resolved, state, judgements, outcomes, verdict, digest(state))
 
 
@@ -117,7 +126,12 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
             for judgement in [result.judgements[machine["name"]]]
         },
         "expectations": [
-            {"text": outcome.text, "met": outcome.met, "seen": _plain(outcome.seen)} for outcome in result.expectations
+            {
+                "text": outcome.text,
+                "met": None if result.verdict == UNDECIDED else outcome.met,
+                "seen": _plain(outcome.seen),
+            }
+            for outcome in result.expectations
         ],
         "command": command,
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -35,6 +36,8 @@ class How:
     """An existing Ray cluster; None starts a private one."""
     ray_logs: bool = False
     """Show Ray's own messages in the terminal too."""
+    wall_limit_s: float = inf
+    """Wall time after which the run ends early, between windows; from then on nothing can be decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,41 @@ class Finished:
     """The one JSON object."""
 
 
+class _TimeIsUp(Exception):  # noqa: N818  (nothing is wrong)
+    """The wall time of a run is over."""
+
+
 def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch | None = None) -> Finished:
-    """Run a scenario to its end and write its folder. Raises `InfrastructureError`."""
+    """Run a scenario to its end, or until its wall time is over. Raises `InfrastructureError`.
+
+    The folder gets the scenario beforehand; that it gets the result, too, is `write_result`.
+    """
     began = monotonic()
     resolved = scenario.resolved()
     prepare(folder, scenario, resolved)
     with ExitStack() as stack:
         engine = open_engine(resolved, how, folder, stack)
+
+        def look(now_ns: int) -> None:
+            if watch is not None:
+                watch(engine)
+            if now_ns < resolved["stop_ns"] and monotonic() - began > how.wall_limit_s:
+                raise _TimeIsUp
+
         try:
-            engine.run(resolved["stop_ns"], (lambda _: watch(engine)) if watch else None)
+            engine.run(resolved["stop_ns"], look)
+            cut_short = False
+        except _TimeIsUp:
+            cut_short = True
         except ProgramError as error:
             raise scenario.located(error) from error
-        result = conclude(scenario, resolved, engine.state())
-    summary = as_json(result, how.engine, monotonic() - began, str(folder), command)
-    write_json(folder / "result.json", summary)
-    return Finished(result, summary)
+        result = conclude(scenario, resolved, engine.state(), cut_short=cut_short)
+    return Finished(result, as_json(result, how.engine, monotonic() - began, str(folder), command))
+
+
+def write_result(folder: Path, finished: Finished) -> None:
+    """Leave the result in the run's folder. Raises OSError."""
+    write_json(folder / "result.json", finished.summary)
 
 
 @contextmanager
@@ -97,8 +120,17 @@ def prepare(folder: Path, scenario: Scenario, resolved: dict[str, Any]) -> None:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """One JSON object, indented."""
-    path.write_text(json.dumps(value, indent=1) + "\n")
+    """One JSON object, indented: all of it, or nothing of it. Raises OSError."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(json.dumps(value, indent=1) + "\n")
+        part.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
 
 
 def folder_for(title: str, seed: int | None, asked: Path | None) -> Path:

@@ -19,6 +19,12 @@ FOLDER_CHARS_MAX: Final = 36
 """Ray appends 64 characters to name its sockets, whose paths may have 103."""
 STAMP: Final = "NETSWAP_CLUSTER"
 """In the environment of each process of a private cluster: how we know our own."""
+KILLED_S_MAX: Final = 3.0
+"""For a process to be gone after SIGKILL."""
+RAYLET: Final = "raylet"
+GCS: Final = "gcs_server"
+ENDED_STATES: Final = "ZX"
+"""As /proc says that a process is a zombie, or dead."""
 
 
 def is_compiled() -> bool:
@@ -58,49 +64,131 @@ def noise_to(path: Path) -> Iterator[Terminal]:
 
 @contextlib.contextmanager
 def temp_folder() -> Iterator[Path]:
-    """A short folder, removed afterwards, together with those of runs that were killed before they could."""
-    base = Path(tempfile.gettempdir())
-    if len(str(base)) > FOLDER_CHARS_MAX - len("/netswap-12345678") and os.access("/tmp", os.W_OK):
-        base = Path("/tmp")
-    for old in base.glob("netswap-????????"):
-        with contextlib.suppress(OSError), open(old / "lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(old, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix="netswap-", dir=base))
+    """A short folder that is locked as long as its maker lives. Afterwards it is cleared."""
+    clear_abandoned()
+    folder = Path(tempfile.mkdtemp(prefix="netswap-", dir=_bases()[0]))
     try:
-        with open(folder / "lock", "w") as lock:
+        with open(folder / "new", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            os.rename(folder / "new", folder / "lock")  # nobody ever sees it there unlocked while we live
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
 
 
-def processes_of(cluster: str) -> list[int]:
-    """The living processes that carry this cluster's stamp (on Linux; elsewhere Ray's own tidying has to do)."""
+def _bases() -> list[Path]:
+    """Where temp folders may be; new ones are made in the first."""
+    usual = Path(tempfile.gettempdir())
+    if len(str(usual)) > FOLDER_CHARS_MAX - len("/netswap-12345678") and os.access("/tmp", os.W_OK):
+        return [Path("/tmp"), usual]
+    return [usual]
+
+
+def clear_abandoned() -> None:
+    """Clear the temp folders of those who were killed before they could."""
+    for old in [folder for base in _bases() for folder in base.glob("netswap-????????")]:
+        with contextlib.suppress(OSError), open(old / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            clear(old, patience_s=0)
+
+
+def clear(folder: Path, patience_s: float = 3.0) -> None:
+    """End what is left of the cluster of a temp folder; remove its semaphores and the folder."""
+    end_processes(folder.name, patience_s)
+    with contextlib.suppress(OSError):
+        remove_semaphores(map(int, (folder / RAYLET).read_text().split()))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_logs(folder: Path, logs: Path | None) -> None:
+    """Copy what a cluster with this temp folder has logged, as far as that is possible."""
+    if logs is None:
+        return
+    for session in folder.glob("session_2*/logs"):
+        with contextlib.suppress(OSError, shutil.Error):
+            shutil.copytree(session, logs, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+
+
+def note_raylet(folder: Path) -> None:
+    """Leave the number of this process's raylet in its temp folder, for whoever has to clear that one day."""
+    (folder / RAYLET).write_text(" ".join(str(one.pid) for one in parts_of(os.getpid()) if one.name == RAYLET))
+
+
+class Part(NamedTuple):
+    """One of Ray's own processes without which a cluster is none. It may have ended: then its parent has not looked yet."""
+
+    name: str
+    pid: int
+    is_alive: bool
+
+
+def parts_of(driver: int) -> list[Part]:
+    """Those that a process has started (on Linux)."""
+    found = []
+    for entry in Path("/proc").glob("[1-9]*"):
+        name, state, parent = _stat_of(int(entry.name))
+        if parent == driver and name in (RAYLET, GCS):
+            found.append(Part(name, int(entry.name), state not in ENDED_STATES))
+    return found
+
+
+def _stat_of(pid: int) -> tuple[str, str, int]:
+    """Name, state and parent of a process; one that is no more has ended."""
+    try:
+        before, _, after = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
+    except OSError:
+        return "", "X", 0
+    state, parent, *_ = after.split()
+    return before.partition("(")[2], state, int(parent)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent to look does not."""
+    return _stat_of(pid)[1] not in ENDED_STATES
+
+
+def processes_of(cluster: str = "") -> list[int]:
+    """The living processes that carry this cluster's stamp, or any (on Linux; elsewhere Ray's own tidying has to do)."""
     stamp, found = f"{STAMP}={cluster}".encode(), []
     for entry in Path("/proc").glob("[1-9]*"):
         with contextlib.suppress(OSError):
-            if int(entry.name) != os.getpid() and stamp in (entry / "environ").read_bytes().split(b"\0"):
+            variables = (entry / "environ").read_bytes().split(b"\0")
+            mine = stamp in variables if cluster else any(one.startswith(stamp) for one in variables)
+            if mine and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
     return found
 
 
+def arguments_of(pid: int) -> list[str]:
+    """The words with which a process was started; none of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
 def end_processes(cluster: str, patience_s: float = 3.0) -> None:
     """Wait for this cluster's processes to end, and end those that do not."""
-    deadline = time.monotonic() + patience_s
+    began = time.monotonic()
     while pids := processes_of(cluster):
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - began
+        if waited_s >= patience_s:
             for pid in pids:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-            if time.monotonic() > deadline + patience_s:
-                return
+        if waited_s > patience_s + KILLED_S_MAX:
+            return
         time.sleep(0.02)
 
 
-def remove_semaphores(pids: Iterable[int]) -> None:
-    """Those of compiled graphs' channels, which bear their maker's number and outlive one that was killed."""
-    for pid in pids:
+def remove_semaphores(raylets: Iterable[int]) -> None:
+    """Those of compiled graphs' channels, which bear their raylet's number and outlive one that was killed.
+
+    A number that is in use again is somebody else's.
+    """
+    for pid in raylets:
+        if is_alive(pid):
+            continue
         for kind in ("hdr", "obj"):
             for semaphore in Path("/dev/shm").glob(f"sem.{kind}{pid}-*"):
                 semaphore.unlink(missing_ok=True)
@@ -130,7 +218,10 @@ def signals_later() -> Iterator[None]:
 
 @contextlib.contextmanager
 def term_exits() -> Iterator[None]:
-    """SIGTERM unwinds the stack and leaves with status 143. ray.init takes SIGTERM for itself: enter again after it."""
+    """SIGTERM unwinds the stack and leaves with status 143, SIGHUP with 129, unless it is ignored, as under nohup.
+
+    ray.init takes SIGTERM for itself: enter again after it.
+    """
     if not in_main_thread():
         yield
         return
@@ -138,10 +229,14 @@ def term_exits() -> Iterator[None]:
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in numbers}
     try:
         yield
     except SystemExit as exit_:
-        raise SystemExit(143 if exit_.code == signal.SIGTERM else exit_.code) from None
+        if exit_.code == signal.SIGTERM:  # as Ray's handler leaves
+            raise SystemExit(143) from None
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -305,7 +305,8 @@ class Task:
 
     def _stands_still(self) -> ProgramError:
         """Time has to pass, or the run would never get beyond this instant."""
-        said = f"{self.name} on {self.machine} has taken a million steps, or touched 256 GiB, at {self._now()}, and no time has passed"
+        steps = "has taken a million steps, or touched 256 GiB,"
+        said = f"{self.name} on {self.machine} {steps} at {self._now()}, and no time has passed"
         hint = "let it compute, sleep or wait for something between its steps: a rank has compute, as compute: 1ms"
         return ProgramError("", 0, said, hint, self.machine, self.place)
 

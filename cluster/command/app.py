@@ -1,10 +1,14 @@
 """The command `netswap`: its verbs, put together."""
 
+import sys
+from functools import partial
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
+from cluster.command import status
 from cluster.command.check import check, schema
 from cluster.command.claims import claims
 from cluster.command.completion import Verbs
@@ -15,8 +19,25 @@ from cluster.command.sweep import sweep
 from cluster.command.words import list_
 from cluster.surroundings import is_compiled
 
+
+class Verb(TyperCommand):
+    """A verb of the command. However it ends, that becomes an exit status with a sentence."""
+
+    def invoke(self, ctx: Any) -> NoReturn:
+        """Run it."""
+        raise typer.Exit(status.ended(partial(super().invoke, ctx), as_json=bool(ctx.params.get("as_json"))))
+
+
+class Netswap(Verbs):
+    """The command: what it prints beside its verbs, as help, may fail too."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run it."""
+        raise SystemExit(status.ended(partial(super().main, *args, **kwargs)))
+
+
 app = typer.Typer(
-    cls=Verbs,
+    cls=Netswap,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="A laboratory for swapping over the network: which machines deadlock, why, and what saves them.",
@@ -32,11 +53,11 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
 
 
 for verb in (run, claims, minimum, remedies, sweep, check):
-    app.command()(verb)
-app.command("list")(list_)
-app.command()(schema)
+    app.command(cls=Verb)(verb)
+app.command("list", cls=Verb)(list_)
+app.command(cls=Verb)(schema)
 
 
 def main() -> None:
     """Entry point."""
-    app()
+    sys.exit(status.main(app))

@@ -3,7 +3,7 @@
 import json
 
 from cluster.command.options import Json, Path_, Set
-from cluster.command.status import loaded_scenario
+from cluster.command.status import loaded_scenario, tell
 from cluster.scenario import Scenario
 
 
@@ -12,7 +12,7 @@ def check(scenario: Path_, override: Set = [], as_json: Json = False) -> None:  
     loaded = loaded_scenario(scenario, override, as_json)
     resolved = loaded.resolved()
     if as_json:
-        print(json.dumps({"errors": [], "scenario": loaded.title, "machines": len(resolved["machines"])}))
+        tell({"errors": [], "scenario": loaded.title, "machines": len(resolved["machines"])})
     else:
         print(
             f"{scenario}: {loaded.title}: {len(resolved['machines'])} machines, {len(resolved['timeline'])} faults, "

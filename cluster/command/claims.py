@@ -1,6 +1,5 @@
 """`netswap claims`."""
 
-import json
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -9,7 +8,7 @@ import typer
 from rich.console import Console
 
 from cluster.command.options import Json
-from cluster.command.status import wrong
+from cluster.command.status import tell, wrong
 from cluster.command.studies import line, study
 from cluster.progress import Progress
 from cluster.scenario import Problem
@@ -83,7 +82,7 @@ def _prove(
                 show(console, one)
     hold = sum(one.holds for one in shown)
     if show is None:
-        print(json.dumps({name: [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold}))
+        tell({name: [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold})
     else:
         print(f"{hold} hold, {len(shown) - hold} fail")
     return typer.Exit(hold < len(shown))

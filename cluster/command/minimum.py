@@ -1,13 +1,12 @@
 """`netswap minimum`."""
 
-import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from cluster.command.options import Json, Path_, Set
-from cluster.command.status import checked
+from cluster.command.status import checked, tell
 from cluster.command.studies import line, say, study
 from cluster.progress import Progress
 from cluster.study import present
@@ -39,7 +38,7 @@ def minimum(
     with study(as_json, lambda: _standing(question, answer, override, seed)):
         _search(question, answer)
     if as_json:
-        print(json.dumps(searched(question, answer)))
+        tell(searched(question, answer))
     else:
         present.minimum(Console(), question, answer)
     raise typer.Exit(answer.minimum is None)

@@ -1,13 +1,12 @@
 """`netswap remedies`."""
 
-import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from cluster.command.options import Json, Path_, Set
-from cluster.command.status import checked
+from cluster.command.status import checked, tell
 from cluster.command.studies import line, say, study
 from cluster.progress import Progress
 from cluster.study import present
@@ -33,7 +32,7 @@ def remedies(
     with study(as_json, lambda: f"nothing is kept of what has been run; to begin again: {again}"):
         found = _search(patient)
     if as_json:
-        print(json.dumps(remedies_found(patient, found)))
+        tell(remedies_found(patient, found))
     else:
         present.remedies(Console(), found)
     helps = not found.as_is.ill or found.fewest or any(one.helps for one in found.presets)

@@ -1,23 +1,19 @@
 """`netswap run`."""
 
-import json
-import sys
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from actors.programs.task import ProgramError
 from cluster import present
-from cluster.command.options import EngineName, Json, Path_, Set
-from cluster.command.status import INTERRUPTED, failed, folder_made, loaded_scenario, wrong
-from cluster.engine import InfrastructureError
+from cluster.command.options import EngineName, Json, Path_, Set, address_checked, duration_checked
+from cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
 from cluster.progress import ProgressLine
-from cluster.runs import How, command_line, folder_for, terminal
+from cluster.runs import How, command_line, folder_for, terminal, write_result
 from cluster.runs import run as run_scenario
-from cluster.scenario import Problem
 from cluster.study.remedies import command_line as remedies_line
 
 
@@ -43,35 +39,38 @@ def run(
     as_json: Json = False,
     run_dir: Annotated[Path | None, typer.Option(help="the run's folder; default runs/TITLE-SEED-N")] = None,
     ray_logs: Annotated[bool, typer.Option("--ray-logs", help="show Ray's own messages")] = False,
+    wall_limit: Annotated[
+        str | None, typer.Option(metavar="TIME", help="end after so much wall time, undecided; as 10min")
+    ] = None,
 ) -> None:
     """Run a scenario and judge it.
 
-    Exit status: 0 all expectations met, 1 one was not (or the run proves nothing), 2 the input is wrong, 3 Ray failed.
+    Exit status: 0 all expectations met, 1 one was not (or the run proves nothing), 2 the input is wrong, 3 Ray, the disk or
+    the output failed, 4 netswap itself failed, 5 the wall time was over.
     """
     overrides = [*override, *([f"seed={seed}"] if seed is not None else [])]
+    address_checked(address, as_json)
+    limit_s = inf if wall_limit is None else duration_checked("--wall-limit", wall_limit, as_json) / 1e9
     loaded = loaded_scenario(scenario, overrides, as_json)
-    how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs)
+    how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs, limit_s)
     folder = folder_made(lambda: folder_for(loaded.title, loaded.seed, run_dir), run_dir, as_json)
     resolved = loaded.resolved()
     line = command_line(scenario, how, override, seed)
+    if engine is EngineName.RAY:
+        in_a_process_of_its_own(folder)
+    with (
+        terminal(how, folder) as screen,
+        ProgressLine(
+            Console(file=screen.err), loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]
+        ) as progress,
+    ):
+        finished = run_scenario(loaded, how, folder, line, progress)
     try:
-        with (
-            terminal(how, folder) as screen,
-            ProgressLine(
-                Console(file=screen.err), loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]
-            ) as progress,
-        ):
-            finished = run_scenario(loaded, how, folder, line, progress)
-    except ProgramError as error:
-        problem = Problem(error.file, error.line, 1, error.message, f"{error.hint}; what there is stands in {folder}")
-        raise wrong([problem], as_json) from None
-    except InfrastructureError as error:
-        raise typer.Exit(failed(error, folder, as_json)) from None
-    except KeyboardInterrupt:
-        print(f"interrupted; what there is stands in {folder}", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
-    if as_json:
-        print(json.dumps(finished.summary))
-    else:
-        present.show(Console(), finished.summary, remedies_line(scenario, overrides))
+        if as_json:
+            tell(finished.summary)
+        else:
+            with standard_output():
+                present.show(Console(), finished.summary, remedies_line(scenario, overrides))
+    finally:  # a result that cannot be told can be read, and one that cannot be kept has been told
+        write_result(folder, finished)
     raise typer.Exit(finished.result.exit_status)

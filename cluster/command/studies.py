@@ -1,6 +1,5 @@
 """How commands that make many runs come to an early end: what is known by then, and the line that goes on."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,11 +8,11 @@ from typing import Final
 
 import typer
 
-from cluster.command.status import INFRASTRUCTURE_FAILED, INPUT_IS_WRONG, INTERRUPTED, wrong
+from cluster.command.status import INFRASTRUCTURE_FAILED, INPUT_IS_WRONG, INTERRUPTED, NETSWAP_FAILED, tell, wrong
 from cluster.study.failure import Failure, Kind, RunFailedError
 from cluster.surroundings import term_exits
 
-STATUS: Final = {Kind.INPUT: INPUT_IS_WRONG, Kind.INFRASTRUCTURE: INFRASTRUCTURE_FAILED, Kind.INTERNAL: 4}
+STATUS: Final = {Kind.INPUT: INPUT_IS_WRONG, Kind.INFRASTRUCTURE: INFRASTRUCTURE_FAILED, Kind.INTERNAL: NETSWAP_FAILED}
 _VERDICT: Final = {Kind.INFRASTRUCTURE: "infrastructure failed", Kind.INTERNAL: "internal error"}
 
 
@@ -58,5 +57,5 @@ def _without_result(failure: Failure, as_json: bool, standing: str) -> typer.Exi
         return wrong(list(failure.problems), as_json)
     say(f"{failure.trace}no result: {failure.reason}; {standing}")
     if as_json:
-        print(json.dumps({"verdict": _VERDICT[failure.kind], "error": failure.reason, "run": None}))
+        tell({"verdict": _VERDICT[failure.kind], "error": failure.reason, "run": None})
     return typer.Exit(STATUS[failure.kind])

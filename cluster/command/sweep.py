@@ -1,14 +1,13 @@
 """`netswap sweep`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from cluster.command.options import EngineName, Json
-from cluster.command.status import INFRASTRUCTURE_FAILED, checked, failed, folder_made, wrong
+from cluster.command.options import EngineName, Json, address_checked
+from cluster.command.status import INFRASTRUCTURE_FAILED, checked, folder_made, in_a_process_of_its_own, tell, wrong
 from cluster.command.studies import STATUS, line, say, study
 from cluster.engine import InfrastructureError
 from cluster.progress import Progress
@@ -40,8 +39,11 @@ def sweep(
     Exit status: 0 all expectations of all runs met, 1 one was not, 2 the input is wrong, 3 Ray, a process or the disk
     failed, 4 netswap failed, 130 interrupted. A run that failed goes before one that missed an expectation.
     """
+    address_checked(address, as_json)
     loaded = checked(lambda: load_experiment(experiment), as_json)
     folder = folder_made(lambda: sweeping.results_folder(loaded, run_dir), run_dir, as_json)
+    if engine is EngineName.RAY:
+        in_a_process_of_its_own(folder)
     how = How(engine=str(engine), address=address)
     again = line(
         "sweep", experiment, engine=None if engine == EngineName.INLINE else engine, address=address, json=as_json,
@@ -54,9 +56,9 @@ def sweep(
                 _perform(begun, how, folder)
             except UnwrittenError as error:
                 raise _unwritten(str(error), folder, _standing(begun, folder, again), as_json) from None
-            except InfrastructureError as error:
+            except InfrastructureError:
                 say(_standing(begun, folder, again))
-                raise typer.Exit(failed(error, folder, as_json)) from None
+                raise
             rows = begun.rows()
     except BusyError:
         busy = Problem(
@@ -98,14 +100,14 @@ def _unwritten(why: str, folder: Path, standing: str, as_json: bool) -> typer.Ex
     said = f"the results folder {folder} cannot be written to: {why}"
     say(f"{said}; {standing}")
     if as_json:
-        print(json.dumps({"verdict": "infrastructure failed", "error": said, "run": str(folder)}))
+        tell({"verdict": "infrastructure failed", "error": said, "run": str(folder)})
     return typer.Exit(INFRASTRUCTURE_FAILED)
 
 
 def _told(loaded: Experiment, rows: list[Row], folder: Path, as_json: bool) -> int:
     """Show the rows, then write them; the exit status."""
     if as_json:
-        print(json.dumps(sweeping.as_json(loaded, rows)))
+        tell(sweeping.as_json(loaded, rows))
     else:
         present.sweep(Console(), loaded, rows, folder)
     try:

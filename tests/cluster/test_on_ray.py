@@ -5,18 +5,17 @@ import pty
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import ray
+from leftovers import base_of_its_own, processes, traces
 from scenes import seed
 
 from cluster.engine import InfrastructureError
 from cluster.on_ray import RayEngine
 from cluster.pytest_plugin import Open
-from cluster.surroundings import STAMP
 from protocol.units import milliseconds
 
 pytestmark = pytest.mark.ray
@@ -35,25 +34,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def traces() -> set[str]:
-    """All that runs of netswap have left on this machine, or have in use: processes, folders, semaphores."""
-    stamps = set()
-    for environ in Path("/proc").glob("[1-9]*/environ"):
-        try:
-            variables = environ.read_bytes().split(b"\0")
-        except OSError:  # it has ended, or is somebody else's
-            continue
-        stamps |= {f"a process of {one.decode()}" for one in variables if one.startswith(STAMP.encode())}
-    folders = {str(path) for base in ("/tmp", tempfile.gettempdir()) for path in Path(base).glob("netswap-????????")}
-    return stamps | folders | {str(path) for path in Path("/dev/shm").glob("sem.*")}
-
-
 @pytest.fixture
-def nothing_left() -> Iterator[None]:
+def nothing_left() -> Iterator[Path]:
     """After the test there is what there was before it."""
-    before = traces()
-    yield
-    assert traces() <= before
+    with base_of_its_own() as base:
+        before = traces(base)
+        yield base
+        assert traces(base) <= before
 
 
 class OnATerminal:
@@ -126,12 +113,10 @@ def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: i
         assert "interrupted; what there is stands in here" in run.written
 
 
-@pytest.mark.usefixtures("nothing_left")
-def test_ctrl_c_while_ray_starts_leaves_nothing() -> None:
+def test_ctrl_c_while_ray_starts_leaves_nothing(nothing_left: Path) -> None:
     """Some of its processes are there already, others are not yet."""
-    before = traces()
     run = OnATerminal("cluster.command", "run", "long.yaml", "--run-dir", "here")
-    while not any(trace.startswith("a process of") for trace in traces() - before):
+    while "gcs_server" not in processes(nothing_left).values():
         os.sched_yield()
     assert run.end(signal.SIGINT) == INTERRUPTED
 

@@ -1,0 +1,205 @@
+"""Ray clusters: one of our own, or one that is there.
+
+A private cluster has its own temp folder and token, listens on this machine only, and leaves nothing behind.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import ray
+from ray._private import ray_constants, services  # see loopback_only, address_here
+from ray._raylet import AuthenticationTokenLoader, Config  # see authentication_reread
+from ray.job_config import JobConfig
+
+from cluster import supervisor
+from cluster.engine import InfrastructureError
+from cluster.surroundings import (
+    STAMP,
+    arguments_of,
+    end_processes,
+    keep_logs,
+    note_raylet,
+    processes_of,
+    signals_later,
+    temp_folder,
+    term_exits,
+)
+
+os.environ.pop("RAY_CLIENT_MODE", None)  # left behind by the import
+
+STORE_BYTES: Final = 128 << 20
+"""Ray asks for at least 75 MiB."""
+PRIVATE_TOKEN: Final = secrets.token_hex(32)
+COMMON = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # `uv run` would upload the source tree
+    "RAY_RUNTIME_ENV_HOOK": None,
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone, and do not warn about it
+}
+PRIVATE = COMMON | {
+    "RAY_ADDRESS": None,
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": PRIVATE_TOKEN,
+    "RAY_AUTH_TOKEN_PATH": None,
+    "RAY_memory_monitor_refresh_ms": "0",  # read by the raylet, which inherits it
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the children's half of loopback_only
+}
+
+
+def authentication_reread() -> None:
+    """Ray's C++ side reads the environment once, at import; this is what Ray itself calls when it changes the mode."""
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextlib.contextmanager
+def environment(settings: dict[str, str | None]) -> Iterator[None]:
+    """These variables inside; outside, all as it was, also what Ray changed meanwhile."""
+    before = dict(os.environ)
+    for name, value in settings.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    authentication_reread()
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
+        authentication_reread()
+
+
+@contextlib.contextmanager
+def loopback_only() -> Iterator[None]:
+    """Listen on 127.0.0.1, as Ray does on a Mac; on Linux it takes an outside address even if asked not to."""
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
+    """A cluster for this run alone; afterwards nothing of it is left but, in `logs`, what it logged."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(term_exits())
+        folder = stack.enter_context(temp_folder())
+        stack.enter_context(environment(PRIVATE | {STAMP: folder.name}))
+        stack.enter_context(loopback_only())
+
+        def stop() -> None:
+            with signals_later():
+                supervisor.tell(supervisor.CLOSING)
+                with contextlib.suppress(Exception):
+                    ray.shutdown(wait_for_processes=True)
+                end_processes(folder.name)
+                supervisor.tell(supervisor.CLOSED)
+                keep_logs(folder, logs)
+
+        stack.callback(stop)
+        supervisor.tell(supervisor.HOME, str(folder))
+        try:
+            with signals_later():
+                ray.init(
+                    address="local",
+                    num_cpus=processes,  # so many workers are started beforehand; actors themselves ask for none
+                    num_gpus=0,
+                    object_store_memory=STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    job_config=same_modules(),
+                    _temp_dir=str(folder),
+                )
+        except Exception as error:
+            raise InfrastructureError(f"Ray did not start: {error}") from error
+        note_raylet(folder)
+        forget_reset()
+        stack.enter_context(term_exits())
+        yield
+
+
+def same_modules() -> JobConfig:
+    """Actors import from where we do: by itself Ray lets them look into the current folder first, whatever is there."""
+    folders = [os.path.abspath(folder) for folder in sys.path]
+    return JobConfig(_client_job=True, _py_driver_sys_path=folders[::-1])  # Ray puts them in front one by one
+
+
+def forget_reset() -> None:
+    """Ray's copy of colorama writes an escape sequence to the terminal at exit; it should not."""
+    if "colorama.initialise" in sys.modules:
+        atexit.unregister(sys.modules["colorama.initialise"].reset_all)
+
+
+@contextlib.contextmanager
+def attached(address: str) -> Iterator[None]:
+    """A cluster that is there already, which is neither stopped nor changed."""
+    address = address_here() if address == "auto" else address
+    reachable(address)
+    mode = os.environ.get("RAY_AUTH_MODE") or ("token" if token_at_hand() else "disabled")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(term_exits())
+        stack.enter_context(environment(COMMON | {"RAY_AUTH_MODE": mode}))
+        stack.callback(ray.shutdown)
+        try:
+            with signals_later():
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, job_config=same_modules())
+            ray.get(ray.remote(Probe).options(num_cpus=0).remote().answer.remote(), timeout=60)
+        except Exception as error:
+            raise InfrastructureError(
+                f"the cluster at {address} does not serve us with RAY_AUTH_MODE={mode}; the mode, and with `token` the "
+                f"token too, must be those with which it was started ({type(error).__name__})"
+            ) from error
+        forget_reset()
+        stack.enter_context(term_exits())
+        yield
+
+
+class Probe:
+    """With the wrong token mode ray.init may succeed, and the first actor dies."""
+
+    def answer(self) -> None:
+        """Nothing: it is enough to be there."""
+
+
+def token_at_hand() -> bool:
+    """The rule by which `ray start --head` decides, so that both sides agree on one machine."""
+    return (
+        any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+        or (Path.home() / ".ray" / "auth_token").exists()
+    )
+
+
+def address_here() -> str:
+    """What `auto` means: RAY_ADDRESS, or the cluster of this computer that was started last, but no private one."""
+    named = os.environ.get("RAY_ADDRESS", "auto") or "auto"
+    if named != "auto":
+        return named
+    private = {word.partition("=")[2] for pid in processes_of() for word in arguments_of(pid) if "gcs-address=" in word}
+    here: set[str] = services.find_gcs_addresses() - private
+    last: str | None = services.find_bootstrap_address(None)
+    if here:
+        return last if last is not None and last in here else min(here)
+    raise InfrastructureError(
+        "there is no Ray cluster on this computer, and RAY_ADDRESS names none; start one with `ray start --head`, name "
+        "one as HOST:PORT, or leave --address out and have a private one"
+    )
+
+
+def reachable(address: str) -> None:
+    """Ray takes 20 seconds to notice that nobody listens."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, ValueError) as error:
+        raise InfrastructureError(f"no Ray cluster at {address}: {error}") from error
