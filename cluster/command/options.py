@@ -15,4 +15,5 @@ class EngineName(StrEnum):
 
 Path_ = Annotated[str, typer.Argument(metavar="SCENARIO", help="a YAML file")]
 Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="override a key, dotted; the value is YAML")]
+MachinesPerActor = Annotated[int, typer.Option(min=1, help="machines in each Ray actor")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]

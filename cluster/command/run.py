@@ -11,7 +11,8 @@ from rich.console import Console
 
 from actors.programs.task import ProgramError
 from cluster import present
-from cluster.command.options import EngineName, Json, Path_, Set
+from cluster.command.beforehand import may_begin
+from cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set
 from cluster.command.status import INTERRUPTED, failed, folder_made, loaded_scenario, wrong
 from cluster.engine import InfrastructureError
 from cluster.remedies import command_line as remedies_line
@@ -30,7 +31,7 @@ class ExchangeName(StrEnum):
 def run(
     scenario: Path_,
     engine: Annotated[EngineName, typer.Option(help="on Ray, or all in this process")] = EngineName.RAY,
-    machines_per_actor: Annotated[int, typer.Option(min=1, help="machines in each Ray actor")] = 1,
+    machines_per_actor: MachinesPerActor = 1,
     address: Annotated[
         str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")
     ] = None,
@@ -42,6 +43,7 @@ def run(
     as_json: Json = False,
     run_dir: Annotated[Path | None, typer.Option(help="the run's folder; default runs/TITLE-SEED-N")] = None,
     ray_logs: Annotated[bool, typer.Option("--ray-logs", help="show Ray's own messages")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="begin, however much memory and time it may take")] = False,
 ) -> None:
     """Run a scenario and judge it.
 
@@ -49,6 +51,7 @@ def run(
     """
     overrides = [*override, *([f"seed={seed}"] if seed is not None else [])]
     loaded = loaded_scenario(scenario, overrides, as_json)
+    may_begin(loaded, None if engine == EngineName.INLINE else machines_per_actor, address is None, anyway, as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs)
     folder = folder_made(lambda: folder_for(loaded.title, loaded.seed, run_dir), run_dir, as_json)
     resolved = loaded.resolved()
