@@ -34,6 +34,7 @@ WINDOW_S: Final = 60e-6
 DUE_S: Final = 0.8e-6
 """For each machine, in each window."""
 FRAME_S: Final = 12e-6
+MOMENT_S: Final = 3e-6
 ON_RAY_S: Final = 400e-6
 ACTOR_S: Final = 100e-6
 """For each actor, in each window."""
@@ -105,7 +106,7 @@ def estimate(resolved: Plain, *, machines_per_actor: int | None = None) -> Cost:
     windows = math.ceil(min(windows_max, moments + count))
     window_s = ON_RAY_S + ACTOR_S * actors if actors else WINDOW_S
     window_s += DUE_S * count
-    fixed_s = FRAME_S * frames + MACHINE_START_S * count + ACTOR_START_S * actors
+    fixed_s = FRAME_S * frames + MOMENT_S * moments + MACHINE_START_S * count + ACTOR_START_S * actors
     return Cost(
         memory_bytes=sum(_machine_bytes(resolved, machine) for machine in machines) + _process_bytes(count, actors),
         windows=windows,
@@ -255,7 +256,7 @@ def _rank(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
     both = 2 if settings["access"] == "write" else 1
     messages = _rounds(settings)
     page_ns = _page_ns(resolved, machine, rtt_ns) if swapped else 0.0
-    step_ns = max(1000.0, settings["compute"] + swapped * page_ns + messages * rtt_ns)
+    step_ns = max(1.0, settings["compute"] + swapped * page_ns + messages * rtt_ns)
     steps = min(settings["steps"] or math.inf, resolved["stop_ns"] / step_ns)
     segments = messages * (1 + -(-(settings["message"] or 0) // 1448))
     pages = swapped * both * steps

@@ -29,6 +29,7 @@ from cluster import build
 from cluster.clock import Answer, Clock
 from cluster.engine import InfrastructureError, State
 from cluster.host import MachineHost, pack_inbound, unpack_answers
+from cluster.scenario import ScenarioError
 from cluster.surroundings import (
     STAMP,
     end_processes,
@@ -372,7 +373,7 @@ def _call(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         cause = _cause(error)
-        if isinstance(cause, ProgramError):
+        if isinstance(cause, ProgramError | ScenarioError):
             raise cause from None
         raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error
     except ray.exceptions.RayError as error:

@@ -32,7 +32,7 @@ def minimum(
     question = Question(scenario, overrides, of, until, unit, min(least, most))
     for value in (question.least, most):
         checked(lambda value=value: question.load(value), as_json)  # type: ignore[misc]
-    answer = search(question, most)
+    answer = checked(lambda: search(question, most), as_json)
     if as_json:
         print(json.dumps(searched(question, answer)))
     else:

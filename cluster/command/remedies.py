@@ -27,7 +27,7 @@ def remedies(
     patient = Patient(scenario, overrides)
     checked(patient.load, as_json)
     screen = Console(stderr=True, quiet=as_json)
-    found = search(patient, lambda tried: present.counted(screen, tried))
+    found = checked(lambda: search(patient, lambda tried: present.counted(screen, tried)), as_json)
     if as_json:
         print(json.dumps(remedies_found(patient, found)))
     else:

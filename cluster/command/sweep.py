@@ -9,10 +9,11 @@ from rich.console import Console
 
 from cluster import present
 from cluster.command.options import EngineName, Json
-from cluster.command.status import checked, failed, folder_made
+from cluster.command.status import checked, failed, folder_made, wrong
 from cluster.engine import InfrastructureError
 from cluster.experiment import as_json as sweep_as_json
 from cluster.experiment import load_experiment, performed, results_folder, write_results
+from cluster.scenario import ScenarioError
 
 
 def sweep(
@@ -33,6 +34,8 @@ def sweep(
     try:
         with performed(loaded, str(engine), address, folder) as rows:
             done = list(present.counted(Console(stderr=True, quiet=as_json), rows, len(loaded.runs)))
+    except ScenarioError as error:  # of classes that a scenario names, which nobody has imported until now
+        raise wrong(error.problems, as_json) from None
     except InfrastructureError as error:
         raise typer.Exit(failed(error, folder, as_json)) from None
     write_results(folder, loaded, done)

@@ -393,7 +393,7 @@ ONE_MISTAKE = {
 def problems_of(source: str | Path, **how: object) -> list[Problem]:
     """What is wrong with a scenario, which must be something."""
     with pytest.raises(ScenarioError) as caught:
-        load(source, **how)  # type: ignore[arg-type]
+        load(source, **how).check_whole()  # type: ignore[arg-type]
     return caught.value.problems
 
 
