@@ -8,6 +8,8 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from protocol.units import shortened
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -304,9 +306,9 @@ def _check_built(name: str) -> None:
 
 
 def _unknown(name: str, known: Sequence[str]) -> UnknownSafeguard:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(shortened(name), known, n=1, cutoff=0.5)
     hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
-    return UnknownSafeguard(f'there is no safeguard "{name}"', hint)
+    return UnknownSafeguard(f'there is no safeguard "{shortened(name)}"', hint)
 
 
 def _any_of(names: Sequence[str]) -> str:

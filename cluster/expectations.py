@@ -37,6 +37,8 @@ OPERATORS: dict[str, Callable[[int, int], bool]] = {
     ">": operator.gt,
 }
 
+TEXT_MAX = 200
+"""Characters of an expectation."""
 _NAME = r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)"
 _VERDICT = re.compile(_NAME + r"\s+is\s+(?P<negated>not\s+)?(?P<verdict>\S+)")
 _COMPARISON = re.compile(_NAME + r"\.(?P<attribute>[A-Za-z0-9_.-]+)\s*(?P<op>[<>=!]+)\s*(?P<value>\S.*)")
@@ -91,12 +93,16 @@ class Expectation:
 
 def parse(text: str) -> Expectation:
     """The expectation of a text, about the machine as named there. Raises ExpectationError."""
+    if len(text) > TEXT_MAX:
+        raise ExpectationError(f'"{units.shortened(text)}" is too long', f"write at most {TEXT_MAX} characters")
     written = text.strip()
     if match := _VERDICT.fullmatch(written):
         return _verdict_claim(text, match)
     if match := _COMPARISON.fullmatch(written):
         return _counter_claim(text, match)
-    raise ExpectationError(f'"{text}" is no expectation', "write NAME is [not] VERDICT, or NAME.counter == 0")
+    raise ExpectationError(
+        f'"{units.shortened(text)}" is no expectation', "write NAME is [not] VERDICT, or NAME.counter == 0"
+    )
 
 
 def judge(expectation: Expectation, view: MachineView) -> tuple[bool, object]:
@@ -130,16 +136,16 @@ def look_up(view: MachineView, attribute: str) -> object:
 def _verdict_claim(text: str, match: re.Match[str]) -> Expectation:
     verdict = match["verdict"]
     if verdict not in VERDICTS:
-        raise ExpectationError(f'there is no verdict "{verdict}"', _nearest(verdict, VERDICTS))
+        raise ExpectationError(f'there is no verdict "{units.shortened(verdict)}"', _nearest(verdict, VERDICTS))
     return Expectation(text, (match["name"],), "verdict", negated=bool(match["negated"]), verdict=verdict)
 
 
 def _counter_claim(text: str, match: re.Match[str]) -> Expectation:
     attribute, op = match["attribute"], match["op"]
     if attribute not in COUNTERS:
-        raise ExpectationError(f'there is no counter "{attribute}"', _nearest(attribute, COUNTERS))
+        raise ExpectationError(f'there is no counter "{units.shortened(attribute)}"', _nearest(attribute, COUNTERS))
     if op not in OPERATORS:
-        raise ExpectationError(f'"{op}" does not compare', f"write one of {' '.join(OPERATORS)}")
+        raise ExpectationError(f'"{units.shortened(op)}" does not compare', f"write one of {' '.join(OPERATORS)}")
     value = _value(attribute, match["value"])
     return Expectation(text, (match["name"],), "counter", attribute=attribute, op=op, value=value)
 

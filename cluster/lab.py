@@ -341,8 +341,9 @@ def open_cluster(
     """Open a scenario, by file or as a text of several lines.
 
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
-    `ScenarioError` with all that is wrong. `engine="ray"` needs Ray to be started (`cluster.on_ray.session`), and packs
-    `machines_per_actor`, with an `exchange` by "graph" or "calls". `record` keeps what is sent, in process only.
+    `ScenarioError` with all that is wrong, also with the classes that it names: they are imported. `engine="ray"` needs
+    Ray to be started (`cluster.on_ray.session`), and packs `machines_per_actor`, with an `exchange` by "graph" or
+    "calls". `record` keeps what is sent, in process only.
     """
     if engine not in ("inline", "ray"):
         raise ValueError(f'there is no engine "{engine}": write inline or ray')
@@ -353,9 +354,11 @@ def open_cluster(
         return open_scenario(scenario, record=record)
     from cluster.on_ray import RayEngine
 
+    scenario.check_whole()
     return Cluster(scenario, RayEngine(scenario.resolved(), machines_per_actor=machines_per_actor, exchange=exchange))
 
 
 def open_scenario(scenario: Scenario, *, record: bool = False) -> Cluster:
-    """Open a scenario that has been loaded, in this process."""
+    """Open a scenario that has been loaded, in this process. Raises `ScenarioError`, as classes that it names are imported."""
+    scenario.check_whole()
     return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))

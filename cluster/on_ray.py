@@ -21,6 +21,7 @@ from cluster.clock import Answer, Clock
 from cluster.engine import InfrastructureError, State
 from cluster.host import MachineHost, pack_inbound, unpack_answers
 from cluster.ray_clusters import attached, private_cluster
+from cluster.scenario import ScenarioError
 from cluster.study.failure import Failure
 from cluster.study.pool import LOOK_S, Watch, nobody, safely
 from cluster.surroundings import signals_later
@@ -206,7 +207,7 @@ def _call(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         cause = _cause(error)
-        if isinstance(cause, ProgramError):
+        if isinstance(cause, ProgramError | ScenarioError):
             raise cause from None
         if isinstance(cause, ray.exceptions.RayError) or _is_of_ray(error):
             raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.text import Text
 
-from cluster.tables import fitted, table
+from cluster.tables import Cell, fitted, table
 from cluster.verdict import BAD, Verdict
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def machines_table(console: Console, summary: dict[str, Any], most: int = 12) ->
 def programs_table(console: Console, summary: dict[str, Any], most: int = 12) -> None:
     """How fast each program of the worst machines got on, and where its time went."""
     columns = ("program", "verdict", "a second\nbefore", "during", "after the\nfaults", "its time went to")
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (f"{name} {program['name']}", verdict_text(program["verdict"]), *map(_rate, program["rates"].values()), shares)
         for name, machine in _worst_first(summary)
         for program in machine["programs"]

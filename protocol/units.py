@@ -6,7 +6,7 @@ what does not come out whole is an error, never rounded.
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 TIME_UNITS: dict[str, Fraction] = {
@@ -39,7 +39,10 @@ BANDWIDTH_UNITS: dict[str, Fraction] = {f"{unit}/s": size for unit, size in SIZE
 SHARE_UNITS: dict[str, Fraction] = {"%": Fraction(10_000)}
 
 PARTS_PER_MILLION = 1_000_000
+SHOWN_MAX = 60
+"""Characters of a bad value that a message shows at most; no quantity is written with more."""
 
+_TOO_LONG = 10**SHOWN_MAX
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _QUANTITY = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>[^\s0-9.+-]\S*)", re.ASCII)
 
@@ -54,6 +57,34 @@ class UnitError(ValueError):
         super().__init__(f"{message}; {hint}")
         self.message = message
         self.hint = hint
+
+
+def shortened(text: str) -> str:
+    """At most `SHOWN_MAX` characters of a text, on one line: what does not print is escaped."""
+    if len(text) <= SHOWN_MAX and text.isprintable():
+        return text
+    escaped = text[:SHOWN_MAX].encode("unicode_escape").decode() if not text[:SHOWN_MAX].isprintable() else text
+    return escaped if len(escaped) <= SHOWN_MAX else f"{escaped[: SHOWN_MAX - 1]}…"
+
+
+def plainly(value: object) -> str:
+    """A value as a file would show it, shortened, and without quotes; what has parts only by its kind."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, int) and abs(value) >= _TOO_LONG:
+        return f"a number of more than {SHOWN_MAX} digits"
+    return "nothing" if value is None else shortened(str(value))
+
+
+def shown(value: object) -> str:
+    """The same, a text or a number in quotes."""
+    text = plainly(value)
+    is_kind = value is None or isinstance(value, bool | dict | list)
+    return text if is_kind or text.startswith("a number of") else f'"{text}"'
 
 
 def seconds(x: float) -> int:
@@ -119,7 +150,7 @@ def parse_share(text: object) -> int:
     """Parts per million of `20%`, `0.1%`; at most 100%."""
     share = _parse(text, SHARE_UNITS, "a share", ("%",), "parts per million")
     if share > PARTS_PER_MILLION:
-        raise UnitError(f'"{text}" is more than everything', "write at most 100%")
+        raise UnitError(f"{shown(text)} is more than everything", "write at most 100%")
     return share
 
 
@@ -131,17 +162,17 @@ def parse_quantity(text: object) -> int:
     """
     if isinstance(text, int) and not isinstance(text, bool):
         return text
-    if isinstance(text, str) and text.strip().isdecimal():
+    if isinstance(text, str) and len(text) <= SHOWN_MAX and text.strip().isdecimal():
         return int(text)
     for units, parse in _KINDS:
         if unit_of(text) in units:
             return parse(text)
-    raise UnitError(f"{_shown(text)} is no quantity", "write a whole number, or add a unit, as 10s, 4KiB, 1Mbit/s")
+    raise UnitError(f"{shown(text)} is no quantity", "write a whole number, or add a unit, as 10s, 4KiB, 1Mbit/s")
 
 
 def unit_of(text: object) -> str:
     """The unit that ends a quantity as written; "" if there is none."""
-    match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
+    match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= SHOWN_MAX else None
     return match["unit"] if match else ""
 
 
@@ -160,7 +191,7 @@ def format_rate(bits_per_second: int) -> str:
     return _format(bits_per_second, RATE_UNITS, ("Gbit/s", "Mbit/s", "kbit/s", "bit/s"))
 
 
-def unit_pattern(units: Mapping[str, Fraction]) -> str:
+def unit_pattern(units: Iterable[str]) -> str:
     """A regular expression (as JSON Schema knows them) of the quantities with one of these units."""
     return f"^[0-9]+([.][0-9]+)? ?({'|'.join(units)})$"
 
@@ -184,32 +215,36 @@ def _whole(x: float, unit: Fraction, base: str) -> int:
 
 def _parse(text: object, units: Mapping[str, Fraction], what: str, usual: tuple[str, ...], base: str) -> int:
     if isinstance(text, int | float) and not isinstance(text, bool):
-        raise _no_unit(str(text), usual)
+        raise _no_unit(text, usual)
     if not isinstance(text, str):
-        raise UnitError(f"{_shown(text)} is not {what}", f"write for example 10{usual[0]}")
+        raise UnitError(f"{shown(text)} is not {what}", f"write for example 10{usual[0]}")
     written = text.strip()
+    if len(written) > SHOWN_MAX:
+        raise UnitError(f"{shown(text)} is not {what}", f"write at most {SHOWN_MAX} characters, as 10{usual[0]}")
     if _NUMBER.fullmatch(written):
         raise _no_unit(written, usual)
     match = _QUANTITY.fullmatch(written)
     if match is None:
-        raise UnitError(f'"{text}" is not {what}', f"write a number and a unit, as 10{usual[0]}")
+        raise UnitError(f"{shown(text)} is not {what}", f"write a number and a unit, as 10{usual[0]}")
     if match["sign"]:
-        raise UnitError(f'"{text}" has a sign', f"write {match['number']}{match['unit']}")
+        raise UnitError(f"{shown(text)} has a sign", f"write {match['number']}{match['unit']}")
     if match["unit"] not in units:
         raise _unknown_unit(written, match["number"], match["unit"], units, what)
     value = Fraction(match["number"]) * units[match["unit"]]
     if value.denominator != 1:
-        raise UnitError(f'"{text}" does not come out in whole {base}', "use a smaller unit or fewer decimals")
+        raise UnitError(f"{shown(text)} does not come out in whole {base}", "use a smaller unit or fewer decimals")
     return value.numerator
 
 
-def _no_unit(number: str, usual: tuple[str, ...]) -> UnitError:
-    digits = number.lstrip("-")
-    return UnitError(f'"{number}" has no unit', "write " + " or ".join(f"{digits}{unit}" for unit in usual))
+def _no_unit(number: object, usual: tuple[str, ...]) -> UnitError:
+    digits = plainly(number).lstrip("-")
+    if not digits[:1].isdigit():
+        digits = "10"
+    return UnitError(f"{shown(number)} has no unit", "write " + " or ".join(f"{digits}{unit}" for unit in usual))
 
 
 def _unknown_unit(text: str, number: str, unit: str, units: Mapping[str, Fraction], what: str) -> UnitError:
-    message = f'"{unit}" in "{text}" is no unit of {what.split()[1]}'
+    message = f'"{shortened(unit)}" in "{shortened(text)}" is no unit of {what.split()[1]}'
     same = [known for known in units if known.lower() == unit.lower()]
     near = same or difflib.get_close_matches(unit, units, n=1, cutoff=0.5)
     if near:
@@ -231,9 +266,3 @@ def _decimal(thousandths: int) -> str:
     whole, rest = divmod(abs(thousandths), 1000)
     sign = "-" if thousandths < 0 else ""
     return f"{sign}{whole}" + (f".{rest:03}".rstrip("0") if rest else "")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "nothing" if value is None else f'"{value}"'

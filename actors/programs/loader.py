@@ -1,7 +1,9 @@
 """From the names in a scenario to programs under way, in the memory of a machine that has run for long."""
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
+from inspect import isgeneratorfunction, unwrap
 from typing import Any, Final, NamedTuple
 
 from actors.memory.anonymous import AddressSpace
@@ -19,7 +21,9 @@ from actors.settings import Files, SettingsError
 from actors.swap.backing import WARM_STAMP
 from actors.swap.server import SwapServer
 from protocol.rpc import PAGE
+from protocol.units import plainly
 
+_PAGES_MAX: Final = (64 << 40) // PAGE
 PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
     "rank": Rank,
     "service": Service,
@@ -216,24 +220,62 @@ def _too_large(swapped: int, swap_pages: int | None) -> tuple[str, str]:
 
 def _program(index: int, kind: str, settings: dict[str, Any]) -> Any:
     try:
-        return _maker(kind)(**settings)
-    except Exception as error:  # a user's class may fail in any way; that is an error of the input, not ours
-        wrong = f"{kind} cannot be made of these settings: {type(error).__name__}: {error}"
+        maker = PROGRAMS[kind] if kind in PROGRAMS else own_program(kind)
+    except SettingsError as error:
+        raise SettingsError(error.message, error.hint, index) from error
+    try:
+        return maker(**settings)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's class may fail in any way; that is an error of the input, not ours
+        wrong = f"{kind} cannot be made of these settings: {_said(error)}"
         raise SettingsError(wrong, "its keys are the parameters of the class", index) from error
 
 
-def _maker(kind: str) -> Callable[..., Any]:
-    if kind in PROGRAMS:
-        return PROGRAMS[kind]
-    module, _, name = kind.partition(":")
-    program: Callable[..., Any] = getattr(import_module(module), name)
+def own_program(kind: str) -> type:
+    """The user's class of this name, package.module:Class. Imports its module. Raises `SettingsError`.
+
+    What it is is seen from the class itself: many a class of Python's own does harm as soon as one is made.
+    """
+    module_name, _, name = kind.partition(":")
+    try:
+        module = import_module(module_name)
+    except KeyboardInterrupt:
+        raise
+    except ModuleNotFoundError as error:
+        hint = "check the spelling, and that its folder is on PYTHONPATH"
+        raise SettingsError(f'there is no module "{error.name}"', hint) from error
+    except BaseException as error:  # the same: a module that leaves with SystemExit leaves us here
+        raise SettingsError(f"{module_name} cannot be imported: {_said(error)}", "repair the module") from error
+    program = vars(module).get(name)
+    if not isinstance(program, type):
+        near = get_close_matches(name, [one for one, value in vars(module).items() if isinstance(value, type)], n=1)
+        hint = f'did you mean "{near[0]}"?' if near else "name one of its classes"
+        raise SettingsError(f'there is no class "{name}" in {module_name}', hint)
+    if not _is_generator(program):
+        raise SettingsError(f"{kind} has no generator run", "write run(self, system) that yields requests")
     return program
+
+
+def _is_generator(program: type) -> bool:
+    """Whether its `run` is a generator, or one of our own programs', which may be compiled."""
+    run = getattr(program, "run", None)
+    ours = [getattr(one, "run", None) for one in PROGRAMS.values()]
+    return run is not None and (run in ours or isgeneratorfunction(unwrap(run)))
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _pages(index: int, kind: str, program: Any, name: str = "pages") -> int:
     """Anonymous pages, as the program's attribute or method `pages` says; a program without uses none."""
-    pages = getattr(program, name, 0)
-    value = (pages() if callable(pages) else pages) if pages is not None else 0
-    if type(value) is not int or value < 0:
-        raise SettingsError(f"{kind}.{name} is {value!r}", "it is a whole number of pages, 0 or more", index)
+    try:
+        pages = getattr(program, name, 0)
+        value = (pages() if callable(pages) else pages) if pages is not None else 0
+    except Exception as error:
+        raise SettingsError(f"{kind}.{name} fails: {_said(error)}", "repair the class", index) from error
+    if type(value) is not int or not 0 <= value <= _PAGES_MAX:
+        hint = f"it is a whole number of pages, 0 to {_PAGES_MAX}"
+        raise SettingsError(f"{kind}.{name} is {plainly(value)}", hint, index)
     return value

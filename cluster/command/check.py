@@ -1,23 +1,47 @@
 """`netswap check` and `netswap schema`: what can be said of a scenario without running it."""
 
 import json
+from dataclasses import asdict
+from typing import Annotated
 
-from cluster.command.options import Json, Path_, Set
-from cluster.command.status import loaded_scenario, tell
+import typer
+
+from cluster import cost
+from cluster.command.beforehand import warn
+from cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set
+from cluster.command.status import checked, loaded_scenario, tell
 from cluster.scenario import Scenario
 
 
-def check(scenario: Path_, override: Set = [], as_json: Json = False) -> None:  # noqa: B006  (typer copies it)
-    """Check a scenario without running it."""
+def check(
+    scenario: Path_,
+    override: Set = [],  # noqa: B006  (typer copies it)
+    engine: Annotated[EngineName, typer.Option(help="whose cost is told")] = EngineName.RAY,
+    machines_per_actor: MachinesPerActor = 1,
+    imports: Annotated[
+        bool, typer.Option("--import", help="import the classes that the scenario names, which runs their code")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a scenario without running it, or any code that it names, and tell what a run will cost."""
     loaded = loaded_scenario(scenario, override, as_json)
+    if imports:
+        checked(loaded.check_whole, as_json)
     resolved = loaded.resolved()
+    will_cost = cost.estimate(resolved, machines_per_actor=None if engine == EngineName.INLINE else machines_per_actor)
+    warn(loaded.warnings)
     if as_json:
-        tell({"errors": [], "scenario": loaded.title, "machines": len(resolved["machines"])})
+        warnings = [asdict(one) for one in loaded.warnings]
+        told = {"errors": [], "warnings": warnings, "scenario": loaded.title, "machines": len(resolved["machines"])}
+        tell(told | {"cost": will_cost.as_json()})
     else:
         print(
             f"{scenario}: {loaded.title}: {len(resolved['machines'])} machines, {len(resolved['timeline'])} faults, "
             f"{len(loaded.expectations)} expectations in force"
         )
+        print(f"a run takes {will_cost}")
+        for message, hint in cost.too_much(will_cost, cost.available_bytes()):
+            print(f"{message}; {hint}")
 
 
 def schema() -> None:

@@ -26,6 +26,7 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="override a key, dotted; the value is YAML", autocompletion=settings
     ),
 ]
+MachinesPerActor = Annotated[int, typer.Option(min=1, help="machines in each Ray actor")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):([0-9]{1,5})", re.ASCII)

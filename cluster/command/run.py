@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from cluster import present
-from cluster.command.options import EngineName, Json, Path_, Set, address_checked, duration_checked
+from cluster.command.beforehand import may_begin
+from cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set, address_checked, duration_checked
 from cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
 from cluster.progress import ProgressLine
 from cluster.runs import How, command_line, folder_for, terminal, write_result
@@ -27,7 +28,7 @@ class ExchangeName(StrEnum):
 def run(
     scenario: Path_,
     engine: Annotated[EngineName, typer.Option(help="on Ray, or all in this process")] = EngineName.RAY,
-    machines_per_actor: Annotated[int, typer.Option(min=1, help="machines in each Ray actor")] = 1,
+    machines_per_actor: MachinesPerActor = 1,
     address: Annotated[
         str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")
     ] = None,
@@ -42,6 +43,7 @@ def run(
     wall_limit: Annotated[
         str | None, typer.Option(metavar="TIME", help="end after so much wall time, undecided; as 10min")
     ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="begin, however much memory and time it may take")] = False,
 ) -> None:
     """Run a scenario and judge it.
 
@@ -52,6 +54,7 @@ def run(
     address_checked(address, as_json)
     limit_s = inf if wall_limit is None else duration_checked("--wall-limit", wall_limit, as_json) / 1e9
     loaded = loaded_scenario(scenario, overrides, as_json)
+    may_begin(loaded, None if engine == EngineName.INLINE else machines_per_actor, address is None, anyway, as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs, limit_s)
     folder = folder_made(lambda: folder_for(loaded.title, loaded.seed, run_dir), run_dir, as_json)
     resolved = loaded.resolved()

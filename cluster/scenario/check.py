@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable
 from actors import safeguards
 from actors.safeguards import SafeguardError
 from cluster import expectations
-from cluster.expectations import ExpectationError
+from cluster.expectations import Expectation, ExpectationError
 from cluster.scenario import check_machines, check_ranks, check_timeline
+from cluster.scenario.hardly_meant import hardly_meant
 from cluster.scenario.source import Document, Place, Step, Tree, show
+from cluster.scenario.words import MAX_MACHINES
 from cluster.scenario.written import Written, is_own_program, items_in, mapping_in
+from protocol.units import shortened
 
 _MACHINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+NAME_MAX = 64
 _MAY_BE_EMPTY = ("network", "reserve", "nic", "files", "disk", "tcp", "udp")
 
 
@@ -30,6 +34,7 @@ def check(document: Document) -> None:
     _links(written)
     check_timeline.timeline(written)
     _expect(written)
+    hardly_meant(written)
 
 
 def _empty_values(written: Written, place: Place, value: object) -> None:
@@ -56,9 +61,12 @@ def _may_be_empty(place: Place) -> bool:
 def _names(written: Written) -> None:
     """Machine names are words, and all different once counted machines are expanded."""
     for name in written.machines:
-        if not _MACHINE_NAME.fullmatch(name):
-            hint = "use letters, digits, - and _, beginning with a letter"
-            written.report(("machines", name), f'"{name}" is no name for a machine', hint, key=True)
+        if len(name) > NAME_MAX or not _MACHINE_NAME.fullmatch(name):
+            hint = f"use letters, digits, - and _, beginning with a letter, {NAME_MAX} at most"
+            written.report(("machines", name), f'"{shortened(name)}" is no name for a machine', hint, key=True)
+    if written.too_many is not None:
+        hint = f"stay within {MAX_MACHINES}"
+        written.report(("machines", written.too_many), "these are too many machines, all together", hint, key=True)
     for second, name in written.cast.duplicates:
         hint = "counted machines are numbered from 0; give one of the two another name"
         written.report(("machines", second), f'there is a machine "{name}" already', hint, key=True)
@@ -98,15 +106,23 @@ def _expect(written: Written) -> None:
 
 
 def _claims(written: Written, place: Place, texts: list[object]) -> None:
+    seen: dict[Expectation, int] = {}
     for index, text in enumerate(texts):
-        if isinstance(text, str):
-            _claim(written, (*place, index), text)
+        claim = _claim(written, (*place, index), text) if isinstance(text, str) else None
+        if claim is not None and claim in seen:
+            line = written.document.position((*place, seen[claim]))[1]
+            written.report(
+                (*place, index), f"{claim.text} stands here already", f"remove it; the first is in line {line}"
+            )
+        elif claim is not None:
+            seen[claim] = index
 
 
-def _claim(written: Written, place: Place, text: str) -> None:
+def _claim(written: Written, place: Place, text: str) -> Expectation | None:
+    """The claim of a text, its spaces as they are usual."""
     try:
-        claim = expectations.parse(text)
+        claim = expectations.parse(" ".join(text.split()))
     except ExpectationError as error:
         written.report(place, error.message, error.hint)
-    else:
-        written.known(place, claim.machines[0])
+        return None
+    return claim if written.known(place, claim.machines[0]) else None

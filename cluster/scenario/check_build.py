@@ -1,25 +1,92 @@
-"""The last check, of a scenario without other mistakes: whether its machines can be built."""
+"""The last checks: whether the machines of a scenario without other mistakes can be built.
 
-from typing import Any
+A user's own program is code, which a scenario that is only read must not run; and to build a machine may take any time
+and memory. So what is built when a scenario is loaded are machines without such programs that are not large; all others
+are built by `check_whole`, just before a run.
+"""
 
-from actors.settings import SettingsError
-from cluster import build
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import replace
+from typing import Any, Final
+
+from actors.machine import Machine
+from actors.settings import MachineSettings, SettingsError
+from cluster import build, cost
 from cluster.scenario.cast import Cast
-from cluster.scenario.check_time import check_time
+from cluster.scenario.check_time import stands_still
+from cluster.scenario.errors import Problem, ScenarioError
 from cluster.scenario.source import Document, Place
+from cluster.scenario.user_programs import problem_with_class
+from cluster.scenario.written import is_own_program
+
+TABLES_MAX: Final = 256 << 20
+"""Bytes of tables from which on a machine is not built when its scenario is only read."""
+Position = tuple[str, int, int]
 
 
 def check_build(document: Document, cast: Cast, resolved: dict[str, Any]) -> None:
-    """Build one machine of each kind, and report on those that do not hold together."""
-    for name in sorted({cast.written_of(name) for name in cast.names}, key=lambda name: cast.indexes(name)[0]):
-        try:
-            machine = build.machine(resolved, cast.indexes(name)[0])
-        except SettingsError as error:
-            document.report(_place(name, error.program), error.message, error.hint, key=True)
-        else:
-            check_time(document, name, machine)
+    """Build one machine of each kind, and report on those that do not hold together. Imports nothing."""
+    for name, index in kinds(cast).items():
+        settings = build.machine_settings(resolved, index)
+        kept = [place for place, (kind, _) in enumerate(settings.programs) if not is_own_program(kind)]
+        if cost.tables_bytes(resolved, resolved["machines"][index]) <= TABLES_MAX:
+            programs = tuple(settings.programs[place] for place in kept)
+            error = _wrong(replace(settings, programs=programs), is_whole=programs == settings.programs)
+            if error is not None:
+                program = None if error.program is None else kept[error.program]
+                document.report(place_of(name, program), error.message, error.hint, key=True)
 
 
-def _place(name: str, program: int | None) -> Place:
+def check_whole(cast: Cast, resolved: dict[str, Any], positions: Mapping[Place, Position]) -> None:
+    """Import what is named, and build what `check_build` left out. Raises ScenarioError with all that is wrong.
+
+    What modules print goes to standard error.
+    """
+    problems: list[Problem] = []
+    with redirect_stdout(sys.stderr):
+        for name, index in kinds(cast).items():
+            one = resolved["machines"][index]
+            own = {place: one["kind"] for place, one in enumerate(one["programs"]) if is_own_program(one["kind"])}
+            wrong = [(place, found) for place, kind in own.items() if (found := problem_with_class(kind)) is not None]
+            problems += [Problem(*positions[place_of(name, at)], found.message, found.hint) for at, found in wrong]
+            if not wrong and (own or cost.tables_bytes(resolved, one) > TABLES_MAX):
+                error = _wrong(build.machine_settings(resolved, index))
+                if error is not None:
+                    problems.append(Problem(*positions[place_of(name, error.program)], error.message, error.hint))
+    if problems:
+        raise ScenarioError(problems)
+
+
+def positions_of(document: Document, names: Iterable[str]) -> dict[Place, Position]:
+    """Where each machine and each of its programs stands, for mistakes that only show when they are built."""
+    places: list[Place] = []
+    for name in names:
+        programs = document.at(("machines", name, "programs"))
+        count = len(programs) if isinstance(programs, list) else 0
+        places += [place_of(name, None), *(place_of(name, index) for index in range(count))]
+    return {place: document.position(place, key=True) for place in places}
+
+
+def kinds(cast: Cast) -> dict[str, int]:
+    """The written names, in the order of the scenario, each with its first machine."""
+    found: dict[str, int] = {}
+    for index, name in enumerate(cast.names):
+        found.setdefault(cast.written_of(name), index)
+    return found
+
+
+def place_of(name: str, program: int | None) -> Place:
+    """Where a machine stands in a scenario, or one of its programs."""
     machine: Place = ("machines", name)
     return machine if program is None else (*machine, "programs", program)
+
+
+def _wrong(settings: MachineSettings, *, is_whole: bool = True) -> SettingsError | None:
+    """Why it cannot be built, or cannot run; without programs of a user's own nobody knows of the latter."""
+    try:
+        machine = Machine(settings)
+    except SettingsError as error:
+        return error
+    return stands_still(machine) if is_whole else None

@@ -1,7 +1,9 @@
 """Checks on machines: their programs, the ports these listen on, and who swaps to whom."""
 
-from dataclasses import dataclass
+from collections import deque
 from typing import Final
+
+import networkx
 
 from actors.kernels import KERNELS
 from actors.net.drivers import DRIVERS, mtu_max
@@ -10,28 +12,31 @@ from cluster.scenario import check_ranks, check_swap, check_user_space, user_pro
 from cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service
 from cluster.scenario.source import Place, Tree
 from cluster.scenario.words import PORT_MAX, nearest
-from cluster.scenario.written import Written, is_own_program, items_in, mapping_in, number_in, size_in, text_in
+from cluster.scenario.written import (
+    Listener,
+    Written,
+    is_own_program,
+    items_in,
+    mapping_in,
+    number_in,
+    size_in,
+    text_in,
+)
 from protocol.nbd import TAGS
+from protocol.units import shortened
 
+PROGRAMS_MAX: Final = 1000
 _NFS_ONLY: Final = {
     "timeout": "TCP sends again, and a request waits for ever",
     "request": "a request is one page",
 }
 
 
-@dataclass(frozen=True)
-class Listener:
-    """The ports of a service, both ends included, and what is spoken there."""
-
-    place: Place
-    first: int
-    last: int
-    protocol: str
-
-
 def machine(written: Written, name: str) -> None:
     """Report what is wrong with one machine."""
     _one_program_each(written, name)
+    if len(items_in(written.machines[name], "programs")) > PROGRAMS_MAX:
+        written.report(("machines", name, "programs"), "these are too many programs", f"write at most {PROGRAMS_MAX}")
     for place, program, settings in written.programs_of(name):
         _program(written, name, place, program, settings)
     _one_swap_server(written, name)
@@ -66,27 +71,40 @@ def loops(written: Written) -> None:
 
     What a server of the kernel takes to do its work is not in the model, and here all depends on just that.
     """
+    hosts = {name: _hosts(written, name) for name in written.machines}
+    place = {name: index for index, name in enumerate(hosts)}
     reported: set[str] = set()
-    for name in written.machines:
-        way = _way_back(written, name, [name])
-        if way and name not in reported:
-            loop, kernel = " > ".join([*way, name]), check_user_space.kernel_servers(written, way)[0]
-            hint = f"give the swap-server of {kernel} pages of its own (swap-server: {{pages: 64}}), or break the loop"
-            place = check_swap.named_servers(written, name)[0].place
-            written.report(place, f"in mutual swap every server is a process: {loop}", hint)
-            reported.update(way)
+    loop: set[str]
+    for loop in networkx.strongly_connected_components(networkx.DiGraph(hosts)):
+        for server in check_user_space.kernel_servers(written, sorted(loop, key=place.__getitem__)):
+            if len(loop) > 1 and server not in reported:
+                way = _way_round(hosts, loop, server)
+                first = way.index(min(way, key=place.__getitem__))
+                _report_loop(written, [*way[first:], *way[:first]])
+                reported.update(way)
 
 
-def _way_back(written: Written, home: str, way: list[str]) -> list[str]:
-    """The machines over which pages come home again, one of them served by its kernel; empty if they do not."""
-    for host in _hosts(written, way[-1]):
-        if host == home and len(way) > 1 and check_user_space.kernel_servers(written, way):
-            return way
-        if host not in way:
-            found = _way_back(written, home, [*way, host])
-            if found:
-                return found
-    return []
+def _way_round(hosts: dict[str, list[str]], loop: set[str], home: str) -> list[str]:
+    """The machines over which pages come home again, by the shortest way; each of a loop can reach each other one."""
+    came_from: dict[str, str] = {}
+    queue = deque([home])
+    while home not in came_from:
+        name = queue.popleft()
+        for host in hosts[name]:
+            if host in loop and host != name and host not in came_from:
+                came_from[host] = name
+                queue.append(host)
+    way = [came_from[home]]
+    while way[0] != home:
+        way.insert(0, came_from[way[0]])
+    return way
+
+
+def _report_loop(written: Written, way: list[str]) -> None:
+    loop, kernel = " > ".join([*way, way[0]]), check_user_space.kernel_servers(written, way)[0]
+    hint = f"give the swap-server of {kernel} pages of its own (swap-server: {{pages: 64}}), or break the loop"
+    place = check_swap.named_servers(written, way[0])[0].place
+    written.report(place, f"in mutual swap every server is a process: {loop}", hint)
 
 
 def _one_program_each(written: Written, name: str) -> None:
@@ -99,12 +117,12 @@ def _one_program_each(written: Written, name: str) -> None:
 def _program(written: Written, name: str, place: Place, program: str, settings: Tree) -> None:
     """A program is known; a flood has somewhere to go."""
     if is_own_program(program):
-        problem = user_programs.problem_with(program)
+        problem = user_programs.problem_with_name(program)
         if problem:
             written.report(place, problem.message, problem.hint, key=True)
     elif program not in PROGRAMS:
         hint = f"{nearest(program, PROGRAMS)} (one of your own is package.module:Class)"
-        written.report(place, f'there is no program "{program}"', hint, key=True)
+        written.report(place, f'there is no program "{shortened(program)}"', hint, key=True)
     elif program == "swap-server":
         check_user_space.server_settings(written, place, settings)
         check_swap.lent(written, place, settings)
@@ -139,6 +157,13 @@ def _ports(written: Written, name: str) -> None:
 
 
 def _listeners(written: Written, name: str) -> list[Listener]:
+    """What a machine listens on, looked for once."""
+    if name not in written.listeners:
+        written.listeners[name] = _found_listeners(written, name)
+    return written.listeners[name]
+
+
+def _found_listeners(written: Written, name: str) -> list[Listener]:
     listeners = []
     for place, program, settings in written.programs_of(name):
         port = number_in(settings, "port")
@@ -173,12 +198,13 @@ def _flood(written: Written, name: str, place: Place, settings: Tree) -> None:
     target, colon, port_text = address.partition(":")
     if not written.known((*place, "to"), target):
         return
+    written.crossed((*place, "to"), len(written.cast.indexes(name)), len(written.cast.indexes(target)))
     if written.cast.written_of(target) == name and len(written.cast.indexes(target)) == 1:
         written.report((*place, "to"), f"{name} would flood itself", "name another machine")
     elif colon and "port" in settings:
         written.report((*place, "port"), "the port is named twice", f"remove it here, or write to: {target}")
     elif colon:
-        port = int(port_text) if port_text.isdecimal() else None
+        port = int(port_text) if port_text.isdecimal() and len(port_text) <= len(str(PORT_MAX)) else None
         _target_port(written, (*place, "to"), target, port, place, settings)
     elif "port" in settings:
         _target_port(written, (*place, "port"), target, number_in(settings, "port"), place, settings)

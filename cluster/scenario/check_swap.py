@@ -51,6 +51,9 @@ def servers(written: Written, name: str) -> None:
     named = named_servers(written, name)
     wrong = [one for one in named if not _server(written, name, one)]
     if named and not wrong:
+        several = sum(len(written.cast.indexes(one.server)) for one in named)
+        written.crossed((*place, "servers"), len(written.cast.indexes(name)), several)
+    if named and not wrong:
         _layout(written, place, tree, _machines(written, named))
 
 

@@ -2,19 +2,19 @@
 
 from actors.machine import Machine
 from actors.programs.rank import Rank
-from cluster.scenario.source import Document, Place
+from actors.settings import SettingsError
 
 
-def check_time(document: Document, name: str, machine: Machine) -> None:
-    """Report the ranks of a machine for which no time can pass: all that is to be in its memory has room there."""
+def stands_still(machine: Machine) -> SettingsError | None:
+    """The first rank for which no time can pass: all that is to be in the machine's memory has room there."""
     missing = sum(one.space.pages - one.space.resident for one in machine.programs)
     if missing > machine.zone.free - machine.zone.high_mark + machine.reclaim.cache.clean():
-        return  # whoever runs comes to wait for a page, again and again
+        return None  # whoever runs comes to wait for a page, again and again
     for one in machine.programs:
         if isinstance(one.program, Rank) and _never_waits(one.program):
-            place: Place = ("machines", name, "programs", one.place, "rank")
-            wrong = f"{one.space.name} of {name} fits into memory and computes for 0ns: no time would pass"
-            document.report(place, wrong, "write compute: 1ms, or another time above 0ns", key=True)
+            wrong = f"{one.space.name} fits into memory and computes for 0ns: no time would pass"
+            return SettingsError(wrong, "write compute: 1ms, or another time above 0ns", one.place)
+    return None
 
 
 def _never_waits(rank: Rank) -> bool:

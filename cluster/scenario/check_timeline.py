@@ -1,7 +1,10 @@
 """Checks on the timeline: faults in the order of time, each one fault, about machines that exist."""
 
+import json
+from typing import Any
+
 from cluster.scenario.models import FAULTS, Network
-from cluster.scenario.source import Place, Tree
+from cluster.scenario.source import Document, Place, Tree
 from cluster.scenario.written import Written, items_in, mapping_in, text_in, time_in
 from protocol.units import parse_time
 
@@ -13,6 +16,18 @@ def timeline(written: Written) -> None:
         if isinstance(fault, dict):
             latest = _time(written, ("timeline", index, "at"), fault, latest)
             _fault(written, ("timeline", index), fault)
+
+
+def no_fault_twice(document: Document, resolved: list[dict[str, Any]]) -> None:
+    """Report a fault, as resolved, that another one of the same time already is: with the first it is over as well."""
+    first: dict[str, int] = {}
+    for index, fault in enumerate(resolved):
+        words = json.dumps([fault["at_ns"], fault["verb"], fault["args"]])
+        if words in first:
+            line = document.position(("timeline", first[words]))[1]
+            hint = f"remove one of them; the first is in line {line}"
+            document.report(("timeline", index), "this fault stands here already, at the same time", hint)
+        first.setdefault(words, index)
 
 
 def _time(written: Written, place: Place, fault: Tree, latest: int) -> int:

@@ -39,7 +39,7 @@ def _listed_words(value: object) -> object:
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         return value
     hint = "write none, reserve or [reserve, -slab-rule]"
-    raise words.problem(f"{words.show(value)} is neither a preset nor a list of switches", hint)
+    raise words.problem(f"{units.shown(value)} is neither a preset nor a list of switches", hint)
 
 
 def _free_floor(value: object) -> object:
@@ -60,7 +60,7 @@ def _groups(value: object) -> object:
         if all(isinstance(item, list) and item and all(isinstance(name, str) for name in item) for item in value):
             return value
     hint = "write [C], against the rest, or [[A], [B, C]]"
-    raise words.problem(f"{words.show(value)} is no list of machines", hint)
+    raise words.problem(f"{units.shown(value)} is no list of machines", hint)
 
 
 def _expected(value: object) -> object:
@@ -68,7 +68,7 @@ def _expected(value: object) -> object:
     if all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
         return value
     hint = "write [A is wedged], or such a list for each preset"
-    raise words.problem(f"{words.show(value)} is no list of expectations", hint)
+    raise words.problem(f"{units.shown(value)} is no list of expectations", hint)
 
 
 NAME_LIST = {"type": "array", "items": {"type": "string"}}
@@ -96,15 +96,15 @@ Expect: TypeAlias = Annotated[
 class Reserve(EmptyAllowed):
     """The memory set aside where the safeguards include it: pages, and receive buffers that may be out at once."""
 
-    pages: words.CountOrAuto = usually("auto")
-    buffers: words.CountOrAuto = usually("auto")
+    pages: words.PagesOrAuto = usually("auto")
+    buffers: words.PagesOrAuto = usually("auto")
 
 
 class SwitchPort(Words):
     """The one switch port of a destination, which all its senders share."""
 
     bandwidth: words.Rate = Field(examples=["1Gbit/s"])
-    queue: words.SeveralOrNone = usually("none", "packets")
+    queue: words.QueueOrNone = usually("none", "packets")
 
 
 class Link(Words):
@@ -112,10 +112,10 @@ class Link(Words):
 
     from_: str = Field(alias="from", examples=["A"])
     to: str = Field(examples=["B"])
-    latency: words.PositiveTime | None = None
-    jitter: words.Time | None = None
+    latency: words.PositiveDelay | None = None
+    jitter: words.Delay | None = None
     bandwidth: words.RateOrNone = usually("none")
-    queue: words.SeveralOrNone = usually("none", "packets")
+    queue: words.QueueOrNone = usually("none", "packets")
     loss: words.Share | None = None
     duplicate: words.Share | None = None
     reorder: words.Share | None = None
@@ -125,10 +125,10 @@ class Link(Words):
 class Network(EmptyAllowed):
     """What every directed link does, the port of each destination, and the links that differ."""
 
-    latency: words.PositiveTime = usually("100us")
-    jitter: words.Time = usually("0ns")
+    latency: words.PositiveDelay = usually("100us")
+    jitter: words.Delay = usually("0ns")
     bandwidth: words.RateOrNone = usually("none")
-    queue: words.SeveralOrNone = usually("none", "packets")
+    queue: words.QueueOrNone = usually("none", "packets")
     mtu: words.Mtu = usually("1500B")
     loss: words.Share = usually("0%")
     duplicate: words.Share = usually("0%")
@@ -144,9 +144,9 @@ class Nic(EmptyAllowed):
     """A network card. The ring's default is the driver's: 256, for tg3 200, for 8139cp 64."""
 
     rate: words.Rate = usually("1Gbit/s")
-    ring: words.SeveralOrNone = usually("none", "descriptors; none is the driver's own number")
+    ring: words.RequestsOrNone = usually("none", "descriptors; none is the driver's own number")
     refill: words.Refill = "e1000"
-    softirq: words.Time = usually("0ns")
+    softirq: words.Delay = usually("0ns")
 
 
 class Tcp(EmptyAllowed):
@@ -158,7 +158,7 @@ class Tcp(EmptyAllowed):
 class Udp(EmptyAllowed):
     """What all UDP sockets of the machine may hold together."""
 
-    mem: words.SeveralOrAuto = usually("auto", "pages: udp_mem[2]; auto is the kernel's own")
+    mem: words.SeveralPagesOrAuto = usually("auto", "pages: udp_mem[2]; auto is the kernel's own")
 
 
 class Swap(Words):
@@ -167,18 +167,18 @@ class Swap(Words):
     server: str | None = Field(default=None, examples=["C"])
     servers: list[str] = Field(default=[], examples=["[C, D]"])
     layout: words.Layout = Field(default="striped", description="of pages over servers")
-    data: words.SeveralOrNone = usually("none", "coded: parts that make a page")
-    parity: words.SeveralOrNone = usually("none", "coded: parts that may be lost")
-    acks: words.SeveralOrNone = usually("none", "parts that are answered before a page is free")
-    extra: words.CountOrNone = usually("none", "parts asked for beyond those that make a page")
+    data: words.PartsOrNone = usually("none", "coded: parts that make a page")
+    parity: words.PartsOrNone = usually("none", "coded: parts that may be lost")
+    acks: words.PartsOrNone = usually("none", "parts that are answered before a page is free")
+    extra: words.MorePartsOrNone = usually("none", "parts asked for beyond those that make a page")
     backup: words.Backup = "none"
-    failover: words.PositiveTime = usually("1.1s", "silence after which other servers are asked")
+    failover: words.PositiveDelay = usually("1.1s", "silence after which other servers are asked")
     transport: words.Transport = "nfs"
     via: words.ViaOrNone = usually("none", "none is the kernel's own socket, all the way")
     size: words.PagesSize = Field(examples=["2GiB"])
-    in_flight: words.Several = Field(default=16, description="requests under way")
-    readahead: words.Several = Field(default=8, description="pages read at a fault")
-    timeout: words.PositiveTime = usually("1.1s")
+    in_flight: words.Requests = Field(default=16, description="requests under way")
+    readahead: words.Requests = Field(default=8, description="pages read at a fault")
+    timeout: words.PositiveDelay = usually("1.1s")
     request: words.RequestSize = usually("4KiB", "pages that follow each other, in one request")
 
 
@@ -192,8 +192,8 @@ class Rank(Words):
     access: words.Access = "write"
     start: words.Start = "warm"
     exchange: words.Exchange = "none"
-    message: words.SizeOrNone = usually("none")
-    steps: words.SeveralOrNone = usually("none")
+    message: words.BufferOrNone = usually("none")
+    steps: words.StepsOrNone = usually("none")
     text: words.SizeOrNone = usually("none", "program text that every step runs through")
 
 
@@ -202,10 +202,10 @@ class Service(Words):
 
     protocol: words.Protocol = "udp"
     port: words.Port = Field(examples=[9000])
-    sockets: words.Several = 1
+    sockets: words.Sockets = 1
     work: words.Time = usually("0ns", "per message")
-    buffer: words.SizeOrNone = usually("none", "receive buffer; none is the kernel's default")
-    pages: words.Count = Field(default=0, description="pages of its own, one of them touched per message")
+    buffer: words.BufferOrNone = usually("none", "receive buffer; none is the kernel's default")
+    pages: words.Pages = Field(default=0, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
     text: words.SizeOrNone = usually("none", "program text that every message runs through")
 
@@ -218,10 +218,10 @@ class Flood(Words):
     protocol: words.Protocol = "udp"
     rate: words.Rate = Field(examples=["100Mbit/s"])
     payload: words.Payload = Field(examples=["1472B"])
-    flows: words.SeveralOrNone = usually("none", "none is the sockets of the service addressed")
+    flows: words.RequestsOrNone = usually("none", "none is the sockets of the service addressed")
     fragments: words.Fragments = "whole"
     link: words.LinkProtocol = "ipv4"
-    train: words.Time = usually("1ms")
+    train: words.Delay = usually("1ms")
     from_: words.Time = usually("0s", alias="from")
     for_: words.PositiveTimeOrEver = usually("ever", alias="for")
 
@@ -229,10 +229,10 @@ class Flood(Words):
 class SwapServer(EmptyAllowed):
     """A program that keeps the pages of others on its disk; with `pages` it is a process of user space, over NBD."""
 
-    disk_latency: words.Time = usually("200us")
+    disk_latency: words.Delay = usually("200us")
     disk_bandwidth: words.Bandwidth = usually("100MB/s")
-    queue: words.Several = Field(default=128, description="requests")
-    pages: words.CountOrNone = usually(
+    queue: words.Queue = Field(default=128, description="requests")
+    pages: words.PagesOrNone = usually(
         "none", "of the process, one of them touched per request; none: it is no process"
     )
     lock: bool = Field(default=False, description="keep these pages in memory")
@@ -244,7 +244,7 @@ class SwapServer(EmptyAllowed):
 class Proxy(EmptyAllowed):
     """A TLS or VPN proxy of user space, which the machine's swap goes through (`swap: {via: proxy}`)."""
 
-    pages: words.Count = Field(default=64, description="pages of its own, one of them touched per message")
+    pages: words.Pages = Field(default=64, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
     work: words.Time = usually("0ns", "per message")
 
@@ -253,7 +253,7 @@ class Heartbeat(Words):
     """A program that touches its pages at every beat."""
 
     every: words.PositiveTime = Field(examples=["1s"])
-    pages: words.Count = 1
+    pages: words.Pages = 1
 
 
 class Reader(Words):
@@ -307,7 +307,7 @@ class Files(EmptyAllowed):
 class Disk(EmptyAllowed):
     """The machine's own disk, on which its files are."""
 
-    latency: words.Time = usually("5ms")
+    latency: words.Delay = usually("5ms")
     bandwidth: words.Bandwidth = usually("50MB/s")
 
 
@@ -320,7 +320,7 @@ class Machine(EmptyAllowed):
     safeguards: Safeguards | None = None
     reserve: Reserve | None = None
     min_free: MinFree = usually("none")
-    cpus: words.Several = 1
+    cpus: words.Cpus = 1
     nic: Nic = usually({})
     files: Files = usually({})
     disk: Disk = usually({})
@@ -346,8 +346,8 @@ class Hold(Pair):
 class Slow(Pair):
     """A link gets slower."""
 
-    latency: words.PositiveTime | None = None
-    jitter: words.Time | None = None
+    latency: words.PositiveDelay | None = None
+    jitter: words.Delay | None = None
     bandwidth: words.Rate | None = None
 
 
@@ -361,7 +361,7 @@ class SlowDisk(Words):
     """The disk of a swap server gets slower, or faster."""
 
     machine: str = Field(examples=["C"])
-    latency: words.Time = Field(examples=["50ms"])
+    latency: words.Delay = Field(examples=["50ms"])
 
 
 class Fault(Words):
@@ -385,8 +385,8 @@ class Fault(Words):
 class ScenarioWords(Words):
     """A whole scenario as written."""
 
-    title: Annotated[str, Field(min_length=1)] = Field(examples=["three machines, one outage"])
-    seed: words.Count = 1
+    title: words.Title = Field(examples=["three machines, one outage"])
+    seed: words.Seed = 1
     stop: words.PositiveTime = Field(examples=["60s"])
     stall_after: words.PositiveTime = usually("1s")
     kernel: words.Kernel = "linux-2.6.22"

@@ -4,7 +4,7 @@ This is what the machines, the network and the clock are built from, and what a 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from actors import safeguards
@@ -22,7 +22,6 @@ from cluster.scenario.models import (
     Network,
     Pair,
     Program,
-    Rank,
     Reserve,
     ScenarioWords,
     Slow,
@@ -65,7 +64,7 @@ def resolve(words: ScenarioWords) -> Plain:
         "stop_ns": words.stop,
         "stall_after_ns": words.stall_after,
         "network": _network(words.network, cast),
-        "machines": [_machine(words, cast, index, ranks) for index in range(len(cast))],
+        "machines": list(_machines(words, cast, ranks)),
         "timeline": [_fault(fault, cast) for fault in words.timeline],
     }
 
@@ -90,12 +89,24 @@ def _links(links: Iterable[Link], cast: Cast) -> list[Plain]:
     return list(merged.values())
 
 
-def _machine(words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:
-    name = cast.names[index]
-    machine = words.machines[cast.written_of(name)]
+def _machines(words: ScenarioWords, cast: Cast, ranks: Ranks) -> Iterator[Plain]:
+    """Those of one written name share what is the same for all of them: there may be 100,000."""
+    kinds: dict[str, tuple[Plain, list[Plain]]] = {}
+    for index, name in enumerate(cast.names):
+        written = cast.written_of(name)
+        machine = words.machines[written]
+        if written not in kinds:
+            kinds[written] = _kind(words, cast, machine), [_program(program) for program in machine.programs]
+        common, programs = kinds[written]
+        own = [
+            _program_here(one, program, words, cast, index, ranks)
+            for one, program in zip(programs, machine.programs, strict=True)
+        ]
+        yield {"name": name, "index": index, **common, "programs": own}
+
+
+def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> Plain:
     return {
-        "name": name,
-        "index": index,
         "memory": machine.memory,
         "kernel": machine.kernel or words.kernel,
         "safeguards": sorted(safeguards.resolve(_safeguards_as_written(words, machine))),
@@ -116,7 +127,6 @@ def _machine(words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plai
         "tcp": {"mem": machine.tcp.mem},
         "udp": {"mem": machine.udp.mem},
         "swap": None if machine.swap is None else _swap(machine.swap, cast),
-        "programs": [_program(program, words, cast, index, ranks) for program in machine.programs],
     }
 
 
@@ -177,18 +187,22 @@ def _spread(swap: Swap, servers: list[int]) -> Plain | None:
     }
 
 
-def _program(program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:
+def _program(program: Program) -> Plain:
     if program.model_extra:
         kind, own = next(iter(program.model_extra.items()))
         return {"kind": kind, "settings": user_programs.settings_of(own)}
     name = next(name for name in Program.model_fields if getattr(program, name) is not None)
-    settings = getattr(program, name)
-    kind = Program.model_fields[name].alias or name
-    if isinstance(settings, Flood):
-        return {"kind": kind, "settings": _flood(settings, words, cast, index)}
-    if isinstance(settings, Rank) and settings.exchange != "none":
-        return {"kind": kind, "settings": _as_written(settings) | _exchange(settings.exchange, index, ranks)}
-    return {"kind": kind, "settings": _as_written(settings)}
+    leave_out = ("from_", "for_") if name == "flood" else ()
+    return {"kind": key_of(Program, name), "settings": _as_written(getattr(program, name), leave_out)}
+
+
+def _program_here(one: Plain, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:
+    """The program on one of the machines: whom it speaks to is not the same on all."""
+    if program.flood is not None:
+        return one | {"settings": one["settings"] | _flood(program.flood, words, cast, index)}
+    if program.rank is not None and program.rank.exchange != "none":
+        return one | {"settings": one["settings"] | _exchange(program.rank.exchange, index, ranks)}
+    return one
 
 
 def _ranks(words: ScenarioWords, cast: Cast) -> Ranks:
@@ -210,7 +224,7 @@ def _exchange(exchange: str, index: int, ranks: Ranks) -> Plain:
 def _flood(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:
     target, port = flood_address(flood)
     sockets = _sockets_from(words.machines[cast.written_of(target)], port)
-    return _as_written(flood, leave_out=("from_", "for_")) | {
+    return {
         "to": [one for one in cast.indexes(target) if one != index],
         "port": port,
         "sockets": sockets,

@@ -1,7 +1,7 @@
 """A scenario that holds together, and the way to one."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -12,14 +12,15 @@ from pydantic.json_schema import GenerateJsonSchema
 from actors.programs.task import ProgramError
 from cluster import expectations
 from cluster.expectations import Expectation
+from cluster.scenario import files, resolve, source, translate
 from cluster.scenario import overrides as overriding
-from cluster.scenario import resolve, source, translate
 from cluster.scenario.check import check
-from cluster.scenario.check_build import check_build
+from cluster.scenario.check_build import Position, check_build, check_whole, positions_of
+from cluster.scenario.check_timeline import no_fault_twice
 from cluster.scenario.errors import Problem, ScenarioError
 from cluster.scenario.models import ScenarioWords
 from cluster.scenario.overrides import Override
-from cluster.scenario.source import Document
+from cluster.scenario.source import Document, Place
 from cluster.scenario.words import SchemaForEditors
 
 
@@ -28,12 +29,15 @@ class Scenario:
     """A scenario without mistakes.
 
     `words` are its values as typed models, `source_text` is the text before any override, `path` is None for a
-    scenario that was given as a text.
+    scenario that was given as a text. `warnings` are about what is no mistake, but hardly what was meant.
     """
 
     words: ScenarioWords
     path: Path | None
     source_text: str
+    warnings: tuple[Problem, ...] = ()
+    positions: Mapping[Place, Position] = field(default_factory=dict)
+    """Where machines and their programs stand."""
 
     @property
     def title(self) -> str:
@@ -70,11 +74,16 @@ class Scenario:
         """The same error, at the scenario's line where the program stands if it is none of a file of the user's own."""
         if error.file:
             return error
-        file = source.TEXT if self.path is None else str(self.path)
-        document = source.parse(file, self.source_text)
         written = resolve.cast_of(self.words).written_of(error.machine)
-        _, line, _ = document.position(("machines", written, "programs", error.place), key=True)
+        file, line, _ = self.positions["machines", written, "programs", error.place]
         return ProgramError(file, line, error.message, error.hint, error.machine, error.place)
+
+    def check_whole(self) -> None:
+        """Import the classes that it names, and make each program once: what has to be known just before a run.
+
+        Raises ScenarioError with all that is wrong.
+        """
+        check_whole(resolve.cast_of(self.words), self.resolved(), self.positions)
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
@@ -87,21 +96,25 @@ def load(path_or_text: str | PathLike[str], *, overrides: Iterable[Override] = (
     """Read a scenario, put the overrides into it and check it.
 
     A str with a line end in it is a scenario itself, any other str a path. An override is `k=v` as for `--set`, its
-    value YAML, or a pair of a dotted path and a value; keywords set keys of the top level. Raises ScenarioError with
-    everything that is wrong.
+    value YAML, or a pair of a dotted path and a value; keywords set keys of the top level. Nothing that the scenario
+    names is imported. Raises ScenarioError with everything that is wrong.
     """
-    file, text = source.read(path_or_text)
+    file, text = files.read(path_or_text)
     document = source.parse(file, text)
     overriding.apply(document, [*overrides, *top_level.items()])
     words = translate.validate(document, ScenarioWords)
     check(document)
     if words is not None and not document.problems:
-        check_build(document, resolve.cast_of(words), resolve.resolve(words))
+        resolved = resolve.resolve(words)
+        no_fault_twice(document, resolved["timeline"])
+        check_build(document, resolve.cast_of(words), resolved)
     if words is None or document.problems:
-        raise ScenarioError(_in_order(document))
-    return Scenario(words, None if file == source.TEXT else Path(file), text)
+        raise ScenarioError(_in_order(document, document.problems))
+    warnings = tuple(_in_order(document, document.warnings))
+    path = None if file == files.TEXT else Path(file)
+    return Scenario(words, path, text, warnings, positions_of(document, words.machines))
 
 
-def _in_order(document: Document) -> list[Problem]:
+def _in_order(document: Document, problems: Iterable[Problem]) -> list[Problem]:
     """Those of the file from its top to its end, then those of the overrides."""
-    return sorted(document.problems, key=lambda one: (one.file != document.file, one.line, one.column))
+    return sorted(problems, key=lambda one: (one.file != document.file, one.line, one.column))

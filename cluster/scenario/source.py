@@ -6,23 +6,31 @@ duplicate keys can be reported together with everything else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from os import PathLike
-from pathlib import Path
+from typing import Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from cluster.scenario.errors import Problem, ScenarioError
+from cluster.scenario.nodes import (
+    DEPTH_MAX,
+    VALUES_MAX,
+    RefusedError,
+    compose,
+    is_nothing,
+    kind_of,
+    line_and_column,
+    problem_of,
+    scalar,
+    text_of,
+)
+from protocol.units import shortened
 
 Step = str | int
 Place = tuple[Step, ...]  # the way from the root to a value, as ("machines", "A", "programs", 0)
 Tree = dict[str, object]
 
-TEXT = "<text>"  # the file's name where a scenario is given as a text
-DEPTH_MAX = 32
-PLACES_MAX = 1_000_000  # aliases of aliases would fill any memory
-_NUMBERS_AND_WORDS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")}
+PROBLEMS_MAX: Final = 100
+"""More than that nobody reads."""
 
 
 @dataclass
@@ -33,6 +41,7 @@ class Document:
     text: str
     tree: Tree = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     _values: dict[Place, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Place, tuple[int, int]] = field(default_factory=dict)
     _overridden: dict[Place, str] = field(default_factory=dict)
@@ -51,9 +60,11 @@ class Document:
 
     def report(self, place: Place, message: str, hint: str, *, key: bool = False) -> None:
         """Note a problem at a place; the same one is noted once."""
-        problem = Problem(*self.position(place, key=key), message, hint)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._note(Problem(*self.position(place, key=key), message, hint))
+
+    def warn(self, place: Place, message: str, hint: str, *, key: bool = False) -> None:
+        """Note what is no mistake, but hardly what was meant."""
+        self.warnings.append(Problem(*self.position(place, key=key), message, hint))
 
     def override(self, place: Place, label: str, value: object) -> None:
         """Put `value` at `place`, whose parent exists. From now on `label` is where it stands."""
@@ -79,85 +90,58 @@ class Document:
                 return None
         return value
 
-    def build(self, node: Node, place: Place = ()) -> object:
-        """The plain value of a node; notes its places, and duplicate keys as problems."""
-        line, column = self._values[place] = _line_and_column(node)
-        if len(place) > DEPTH_MAX or len(self._values) > PLACES_MAX:
-            hint = f"stay within {DEPTH_MAX} levels and {PLACES_MAX} values; aliases count as what they stand for"
-            raise ScenarioError([Problem(self.file, line, column, "this is nested too deeply or too large", hint)])
+    def build(self, node: Node) -> object:
+        """The plain value of a node; notes its places, and duplicate keys as problems. Raises ScenarioError."""
+        try:
+            return self._value(node, ())
+        except RefusedError as error:
+            raise ScenarioError([problem_of(self.file, error)]) from None
+
+    def _value(self, node: Node, place: Place) -> object:
+        self._values[place] = line_and_column(node)
+        if len(place) > DEPTH_MAX or len(self._values) > VALUES_MAX:
+            hint = f"stay within {DEPTH_MAX} levels and {VALUES_MAX} values; aliases count as what they stand for"
+            raise RefusedError("this is nested too deeply or too large", hint, node.start_mark)
         if isinstance(node, MappingNode):
             return self._mapping(node, place)
         if isinstance(node, SequenceNode):
-            return [self.build(item, (*place, index)) for index, item in enumerate(node.value)]
+            return [self._value(item, (*place, index)) for index, item in enumerate(node.value)]
         return scalar(node)
 
     def _mapping(self, node: MappingNode, place: Place) -> Tree:
         tree: Tree = {}
         for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, ScalarNode) else None
-            line, column = _line_and_column(key_node)
-            if not isinstance(key, str):
-                self._note(line, column, "a key must be a word", "write key: value")
+            key = text_of(key_node) if isinstance(key_node, ScalarNode) else None
+            position = line_and_column(key_node)
+            if key is None:
+                self._note(Problem(self.file, *position, "a key must be a word", "write key: value"))
             elif key in tree:
                 hint = f"keep one of them; the first is in line {self._keys[(*place, key)][0]}"
-                self._note(line, column, f'"{key}" stands here a second time', hint)
+                self._note(Problem(self.file, *position, f'"{shortened(key)}" stands here a second time', hint))
             else:
-                self._keys[(*place, key)] = line, column
-                tree[key] = self.build(value_node, (*place, key))
+                self._keys[(*place, key)] = position
+                tree[key] = self._value(value_node, (*place, key))
         return tree
 
-    def _note(self, line: int, column: int, message: str, hint: str) -> None:
-        self.problems.append(Problem(self.file, line, column, message, hint))
-
-
-def read(path_or_text: str | PathLike[str]) -> tuple[str, str]:
-    """The name to report and the text. A str with a line end (or an empty one) is a text itself; else it is a path.
-
-    Raises ScenarioError if the file cannot be read.
-    """
-    if isinstance(path_or_text, str) and (not path_or_text or "\n" in path_or_text):
-        return TEXT, path_or_text
-    path = Path(path_or_text)
-    try:
-        return str(path), path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        near = sorted(str(one) for one in path.parent.glob("*.yaml"))[:5]
-        hint = f"there are {', '.join(near)}" if near else "give the path of a YAML file"
-        raise ScenarioError([Problem(str(path), 1, 1, "there is no such file", hint)]) from None
-    except OSError as error:
-        problem = Problem(str(path), 1, 1, f"cannot be read: {error.strerror}", "give the path of a YAML file")
-        raise ScenarioError([problem]) from None
-    except UnicodeDecodeError as error:
-        problem = Problem(str(path), 1, 1, f"byte {error.start} is not UTF-8", "save the file as UTF-8")
-        raise ScenarioError([problem]) from None
+    def _note(self, problem: Problem) -> None:
+        if len(self.problems) < PROBLEMS_MAX and problem not in self.problems:
+            self.problems.append(problem)
 
 
 def parse(file: str, text: str) -> Document:
     """The document of a text. Raises ScenarioError where there is no tree: a YAML error, nothing, or no mapping."""
     node = compose(file, text)
     document = Document(file, text)
-    if node is None or (isinstance(node, ScalarNode) and scalar(node) is None):
+    if node is None or is_nothing(node):
         raise ScenarioError([Problem(file, 1, 1, "there is nothing in it", "a scenario has title, stop and machines")])
     if not isinstance(node, MappingNode):
-        line, column = _line_and_column(node)
+        line, column = line_and_column(node)
         hint = "write title:, stop: and machines: one below the other"
         raise ScenarioError([Problem(file, line, column, f"a scenario is a mapping, not {kind_of(node)}", hint)])
     tree = document.build(node)
     assert isinstance(tree, dict)
     document.tree = tree
     return document
-
-
-def compose(file: str, text: str) -> Node | None:
-    """The YAML 1.2 node of a text; None if it is empty. Raises ScenarioError with the place of a syntax error."""
-    try:
-        node: Node | None = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        raise ScenarioError([_syntax_problem(file, error)]) from None
-    except YAMLError as error:
-        hint = "remove characters that do not print"
-        raise ScenarioError([Problem(file, *_reader_position(text, error), "this is not YAML text", hint)]) from None
-    return node
 
 
 def plain(file: str, text: str) -> object:
@@ -173,46 +157,6 @@ def plain(file: str, text: str) -> object:
     return value
 
 
-def scalar(node: Node) -> object:
-    """A number, a bool or None where YAML 1.2 reads one; any other scalar is its text (dates too)."""
-    if node.tag not in _NUMBERS_AND_WORDS:
-        return node.value
-    return YAML(typ="safe", pure=True).constructor.construct_object(node)
-
-
-def kind_of(node: Node) -> str:
-    """What a reader would call the value of this node."""
-    return "a list" if isinstance(node, SequenceNode) else "a single value"
-
-
 def show(place: Sequence[Step]) -> str:
     """A place as a person would write it: machines.A.programs.0"""
-    return ".".join(str(step) for step in place)
-
-
-def _line_and_column(node: Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def _syntax_problem(file: str, error: MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    wrong = error.problem or error.context or "this is not YAML"
-    return Problem(file, line, column, f"YAML: {wrong}", _syntax_hint(wrong))
-
-
-def _syntax_hint(wrong: str) -> str:
-    if "\\t" in wrong:
-        return "indent with spaces, not with tabs"
-    if "single document" in wrong:
-        return "keep one scenario to a file, without ---"
-    if "alias" in wrong:
-        return "put quotes around a value that begins with *"
-    if "mapping values" in wrong:
-        return "put quotes around a value that contains a colon and a space, or indent it"
-    return "check the brackets, quotes and indentation here and in the line above"
-
-
-def _reader_position(text: str, error: YAMLError) -> tuple[int, int]:
-    before = text[: getattr(error, "position", 0) or 0]
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    return ".".join(shortened(str(step)) for step in place)

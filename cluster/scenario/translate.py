@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from cluster.scenario.models import key_of
 from cluster.scenario.source import Document, Place, Step, show
 from cluster.scenario.words import nearest
-from cluster.scenario.words import show as show_value
+from protocol.units import plainly, shortened, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 Root = type[BaseModel]
@@ -56,7 +56,7 @@ def _report_unknown(document: Document, model: Root, place: Place) -> None:
     key = str(place[-1])
     known = _keys(_model_at(model, place[:-1]))
     where = f" in {show(place[:-1])}" if place[:-1] else ""
-    document.report(place, f'unknown key "{key}"{where}', nearest(key, known), key=True)
+    document.report(place, f'unknown key "{shortened(key)}"{where}', nearest(key, known), key=True)
 
 
 def _message_and_hint(detail: ErrorDetails, model: Root, place: Place) -> tuple[str, str]:
@@ -68,11 +68,11 @@ def _message_and_hint(detail: ErrorDetails, model: Root, place: Place) -> tuple[
         return f"{name}: {context['message']}", str(context["hint"])
     if kind in _TYPES:
         what, hint = _TYPES[kind]
-        return f"{name} must be {what}, not {show_value(value)}", hint
+        return f"{name} must be {what}, not {shown(value)}", hint
     if kind == "greater_than_equal":
-        return f"{name}: {value} is too small", f"write at least {context['ge']}"
+        return f"{name}: {plainly(value)} is too small", f"write at least {context['ge']}"
     if kind == "less_than_equal":
-        return f"{name}: {value} is too large", f"write at most {context['le']}"
+        return f"{name}: {plainly(value)} is too large", f"write at most {context['le']}"
     if kind in ("too_short", "string_too_short"):
         return f"{name} has nothing in it", f"add {_example(model, place)}"
     return f"{name}: {detail['msg']}", "`netswap schema` tells what may stand here"

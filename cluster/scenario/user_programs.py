@@ -1,11 +1,11 @@
-"""A user's own program, named in a scenario as package.module:Class."""
+"""A user's own program, named in a scenario as package.module:Class. To import it is to run its code."""
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.scenario.words import nearest
-from protocol.units import UnitError, parse_quantity
+from actors.programs import loader
+from actors.settings import SettingsError
+from protocol.units import UnitError, parse_quantity, shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +16,21 @@ class ProgramProblem:
     hint: str
 
 
-def problem_with(name: str) -> ProgramProblem | None:
-    """Why `name` cannot be used as a program; None if it can. Imports its module."""
+def problem_with_name(name: str) -> ProgramProblem | None:
+    """Why `name` cannot be that of a class; None if it can. Imports nothing."""
     module_name, _, class_name = name.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), class_name)):
-        return ProgramProblem(f'"{name}" names no class', "write package.module:Class")
+        return ProgramProblem(f'"{shortened(name)}" names no class', "write package.module:Class")
+    return None
+
+
+def problem_with_class(name: str) -> ProgramProblem | None:
+    """Why `name` cannot be used as a program; None if it can. Imports its module, and makes nothing of the class."""
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        hint = "check the spelling, and that its folder is on PYTHONPATH"
-        return ProgramProblem(f'there is no module "{error.name}"', hint)
-    except Exception as error:  # a user's module may fail in any way; that is an error of the input, not ours
-        return ProgramProblem(f"{module_name} cannot be imported: {type(error).__name__}: {error}", "repair the module")
-    if isinstance(getattr(module, class_name, None), type):
-        return None
-    classes = [one for one, value in vars(module).items() if isinstance(value, type)]
-    return ProgramProblem(f'there is no class "{class_name}" in {module_name}', nearest(class_name, classes))
+        loader.own_program(name)
+    except SettingsError as error:
+        return ProgramProblem(error.message, error.hint)
+    return None
 
 
 def settings_of(value: Any) -> Any:

@@ -5,21 +5,25 @@ it cannot, and describes itself to editors. Defaults are written as in a file ("
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from actors.programs.collectives import EXCHANGES
 from protocol import units
 from protocol.frame import KIND_NAMES
-from protocol.units import UnitError
+from protocol.units import SHOWN_MAX, UnitError, plainly, shortened, shown
 
 PAGE_SIZE = 4096
 PORT_MAX = 65_535
+MATCHED_MAX = 1000
+"""Names among which the nearest is looked for."""
+PAGES_MAX = (64 << 40) // PAGE_SIZE
+"""64 TiB, the 46 bits of a physical address on x86-64 (arch/x86_64: __PHYSICAL_MASK_SHIFT)."""
 
 
 def problem(message: str, hint: str) -> PydanticCustomError:
@@ -35,29 +39,39 @@ def quantity_problem(message: str, hint: str) -> PydanticCustomError:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint: the known word that `word` was probably meant to be, or all of them."""
     choices = list(known)
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, choices[:MATCHED_MAX], n=1, cutoff=0.5) if len(word) <= SHOWN_MAX else []
     if near:
-        return f'did you mean "{near[0]}"?'
-    return f"known are {', '.join(choices)}" if choices else "there is none"
+        return f'did you mean "{shortened(near[0])}"?'
+    return f"known are {names_of(choices)}" if choices else "there is none"
+
+
+def names_of(names: Sequence[str], most: int = 40) -> str:
+    """Some names as a message shows them."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*(shortened(name) for name in names[:most]), *more])
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number with a unit, within limits in its base unit; the texts are how the file would write these."""
+    """A number with a unit, within limits, which are written as in a file."""
 
     parse: Callable[[object], int]
-    pattern: str
+    units: Iterable[str]
     example: str
-    least: int = 0
-    least_text: str = ""
-    most: int | None = None
-    most_text: str = ""
+    least: str
+    most: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "pattern": self.pattern, "examples": [self.example]}
+        pattern = units.unit_pattern(self.units)
+        return {
+            "type": "string",
+            "pattern": pattern,
+            "examples": [self.example],
+            LIMITS: f"{self.least} to {self.most}",
+        }
 
     def read(self, value: object) -> int:
         """The value in its base unit; PydanticCustomError if it is not one."""
@@ -65,10 +79,10 @@ class Quantity:
             number = self.parse(value)
         except UnitError as error:
             raise quantity_problem(error.message, error.hint) from None
-        if number < self.least:
-            raise quantity_problem(f'"{value}" is too small', f"write at least {self.least_text}")
-        if self.most is not None and number > self.most:
-            raise quantity_problem(f'"{value}" is too large', f"write at most {self.most_text}")
+        if number < self.parse(self.least):
+            raise quantity_problem(f"{shown(value)} is too small", f"write at least {self.least}")
+        if number > self.parse(self.most):
+            raise quantity_problem(f"{shown(value)} is too large", f"write at most {self.most}")
         return number
 
 
@@ -89,11 +103,11 @@ class OneOf:
     def read(self, value: object) -> str:
         """The word; PydanticCustomError if it is unknown or not built yet."""
         if not isinstance(value, str):
-            raise problem(f"{show(value)} is no {self.what}", f"write {' or '.join(self.built)}")
+            raise problem(f"{shown(value)} is no {self.what}", f"write {' or '.join(self.built)}")
         if value in self.later:
-            raise problem(f'{self.what} "{value}" is not built yet', f"use {' or '.join(self.built)}")
+            raise problem(f'{self.what} "{shortened(value)}" is not built yet', f"use {' or '.join(self.built)}")
         if value not in self.built:
-            raise problem(f'there is no {self.what} "{value}"', nearest(value, (*self.built, *self.later)))
+            raise problem(f'there is no {self.what} "{shortened(value)}"', nearest(value, (*self.built, *self.later)))
         return value
 
 
@@ -114,8 +128,18 @@ class OrWord:
         return None if value == self.word else value
 
 
+LIMITS = "limits"
+"""Under this key the schema keeps between which texts a quantity lies, until `SchemaForEditors` puts it into words."""
+
+
 class SchemaForEditors(GenerateJsonSchema):
     """JSON Schema as a file is written: a key is left out or has a value, it is never null."""
+
+    def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
+        """The whole schema. JSON Schema knows no limits of a quantity with a unit, so its description says them."""
+        whole = super().generate(schema, mode)
+        _put_limits_into_words(whole)
+        return whole
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """The schema of the value alone."""
@@ -128,35 +152,42 @@ class SchemaForEditors(GenerateJsonSchema):
         return super().default_schema(schema)
 
 
-def show(value: object) -> str:
-    """A value as the file would show it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return "nothing" if value is None else f'"{value}"'
+def _put_limits_into_words(schema: Any) -> None:
+    if isinstance(schema, dict):
+        for one in [*schema.values()]:
+            _put_limits_into_words(one)
+        limits = schema.pop(LIMITS, None)
+        if isinstance(limits, str):
+            schema["description"] = ", ".join([*filter(None, [schema.get("description")]), limits])
+    elif isinstance(schema, list):
+        for one in schema:
+            _put_limits_into_words(one)
 
 
 def read_port(value: object) -> object:
     """A port number as it is; an out of range one is an error that says the range."""
     if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= PORT_MAX:
-        raise problem(f"{value} is no port", f"write a number from 1 to {PORT_MAX}")
+        raise problem(f"{plainly(value)} is no port", f"write a number from 1 to {PORT_MAX}")
     return value
 
 
-def _time(example: str, least: int = 0, least_text: str = "") -> Quantity:
-    return Quantity(units.parse_time, units.unit_pattern(units.TIME_UNITS), example, least, least_text)
+def _time(example: str, least: str, most: str) -> Quantity:
+    return Quantity(units.parse_time, tuple(units.TIME_UNITS), example, least, most)
 
 
-def _size(example: str, least: int = 0, least_text: str = "") -> Quantity:
-    return Quantity(units.parse_size, units.unit_pattern(units.SIZE_UNITS), example, least, least_text)
+def _size(example: str, least: str = "1B", most: str = "64TiB") -> Quantity:
+    return Quantity(units.parse_size, tuple(units.SIZE_UNITS), example, least, most)
 
 
-Time = Annotated[int, _time("100us")]  # nanoseconds
-PositiveTime = Annotated[int, _time("10s", 1, "1ns")]
-Size = Annotated[int, _size("1472B", 1, "1B")]  # bytes
+def _rate(parse: Callable[[object], int], known: Iterable[str], example: str, least: str, most: str) -> Quantity:
+    return Quantity(parse, tuple(known), example, least, most)
+
+
+Time = Annotated[int, _time("10s", "0ns", "10000h")]  # nanoseconds
+PositiveTime = Annotated[int, _time("10s", "1ns", "10000h")]
+Delay = Annotated[int, _time("100us", "0ns", "1h")]
+PositiveDelay = Annotated[int, _time("100us", "1ns", "1h")]
+Size = Annotated[int, _size("1472B")]  # bytes
 
 
 @dataclass(frozen=True)
@@ -167,26 +198,42 @@ class _WholePages(Quantity):
         """The size in bytes."""
         size = super().read(value)
         if size % PAGE_SIZE:
-            raise quantity_problem(f'"{value}" is not in whole pages', "write a multiple of 4KiB")
+            raise quantity_problem(f"{shown(value)} is not in whole pages", "write a multiple of 4KiB")
         return size
 
 
-RequestSize = Annotated[
-    int,
-    _WholePages(
-        units.parse_size, units.unit_pattern(units.SIZE_UNITS), "32KiB", PAGE_SIZE, "4KiB", 8 * PAGE_SIZE, "32KiB"
-    ),
-]
-PagesSize = Annotated[int, _size("512MiB", PAGE_SIZE, "4KiB, which is one page")]
-Payload = Annotated[
-    int, Quantity(units.parse_size, units.unit_pattern(units.SIZE_UNITS), "1472B", 1, "1B", 65_507, "65507B")
-]
-Mtu = Annotated[int, _size("1500B", 68, "68B, the least that IPv4 allows")]
-Rate = Annotated[int, Quantity(units.parse_rate, units.unit_pattern(units.RATE_UNITS), "1Gbit/s", 1, "1bit/s")]
-Bandwidth = Annotated[
-    int, Quantity(units.parse_bandwidth, units.unit_pattern(units.BANDWIDTH_UNITS), "100MB/s", 1, "1B/s")
-]
-Share = Annotated[int, Quantity(units.parse_share, units.unit_pattern(units.SHARE_UNITS), "0.1%")]  # parts per million
+RequestSize = Annotated[int, _WholePages(units.parse_size, tuple(units.SIZE_UNITS), "32KiB", "4KiB", "32KiB")]
+PagesSize = Annotated[int, _size("512MiB", "4KiB")]
+Payload = Annotated[int, _size("1472B", "1B", "65507B")]
+Mtu = Annotated[int, _size("1500B", "68B", "65535B")]  # IPv4 allows no less and no more
+Buffer = Annotated[int, _size("64KiB", "1B", "1GiB")]
+Rate = Annotated[int, _rate(units.parse_rate, units.RATE_UNITS, "1Gbit/s", "1bit/s", "1000Gbit/s")]
+Bandwidth = Annotated[int, _rate(units.parse_bandwidth, units.BANDWIDTH_UNITS, "100MB/s", "1B/s", "1000GB/s")]
+Share = Annotated[int, _rate(units.parse_share, units.SHARE_UNITS, "0.1%", "0%", "100%")]  # parts per million
+
+
+@dataclass(frozen=True)
+class _OneLine:
+    """A text of one line."""
+
+    longest: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {"maxLength": self.longest}
+
+    def read(self, value: object) -> object:
+        """The text as it is."""
+        if isinstance(value, str) and len(value) > self.longest:
+            raise quantity_problem(f"{shown(value)} is too long", f"write at most {self.longest} characters")
+        if isinstance(value, str) and not value.isprintable():
+            raise quantity_problem(f"{shown(value)} does not print", "write one line of characters that print")
+        return value
+
+
+Title = Annotated[str, Field(min_length=1), _OneLine(200)]
 
 
 @dataclass(frozen=True)
@@ -195,25 +242,39 @@ class _TcpMem:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        item = {"type": "integer", "minimum": 1}
+        item = {"type": "integer", "minimum": 1, "maximum": PAGES_MAX}
         return {"type": "array", "items": item, "minItems": 3, "maxItems": 3, "examples": [[3072, 4096, 6144]]}
 
     def read(self, value: object) -> object:
         """Three page counts that grow."""
         hint = "write three numbers of pages that grow, as [3072, 4096, 6144], or auto"
-        if not isinstance(value, list) or not all(type(pages) is int and pages > 0 for pages in value):
-            raise problem(f"{show(value)} is no tcp_mem", hint)
+        if not isinstance(value, list) or not all(type(pages) is int and 0 < pages <= PAGES_MAX for pages in value):
+            raise problem(f"{shown(value)} is no tcp_mem", hint)
         if len(value) != 3 or sorted(value) != value:
-            raise problem(f"{value} is no tcp_mem", hint)
+            raise problem(f"{shortened(str(value))} is no tcp_mem", hint)
         return value
 
 
 TcpMem = Annotated[list[int], _TcpMem()]
 TcpMemOrAuto = Annotated[TcpMem | None, OrWord("auto")]
-Count = Annotated[int, Field(ge=0)]
-Several = Annotated[int, Field(ge=1)]
+
+
+def _whole(least: int, most: int) -> Any:
+    return Field(ge=least, le=most)
+
+
+Seed = Annotated[int, _whole(0, (1 << 63) - 1)]
+Pages = Annotated[int, _whole(0, PAGES_MAX)]
+SeveralPages = Annotated[int, _whole(1, PAGES_MAX)]
+Queue = Annotated[int, _whole(1, 1_000_000_000)]
+Sockets = Annotated[int, _whole(1, PORT_MAX)]
+Requests = Annotated[int, _whole(1, 65_536)]
+Parts = Annotated[int, _whole(1, 255)]  # of a code over bytes
+MoreParts = Annotated[int, _whole(0, 255)]
+Cpus = Annotated[int, _whole(1, 8_192)]  # NR_CPUS of linux-6.11
+Steps = Annotated[int, _whole(1, 1_000_000_000_000)]
 MAX_MACHINES = 100_000
-MachineCount = Annotated[int, Field(ge=1, le=MAX_MACHINES)]
+MachineCount = Annotated[int, _whole(1, MAX_MACHINES)]
 
 
 @dataclass(frozen=True)
@@ -229,10 +290,15 @@ Port = Annotated[int, _Port()]
 PositiveTimeOrEver = Annotated[PositiveTime | None, OrWord("ever")]
 RateOrNone = Annotated[Rate | None, OrWord("none")]
 SizeOrNone = Annotated[Size | None, OrWord("none")]
-SeveralOrNone = Annotated[Several | None, OrWord("none")]
-CountOrNone = Annotated[Count | None, OrWord("none")]
-SeveralOrAuto = Annotated[Several | None, OrWord("auto")]
-CountOrAuto = Annotated[Count | None, OrWord("auto")]
+BufferOrNone = Annotated[Buffer | None, OrWord("none")]
+QueueOrNone = Annotated[Queue | None, OrWord("none")]
+RequestsOrNone = Annotated[Requests | None, OrWord("none")]
+PartsOrNone = Annotated[Parts | None, OrWord("none")]
+MorePartsOrNone = Annotated[MoreParts | None, OrWord("none")]
+StepsOrNone = Annotated[Steps | None, OrWord("none")]
+PagesOrNone = Annotated[Pages | None, OrWord("none")]
+PagesOrAuto = Annotated[Pages | None, OrWord("auto")]
+SeveralPagesOrAuto = Annotated[SeveralPages | None, OrWord("auto")]
 
 Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22", "linux-6.11"))]
 Layout = Annotated[str, OneOf("layout", ("striped", "mirrored", "coded"))]

@@ -5,6 +5,7 @@ part that is not what it should be is passed over; the models report it.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from cluster.scenario.cast import Cast
 from cluster.scenario.source import Document, Place, Tree
@@ -13,6 +14,8 @@ from protocol import units
 from protocol.units import UnitError
 
 NAMES_SHOWN_MAX = 12
+PAIRS_MAX = 1_000_000
+"""Directed links, floods from one machine to another, and ways to a swap server that one key may mean."""
 
 
 def mapping_in(tree: object, key: str) -> Tree:
@@ -49,9 +52,24 @@ def size_in(tree: Tree, key: str, default: str) -> int | None:
     return _parsed(tree.get(key, default), units.parse_size)
 
 
+def rate_in(tree: Tree, key: str) -> int | None:
+    """The rate under a key, in bits per second."""
+    return _parsed(tree.get(key), units.parse_rate)
+
+
 def is_own_program(name: object) -> bool:
     """Whether a program's name is that of a user's own class, package.module:Class."""
     return isinstance(name, str) and ":" in name
+
+
+@dataclass(frozen=True)
+class Listener:
+    """The ports of a service, both ends included, and what is spoken there."""
+
+    place: Place
+    first: int
+    last: int
+    protocol: str
 
 
 class Written:
@@ -62,7 +80,11 @@ class Written:
         self.tree = document.tree
         names = mapping_in(self.tree, "machines")
         self.machines: dict[str, Tree] = {name: mapping_in(names, name) for name in names}
-        self.cast = Cast({name: _count(machine) for name, machine in self.machines.items()})
+        self.listeners: dict[str, list[Listener]] = {}
+        """Those that have been looked for, by the machine's name as written."""
+        self.too_many: str | None = None
+        """The machine with which they are more than a scenario may have."""
+        self.cast = Cast(self._counts())
 
     def report(self, place: Place, message: str, hint: str, *, key: bool = False) -> None:
         """Note a problem at a place."""
@@ -76,23 +98,37 @@ class Written:
         self.report(place, f'there is no machine "{name}"', nearest(name, names))
         return False
 
+    def _counts(self) -> dict[str, int | None]:
+        counts: dict[str, int | None] = {}
+        room = MAX_MACHINES
+        for name, machine in self.machines.items():
+            count = number_in(machine, "count")
+            if (count or 1) > room and self.too_many is None:
+                self.too_many = name
+            counts[name] = None if count is None else max(1, min(count, room))
+            room = max(0, room - (count or 1))
+        return counts
+
+    def crossed(self, place: Place, sources: int, targets: int) -> None:
+        """So many machines times so many others are not too many pairs."""
+        if sources * targets > PAIRS_MAX:
+            message = f"{sources} machines times {targets} are {sources * targets} pairs"
+            self.report(place, message, f"make it {PAIRS_MAX} at most")
+
     def pair(self, place: Place, value: object) -> None:
-        """Check that `from` and `to` are machines, and not the same one."""
+        """Check that `from` and `to` are machines, not the same one, and not too many."""
         ends = [(end, name) for end in ("from", "to") if (name := text_in(value, end)) is not None]
         machines = [self.cast.indexes(name) for end, name in ends if self.known((*place, end), name)]
         if len(machines) == 2 and machines[0] == machines[1] and len(machines[0]) == 1:
             self.report((*place, "to"), "from and to are the same machine", "name another machine")
+        if len(machines) == 2:
+            self.crossed((*place, "to"), len(machines[0]), len(machines[1]))
 
     def programs_of(self, name: str) -> Iterator[tuple[Place, str, Tree]]:
         """Place, name and settings of each program on a machine; all of them where an item has several."""
         for index, item in enumerate(items_in(self.machines[name], "programs")):
             for program in item if isinstance(item, dict) else ():
                 yield ("machines", name, "programs", index, program), program, mapping_in(item, program)
-
-
-def _count(machine: Tree) -> int | None:
-    count = number_in(machine, "count")
-    return None if count is None else min(count, MAX_MACHINES)
 
 
 def _parsed(value: object, parse: Callable[[object], int]) -> int | None:

@@ -16,11 +16,14 @@ from pydantic import Field
 
 from cluster.expectations import COUNTERS
 from cluster.scenario import Problem, Scenario, ScenarioError, load
+from cluster.scenario.files import read
 from cluster.scenario.models import Words
+from cluster.scenario.overrides import override_label
 from cluster.scenario.resolve import cast_of
-from cluster.scenario.source import Document, parse, read
+from cluster.scenario.source import Document, parse
 from cluster.scenario.translate import validate
-from cluster.scenario.words import nearest
+from cluster.scenario.words import Title, nearest
+from protocol.units import shortened
 
 COST = "cost_gib"
 SLOW_DOWN = "slow_down"
@@ -32,7 +35,7 @@ BEHIND = {COST: "kept_pages", SLOW_DOWN: "progress"}
 class ExperimentWords(Words):
     """An experiment as written."""
 
-    title: str = Field(min_length=1, examples=["outage by policy"])
+    title: Title = Field(examples=["outage by policy"])
     scenario: str | list[str] = Field(examples=["../three-machines.yaml"])
     set: dict[str, Any] = Field(default={}, description="overrides for every run")
     vary: dict[str, list[Any]] = Field(default={}, description="dotted keys, each with its values")
@@ -99,10 +102,14 @@ def _moved(document: Document, words: ExperimentWords, settings: dict[str, Any],
     """A problem of an override, at its place in the experiment."""
     for place, values in (("set", words.set), ("vary", settings)):
         for key, value in values.items():
-            if problem.file == f"--set {key}={value}":
+            if problem.file == override_label((key, value)):
                 file, line, column = document.position((place, key), key=True)
                 return replace(
-                    problem, file=file, line=line, column=column, message=f"{key}={value}: {problem.message}"
+                    problem,
+                    file=file,
+                    line=line,
+                    column=column,
+                    message=f"{problem.file.removeprefix('--set ')}: {problem.message}",
                 )
     return problem
 
@@ -121,4 +128,4 @@ def _check_shown(document: Document, words: ExperimentWords, runs: list[Run]) ->
             hint = nearest(machine, names)
         else:
             continue
-        document.report(("show", index), f'"{name}" cannot be shown', hint)
+        document.report(("show", index), f'"{shortened(name)}" cannot be shown', hint)

@@ -11,8 +11,10 @@ from typing import Any
 
 from cluster.lab import open_scenario
 from cluster.scenario import Scenario, ScenarioError, load
+from cluster.scenario.overrides import override_label
 from cluster.study.failure import needed
 from cluster.study.pool import Pool
+from protocol.units import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Question:
         try:
             return load(self.scenario, overrides=[*self.overrides, (self.of, written)], expect=[self.until])
         except ScenarioError as error:
-            labels = {f"--set {self.of}={written}": f"--of {self.of}", f"--set expect={[self.until]}": "--until"}
+            labels = {
+                override_label((self.of, written)): f"--of {shortened(self.of)}",
+                override_label(("expect", [self.until])): "--until",
+            }
             problems = [replace(one, file=labels.get(one.file, one.file)) for one in error.problems]
             raise ScenarioError(problems) from None
 

@@ -103,7 +103,7 @@ ONE_MISTAKE = {
     "a unit in the wrong case": Broken("size: 1GiB", "size: ▸1gib", '"gib"', "1GiB"),
     "a negative size": Broken("size: 1GiB", "size: ▸-1GiB", "has a sign", "write 1GiB"),
     "a size of nothing": Broken("size: 1GiB", "size: ▸0B", "too small", "4KiB"),
-    "memory below a page": Broken("    swap:", "    memory: ▸100B\n    swap:", "too small", "one page"),
+    "memory below a page": Broken("    swap:", "    memory: ▸100B\n    swap:", "too small", "4KiB"),
     "a latency of nothing": Broken("stop:", "network: {latency: ▸0ms}\nstop:", "too small", "1ns"),
     "a share above everything": Broken("stop:", "network: {loss: ▸120%}\nstop:", "more than everything", "100%"),
     "a share without a unit": Broken("stop:", "network: {loss: ▸0.1}\nstop:", '"0.1" has no unit', "0.1%"),
@@ -393,7 +393,7 @@ ONE_MISTAKE = {
 def problems_of(source: str | Path, **how: object) -> list[Problem]:
     """What is wrong with a scenario, which must be something."""
     with pytest.raises(ScenarioError) as caught:
-        load(source, **how)  # type: ignore[arg-type]
+        load(source, **how).check_whole()  # type: ignore[arg-type]
     return caught.value.problems
 
 
