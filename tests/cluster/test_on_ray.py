@@ -2,6 +2,8 @@
 
 import os
 import pty
+import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,6 +25,8 @@ pytestmark = pytest.mark.ray
 
 LONG = seed(stop="3600s")
 SHORT = seed(stop="1s")
+MARK = "NETSWAP_TEST"
+"""In the environment of all that such a test begins."""
 INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
 
 
@@ -35,25 +39,39 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def traces() -> set[str]:
-    """All that runs of netswap have left on this machine, or have in use: processes, folders, semaphores."""
-    stamps = set()
+def processes(mark: str) -> list[str]:
+    """The processes of Ray clusters that descend from a test with this mark, by their stamps."""
+    stamps = []
     for environ in Path("/proc").glob("[1-9]*/environ"):
         try:
-            variables = environ.read_bytes().split(b"\0")
+            variables = environ.read_bytes().decode(errors="replace").split("\0")
         except OSError:  # it has ended, or is somebody else's
             continue
-        stamps |= {f"a process of {one.decode()}" for one in variables if one.startswith(STAMP.encode())}
-    folders = {str(path) for base in ("/tmp", tempfile.gettempdir()) for path in Path(base).glob("netswap-????????")}
-    return stamps | folders | {str(path) for path in Path("/dev/shm").glob("sem.*")}
+        if f"{MARK}={mark}" in variables:
+            stamps += [f"a process of {one}" for one in variables if one.startswith(STAMP)]
+    return stamps
+
+
+def orphans() -> set[str]:
+    """The semaphores of Ray's channels whose maker, whose number they bear, has ended."""
+    found = {path: re.match(r"sem\.(?:hdr|obj)(\d+)-", path.name) for path in Path("/dev/shm").glob("sem.*")}
+    return {path.name for path, maker in found.items() if maker and not Path("/proc", maker[1]).exists()}
 
 
 @pytest.fixture
-def nothing_left() -> Iterator[None]:
-    """After the test there is what there was before it."""
-    before = traces()
-    yield
-    assert traces() <= before
+def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What the test has begun is gone after it: processes, temp folders, semaphores. What others run is left alone.
+
+    Gives the mark by which the processes of the test are known.
+    """
+    before, mark = orphans(), secrets.token_hex(8)
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="t") as temp:
+        monkeypatch.setenv(MARK, mark)
+        monkeypatch.setenv("TMPDIR", temp)
+        yield mark
+        assert processes(mark) == []
+        assert list(Path(temp).iterdir()) == []
+        assert orphans() <= before
 
 
 class OnATerminal:
@@ -126,12 +144,10 @@ def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: i
         assert "interrupted; what there is stands in here" in run.written
 
 
-@pytest.mark.usefixtures("nothing_left")
-def test_ctrl_c_while_ray_starts_leaves_nothing() -> None:
+def test_ctrl_c_while_ray_starts_leaves_nothing(nothing_left: str) -> None:
     """Some of its processes are there already, others are not yet."""
-    before = traces()
     run = OnATerminal("cluster.command", "run", "long.yaml", "--run-dir", "here")
-    while not any(trace.startswith("a process of") for trace in traces() - before):
+    while not processes(nothing_left):
         os.sched_yield()
     assert run.end(signal.SIGINT) == INTERRUPTED
 
