@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV := uv==0.13.9
 COMPILED := build/compiled
+SPREAD := --numprocesses auto --dist loadgroup
 SOURCES := $(shell find protocol actors cluster configs -name '*.py' -o -name '*.yaml')
 
 # Looked for in this order; each is tried out, because a name on the PATH may be an empty shim.
@@ -13,12 +14,13 @@ CANDIDATES := $(PYTHON) $(if $(PYTHON),,python3 python3.13 python3.12 python3.11
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 
 .DELETE_ON_ERROR:
-.PHONY: help venv compiled test demo soak bench lint lock clean
+.PHONY: help venv compiled test demo soak digests digests-write bench lint lock clean
 
 help:
 	@echo 'make demo    show the deadlock of 2007 and its cure, on a private local Ray cluster'
 	@echo 'make test    lint, types, tests'
 	@echo 'make soak    the slow tests'
+	@echo 'make digests  everything that has a digest, compared with the committed ones (a quarter of an hour); digests-write writes them'
 	@echo 'make bench   the benchmarks'
 	@echo 'make lint    lint and types only'
 	@echo 'make venv    only set up, into $(VENV)'
@@ -63,16 +65,24 @@ $(COMPILED)/.made: $(VENV)/.installed setup.py $(SOURCES)
 lint: venv
 	@echo 'ruff'
 	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m ruff format --check --quiet .
 	@echo 'mypy'
 	@$(BIN)/python -m mypy
 
 test: lint
 	@echo 'pytest'
-	@$(BIN)/python -m pytest -m 'not slow'
+	@$(BIN)/python -m pytest $(SPREAD) -m 'not slow'
 
 soak: venv
 	@echo 'pytest, the slow tests'
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest $(SPREAD) -m slow
+
+# Of every scenario, claim and experiment, or of those with ONLY in their names: what differs from what was committed.
+digests: venv
+	@$(BIN)/python tests/digests/digests.py $(ONLY)
+
+digests-write: venv
+	@$(BIN)/python tests/digests/digests.py --write $(ONLY)
 
 demo: venv
 	@$(BIN)/python -m cluster.demo

@@ -34,7 +34,8 @@ def _run(cluster: Cluster) -> int:
 
 def _last_ns(machines: list[dict[str, Any]]) -> int:
     """When the last program got on: the time that the windows were needed for."""
-    return max(program["last_ns"] for machine in machines for program in machine["programs"])
+    last_ns: int = max(program["last_ns"] for machine in machines for program in machine["programs"])
+    return last_ns
 
 
 def memory(text: str, share: int) -> Measured:

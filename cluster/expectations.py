@@ -60,13 +60,16 @@ class MachineView(Protocol):
     """
 
     @property
-    def verdict(self) -> str: ...
+    def verdict(self) -> str:
+        """Its word."""
 
     @property
-    def counters(self) -> Mapping[str, int]: ...
+    def counters(self) -> Mapping[str, int]:
+        """By name."""
 
     @property
-    def dropped(self) -> Mapping[str, int]: ...
+    def dropped(self) -> Mapping[str, int]:
+        """Frames, by cause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """What the documents say exists, and what exists is in them."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from ruamel.yaml import YAML
 from typer.main import get_command
 
 from actors import counters, safeguards
 from cluster import expectations
 from cluster.command.app import app
-from cluster.lab import Cluster, open_cluster
+from cluster.lab import Cluster
 from cluster.scenario import load, models
 from cluster.verdict import Verdict
 from cluster.views import MachineView
@@ -19,7 +21,7 @@ from protocol import units
 ROOT = Path(__file__).parents[1]
 REFERENCE = (ROOT / "docs" / "scenarios.md").read_text()
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 MODELS = {
     "Top level": models.ScenarioWords,
@@ -122,22 +124,6 @@ def test_the_units_are_these():
     assert said == [list(one) for one in known]
 
 
-def block(language: str, text: str) -> str:
-    """The README's block of code in which this text stands."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
-    return next(one for one in blocks if text in one)
-
-
-def test_the_program_of_the_readme_runs_and_its_scenario_says_what_happens(tmp_path, monkeypatch):
-    """Its agent reports ten times a second until A stops, at 5 s."""
-    (tmp_path / "agent.py").write_text(block("python", "class Agent"))
-    monkeypatch.syspath_prepend(tmp_path)
-    with open_cluster(block("yaml", "agent:Agent")) as cluster:
-        cluster.run()
-        cluster.check()
-        assert cluster["WATCH"].delivered in range(50, 53)
-
-
 def test_the_scenario_that_the_readme_explains_loads():
     scenario = load(ROOT / "configs" / "three-machines.yaml")
     for line in re.findall(r"^\| `([^`]*)` \| ", README.split("## The first scenario")[1], flags=re.M)[:4]:
@@ -156,3 +142,13 @@ def test_links_within_a_page_lead_to_a_heading(page):
     text = page.read_text()
     headings = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)}
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
+
+
+def test_the_citation_names_this_version():
+    citation = YAML(typ="safe").load(ROOT / "CITATION.cff")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {key: citation[key] for key in ("title", "version", "license")} == {
+        "title": project["name"],
+        "version": project["version"],
+        "license": project["license"],
+    }

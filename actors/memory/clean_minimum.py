@@ -1,5 +1,6 @@
-"""Lameter's meaning of 20 %: a share of memory is for clean pages of files, and for nobody else (Kleen: usable, but not for
-dirty data).
+"""Lameter's meaning of 20 %: a share of memory is for clean pages of files, and for nobody else.
+
+Kleen's words for the share are: usable, but not for dirty data.
 
 Two rules make it. Reclaim does not drop clean pages of files below the share. And what of the share is not there is withheld:
 programs, whose pages are anonymous or dirty, stop so much earlier, while files may be read into it. Reception and reclaim,

@@ -71,8 +71,10 @@ class Receiver:
     # -- what comes -------------------------------------------------------------------------------------------------
 
     def arrive(self, seq: int, end: int, records: tuple[Record, ...], buffer: Buffer) -> str:
-        """Take a segment's bytes; what it was, or the cause for which it has been refused. Its buffer is taken over
-        or, if it is old or refused, still the caller's."""
+        """Take a segment's bytes; what it was, or the cause for which it has been refused.
+
+        Its buffer is taken over or, if it is old or refused, still the caller's.
+        """
         account = self._account
         if seq == self.nxt and not self.early and account.rmem <= account.rcvbuf and account.receive(buffer[2]):
             self.frames += 1

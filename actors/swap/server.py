@@ -1,5 +1,8 @@
-"""C's side: a swap server with a disk. Unless it is a process with pages of its own its memory is never swapped out: nfsd is
-part of the kernel, and nbd-server is taken to be locked, with all that it needs."""
+"""C's side: a swap server with a disk.
+
+Unless it is a process with pages of its own its memory is never swapped out: nfsd is part of the kernel, and nbd-server is
+taken to be locked, with all that it needs.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -79,8 +79,11 @@ class _Receiver:
     "Zijlstra, 15 August 2007",
 )
 def blind(kernel: Kernel) -> Evidence:
-    """One frame of each of 8 sources at once, in random order, finds K buffers: the critical one is lost with 1 - K/8. From
-    sources without number it is lost as often as all K are in use when it comes (M/D/1/K). Five standard errors are allowed."""
+    """One frame of each of 8 sources at once, in random order, finds K buffers: the critical one is lost with 1 - K/8.
+
+    From sources without number it is lost as often as all K are in use when it comes (M/D/1/K). Five standard errors are
+    allowed.
+    """
     evidence = Evidence()
     for buffers in (2, 5, SOURCES):
         lost = _lost_in_bursts(kernel, buffers)

@@ -57,8 +57,10 @@ def exemption(kernel: Kernel) -> Evidence:
 
 @row(14, "The same under today's rules: no deadlock", "net/ipv4/tcp_input.c, tcp_data_queue", eras=(ERA_TODAY,))
 def forced(kernel: Kernel) -> Evidence:
-    """What comes next in order is taken by force when nothing is queued before it, with and without a mark; two time-outs
-    of the peer are allowed for replies that come together."""
+    """What comes next in order is taken by force when nothing is queued before it, with and without a mark.
+
+    Two time-outs of the peer are allowed for replies that come together.
+    """
     evidence = Evidence()
     for policy in ("none", "reserve"):
         with scene("row-12", kernel, safeguards=policy, stop="20s", expect=RECOVERED) as cluster:

@@ -23,8 +23,10 @@ from protocol.units import seconds
     eras=BOTH,
 )
 def next_transmission(kernel: Kernel) -> Evidence:
-    """NFS sends at 0, 1.1, 3.3, 7.7, 16.5, 17.6 s ..., TCP at 0, 0.2, 0.6, 1.4, 3.0, 6.2 s ...: the first of these after the
-    heal is answered."""
+    """The first transmission after the heal is answered.
+
+    NFS sends at 0, 1.1, 3.3, 7.7, 16.5, 17.6 s ..., TCP at 0, 0.2, 0.6, 1.4, 3.0, 6.2 s ...
+    """
     evidence = outages_of_tcp(kernel)
     grids = {
         "nfs": (formulas.nfs_times_s(20), formulas.NFS_TIMEOUT_S, formulas.NFS_CAP_S),

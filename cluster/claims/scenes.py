@@ -1,5 +1,7 @@
 """The scenarios that claims run: `configs/claims`, each of which runs by itself too."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +14,26 @@ from protocol.units import seconds
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "configs" / "claims"
 
+_watching: Final[list[list[Cluster]]] = []
+
+
+@contextmanager
+def watched() -> Iterator[list[Cluster]]:
+    """The clusters that claims open inside, in order; how far each came can be read off when it has been closed, too."""
+    opened: list[Cluster] = []
+    _watching.append(opened)
+    try:
+        yield opened
+    finally:
+        _watching.pop()
+
 
 def scene(name: str, kernel: Kernel, **keys: Any) -> Cluster:
     """Open one in process, under this kernel; keywords as for `open_cluster`."""
-    return open_cluster(FOLDER / f"{name}.yaml", kernel=kernel.name, **keys)
+    cluster = open_cluster(FOLDER / f"{name}.yaml", kernel=kernel.name, **keys)
+    for opened in _watching:
+        opened.append(cluster)
+    return cluster
 
 
 def run_to(cluster: Cluster, time_s: float) -> Cluster:

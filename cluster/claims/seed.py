@@ -167,8 +167,11 @@ def _floor(kernel: Kernel) -> int:
     "Zijlstra, 20071030160912.873260000@chello.nl, 20071214154441.337409000@chello.nl",
 )
 def bound(kernel: Kernel) -> Evidence:
-    """2039 pages for the published example. The limit on receive buffers is one of its own: a reply's three frames without an
-    adversary; with incomplete datagrams, as many frames as the fragment cache holds before it throws some away."""
+    """2039 pages for the published example. The limit on receive buffers is one of its own.
+
+    It is a reply's three frames without an adversary; with incomplete datagrams, as many frames as the fragment cache
+    holds before it throws some away.
+    """
     evidence = Evidence()
     example = transmit_pages() + object_pages(128, 8) + object_pages(4096, 12) + object_pages(16384, 12)
     cache = kmalloc_pages(formulas.FRAGMENT_HIGH_2007, kernel)
@@ -199,8 +202,10 @@ def _with_reserve(name: str, kernel: Kernel, stop: str, **reserve: int) -> tuple
     "net/ipv4/ip_fragment.c; Zijlstra, 20071214154441.337409000@chello.nl",
 )
 def fragment_limit(kernel: Kernel) -> Evidence:
-    """256 KiB of truesize, and one fragment beyond: 144 buffers; a reply to a page-in takes 3 more. What holds the reserve is
-    there for 30 s at least, and then a retransmission has to come."""
+    """256 KiB of truesize, and one fragment beyond: 144 buffers; a reply to a page-in takes 3 more.
+
+    What holds the reserve is there for 30 s at least, and then a retransmission has to come.
+    """
     evidence = Evidence()
     evidence.equal("truesize of a call of 32 KiB", 42_136, formulas.nfs_fragments(8) * kernel.rx_truesize)
     held = formulas.FRAGMENT_HIGH_2007 // formulas.FRAME_CHARGED_2007 + 1

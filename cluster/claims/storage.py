@@ -42,9 +42,12 @@ def _cold(mib: int) -> dict[str, Any]:
     "Zijlstra, 1187813025.5463.85.camel@lappy; Gorman, 1342075232-29267-1-git-send-email-mgorman@suse.de",
 )
 def crowd(kernel: Kernel) -> Evidence:
-    """Programs stop at min, and below it is what reclaimers send: 1.1 times the dirty limit of 5 %, and a batch for each but
-    the first. A page-out takes three heads, three headers and an RPC request, 11/16 of a page, until the card has sent it.
-    The throttle stops whoever comes below half of min; those who are there already finish their batch."""
+    """Programs stop at min, and below it is what reclaimers send.
+
+    That is 1.1 times the dirty limit of 5 %, and a batch for each but the first. A page-out takes three heads, three headers
+    and an RPC request, 11/16 of a page, until the card has sent it. The throttle stops whoever comes below half of min; those
+    who are there already finish their batch.
+    """
     evidence = Evidence()
     each = formulas.transmit_pages_nfs()
     limit = formulas.pages(MEMORY_MIB) * 5 // 100 * 11 // 10

@@ -29,9 +29,11 @@ def _direct(place: int) -> dict[str, Any]:
     eras=BOTH,
 )
 def locked_and_exempt(kernel: Kernel) -> Evidence:
-    """Unlocked, its pages leave, and come back only through itself. Not exempt, it waits for memory that it alone can free:
-    the requests that the kernel leaves with it (up to 128 of 1.5 pages) take more than min and high are apart (64). In
-    2.6.22 with the reserve they are 20, bounded, and that is less: so there it is without the reserve that it matters."""
+    """Unlocked, its pages leave, and come back only through itself. Not exempt, it waits for memory that it alone can free.
+
+    The requests that the kernel leaves with it (up to 128 of 1.5 pages) take more than min and high are apart (64). In
+    2.6.22 with the reserve they are 20, bounded, and that is less: so there it is without the reserve that it matters.
+    """
     evidence = Evidence()
     right = KERNEL_PART[kernel.name]
     policies = (right, "none") if kernel.name == ERA_2007 else (right,)

@@ -79,8 +79,10 @@ def steps(cluster: Cluster, number: int) -> list[int]:
 
 @pytest.mark.parametrize(("exchange", "rounds"), [("ring", 1), ("halo", 1), ("allreduce", 3)])
 def test_a_step_takes_its_rounds(exchange: str, rounds: int) -> None:
-    """10 ms of computing, and for each round a small message: 1 ms of latency, and 10 us on the wire at most. The calls
-    before the first step take two round trips."""
+    """10 ms of computing, and for each round a small message: 1 ms of latency, and 10 us on the wire at most.
+
+    The calls before the first step take two round trips.
+    """
     with ranks(exchange, 8, "1KiB") as cluster:
         cluster.run_to(seconds(2))
         least = milliseconds(10) + rounds * milliseconds(1)

@@ -423,8 +423,10 @@ def test_no_byte_is_lost_doubled_or_reordered_to_the_reader(
     mem: TcpMem,
     reads: bool,
 ) -> None:
-    """Whatever is lost, doubled, overtaken, refused or pruned, and whether the reader is quick or slow: what it has
-    read are the first messages, whole and in order; with memory all of them, and then all memory has come back."""
+    """Whatever is lost, doubled, overtaken, refused or pruned, and whether the reader is quick or slow.
+
+    What it has read are the first messages, whole and in order; with memory all of them, and then all memory has come back.
+    """
     pair = Pair(Chances(seed, *shares, until_ns=seconds(5)), kernel=kernel, mem=mem, rcvbuf=rcvbuf)
     sender, receiver = pair.ends
     messages = [(size, (number,)) for number, size in enumerate(sizes)]

@@ -9,34 +9,14 @@ from cluster.claims import prove
 from cluster.claims.ablation import ABLATIONS, ablate
 from cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
 from cluster.command.app import app
-from cluster.study.pool import side_by_side
 
 FIELDS = {"row", "claim", "predicted", "seen", "holds", "source", "era"}
 
 
-def chosen(request, parameter):
-    """The arguments of all tests that are to run with this parameter, in their order."""
-    tests = [item for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
-    return [item.callspec.params[parameter] for item in tests if parameter in item.callspec.params]
-
-
-@pytest.fixture(scope="module")
-def shown(request):
-    """What is seen of each claim, in the order of the tests; several are put to the test at a time."""
-    return prove.prove(chosen(request, "claim"))
-
-
-@pytest.fixture(scope="module")
-def ablated(request):
-    """The same of each ablation."""
-    return side_by_side(ablate, chosen(request, "ablation"))
-
-
 @pytest.mark.parametrize("claim", prove.choose(), ids=lambda claim: f"{claim.row}-{claim.era}")
-def test_what_is_predicted_is_seen(claim, shown):
+def test_what_is_predicted_is_seen(claim):
     """Each row of the checklist."""
-    one = next(shown)
-    assert (one.row, one.era) == (claim.row, claim.era)
+    one = prove.show((claim.row, claim.era))
     assert one.holds, f"predicted {one.predicted}, seen {one.seen}"
     assert one.seen, "a claim shows something"
     json.dumps(one)
@@ -91,8 +71,7 @@ def test_an_unknown_row_is_an_error_that_says_which_there_are():
 
 
 @pytest.mark.parametrize("ablation", range(len(ABLATIONS)), ids=lambda index: ABLATIONS[index].switch)
-def test_without_a_part_of_the_reserve_the_failure_it_guards_against_appears(ablation, ablated):
+def test_without_a_part_of_the_reserve_the_failure_it_guards_against_appears(ablation):
     """And with it, it does not."""
-    one = next(ablated)
-    assert one.switch == ABLATIONS[ablation].switch
+    one = ablate(ablation)
     assert one.holds, one

@@ -83,8 +83,11 @@ def test_without_fragment_cover_incomplete_datagrams_park_the_receive_limit(nets
 
 
 def test_without_the_bound_transmission_eats_the_reserve(netswap):
-    """Row 17: with a wide pipe 1.1 x 5 % of 131072 pages may be under way, which takes all memory there is, before any
-    reply and without any flood; with the bound it is 128 requests, 8 to a page, and what the card has not sent yet."""
+    """Row 17: with a wide pipe 1.1 x 5 % of 131072 pages may be under way, which takes all memory there is.
+
+    It does so before any reply and without any flood; with the bound it is 128 requests, 8 to a page, and what the card has
+    not sent yet.
+    """
     text = seed(
         memory=512, swap=", in_flight: 16384", a="    min_free: 1MiB\n    reserve: {pages: 100}", timeline=OUTAGE
     )

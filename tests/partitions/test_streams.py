@@ -94,7 +94,8 @@ def test_the_same_bytes_however_often_the_run_is_stopped(netswap: Open) -> None:
 def test_a_frozen_reader_stops_its_senders_and_holds_no_more_than_its_buffers(netswap: Open) -> None:
     """Row 36: 8 connections to a reader that works for an hour on its first message: 8 * 87380 B of truesize, 1832 B each.
 
-    A seed of a window is left: less than what a full segment needs of the quarter that is kept for overheads."""
+    A seed of a window is left: less than what a full segment needs of the quarter that is kept for overheads.
+    """
     cluster = netswap(bulk(service=", work: 3600s", flows=8))
     cluster.run_for(seconds(10))
     held = cluster["A"].socket_frames
@@ -161,8 +162,10 @@ def test_a_closed_window_is_probed_in_the_time_of_row_30(netswap: Open) -> None:
 def test_with_memory_short_frames_are_conserved_and_the_queues_are_named(
     netswap: Open, kernel: str, safeguards: str
 ) -> None:
-    """The seed with TCP floods, whose windows close: what waits in A's sockets would come back if its service could read;
-    with the reserve it is not what A waits for."""
+    """The seed with TCP floods, whose windows close: what waits in A's sockets would come back if its service could read.
+
+    With the reserve it is not what A waits for.
+    """
     text = seed(timeline=outage("2s", "10s"), service=", protocol: tcp", flood=", protocol: tcp", safeguards=safeguards)
     cluster = netswap(text.replace("payload: 1472B", "payload: 1448B"), kernel=kernel)
     for _ in range(40):
