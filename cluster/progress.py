@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from cluster.engine import Engine
+from cluster.engine import Engine, State
 from cluster.present import verdict_text
 from cluster.results import frames
 from cluster.tables import fitted
@@ -90,7 +90,9 @@ class ProgressLine:
         self._title = title
         self._stop_ns = stop_ns
         self._stall_after_ns = stall_after_ns
-        self._engine: Engine | None = None
+        self._clock = clock
+        self._began: tuple[float, int] | None = None
+        """Wall time and virtual time when the engine was first seen at work: until then, it had to start."""
 
     def __enter__(self) -> Self:
         self._line.__enter__()
@@ -101,18 +103,21 @@ class ProgressLine:
 
     def __call__(self, engine: Engine) -> None:
         """Look at the cluster, if that is due."""
-        self._line.tell(lambda: self._text(engine))
+        began = self._began = self._began or (self._clock(), engine.now_ns)
+        self._line.tell(lambda: self._text(engine.state(), *began))
 
-    def _text(self, engine: Engine) -> Text:
-        state, elapsed_s = engine.state(), self._line.elapsed_s
+    def _text(self, state: State, began_s: float, began_ns: int) -> Text:
+        elapsed_s, elapsed_ns = self._clock() - began_s, state.now_ns - began_ns
         judged = judge(state, self._stall_after_ns)
         worst = min(judged, key=lambda name: list(Verdict).index(judged[name].verdict))
         free = next(machine["counters"]["free_pages"] for machine in state.machines if machine["name"] == worst)
-        per_s = f", {frames(state)['sent'] / elapsed_s:,.0f} frames/s" if elapsed_s else ""
-        speed = f", {state.now_ns / 1e9 / elapsed_s:.2g} of them a second" if elapsed_s else ""
+        speed = per_s = ""
+        if elapsed_s > 0:
+            speed = f", {elapsed_ns / 1e9 / elapsed_s:,.3g} virtual seconds a second"
+            per_s = f", {frames(state)['sent'] / elapsed_s:,.0f} frames/s"
         return Text.assemble(
             f"{self._title}: {state.now_ns / 1e9:.1f} of {self._stop_ns / 1e9:g} s{speed}",
-            f"{time_left(state.now_ns, self._stop_ns, elapsed_s)}; {worst} ",
+            f"{time_left(elapsed_ns, self._stop_ns - began_ns, elapsed_s)}; {worst} ",
             verdict_text(judged[worst].verdict),
             f", {free:,} pages free{per_s}",
         )

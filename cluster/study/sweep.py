@@ -77,8 +77,10 @@ def _told(views: Sequence[MachineView], name: str) -> Any:
 
 
 def key_of(scenario: Scenario, show: Sequence[str]) -> str:
-    """SHA-256 (hex) of all that a row follows from: the resolved scenario, what it expects, what is shown, the version of
-    netswap, and the files of programs of the user's own.
+    """SHA-256 (hex) of all that a row follows from.
+
+    That is the resolved scenario, what it expects, what is shown, the version of netswap, and the files of programs of the
+    user's own.
     """
     resolved = scenario.resolved()
     whole = {
