@@ -85,7 +85,7 @@ digests-write: venv
 	@$(BIN)/python tests/digests/digests.py --write $(ONLY)
 
 demo: venv
-	@$(BIN)/python -m cluster.demo
+	@$(BIN)/python -m netswap.cluster.demo
 
 bench: venv
 	@$(MAKE) --no-print-directory compiled || echo 'not compiled: plain Python only'

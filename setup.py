@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from setuptools import setup
 
-_FOLDERS: Final = ("protocol", "actors")
-_TOO: Final = "cluster/clock.py"
+_FOLDERS: Final = ("netswap/protocol", "netswap/actors")
+_TOO: Final = "netswap/cluster/clock.py"
 _LEFT_OUT: Final = "ClassVar"
 """Programs with one stay plain: mypyc (2.4) makes instances of a dataclass with slots and a class variable fail."""
 

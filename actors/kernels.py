@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
-from actors.memory.oom_rules import OOM_2_6_22, OOM_6_11, OomRules
-from actors.net.tcp_rules import TCP_2_6_22, TCP_6_11, TcpRules
-from protocol.frame import ARP, IPV6, QINQ, VLAN
-from protocol.units import milliseconds, seconds
+from netswap.actors.memory.oom_rules import OOM_2_6_22, OOM_6_11, OomRules
+from netswap.actors.net.tcp_rules import TCP_2_6_22, TCP_6_11, TcpRules
+from netswap.protocol.frame import ARP, IPV6, QINQ, VLAN
+from netswap.protocol.units import milliseconds, seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from protocol.frame import FRAGMENT, Raw
-from protocol.units import seconds
+from netswap.protocol.frame import FRAGMENT, Raw
+from netswap.protocol.units import seconds
 
 SECOND_NS: Final = seconds(1)
 ANY: Final = 0

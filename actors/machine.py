@@ -11,48 +11,48 @@ from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Final
 
-from actors.counters import Counters
-from actors.disk import Disk
-from actors.events import NEVER, Events
-from actors.kernels import KERNELS
-from actors.memory.anonymous import AddressSpace
-from actors.memory.buddy import BuddyZone
-from actors.memory.clean_minimum import CleanMinimum
-from actors.memory.faults import Faults
-from actors.memory.files import File, LocalDisk
-from actors.memory.highatomic import HighAtomicZone
-from actors.memory.laundry import Laundry
-from actors.memory.oom import OomKiller
-from actors.memory.reclaim import Reclaim
-from actors.memory.rescue import CleanRescue
-from actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
-from actors.memory.writeback import Writeback
-from actors.memory.zone import Zone
-from actors.net.arp import Neighbours, Output
-from actors.net.buffers import Buffers
-from actors.net.drivers import on_link, parked
-from actors.net.input_queue import InputQueue
-from actors.net.local import LocalSocket, local_pair
-from actors.net.memalloc import MemallocBuffers
-from actors.net.nic import Nic
-from actors.net.stack import Stack
-from actors.net.tcp import Tcp
-from actors.net.tcp_rules import TcpMem
-from actors.net.udp_limits import LimitedStack
-from actors.net.virtio import VirtioNic
-from actors.programs import loader
-from actors.programs.process import Process
-from actors.programs.system import Host
-from actors.settings import MachineSettings, SettingsError, Swap
-from actors.swap import transports
-from actors.swap.backup import Backup
-from actors.swap.device import Request, SwapDevice
-from actors.swap.nbd import NbdDevice, ProxiedNbdDevice
-from actors.swap.nfs import GatheringNfsDevice, NfsDevice
-from actors.swap.remote import RemoteDisk
-from actors.swap.spread import SpreadDevice
-from protocol.errors import RemoteProtocolError
-from protocol.frame import (
+from netswap.actors.counters import Counters
+from netswap.actors.disk import Disk
+from netswap.actors.events import NEVER, Events
+from netswap.actors.kernels import KERNELS
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.buddy import BuddyZone
+from netswap.actors.memory.clean_minimum import CleanMinimum
+from netswap.actors.memory.faults import Faults
+from netswap.actors.memory.files import File, LocalDisk
+from netswap.actors.memory.highatomic import HighAtomicZone
+from netswap.actors.memory.laundry import Laundry
+from netswap.actors.memory.oom import OomKiller
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.rescue import CleanRescue
+from netswap.actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
+from netswap.actors.memory.writeback import Writeback
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.arp import Neighbours, Output
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.drivers import on_link, parked
+from netswap.actors.net.input_queue import InputQueue
+from netswap.actors.net.local import LocalSocket, local_pair
+from netswap.actors.net.memalloc import MemallocBuffers
+from netswap.actors.net.nic import Nic
+from netswap.actors.net.stack import Stack
+from netswap.actors.net.tcp import Tcp
+from netswap.actors.net.tcp_rules import TcpMem
+from netswap.actors.net.udp_limits import LimitedStack
+from netswap.actors.net.virtio import VirtioNic
+from netswap.actors.programs import loader
+from netswap.actors.programs.process import Process
+from netswap.actors.programs.system import Host
+from netswap.actors.settings import MachineSettings, SettingsError, Swap
+from netswap.actors.swap import transports
+from netswap.actors.swap.backup import Backup
+from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
+from netswap.actors.swap.nfs import GatheringNfsDevice, NfsDevice
+from netswap.actors.swap.remote import RemoteDisk
+from netswap.actors.swap.spread import SpreadDevice
+from netswap.protocol.errors import RemoteProtocolError
+from netswap.protocol.frame import (
     ARP,
     CRASH,
     PAUSE,
@@ -64,7 +64,7 @@ from protocol.frame import (
     arrivals,
     split,
 )
-from protocol.rpc import CALL_PORT, PAGE
+from netswap.protocol.rpc import CALL_PORT, PAGE
 
 CLEAN_MINIMUMS: Final = {"clean-minimum-10": 10, "clean-minimum": 20}
 """The share of memory, percent, that each switch keeps clean; the larger goes before."""

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from actors.events import NEVER
-from actors.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
-from actors.outside import VERBS as MACHINE_FAULTS
-from actors.outside import Outside
-from protocol.frame import CORRUPT, KIND_NAMES, cut, encode_arrival, encode_time
+from netswap.actors.events import NEVER
+from netswap.actors.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
+from netswap.actors.outside import VERBS as MACHINE_FAULTS
+from netswap.actors.outside import Outside
+from netswap.protocol.frame import CORRUPT, KIND_NAMES, cut, encode_arrival, encode_time
 
 _SHARES: Final = {
     "lossy": "loss_ppm",

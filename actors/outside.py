@@ -6,7 +6,7 @@ its pauses has, and of several latencies of its disk the one that began last is 
 
 from typing import Any, Final
 
-from protocol.frame import CRASH, OWN_DISK, PAUSE, RESTART, RESUME, SLOW_DISK, encode_control
+from netswap.protocol.frame import CRASH, OWN_DISK, PAUSE, RESTART, RESUME, SLOW_DISK, encode_control
 
 VERBS: Final = ("crash", "pause", "slow-disk")
 

@@ -5,22 +5,22 @@ A node of the wait-for graph is {"node": "A/free page", "sentence": ..., "waits_
 
 from typing import Any
 
-from actors.events import Timer
-from actors.machine import Machine
-from actors.memory.anonymous import AddressSpace
-from actors.memory.buddy import BuddyZone
-from actors.memory.files import File
-from actors.memory.large import LargeCache
-from actors.memory.waiter import Asleep
-from actors.net.arp import ASKED, FAILED, INCOMPLETE
-from actors.net.virtio import VirtioNic
-from actors.programs import loader
-from actors.programs.loader import Loaded
-from actors.programs.task import Need, Task
-from actors.swap.device import Request, SwapDevice
-from actors.swap.nbd import NbdDevice, ProxiedNbdDevice
-from actors.swap.spread import SpreadDevice
-from protocol.rpc import PAGE
+from netswap.actors.events import Timer
+from netswap.actors.machine import Machine
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.buddy import BuddyZone
+from netswap.actors.memory.files import File
+from netswap.actors.memory.large import LargeCache
+from netswap.actors.memory.waiter import Asleep
+from netswap.actors.net.arp import ASKED, FAILED, INCOMPLETE
+from netswap.actors.net.virtio import VirtioNic
+from netswap.actors.programs import loader
+from netswap.actors.programs.loader import Loaded
+from netswap.actors.programs.task import Need, Task
+from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
+from netswap.actors.swap.spread import SpreadDevice
+from netswap.protocol.rpc import PAGE
 
 Node = dict[str, Any]
 
@@ -52,7 +52,7 @@ def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
 
 
 def counters(machine: Machine) -> dict[str, int]:
-    """The counters of `actors.counters.COUNTERS`."""
+    """The counters of `netswap.actors.counters.COUNTERS`."""
     counted = machine.counters
     zone = machine.zone
     stack = machine.stack

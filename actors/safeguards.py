@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protocol.units import shortened
+from netswap.protocol.units import shortened
 
 
 @dataclass(frozen=True, slots=True)

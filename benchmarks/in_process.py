@@ -5,14 +5,14 @@ import tracemalloc
 from functools import partial
 from typing import Any, Final
 
-from actors.machine import Machine
-from actors.memory.anonymous import AddressSpace
 from benchmarks import scenes
 from benchmarks.measure import Benchmark, Measured, timed
-from cluster.inline import InlineEngine
-from cluster.lab import Cluster, open_cluster
-from cluster.surroundings import is_compiled
-from protocol.units import seconds
+from netswap.actors.machine import Machine
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.lab import Cluster, open_cluster
+from netswap.cluster.surroundings import is_compiled
+from netswap.protocol.units import seconds
 
 
 def frames(text: str) -> Measured:

@@ -7,10 +7,10 @@ from typing import Final
 
 from benchmarks import scenes
 from benchmarks.measure import Benchmark, Measured
-from cluster.lab import open_cluster
-from cluster.on_ray import session
-from cluster.surroundings import noise_to
-from protocol.units import seconds
+from netswap.cluster.lab import open_cluster
+from netswap.cluster.on_ray import session
+from netswap.cluster.surroundings import noise_to
+from netswap.protocol.units import seconds
 
 DEMO: Final = "configs/three-machines.yaml"
 WARM_UP_NS: Final = seconds(0.1)

@@ -3,13 +3,13 @@
 from itertools import permutations
 from typing import Any, Final
 
-from actors.link import LinkSettings
-from actors.machine import Machine
-from actors.network import Network
-from actors.settings import Files, MachineSettings, Spread, Swap
-from cluster.clock import FEW, Fault
-from protocol.ip import ETHERNET
-from protocol.rpc import PAGE
+from netswap.actors.link import LinkSettings
+from netswap.actors.machine import Machine
+from netswap.actors.network import Network
+from netswap.actors.settings import Files, MachineSettings, Spread, Swap
+from netswap.cluster.clock import FEW, Fault
+from netswap.protocol.ip import ETHERNET
+from netswap.protocol.rpc import PAGE
 
 Resolved = dict[str, Any]
 _SILENT: Final = ("service", "swap-server", "heartbeat", "reader", "writer")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
-from actors.events import NEVER
-from actors.network import Network
+from netswap.actors.events import NEVER
+from netswap.actors.network import Network
 
 
 class Answer(NamedTuple):

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from actors.kernels import KERNELS
-from actors.net.drivers import on_link
-from protocol.rpc import PAGE
-from protocol.units import seconds
+from netswap.actors.kernels import KERNELS
+from netswap.actors.net.drivers import on_link
+from netswap.protocol.rpc import PAGE
+from netswap.protocol.units import seconds
 
 TABLE_BYTES: Final = 5
 """Of each page: its state, and the stamp of its contents."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.resources import files
 from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn
@@ -10,15 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cluster import present, supervisor
-from cluster.command import status
-from cluster.inline import InlineEngine
-from cluster.progress import ProgressLine
-from cluster.results import Result, as_json, conclude
-from cluster.scenario import Scenario, load
-from cluster.surroundings import noise_to
+from netswap.cluster import present, supervisor
+from netswap.cluster.command import status
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.progress import ProgressLine
+from netswap.cluster.results import Result, as_json, conclude
+from netswap.cluster.scenario import Scenario, load
+from netswap.cluster.surroundings import noise_to
 
-SCENARIO = Path("configs/three-machines.yaml")
+SCENARIO = Path(str(files("netswap"))) / "configs" / "three-machines.yaml"
 POLICIES = ("none", "reserve")
 
 
@@ -36,7 +37,7 @@ def main() -> NoReturn:
 
 def _demo(console: Console) -> bool:
     """Whether all is as expected and all digests agree."""
-    from cluster.on_ray import session
+    from netswap.cluster.on_ray import session
 
     console.print(SCENARIO.read_text().split("\n")[0].removeprefix("# "), style="bold")
     present.say(console, "A swaps to C and serves B. At 5 s C becomes unreachable, for 10 s, and B starts to flood A.")
@@ -55,7 +56,7 @@ def _demo(console: Console) -> bool:
 
 
 def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]:
-    from cluster.on_ray import RayEngine
+    from netswap.cluster.on_ray import RayEngine
 
     resolved = scenario.resolved()
     engine = RayEngine(resolved)

@@ -4,9 +4,9 @@ import json
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from actors.counters import LATER
-from cluster.engine import State
-from protocol.frame import Frame, cut
+from netswap.actors.counters import LATER
+from netswap.cluster.engine import State
+from netswap.protocol.frame import Frame, cut
 
 
 def digest(state: State) -> str:

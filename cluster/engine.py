@@ -17,7 +17,7 @@ class State(NamedTuple):
     now_ns: int
     windows: int
     machines: list[dict[str, Any]]
-    """`actors.report.report` of each machine, in scenario order."""
+    """`netswap.actors.report.report` of each machine, in scenario order."""
     links: dict[str, dict[str, Any]]
     """`Network.tallies`."""
     faults: list[tuple[str, dict[str, Any], int, int | None]]

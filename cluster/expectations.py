@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from actors import counters
-from protocol import units
-from protocol.units import UnitError
+from netswap.actors import counters
+from netswap.protocol import units
+from netswap.protocol.units import UnitError
 
 VERDICTS: tuple[str, ...] = (
     "oom-killed",

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import networkx
 
-from cluster import open_link, rates
-from cluster.engine import State
-from cluster.verdict import BAD, Finding, Judgement, Recovery, Verdict, wait_graph
+from netswap.cluster import open_link, rates
+from netswap.cluster.engine import State
+from netswap.cluster.verdict import BAD, Finding, Judgement, Recovery, Verdict, wait_graph
 
 _ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
 Report = dict[str, Any]

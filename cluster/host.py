@@ -9,9 +9,9 @@ from typing import Any
 
 import msgpack
 
-from actors.report import report
-from cluster import build
-from cluster.clock import Answer
+from netswap.actors.report import report
+from netswap.cluster import build
+from netswap.cluster.clock import Answer
 
 
 def pack_inbound(share: Iterable[int], inbound: Mapping[int, tuple[int, bytes]]) -> bytes:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from actors.machine import Machine
-from actors.report import report
-from cluster import build
-from cluster.clock import Answer, Clock
-from cluster.engine import State
+from netswap.actors.machine import Machine
+from netswap.actors.report import report
+from netswap.cluster import build
+from netswap.cluster.clock import Answer, Clock
+from netswap.cluster.engine import State
 
 _LOOK_S = 0.2
 _YOUNG_MAX = 50_000

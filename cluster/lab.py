@@ -1,7 +1,7 @@
 """A cluster to hold in one's hands: what tests and notebooks work with.
 
-    from cluster.lab import open_cluster
-    from protocol.units import seconds
+    from netswap.cluster.lab import open_cluster
+    from netswap.protocol.units import seconds
 
     with open_cluster("configs/three-machines.yaml", safeguards="reserve", timeline=[]) as cluster:
         cluster.run_for(seconds(5))
@@ -19,18 +19,18 @@ from typing import Any, Self
 
 import networkx
 
-from actors.programs.task import ProgramError
-from cluster import expectations, results
-from cluster.digest import digest, first_difference
-from cluster.engine import EXCHANGES, Engine, State
-from cluster.inline import InlineEngine
-from cluster.results import Outcome, Result
-from cluster.scenario import Scenario, load
-from cluster.scenario.resolve import cast_of
-from cluster.verdict import judge, wait_graph
-from cluster.views import MachineView
-from protocol.frame import KIND_NAMES
-from protocol.units import PARTS_PER_MILLION, milliseconds
+from netswap.actors.programs.task import ProgramError
+from netswap.cluster import expectations, results
+from netswap.cluster.digest import digest, first_difference
+from netswap.cluster.engine import EXCHANGES, Engine, State
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.results import Outcome, Result
+from netswap.cluster.scenario import Scenario, load
+from netswap.cluster.scenario.resolve import cast_of
+from netswap.cluster.verdict import judge, wait_graph
+from netswap.cluster.views import MachineView
+from netswap.protocol.frame import KIND_NAMES
+from netswap.protocol.units import PARTS_PER_MILLION, milliseconds
 
 Condition = str | Callable[["Cluster"], bool]
 Names = str | Iterable[str]
@@ -342,7 +342,7 @@ def open_cluster(
 
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
     `ScenarioError` with all that is wrong, also with the classes that it names: they are imported. `engine="ray"` needs
-    Ray to be started (`cluster.on_ray.session`), and packs `machines_per_actor`, with an `exchange` by "graph" or
+    Ray to be started (`netswap.cluster.on_ray.session`), and packs `machines_per_actor`, with an `exchange` by "graph" or
     "calls". `record` keeps what is sent, in process only.
     """
     if engine not in ("inline", "ray"):
@@ -352,7 +352,7 @@ def open_cluster(
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
     if engine == "inline":
         return open_scenario(scenario, record=record)
-    from cluster.on_ray import RayEngine
+    from netswap.cluster.on_ray import RayEngine
 
     scenario.check_whole()
     return Cluster(scenario, RayEngine(scenario.resolved(), machines_per_actor=machines_per_actor, exchange=exchange))

@@ -1,4 +1,4 @@
-"""A run's actors on Ray. Only this module and `cluster.ray_clusters` import ray.
+"""A run's actors on Ray. Only this module and `netswap.cluster.ray_clusters` import ray.
 
 The network actor holds the clock; it drives the machine actors through a compiled graph of its own making, or by plain
 calls.
@@ -15,16 +15,16 @@ from typing import Any, Final, TypeVar
 import ray
 from ray.dag import DAGContext, InputNode, MultiOutputNode
 
-from actors.programs.task import ProgramError
-from cluster import build
-from cluster.clock import Answer, Clock
-from cluster.engine import InfrastructureError, State
-from cluster.host import MachineHost, pack_inbound, unpack_answers
-from cluster.ray_clusters import attached, private_cluster
-from cluster.scenario import ScenarioError
-from cluster.study.failure import Failure
-from cluster.study.pool import LOOK_S, Watch, nobody, safely
-from cluster.surroundings import signals_later
+from netswap.actors.programs.task import ProgramError
+from netswap.cluster import build
+from netswap.cluster.clock import Answer, Clock
+from netswap.cluster.engine import InfrastructureError, State
+from netswap.cluster.host import MachineHost, pack_inbound, unpack_answers
+from netswap.cluster.ray_clusters import attached, private_cluster
+from netswap.cluster.scenario import ScenarioError
+from netswap.cluster.study.failure import Failure
+from netswap.cluster.study.pool import LOOK_S, Watch, nobody, safely
+from netswap.cluster.surroundings import signals_later
 
 SLICE_S: Final = 0.5
 """Wall time between two looks of the driver: progress, Ctrl-C."""

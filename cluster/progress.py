@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from cluster.engine import Engine, State
-from cluster.present import verdict_text
-from cluster.results import frames
-from cluster.tables import fitted
-from cluster.verdict import Verdict, judge
+from netswap.cluster.engine import Engine, State
+from netswap.cluster.present import verdict_text
+from netswap.cluster.results import frames
+from netswap.cluster.tables import fitted
+from netswap.cluster.verdict import Verdict, judge
 
 Clock = Callable[[], float]
 """Wall time in seconds, from anywhere."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from cluster.lab import Cluster
+    from netswap.cluster.lab import Cluster
 
 Open = Callable[..., "Cluster"]
 
@@ -25,7 +25,7 @@ def netswap_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
         def start() -> None:
             if not started:
-                from cluster.on_ray import session
+                from netswap.cluster.on_ray import session
 
                 stack.enter_context(session(logs=tmp_path_factory.mktemp("ray")))
                 started.append(True)
@@ -40,7 +40,7 @@ def netswap(pytestconfig: pytest.Config, netswap_ray: Callable[[], None]) -> Ite
     Paths are relative to pytest's rootdir; a text of several lines is a scenario itself. `engine="ray"` takes
     `machines_per_actor` and `exchange` too. Returns a `Cluster`, closed when the test ends.
     """
-    from cluster.lab import open_cluster
+    from netswap.cluster.lab import open_cluster
 
     with ExitStack() as stack:
 

@@ -2,13 +2,13 @@
 
 from typing import Any, Final, NamedTuple
 
-from cluster import explain, rates
-from cluster.digest import digest
-from cluster.engine import State
-from cluster.expectations import Expectation, judge_all
-from cluster.scenario import Scenario
-from cluster.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
-from cluster.views import MachineView
+from netswap.cluster import explain, rates
+from netswap.cluster.digest import digest
+from netswap.cluster.engine import State
+from netswap.cluster.expectations import Expectation, judge_all
+from netswap.cluster.scenario import Scenario
+from netswap.cluster.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
+from netswap.cluster.views import MachineView
 
 UNDECIDED: Final = str(Verdict.UNDECIDED)
 """The verdict on a run that was cut short."""

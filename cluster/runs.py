@@ -13,12 +13,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from actors.programs.task import ProgramError
-from cluster.engine import Engine
-from cluster.inline import InlineEngine
-from cluster.results import Result, as_json, conclude
-from cluster.scenario import Scenario
-from cluster.surroundings import Terminal, noise_to
+from netswap.actors.programs.task import ProgramError
+from netswap.cluster.engine import Engine
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.results import Result, as_json, conclude
+from netswap.cluster.scenario import Scenario
+from netswap.cluster.surroundings import Terminal, noise_to
 
 PROCESSES_AT_ONCE: Final = 8
 """Workers that a private Ray cluster starts beforehand, at most."""
@@ -103,7 +103,7 @@ def open_engine(resolved: dict[str, Any], how: How, folder: Path, stack: ExitSta
         inline = InlineEngine(resolved)
         stack.callback(inline.close)
         return inline
-    from cluster.on_ray import RayEngine, session
+    from netswap.cluster.on_ray import RayEngine, session
 
     actors = -(-len(resolved["machines"]) // how.machines_per_actor) + 1
     stack.enter_context(session(processes=min(actors, PROCESSES_AT_ONCE), address=how.address, logs=folder / "ray"))

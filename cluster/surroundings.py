@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
-from actors import machine
+from netswap.actors import machine
 
 FOLDER_CHARS_MAX: Final = 36
 """Ray appends 64 characters to name its sockets, whose paths may have 103."""

@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import networkx
 
-from actors.events import NEVER, Timer
-from actors.programs.wait import MESSAGE
-from cluster.engine import State
+from netswap.actors.events import NEVER, Timer
+from netswap.actors.programs.wait import MESSAGE
+from netswap.cluster.engine import State
 
 
 class Verdict(StrEnum):
@@ -39,7 +39,7 @@ BAD: Final = (Verdict.OOM_KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
 _TELLING_SLOTS: Final = 3
 """Whole slots after it has got on again that say whether a program crawls."""
 Report = dict[str, Any]
-"""What `actors.report` says of a machine, or of one of its programs."""
+"""What `netswap.actors.report` says of a machine, or of one of its programs."""
 
 
 class Finding(NamedTuple):

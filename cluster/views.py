@@ -4,7 +4,7 @@ from typing import Any
 
 import networkx
 
-from cluster.verdict import Judgement, Verdict
+from netswap.cluster.verdict import Judgement, Verdict
 
 
 class MachineView:

@@ -5,8 +5,8 @@ Source: net/ipv4/arp.c (arp_tbl) and include/net/neighbour.h; the same in Linux 
 
 from typing import Final
 
-from protocol.errors import LocalProtocolError
-from protocol.units import seconds
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.units import seconds
 
 REQUEST: Final = 1
 REPLY: Final = 2

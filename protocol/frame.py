@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
-from protocol.errors import RemoteProtocolError
-from protocol.tcp import is_body
+from netswap.protocol.errors import RemoteProtocolError
+from netswap.protocol.tcp import is_body
 
 VERSION: Final = 1
 
@@ -124,7 +124,7 @@ _LIMITS: Final = (
 )
 _BODY_SIZES: Final = (3, 6, 8)
 """(ident, step, datagram) of fragments; (source port, payload, flow, flows, ports, message) of a whole datagram; a TCP
-segment as `protocol.tcp.Body`.
+segment as `netswap.protocol.tcp.Body`.
 
 Frame i of a train belongs to flow `(flow + i) % flows`, and goes to the frame's port plus that number modulo `ports`.
 With step 0 the frames of a train are the fragments of one datagram; with step 1 each is the first of another, numbered on

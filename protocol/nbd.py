@@ -7,8 +7,8 @@ to read. Replies may come in any order.
 
 from typing import Any, Final, NamedTuple
 
-from protocol.errors import LocalProtocolError
-from protocol.rpc import PAGE, STAMP_MAX
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.rpc import PAGE, STAMP_MAX
 
 PORT: Final = 10_809
 REQUEST: Final = 28

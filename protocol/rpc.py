@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
-from protocol.errors import LocalProtocolError
-from protocol.units import milliseconds
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.units import milliseconds
 
 PAGE: Final = 4096
 HEADER: Final = 128

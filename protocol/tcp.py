@@ -7,7 +7,7 @@ holds a message's last byte. Sequence numbers never wrap: the SYN is number 0, t
 import itertools
 from typing import Any, Final
 
-from protocol.ip import IP_HEADER
+from netswap.protocol.ip import IP_HEADER
 
 TCP_HEADER: Final = 32
 """20 bytes, and 12 for the time stamps option."""

@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from actors import counters, safeguards
-from cluster import expectations
-from cluster.command.app import app
-from cluster.lab import Cluster
-from cluster.scenario import load, models
-from cluster.verdict import Verdict
-from cluster.views import MachineView
-from protocol import units
+from netswap.actors import counters, safeguards
+from netswap.cluster import expectations
+from netswap.cluster.command.app import app
+from netswap.cluster.lab import Cluster
+from netswap.cluster.scenario import load, models
+from netswap.cluster.verdict import Verdict
+from netswap.cluster.views import MachineView
+from netswap.protocol import units
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = (ROOT / "docs" / "scenarios.md").read_text()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
-from protocol.rpc import STAMP_MAX
+from netswap.protocol.rpc import STAMP_MAX
 
 UNTOUCHED: Final = 0x00
 """Never written: the first touch gets a zeroed page."""

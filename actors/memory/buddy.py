@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
-from actors.kernels import LINUX_2_6_22, Kernel
-from actors.memory.zone import Block, Zone
+from netswap.actors.kernels import LINUX_2_6_22, Kernel
+from netswap.actors.memory.zone import Block, Zone
 
 ORDERS: Final = 11
 """Blocks have up to 2^10 pages, 4 MiB (MAX_ORDER)."""

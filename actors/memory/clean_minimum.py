@@ -8,8 +8,8 @@ which may go below min, are not held up: theirs is the emergency that the share 
 fail clean pages are dropped after all (`rescue`).
 """
 
-from actors.memory.files import PageCache
-from actors.memory.zone import Zone
+from netswap.actors.memory.files import PageCache
+from netswap.actors.memory.zone import Zone
 
 
 class CleanMinimum:

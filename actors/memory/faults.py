@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Final
 
-from actors.counters import Counters
-from actors.memory.anonymous import READING, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace
-from actors.memory.files import File, LocalDisk
-from actors.memory.reclaim import Reclaim
-from actors.memory.zone import Zone
-from actors.programs.task import BLOCKED, Blocked, Task
-from actors.programs.wait import DISK, PAGE
-from actors.swap.device import SwapDevice
+from netswap.actors.counters import Counters
+from netswap.actors.memory.anonymous import READING, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace
+from netswap.actors.memory.files import File, LocalDisk
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.zone import Zone
+from netswap.actors.programs.task import BLOCKED, Blocked, Task
+from netswap.actors.programs.wait import DISK, PAGE
+from netswap.actors.swap.device import SwapDevice
 
 _AT_ONCE: Final = 64
 """Most pages that one call finds without waiting."""
@@ -174,7 +174,7 @@ class Faults:
             task.block(self._stage(space, page))
 
     def _stage(self, space: AddressSpace, page: int) -> int:
-        """What a page that is on its way waits for (`actors.programs.wait`)."""
+        """What a page that is on its way waits for (`netswap.actors.programs.wait`)."""
         if isinstance(space, File) and space.disk is None:
             return DISK
         assert self._device is not None, "only a machine that swaps has pages elsewhere"

@@ -10,9 +10,9 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from actors.disk import Disk
-from actors.events import Events
-from actors.memory.anonymous import (
+from netswap.actors.disk import Disk
+from netswap.actors.events import Events
+from netswap.actors.memory.anonymous import (
     ACCESSED,
     DIRTY,
     RESIDENT,
@@ -22,8 +22,8 @@ from actors.memory.anonymous import (
     AddressSpace,
     Hand,
 )
-from protocol.rpc import PAGE, STAMP_MAX
-from protocol.units import seconds
+from netswap.protocol.rpc import PAGE, STAMP_MAX
+from netswap.protocol.units import seconds
 
 WRITEBACK: Final = 0x80
 """Being written by the flusher; it stays in memory, and it may be read and written meanwhile."""

@@ -8,8 +8,8 @@ anybody who wants a single page: part of the reserve is there and useless.
 
 from typing import Final
 
-from actors.kernels import LINUX_6_11, Kernel
-from actors.memory.zone import Block, Zone
+from netswap.actors.kernels import LINUX_6_11, Kernel
+from netswap.actors.memory.zone import Block, Zone
 
 PAGEBLOCK: Final = 512
 """Pages of a pageblock (x86-64)."""

@@ -6,9 +6,9 @@ such a block, so there is nothing that the slab rule would have to guard.
 
 from typing import Final
 
-from actors.memory.slab import Slab, SlabCache
-from actors.memory.zone import Block, Zone
-from protocol.rpc import PAGE
+from netswap.actors.memory.slab import Slab, SlabCache
+from netswap.actors.memory.zone import Block, Zone
+from netswap.protocol.rpc import PAGE
 
 _ODD_SIZES: Final = (96, 192)
 """Sizes of kmalloc that are no powers of two."""

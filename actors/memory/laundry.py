@@ -7,9 +7,9 @@ memory there, the mark is never reached, nothing is written, and the machine run
 
 from typing import Protocol
 
-from actors.memory.anonymous import DIRTY, RESIDENT, WRITING, AddressSpace
-from actors.memory.files import File, FileDisk
-from actors.memory.zone import Zone
+from netswap.actors.memory.anonymous import DIRTY, RESIDENT, WRITING, AddressSpace
+from netswap.actors.memory.files import File, FileDisk
+from netswap.actors.memory.zone import Zone
 
 _COLD = RESIDENT | DIRTY
 

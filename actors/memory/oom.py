@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from math import isqrt
 from typing import Final, Protocol
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.zone import Zone
-from protocol.units import seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.zone import Zone
+from netswap.protocol.units import seconds
 
 UNRECLAIMABLE: Final = 1 << 62
 """What `pages_scanned` is once kswapd has given the zone up: all_unreclaimable."""

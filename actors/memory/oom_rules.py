@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.units import seconds
+from netswap.protocol.units import seconds
 
 
 @dataclass(frozen=True, slots=True)

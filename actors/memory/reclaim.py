@@ -16,18 +16,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
-from actors.memory.clean_minimum import CleanMinimum
-from actors.memory.files import File, LocalDisk, PageCache
-from actors.memory.laundry import Laundry
-from actors.memory.oom import OomKiller
-from actors.memory.throttle import NO_FS_NS, Throttle
-from actors.memory.waiter import Asleep, Doomed, Outcome, Rests, Waiter
-from actors.memory.writeback import Writeback
-from actors.memory.zone import Zone
-from actors.programs.task import Task
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
+from netswap.actors.memory.clean_minimum import CleanMinimum
+from netswap.actors.memory.files import File, LocalDisk, PageCache
+from netswap.actors.memory.laundry import Laundry
+from netswap.actors.memory.oom import OomKiller
+from netswap.actors.memory.throttle import NO_FS_NS, Throttle
+from netswap.actors.memory.waiter import Asleep, Doomed, Outcome, Rests, Waiter
+from netswap.actors.memory.writeback import Writeback
+from netswap.actors.memory.zone import Zone
+from netswap.actors.programs.task import Task
 
 _ASLEEP = (Outcome.NO_SLOT, Outcome.NAP)
 # By name once: to look up a member of an enum costs more than a call.

@@ -5,8 +5,8 @@ only what can be freed without allocating: clean pages of files, mapped ones too
 interrupt time does the same at its own floor. Nothing is written, and nobody sleeps.
 """
 
-from actors.memory.reclaim import Reclaim
-from actors.memory.zone import Zone
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.zone import Zone
 
 
 class CleanRescue:

@@ -7,9 +7,9 @@ at one chosen node. Source: his series of 2007 and 2008 (mm/reserve.c, net/core/
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from actors.kernels import Kernel
-from actors.memory.large import pages_of
-from protocol.rpc import PAGE
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.large import pages_of
+from netswap.protocol.rpc import PAGE
 
 LARGEST_PACKET = 65_536
 

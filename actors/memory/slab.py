@@ -6,8 +6,8 @@ cache is marked until it gets its next ordinary page, so that an object allocati
 the same rights would (mm/slab.c and mm/slub.c of that series). Since Linux 3.6 the mark is on each page (mm/slub.c).
 """
 
-from actors.memory.zone import Zone
-from protocol.rpc import PAGE
+from netswap.actors.memory.zone import Zone
+from netswap.protocol.rpc import PAGE
 
 
 class Slab:

@@ -8,8 +8,8 @@ not enter a file system no longer than a second, and nobody once kswapd has fail
 from collections.abc import Callable
 from typing import Final
 
-from actors.memory.zone import Zone
-from protocol.units import seconds
+from netswap.actors.memory.zone import Zone
+from netswap.protocol.units import seconds
 
 NO_FS_NS: Final = seconds(1)
 """How long who may not enter a file system sleeps at most."""

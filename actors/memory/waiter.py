@@ -5,8 +5,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from actors.programs.task import Task
-from actors.programs.wait import PAGE, SLOT, THROTTLE
+from netswap.actors.programs.task import Task
+from netswap.actors.programs.wait import PAGE, SLOT, THROTTLE
 
 
 class Outcome(Enum):

@@ -7,11 +7,11 @@ is under way to the swap server.
 
 from typing import Final
 
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.files import File, FileDisk, LocalDisk, PageCache
-from actors.memory.zone import Zone
-from actors.swap.device import SwapDevice
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.files import File, FileDisk, LocalDisk, PageCache
+from netswap.actors.memory.zone import Zone
+from netswap.actors.swap.device import SwapDevice
 
 RATELIMIT: Final = 8
 """A writer looks at the limits after so many pages (ratelimit_pages while they are exceeded)."""

@@ -7,7 +7,7 @@ Only the page allocator knows watermarks: a freed object in a slab is handed out
 from collections.abc import Callable, Sized
 from typing import NamedTuple
 
-from actors.kernels import LINUX_2_6_22, Kernel
+from netswap.actors.kernels import LINUX_2_6_22, Kernel
 
 Wake = Callable[[], None]
 Rescue = Callable[[int], bool]

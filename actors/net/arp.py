@@ -14,14 +14,14 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, NamedTuple
 
-from actors.counters import Counters
-from actors.events import NEVER, Events
-from actors.kernels import Kernel
-from actors.memory.slab import Run, Slab
-from actors.net.buffers import Buffers
-from actors.net.nic import Nic
-from actors.net.sockets import Datagram
-from protocol.arp import (
+from netswap.actors.counters import Counters
+from netswap.actors.events import NEVER, Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.slab import Run, Slab
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.nic import Nic
+from netswap.actors.net.sockets import Datagram
+from netswap.protocol.arp import (
     DELAY_NS,
     DRAWN_NS,
     PACKET,
@@ -34,8 +34,8 @@ from protocol.arp import (
     operation,
     wire,
 )
-from protocol.errors import LocalProtocolError
-from protocol.frame import ARP
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.frame import ARP
 
 NONE: Final = "none"
 INCOMPLETE: Final = "incomplete"

@@ -8,12 +8,12 @@ Such a buffer is flagged *emergency*.
 from collections.abc import Iterator
 from itertools import repeat
 
-from actors.kernels import Kernel
-from actors.memory.large import LargeCache, PagedCache
-from actors.memory.reserve import Node, charge_of
-from actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache
-from actors.memory.zone import Zone
-from protocol.rpc import PAGE
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.large import LargeCache, PagedCache
+from netswap.actors.memory.reserve import Node, charge_of
+from netswap.actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache
+from netswap.actors.memory.zone import Zone
+from netswap.protocol.rpc import PAGE
 
 Buffer = tuple[Slab, Slab, int, int]
 """Data, head, truesize in bytes, and what the reserve was charged for it: 0 unless the buffer is an emergency one."""

@@ -13,11 +13,11 @@ as many buffers as it fills, each as large as the average packet and at most a p
 from dataclasses import dataclass, replace
 from typing import Final
 
-from actors.kernels import Kernel
-from actors.memory.large import kmalloc_size
-from actors.memory.reserve import charge_of, receive_charge
-from protocol.ip import MTU
-from protocol.rpc import PAGE
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.large import kmalloc_size
+from netswap.actors.memory.reserve import charge_of, receive_charge
+from netswap.protocol.ip import MTU
+from netswap.protocol.rpc import PAGE
 
 _LINK_HEADER: Final = 14 + 4
 """Header and checksum of a frame."""

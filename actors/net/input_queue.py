@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from actors.events import Events
-from actors.net.buffers import Buffer
-from actors.net.stack import Stack
-from protocol.frame import Raw
+from netswap.actors.events import Events
+from netswap.actors.net.buffers import Buffer
+from netswap.actors.net.stack import Stack
+from netswap.protocol.frame import Raw
 
 MAX_BACKLOG: Final = 1000
 """netdev_max_backlog: so many frames, and one, may wait."""

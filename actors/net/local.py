@@ -9,12 +9,12 @@ Folded: a message is one buffer, and is written whole or not at all.
 from collections import deque
 from typing import Any, Final, NamedTuple, Protocol
 
-from actors.events import Events
-from actors.memory.slab import Run, Slab
-from actors.net.buffers import Buffers
-from actors.net.tcp_connection import CLOSED, ESTABLISHED
-from protocol.rpc import PAGE
-from protocol.tcp import Message
+from netswap.actors.events import Events
+from netswap.actors.memory.slab import Run, Slab
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED
+from netswap.protocol.rpc import PAGE
+from netswap.protocol.tcp import Message
 
 RESET: Final = "the other end is closed"
 

@@ -11,10 +11,10 @@ On a real machine these let packets through for a while; here it is only the hea
 
 from typing import Final
 
-from actors.kernels import Kernel
-from actors.memory.slab import Slab, SlabCache
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffer, Buffers
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.slab import Slab, SlabCache
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffer, Buffers
 
 FLAGGED: Final = 1
 """Stands where a buffer of 2007 says what the reserve was charged for it: nothing is charged here."""

@@ -13,17 +13,17 @@ from collections import deque
 from functools import lru_cache
 from typing import Final
 
-from actors.counters import Counters
-from actors.events import NEVER, Events
-from actors.kernels import Kernel
-from actors.memory.slab import Run
-from actors.net.buffers import Buffer, Buffers
-from actors.net.drivers import DRIVERS
-from actors.net.input_queue import InputQueue
-from actors.net.stack import Stack
-from protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
-from protocol.ip import ETHERNET, MTU
-from protocol.units import seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import NEVER, Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.slab import Run
+from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.drivers import DRIVERS
+from netswap.actors.net.input_queue import InputQueue
+from netswap.actors.net.stack import Stack
+from netswap.protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
+from netswap.protocol.ip import ETHERNET, MTU
+from netswap.protocol.units import seconds
 
 _SECOND: Final = seconds(1)
 _STANDARD: Final = MTU + ETHERNET

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.net.buffers import Buffer
-from protocol.ip import UDP_HEADER, fragments
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.net.buffers import Buffer
+from netswap.protocol.ip import UDP_HEADER, fragments
 
 Drop = Callable[[tuple[Buffer, ...], str], None]
 _fragments: Final = lru_cache(fragments)

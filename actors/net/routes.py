@@ -5,9 +5,9 @@ Under a flood the cache is always being collected: an entry that nobody has used
 (net/ipv4/route.c, ip_rt_gc_min_interval: 0.5 s), so after an outage the first reply has to allocate.
 """
 
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.slab import Slab, SlabCache
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.slab import Slab, SlabCache
 
 
 class Routes:

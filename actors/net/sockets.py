@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from actors.net.buffers import Buffer
+from netswap.actors.net.buffers import Buffer
 
 
 class Datagram(NamedTuple):

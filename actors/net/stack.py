@@ -8,15 +8,15 @@ PF_MEMALLOC, so that small allocations on the way (a route entry) succeed.
 from collections.abc import Callable
 from typing import Any, Final
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffer, Buffers
-from actors.net.reassembly import Reassembly, RefusingReassembly
-from actors.net.routes import Routes
-from actors.net.sockets import Datagram, Queues, Socket
-from protocol.frame import FRAGMENT, TCP, Raw
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
+from netswap.actors.net.routes import Routes
+from netswap.actors.net.sockets import Datagram, Queues, Socket
+from netswap.protocol.frame import FRAGMENT, TCP, Raw
 
 _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""

@@ -7,16 +7,16 @@ Source: net/ipv4/tcp_ipv4.c of 2.6.22 with Zijlstra's netvm patches. The parts: 
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from actors.counters import Counters
-from actors.events import NEVER, Events, Timer
-from actors.memory.slab import Run
-from actors.net.arp import Output
-from actors.net.buffers import Buffer, Buffers
-from actors.net.tcp_connection import KILLED, Connection, Owner
-from actors.net.tcp_memory import TcpMemory
-from actors.net.tcp_rules import TcpMem
-from protocol.frame import TCP, Raw
-from protocol.tcp import ACK, RST, SYN, Record, mss, segment_wire
+from netswap.actors.counters import Counters
+from netswap.actors.events import NEVER, Events, Timer
+from netswap.actors.memory.slab import Run
+from netswap.actors.net.arp import Output
+from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.tcp_connection import KILLED, Connection, Owner
+from netswap.actors.net.tcp_memory import TcpMemory
+from netswap.actors.net.tcp_rules import TcpMem
+from netswap.protocol.frame import TCP, Raw
+from netswap.protocol.tcp import ACK, RST, SYN, Record, mss, segment_wire
 
 _FIRST_PORT: Final = 32_768
 """Where the ports begin that callers are given (ip_local_port_range)."""

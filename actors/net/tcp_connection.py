@@ -7,17 +7,17 @@ Left out: closing by FIN, keepalive, and the backlog of a socket whose lock is h
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
-from actors.events import NEVER
-from actors.memory.slab import Run, Slab
-from actors.net.buffers import Buffer
-from actors.net.tcp_memory import Account
-from actors.net.tcp_receiver import EARLY, IN_ORDER, OLD, Receiver
-from actors.net.tcp_sender import Segment, Sender
-from protocol.rpc import PAGE
-from protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Message, Range, Record
+from netswap.actors.events import NEVER
+from netswap.actors.memory.slab import Run, Slab
+from netswap.actors.net.buffers import Buffer
+from netswap.actors.net.tcp_memory import Account
+from netswap.actors.net.tcp_receiver import EARLY, IN_ORDER, OLD, Receiver
+from netswap.actors.net.tcp_sender import Segment, Sender
+from netswap.protocol.rpc import PAGE
+from netswap.protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Message, Range, Record
 
 if TYPE_CHECKING:
-    from actors.net.tcp import Tcp
+    from netswap.actors.net.tcp import Tcp
 
 CALLING: Final = "syn-sent"
 CALLED: Final = "syn-received"

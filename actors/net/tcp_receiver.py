@@ -7,9 +7,9 @@ acknowledged is never thrown away; what came out of order may be, since it was o
 from collections import deque
 from typing import Final
 
-from actors.net.buffers import Buffer, Buffers
-from actors.net.tcp_memory import Account, TcpMemory
-from protocol.tcp import FIRST_BYTE, SACK_BLOCKS, Message, Range, Record
+from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.tcp_memory import Account, TcpMemory
+from netswap.protocol.tcp import FIRST_BYTE, SACK_BLOCKS, Message, Range, Record
 
 IN_ORDER: Final = "in order"
 EARLY: Final = "early"

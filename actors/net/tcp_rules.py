@@ -6,7 +6,7 @@ Source: include/net/tcp.h, net/ipv4/tcp.c, tcp_input.c, tcp_output.c, tcp_timer.
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from protocol.units import milliseconds, seconds
+from netswap.protocol.units import milliseconds, seconds
 
 _PAGE: Final = 4096
 _MIB: Final = 1 << 20

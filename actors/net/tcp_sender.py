@@ -10,9 +10,9 @@ opens again from one segment (RFC 5681, 6298).
 from collections import deque
 from typing import Any, Final, Protocol
 
-from actors.events import NEVER
-from actors.net.tcp_rules import TcpRules
-from protocol.tcp import FIRST_BYTE, RECORDS_MAX, Message, Range, Record
+from netswap.actors.events import NEVER
+from netswap.actors.net.tcp_rules import TcpRules
+from netswap.protocol.tcp import FIRST_BYTE, RECORDS_MAX, Message, Range, Record
 
 FLYING: Final = 0
 """Sent, and not known to be lost."""

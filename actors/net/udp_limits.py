@@ -4,14 +4,14 @@ Source: net/ipv4/udp.c and net/core/sock.c of 6.11. A socket accepts a datagram 
 its receive buffer. Memory is charged in whole pages for each socket; above udp_mem[2] every further page is refused.
 """
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffers
-from actors.net.sockets import Datagram, Socket
-from actors.net.stack import Stack
-from protocol.rpc import PAGE
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.sockets import Datagram, Socket
+from netswap.actors.net.stack import Stack
+from netswap.protocol.rpc import PAGE
 
 
 class LimitedStack(Stack):

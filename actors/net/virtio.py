@@ -11,18 +11,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.slab import Slab, SlabCache
-from actors.memory.zone import Block, Zone
-from actors.net.buffers import Buffers
-from actors.net.drivers import merged
-from actors.net.input_queue import InputQueue
-from actors.net.nic import Nic
-from actors.net.stack import Stack
-from protocol.frame import CORRUPT, Raw
-from protocol.rpc import PAGE
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.slab import Slab, SlabCache
+from netswap.actors.memory.zone import Block, Zone
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.drivers import merged
+from netswap.actors.net.input_queue import InputQueue
+from netswap.actors.net.nic import Nic
+from netswap.actors.net.stack import Stack
+from netswap.protocol.frame import CORRUPT, Raw
+from netswap.protocol.rpc import PAGE
 
 ORDER: Final = 3
 """Fragments are cut from 32 KiB (SKB_FRAG_PAGE_ORDER)."""

@@ -3,11 +3,11 @@
 from collections.abc import Generator
 from typing import Any, Final
 
-from actors.net.local import LocalSocket
-from actors.net.tcp_connection import ESTABLISHED, Connection
-from actors.programs.system import System
-from actors.programs.task import Request
-from protocol.tcp import Message
+from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Request
+from netswap.protocol.tcp import Message
 
 _PAGES_MAX: Final = 3
 """New pages that a segment takes at most: its payload, its head, its headers."""

@@ -8,16 +8,16 @@ time and no message, and a rank that starts anew after a crash of its machine is
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from actors.net.tcp_connection import ESTABLISHED, Connection
-from actors.programs.collectives import EXCHANGES, Round
-from actors.programs.streams import Delivery
-from actors.programs.task import Need, Reason, Task
-from actors.programs.wait import CONNECTION, MESSAGE
-from protocol.tcp import Message
-from protocol.units import seconds
+from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
+from netswap.actors.programs.collectives import EXCHANGES, Round
+from netswap.actors.programs.streams import Delivery
+from netswap.actors.programs.task import Need, Reason, Task
+from netswap.actors.programs.wait import CONNECTION, MESSAGE
+from netswap.protocol.tcp import Message
+from netswap.protocol.units import seconds
 
 if TYPE_CHECKING:
-    from actors.programs.system import System
+    from netswap.actors.programs.system import System
 
 PORTS: Final = {"ring": 65_001, "halo": 65_002, "allreduce": 65_003}
 """Where the ranks of each exchange are called."""

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from actors.programs.system import System
-from actors.programs.task import Program
-from protocol.rpc import PAGE
-from protocol.units import seconds
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
+from netswap.protocol.rpc import PAGE
+from netswap.protocol.units import seconds
 
 BLOCK: Final = 32
 """Pages that are read or written in one go."""

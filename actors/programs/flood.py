@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from actors.net.tcp_connection import Connection
-from actors.programs.streams import Room
-from actors.programs.system import System
-from actors.programs.task import Program
-from protocol.arp import wire as link_wire
-from protocol.frame import ARP, KIND_NAMES
-from protocol.ip import datagram_wire
-from protocol.tcp import mss, segment_wire
-from protocol.units import seconds
+from netswap.actors.net.tcp_connection import Connection
+from netswap.actors.programs.streams import Room
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
+from netswap.protocol.arp import wire as link_wire
+from netswap.protocol.frame import ARP, KIND_NAMES
+from netswap.protocol.ip import datagram_wire
+from netswap.protocol.tcp import mss, segment_wire
+from netswap.protocol.units import seconds
 
 LINKS: Final = {name: kind for kind, name in KIND_NAMES.items() if kind >= ARP}
 """Kinds of frames that are no IPv4."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from actors.programs.system import System
-from actors.programs.task import Program
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
 
 
 @dataclass(slots=True)

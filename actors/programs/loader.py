@@ -6,22 +6,22 @@ from importlib import import_module
 from inspect import isgeneratorfunction, unwrap
 from typing import Any, Final, NamedTuple
 
-from actors.memory.anonymous import AddressSpace
-from actors.memory.files import File, PageCache
-from actors.memory.zone import Zone
-from actors.programs.file import Reader, Writer
-from actors.programs.flood import Flood
-from actors.programs.heartbeat import Heartbeat
-from actors.programs.proxy import Proxy
-from actors.programs.rank import Rank
-from actors.programs.service import Service
-from actors.programs.system import Host, System
-from actors.programs.task import Progress, Task
-from actors.settings import Files, SettingsError
-from actors.swap.backing import WARM_STAMP
-from actors.swap.server import SwapServer
-from protocol.rpc import PAGE
-from protocol.units import plainly
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.files import File, PageCache
+from netswap.actors.memory.zone import Zone
+from netswap.actors.programs.file import Reader, Writer
+from netswap.actors.programs.flood import Flood
+from netswap.actors.programs.heartbeat import Heartbeat
+from netswap.actors.programs.proxy import Proxy
+from netswap.actors.programs.rank import Rank
+from netswap.actors.programs.service import Service
+from netswap.actors.programs.system import Host, System
+from netswap.actors.programs.task import Progress, Task
+from netswap.actors.settings import Files, SettingsError
+from netswap.actors.swap.backing import WARM_STAMP
+from netswap.actors.swap.server import SwapServer
+from netswap.protocol.rpc import PAGE
+from netswap.protocol.units import plainly
 
 _PAGES_MAX: Final = (64 << 40) // PAGE
 PROGRAMS: Final[dict[str, Callable[..., Any]]] = {

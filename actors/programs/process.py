@@ -8,16 +8,16 @@ dies when that sleep has ended, and keeps all that it has until then: sockets an
 from collections.abc import Callable
 from typing import Any, Final
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.faults import Faults
-from actors.memory.oom import run_time_s
-from actors.memory.reclaim import Reclaim
-from actors.programs.loader import Loaded
-from actors.programs.system import Touch, Write
-from actors.programs.task import BLOCKED, Need, Reason, Request, Task
-from protocol.units import seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.faults import Faults
+from netswap.actors.memory.oom import run_time_s
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.programs.loader import Loaded
+from netswap.actors.programs.system import Touch, Write
+from netswap.actors.programs.task import BLOCKED, Need, Reason, Request, Task
+from netswap.protocol.units import seconds
 
 
 class Dying:

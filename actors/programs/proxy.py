@@ -8,14 +8,14 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from actors.net.local import LocalSocket
-from actors.net.tcp_connection import ESTABLISHED, Connection
-from actors.programs import daemon
-from actors.programs.system import System
-from actors.programs.task import Program, Request
-from protocol import nbd
-from protocol.tcp import Message
-from protocol.units import seconds
+from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
+from netswap.actors.programs import daemon
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program, Request
+from netswap.protocol import nbd
+from netswap.protocol.tcp import Message
+from netswap.protocol.units import seconds
 
 _RECONNECT_NS: Final = seconds(1)
 

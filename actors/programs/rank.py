@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.programs.exchange import Exchange
-from actors.programs.system import System
-from actors.programs.task import Program
-from protocol.rpc import PAGE
+from netswap.actors.programs.exchange import Exchange
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
+from netswap.protocol.rpc import PAGE
 
 
 @dataclass(slots=True)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from actors.memory.anonymous import HOT
-from actors.programs.system import System
-from actors.programs.task import Program, Request
-from protocol.rpc import PAGE
+from netswap.actors.memory.anonymous import HOT
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program, Request
+from netswap.protocol.rpc import PAGE
 
 
 @dataclass(slots=True)

@@ -4,12 +4,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from actors.net.local import LocalSocket
-from actors.net.tcp import Tcp
-from actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
-from actors.programs.task import Need, Reason, Task
-from actors.programs.wait import CONNECTION, MESSAGE
-from protocol.tcp import Message
+from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.tcp import Tcp
+from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
+from netswap.actors.programs.task import Need, Reason, Task
+from netswap.actors.programs.wait import CONNECTION, MESSAGE
+from netswap.protocol.tcp import Message
 
 Wake = Callable[[Any], None]
 

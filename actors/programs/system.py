@@ -8,27 +8,27 @@ from functools import lru_cache
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from actors.disk import Disk
-from actors.events import Events
-from actors.memory.anonymous import READING, SWAPPED, AddressSpace
-from actors.memory.faults import Faults
-from actors.memory.files import File
-from actors.memory.writeback import RATELIMIT, Writeback
-from actors.memory.zone import Zone
-from actors.net.arp import Output
-from actors.net.buffers import Buffers
-from actors.net.local import LocalSocket
-from actors.net.sockets import Queues
-from actors.net.stack import Handler, Stack
-from actors.net.tcp import Accept, Tcp
-from actors.net.tcp_connection import Connection
-from actors.programs.streams import Connect, Poll, ReceiveMessage, SendMessage, Streams
-from actors.programs.task import BLOCKED, Need, Progress, Reason, Task
-from actors.programs.wait import MESSAGE, NOTHING, PAGE, THROTTLE
-from protocol.arp import REQUEST
-from protocol.arp import wire as link_wire
-from protocol.frame import ARP, FRAGMENT, UDP
-from protocol.ip import datagram_wire
+from netswap.actors.disk import Disk
+from netswap.actors.events import Events
+from netswap.actors.memory.anonymous import READING, SWAPPED, AddressSpace
+from netswap.actors.memory.faults import Faults
+from netswap.actors.memory.files import File
+from netswap.actors.memory.writeback import RATELIMIT, Writeback
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.arp import Output
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.sockets import Queues
+from netswap.actors.net.stack import Handler, Stack
+from netswap.actors.net.tcp import Accept, Tcp
+from netswap.actors.net.tcp_connection import Connection
+from netswap.actors.programs.streams import Connect, Poll, ReceiveMessage, SendMessage, Streams
+from netswap.actors.programs.task import BLOCKED, Need, Progress, Reason, Task
+from netswap.actors.programs.wait import MESSAGE, NOTHING, PAGE, THROTTLE
+from netswap.protocol.arp import REQUEST
+from netswap.protocol.arp import wire as link_wire
+from netswap.protocol.frame import ARP, FRAGMENT, UDP
+from netswap.protocol.ip import datagram_wire
 
 _wire: Final = lru_cache(datagram_wire)
 

@@ -9,9 +9,9 @@ from enum import Enum, auto
 from traceback import walk_tb
 from typing import Any, Final, NamedTuple, Protocol
 
-from actors.events import Events
-from actors.memory.anonymous import AddressSpace
-from actors.programs.wait import NOTHING, Waited
+from netswap.actors.events import Events
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.programs.wait import NOTHING, Waited
 
 
 class Blocked:
@@ -251,7 +251,7 @@ class Task:
         self.progress.go_down()
 
     def block(self, kind: int) -> Blocked:
-        """What a request returns that has to wait for this kind of thing (`actors.programs.wait`)."""
+        """What a request returns that has to wait for this kind of thing (`netswap.actors.programs.wait`)."""
         waited = self.progress.waited
         waited.turn(kind)
         if waited.at_once > STEPS_MAX:

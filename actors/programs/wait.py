@@ -3,7 +3,7 @@
 from array import array
 from typing import Final
 
-from actors.events import Events
+from netswap.actors.events import Events
 
 NOTHING: Final = 0
 """It computes, sleeps until a time, has ended, or its machine is down."""

@@ -4,11 +4,11 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
-from actors.programs.system import System
-from actors.programs.task import Need, Reason, Task
-from actors.programs.wait import DISK, MESSAGE
-from protocol.rpc import PAGE
-from protocol.units import seconds
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Need, Reason, Task
+from netswap.actors.programs.wait import DISK, MESSAGE
+from netswap.protocol.rpc import PAGE
+from netswap.protocol.units import seconds
 
 WARM_STAMP: Final = 1
 """What the disk holds for every page before anything has been written to it."""

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from actors.counters import Counters
-from actors.events import Events, Timer
-from actors.memory.anonymous import AddressSpace
-from actors.memory.slab import Slab
-from actors.programs.wait import REPLY, SLOT
-from protocol.units import seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events, Timer
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.slab import Slab
+from netswap.actors.programs.wait import REPLY, SLOT
+from netswap.protocol.units import seconds
 
 PUT_OFF_NS: Final = seconds(5)
 """After which time a page is sent again for which the server had no room (NFS_JUKEBOX_RETRY_TIME, fs/nfs/nfs3proc.c)."""
@@ -118,7 +118,7 @@ class SwapDevice:
     # -- what can be seen of it -------------------------------------------------------------------------------------
 
     def stage(self, number: int) -> int:
-        """What the request for this page of the swap space waits for (`actors.programs.wait`)."""
+        """What the request for this page of the swap space waits for (`netswap.actors.programs.wait`)."""
         if self.backlog and any(request.has(number) for request in self.backlog):
             return SLOT
         return REPLY

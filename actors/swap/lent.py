@@ -9,9 +9,9 @@ refused, and the client asks again (NFS3ERR_JUKEBOX, RFC 1813; ENOSPC over NBD).
 from collections import OrderedDict
 from typing import NamedTuple
 
-from actors.programs.system import System
-from actors.swap.backing import DiskQueue, Job, Store
-from protocol.rpc import PAGE
+from netswap.actors.programs.system import System
+from netswap.actors.swap.backing import DiskQueue, Job, Store
+from netswap.protocol.rpc import PAGE
 
 REFUSED = 0
 """The stamp in the answer to a write for which there was no room; no page ever has it."""

@@ -10,19 +10,19 @@ answered are sent again, in order.
 from collections import deque
 from typing import Final
 
-from actors.counters import Counters
-from actors.events import NEVER, Events, Timer
-from actors.kernels import Kernel
-from actors.memory.zone import Zone
-from actors.net.local import LocalSocket
-from actors.net.tcp import Tcp
-from actors.net.tcp_connection import ESTABLISHED, Connection
-from actors.programs.wait import CONNECTION, REPLY
-from actors.swap.device import Request, SwapDevice
-from protocol import nbd
-from protocol.errors import LocalProtocolError
-from protocol.rpc import PAGE
-from protocol.units import microseconds, seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import NEVER, Events, Timer
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.tcp import Tcp
+from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
+from netswap.actors.programs.wait import CONNECTION, REPLY
+from netswap.actors.swap.device import Request, SwapDevice
+from netswap.protocol import nbd
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.rpc import PAGE
+from netswap.protocol.units import microseconds, seconds
 
 RECONNECT_NS: Final = seconds(1)
 """What nbd-client sleeps between two attempts to connect."""

@@ -6,13 +6,13 @@ again what has not been answered; what the disk still works on for its former co
 
 from collections import deque
 
-from actors.net.tcp_connection import CLOSED, Connection
-from actors.programs.system import System
-from actors.swap.backing import DiskQueue, Job
-from actors.swap.lent import REFUSED
-from protocol import nbd
-from protocol.errors import LocalProtocolError
-from protocol.rpc import PAGE
+from netswap.actors.net.tcp_connection import CLOSED, Connection
+from netswap.actors.programs.system import System
+from netswap.actors.swap.backing import DiskQueue, Job
+from netswap.actors.swap.lent import REFUSED
+from netswap.protocol import nbd
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.rpc import PAGE
 
 Answer = tuple[int, tuple[int, ...]]
 """Bytes that are not in the send buffer yet, and what stands at their end."""

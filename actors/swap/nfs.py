@@ -6,19 +6,19 @@ without a right to the reserve of its own, no retransmission leaves a machine th
 
 from collections import deque
 
-from actors.counters import Counters
-from actors.events import Events, Timer
-from actors.kernels import Kernel
-from actors.memory.anonymous import AddressSpace
-from actors.memory.zone import Zone
-from actors.net.arp import Output
-from actors.net.buffers import Buffers
-from actors.net.sockets import Datagram
-from actors.swap.device import Request, SwapDevice
-from protocol.errors import LocalProtocolError
-from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
-from protocol.ip import datagram_wire
-from protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, message, retry_interval
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events, Timer
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.arp import Output
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.sockets import Datagram
+from netswap.actors.swap.device import Request, SwapDevice
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
+from netswap.protocol.ip import datagram_wire
+from netswap.protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, message, retry_interval
 
 
 class NfsDevice(SwapDevice):

@@ -3,13 +3,13 @@
 from collections import OrderedDict
 from typing import Final
 
-from actors.net.sockets import Datagram
-from actors.programs.system import System
-from actors.swap.backing import DiskQueue, Job
-from actors.swap.lent import REFUSED
-from protocol.errors import LocalProtocolError
-from protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
-from protocol.rpc import HEADER, PAGE, SERVER_PORT, message
+from netswap.actors.net.sockets import Datagram
+from netswap.actors.programs.system import System
+from netswap.actors.swap.backing import DiskQueue, Job
+from netswap.actors.swap.lent import REFUSED
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
+from netswap.protocol.rpc import HEADER, PAGE, SERVER_PORT, message
 
 REPLY_CACHE: Final = 1024
 """Replies kept for requests that come twice (fs/nfsd/nfscache.c)."""

@@ -1,7 +1,7 @@
 """Files that are on the swap server, on the device that the swap is on too: a diskless machine has no other."""
 
-from actors.memory.files import File
-from actors.swap.device import SwapDevice
+from netswap.actors.memory.files import File
+from netswap.actors.swap.device import SwapDevice
 
 
 class RemoteDisk:

@@ -7,14 +7,14 @@ taken to be locked, with all that it needs.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from actors.programs.system import System
-from actors.programs.task import Program
-from actors.swap.backing import DiskQueue
-from actors.swap.lent import MemoryQueue
-from actors.swap.nbd_server import NbdServer
-from actors.swap.nfs_server import NfsServer
-from actors.swap.user_server import UserServer
-from protocol.rpc import PAGE, SERVER_PORT
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
+from netswap.actors.swap.backing import DiskQueue
+from netswap.actors.swap.lent import MemoryQueue
+from netswap.actors.swap.nbd_server import NbdServer
+from netswap.actors.swap.nfs_server import NfsServer
+from netswap.actors.swap.user_server import UserServer
+from netswap.protocol.rpc import PAGE, SERVER_PORT
 
 
 @dataclass(slots=True)

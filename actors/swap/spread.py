@@ -15,13 +15,13 @@ were set aside for them, like the mempools of stacked block devices (mm/mempool.
 from collections import deque
 from collections.abc import Sequence
 
-from actors.counters import Counters
-from actors.events import Events, Timer
-from actors.memory.anonymous import AddressSpace
-from actors.programs.wait import DISK, REPLY, SLOT
-from actors.settings import Spread
-from actors.swap.backup import Backup
-from actors.swap.device import Request, SwapDevice
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events, Timer
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.programs.wait import DISK, REPLY, SLOT
+from netswap.actors.settings import Spread
+from netswap.actors.swap.backup import Backup
+from netswap.actors.swap.device import Request, SwapDevice
 
 
 class Link:

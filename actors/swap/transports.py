@@ -8,13 +8,13 @@ every server.
 
 from typing import Final, NamedTuple
 
-from actors.kernels import Kernel
-from actors.memory.reserve import transmit_pages
-from actors.settings import MachineSettings, Swap
-from protocol import nbd
-from protocol.ip import datagram_wire
-from protocol.rpc import HEADER, PAGE
-from protocol.tcp import mss
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.reserve import transmit_pages
+from netswap.actors.settings import MachineSettings, Swap
+from netswap.protocol import nbd
+from netswap.protocol.ip import datagram_wire
+from netswap.protocol.rpc import HEADER, PAGE
+from netswap.protocol.tcp import mss
 
 NFS: Final = "nfs"
 NBD: Final = "nbd"

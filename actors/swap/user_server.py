@@ -9,16 +9,16 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any
 
-from actors.memory.anonymous import SWAPPED, UNTOUCHED
-from actors.net.tcp_connection import CLOSED, Connection
-from actors.programs import daemon
-from actors.programs.streams import Delivery
-from actors.programs.system import System
-from actors.programs.task import Program, Request
-from actors.swap.backing import DiskQueue, Job
-from protocol import nbd
-from protocol.errors import LocalProtocolError
-from protocol.rpc import PAGE
+from netswap.actors.memory.anonymous import SWAPPED, UNTOUCHED
+from netswap.actors.net.tcp_connection import CLOSED, Connection
+from netswap.actors.programs import daemon
+from netswap.actors.programs.streams import Delivery
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program, Request
+from netswap.actors.swap.backing import DiskQueue, Job
+from netswap.protocol import nbd
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.rpc import PAGE
 
 Answer = tuple[int, tuple[int, ...]]
 """Bytes that are not in the send buffer yet, and what stands at their end."""

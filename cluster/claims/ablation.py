@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from actors.kernels import KERNELS
-from cluster.claims.claim import ERA_2007, Evidence
-from cluster.claims.scenes import as_expected, scene
+from netswap.actors.kernels import KERNELS
+from netswap.cluster.claims.claim import ERA_2007, Evidence
+from netswap.cluster.claims.scenes import as_expected, scene
 
 
 @dataclass(frozen=True, slots=True)

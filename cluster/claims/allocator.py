@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from actors.kernels import Kernel
-from actors.memory.buddy import BuddyZone
-from actors.memory.throttle import Throttle
-from actors.memory.zone import Zone
-from cluster.claims import formulas
-from cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
-from cluster.claims.scenes import as_expected, inline_machine, run_to, scene
-from protocol.units import milliseconds
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.buddy import BuddyZone
+from netswap.actors.memory.throttle import Throttle
+from netswap.actors.memory.zone import Zone
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.scenes import as_expected, inline_machine, run_to, scene
+from netswap.protocol.units import milliseconds
 
 SIZES_MIB: Final = (256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
 CLAMP_KIB: Final = {ERA_2007: 65_536}

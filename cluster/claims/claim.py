@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from actors.kernels import Kernel
+from netswap.actors.kernels import Kernel
 
 ERA_2007: Final = "linux-2.6.22"
 ERA_TODAY: Final = "linux-6.11"

@@ -3,21 +3,21 @@
 from random import Random
 from typing import Any, Final
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.reserve import Node, receive_charge
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffers
-from actors.net.input_queue import InputQueue
-from actors.net.nic import Nic
-from actors.net.sockets import Queues
-from actors.net.stack import Stack
-from cluster.claims import formulas
-from cluster.claims.claim import BOTH, Evidence, row
-from cluster.claims.scenes import as_expected, run_to, scene
-from protocol.frame import UDP, VERSION
-from protocol.units import milliseconds, seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.reserve import Node, receive_charge
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.input_queue import InputQueue
+from netswap.actors.net.nic import Nic
+from netswap.actors.net.sockets import Queues
+from netswap.actors.net.stack import Stack
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import BOTH, Evidence, row
+from netswap.cluster.claims.scenes import as_expected, run_to, scene
+from netswap.protocol.frame import UDP, VERSION
+from netswap.protocol.units import milliseconds, seconds
 
 FRAME_NS: Final = milliseconds(1)
 """What the CPU takes for each frame."""

@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from actors.kernels import Kernel
-from actors.memory.reserve import machine_tree
-from cluster.claims import formulas
-from cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
-from cluster.claims.scenes import as_expected, run_to, scene
-from cluster.claims.seed import min_pages
-from cluster.lab import Cluster
-from protocol.frame import TCP, cut
-from protocol.units import seconds
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.reserve import machine_tree
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.scenes import as_expected, run_to, scene
+from netswap.cluster.claims.seed import min_pages
+from netswap.cluster.lab import Cluster
+from netswap.protocol.frame import TCP, cut
+from netswap.protocol.units import seconds
 
 ROUND_TRIP_S: Final = 0.02
 """Of a request: the way, the disk, the wire, and what the card's gathered interrupts add."""

@@ -3,17 +3,17 @@
 from itertools import pairwise
 from math import ceil, sqrt
 
-from actors.events import Events
-from actors.kernels import Kernel
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffer, Buffers
-from actors.net.reassembly import Reassembly, RefusingReassembly
-from cluster.claims import formulas
-from cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
-from cluster.claims.scenes import as_expected, run_to, scene
-from cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
-from cluster.claims.streams import outages_of_tcp
-from protocol.units import seconds
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.scenes import as_expected, run_to, scene
+from netswap.cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
+from netswap.cluster.claims.streams import outages_of_tcp
+from netswap.protocol.units import seconds
 
 
 @row(

@@ -3,10 +3,10 @@
 from math import ceil
 from typing import Final
 
-from actors.kernels import Kernel
-from cluster.claims import formulas
-from cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
-from cluster.claims.scenes import run_to, scene
+from netswap.actors.kernels import Kernel
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.scenes import run_to, scene
 
 SMALL_MIB: Final = 16
 """A's memory in both scenarios."""

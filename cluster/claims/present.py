@@ -3,10 +3,10 @@
 from rich.console import Console
 from rich.text import Text
 
-from cluster.claims.ablation import Ablated
-from cluster.claims.prove import Shown
-from cluster.present import say
-from cluster.tables import fitted
+from netswap.cluster.claims.ablation import Ablated
+from netswap.cluster.claims.prove import Shown
+from netswap.cluster.present import say
+from netswap.cluster.tables import fitted
 
 
 def claim(console: Console, shown: Shown) -> None:

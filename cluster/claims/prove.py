@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-from actors.kernels import KERNELS
-from cluster.claims.ablation import ABLATIONS, Ablated, ablate
-from cluster.claims.claim import CLAIMS, Claim
-from cluster.study.failure import Failure, needed
-from cluster.study.pool import Watch, nobody, side_by_side
+from netswap.actors.kernels import KERNELS
+from netswap.cluster.claims.ablation import ABLATIONS, Ablated, ablate
+from netswap.cluster.claims.claim import CLAIMS, Claim
+from netswap.cluster.study.failure import Failure, needed
+from netswap.cluster.study.pool import Watch, nobody, side_by_side
 
 MODULES: Final = (
     "seed",
@@ -24,7 +24,7 @@ MODULES: Final = (
     "oom",
 )
 for _module in MODULES:
-    import_module(f"cluster.claims.{_module}")
+    import_module(f"netswap.cluster.claims.{_module}")
 
 
 class Shown(NamedTuple):

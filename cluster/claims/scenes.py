@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from actors.kernels import Kernel
-from actors.machine import Machine
-from cluster.claims.claim import Evidence
-from cluster.inline import InlineEngine
-from cluster.lab import Cluster, open_cluster
-from protocol.units import seconds
+from netswap.actors.kernels import Kernel
+from netswap.actors.machine import Machine
+from netswap.cluster.claims.claim import Evidence
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.lab import Cluster, open_cluster
+from netswap.protocol.units import seconds
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "configs" / "claims"
+FOLDER: Final = Path(str(files("netswap"))) / "configs" / "claims"
 
 _watching: Final[list[list[Cluster]]] = []
 

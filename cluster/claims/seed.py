@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from actors.kernels import Kernel
-from actors.memory.reserve import kmalloc_pages, object_pages, transmit_pages
-from actors.memory.slab import SlabCache
-from actors.memory.zone import Zone
-from cluster.claims import formulas
-from cluster.claims.claim import BOTH, Evidence, row
-from cluster.claims.scenes import as_expected, inline_machine, run_to, scene
-from cluster.lab import Cluster
-from protocol.units import milliseconds, seconds
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.reserve import kmalloc_pages, object_pages, transmit_pages
+from netswap.actors.memory.slab import SlabCache
+from netswap.actors.memory.zone import Zone
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import BOTH, Evidence, row
+from netswap.cluster.claims.scenes import as_expected, inline_machine, run_to, scene
+from netswap.cluster.lab import Cluster
+from netswap.protocol.units import milliseconds, seconds
 
 MEMORY_MIB: Final = 64
 RATE: Final = 2000

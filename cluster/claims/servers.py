@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from actors.kernels import Kernel
-from cluster.claims import formulas
-from cluster.claims.claim import Evidence, row
-from cluster.claims.scenes import as_expected, run_to, scene
-from cluster.lab import Cluster
-from protocol.frame import FRAGMENT, PAGE_OUT, cut
+from netswap.actors.kernels import Kernel
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import Evidence, row
+from netswap.cluster.claims.scenes import as_expected, run_to, scene
+from netswap.cluster.lab import Cluster
+from netswap.protocol.frame import FRAGMENT, PAGE_OUT, cut
 
 RANKS: Final = 8
 SIGMAS: Final = 3

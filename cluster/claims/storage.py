@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from actors.kernels import Kernel
-from cluster.claims import formulas
-from cluster.claims.claim import ERA_TODAY, Evidence, row
-from cluster.claims.scenes import run_to, scene
+from netswap.actors.kernels import Kernel
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import ERA_TODAY, Evidence, row
+from netswap.cluster.claims.scenes import run_to, scene
 
 BATCH: Final = 32
 """Pages that a reclaimer writes before it looks at the limits again."""

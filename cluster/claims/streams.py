@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from actors.kernels import Kernel
-from actors.net.tcp_connection import Connection
-from cluster.claims import formulas
-from cluster.claims.claim import BOTH, Evidence, row
-from cluster.claims.scenes import scene
-from cluster.inline import InlineEngine
-from cluster.lab import Cluster
-from protocol.units import seconds
+from netswap.actors.kernels import Kernel
+from netswap.actors.net.tcp_connection import Connection
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import BOTH, Evidence, row
+from netswap.cluster.claims.scenes import scene
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.lab import Cluster
+from netswap.protocol.units import seconds
 
 _RTT_S: Final = 0.003
 """Two latencies of 1 ms, and the frames on the wire."""

@@ -3,11 +3,11 @@
 from math import ceil
 from typing import Final
 
-from actors.kernels import Kernel
-from cluster.claims import formulas
-from cluster.claims.claim import ERA_TODAY, Evidence, row
-from cluster.claims.scenes import run_to, scene
-from cluster.lab import Cluster
+from netswap.actors.kernels import Kernel
+from netswap.cluster.claims import formulas
+from netswap.cluster.claims.claim import ERA_TODAY, Evidence, row
+from netswap.cluster.claims.scenes import run_to, scene
+from netswap.cluster.lab import Cluster
 
 TODAY: Final = (ERA_TODAY,)
 RATE: Final = 2000

@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from actors.kernels import Kernel
-from cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
-from cluster.claims.scenes import as_expected, scene
+from netswap.actors.kernels import Kernel
+from netswap.cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.scenes import as_expected, scene
 
 EXEMPT: Final = "exempt-daemons"
 KERNEL_PART: Final = {ERA_2007: "reserve", ERA_TODAY: "merged"}

@@ -8,16 +8,16 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from cluster.command import status
-from cluster.command.check import check, schema
-from cluster.command.claims import claims
-from cluster.command.completion import Verbs
-from cluster.command.minimum import minimum
-from cluster.command.remedies import remedies
-from cluster.command.run import run
-from cluster.command.sweep import sweep
-from cluster.command.words import list_
-from cluster.surroundings import is_compiled
+from netswap.cluster.command import status
+from netswap.cluster.command.check import check, schema
+from netswap.cluster.command.claims import claims
+from netswap.cluster.command.completion import Verbs
+from netswap.cluster.command.minimum import minimum
+from netswap.cluster.command.remedies import remedies
+from netswap.cluster.command.run import run
+from netswap.cluster.command.sweep import sweep
+from netswap.cluster.command.words import list_
+from netswap.cluster.surroundings import is_compiled
 
 
 class Verb(TyperCommand):

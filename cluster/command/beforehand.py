@@ -4,10 +4,10 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from cluster import cost
-from cluster.command.status import checked, wrong
-from cluster.cost import Cost
-from cluster.scenario import Problem, Scenario
+from netswap.cluster import cost
+from netswap.cluster.command.status import checked, wrong
+from netswap.cluster.cost import Cost
+from netswap.cluster.scenario import Problem, Scenario
 
 WORTH_SAYING_S: Final = 60
 WORTH_SAYING_BYTES: Final = 1 << 30

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cluster import cost
-from cluster.command.beforehand import warn
-from cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set
-from cluster.command.status import checked, loaded_scenario, tell
-from cluster.scenario import Scenario
+from netswap.cluster import cost
+from netswap.cluster.command.beforehand import warn
+from netswap.cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set
+from netswap.cluster.command.status import checked, loaded_scenario, tell
+from netswap.cluster.scenario import Scenario
 
 
 def check(

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.console import Console
 
-from cluster.command.options import Json
-from cluster.command.status import tell, wrong
-from cluster.command.studies import line, study
-from cluster.progress import Progress
-from cluster.scenario import Problem
-from cluster.study.pool import Watch
+from netswap.cluster.command.options import Json
+from netswap.cluster.command.status import tell, wrong
+from netswap.cluster.command.studies import line, study
+from netswap.cluster.progress import Progress
+from netswap.cluster.scenario import Problem
+from netswap.cluster.study.pool import Watch
 
 if TYPE_CHECKING:
-    from cluster.claims.ablation import Ablated
-    from cluster.claims.prove import Shown
+    from netswap.cluster.claims.ablation import Ablated
+    from netswap.cluster.claims.prove import Shown
 
 Tested = TypeVar("Tested", "Shown", "Ablated")
 
@@ -38,14 +38,14 @@ def claims(
 
     Exit status: 0 all hold, 1 one does not, 2 there is no such row.
     """
-    from cluster.claims import prove  # every scenario of it is read by then
+    from netswap.cluster.claims import prove  # every scenario of it is read by then
 
     try:
         chosen = prove.choose(only, era)
     except prove.UnknownRow as error:
         raise wrong([Problem("--only", 1, 1, *error.args)], as_json) from None
-    from cluster.claims import present
-    from cluster.claims.ablation import ABLATIONS
+    from netswap.cluster.claims import present
+    from netswap.cluster.claims.ablation import ABLATIONS
 
     if ablation:
         again = line("claims", ablation=True, json=as_json)

@@ -6,8 +6,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from actors.kernels import KERNELS
-from actors.safeguards import PRESETS, SWITCHES
+from netswap.actors.kernels import KERNELS
+from netswap.actors.safeguards import PRESETS, SWITCHES
 
 _OPTIONS = {"--install-completion", "--show-completion"}
 _VALUES = {"safeguards": [*PRESETS, *SWITCHES], "kernel": [*KERNELS]}

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.command.options import Json, Path_, Set
-from cluster.command.status import checked, tell
-from cluster.command.studies import line, say, study
-from cluster.progress import Progress
-from cluster.study import present
-from cluster.study.minimum import Answer, Question, edges, narrow, runs_at_most, tries
-from cluster.study.minimum import as_json as searched
-from cluster.study.pool import Pool, processors
+from netswap.cluster.command.options import Json, Path_, Set
+from netswap.cluster.command.status import checked, tell
+from netswap.cluster.command.studies import line, say, study
+from netswap.cluster.progress import Progress
+from netswap.cluster.study import present
+from netswap.cluster.study.minimum import Answer, Question, edges, narrow, runs_at_most, tries
+from netswap.cluster.study.minimum import as_json as searched
+from netswap.cluster.study.pool import Pool, processors
 
 
 def minimum(

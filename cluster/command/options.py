@@ -6,10 +6,10 @@ from typing import Annotated, Final
 
 import typer
 
-from cluster.command.completion import settings
-from cluster.command.status import wrong
-from cluster.scenario import Problem
-from protocol.units import UnitError, parse_time
+from netswap.cluster.command.completion import settings
+from netswap.cluster.command.status import wrong
+from netswap.cluster.scenario import Problem
+from netswap.protocol.units import UnitError, parse_time
 
 
 class EngineName(StrEnum):

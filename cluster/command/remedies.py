@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.command.options import Json, Path_, Set
-from cluster.command.status import checked, tell
-from cluster.command.studies import line, say, study
-from cluster.progress import Progress
-from cluster.study import present
-from cluster.study.pool import Pool
-from cluster.study.remedies import Patient, Remedies, as_it_is, runs_when_ill, search
-from cluster.study.remedies import as_json as remedies_found
+from netswap.cluster.command.options import Json, Path_, Set
+from netswap.cluster.command.status import checked, tell
+from netswap.cluster.command.studies import line, say, study
+from netswap.cluster.progress import Progress
+from netswap.cluster.study import present
+from netswap.cluster.study.pool import Pool
+from netswap.cluster.study.remedies import Patient, Remedies, as_it_is, runs_when_ill, search
+from netswap.cluster.study.remedies import as_json as remedies_found
 
 
 def remedies(

@@ -8,14 +8,22 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster import present
-from cluster.command.beforehand import may_begin
-from cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set, address_checked, duration_checked
-from cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
-from cluster.progress import ProgressLine
-from cluster.runs import How, command_line, folder_for, terminal, write_result
-from cluster.runs import run as run_scenario
-from cluster.study.remedies import command_line as remedies_line
+from netswap.cluster import present
+from netswap.cluster.command.beforehand import may_begin
+from netswap.cluster.command.options import (
+    EngineName,
+    Json,
+    MachinesPerActor,
+    Path_,
+    Set,
+    address_checked,
+    duration_checked,
+)
+from netswap.cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
+from netswap.cluster.progress import ProgressLine
+from netswap.cluster.runs import How, command_line, folder_for, terminal, write_result
+from netswap.cluster.runs import run as run_scenario
+from netswap.cluster.study.remedies import command_line as remedies_line
 
 
 class ExchangeName(StrEnum):

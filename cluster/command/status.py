@@ -20,11 +20,11 @@ from typing import Any, Final, TypeVar
 
 import typer
 
-from actors.programs.task import ProgramError
-from cluster import supervisor
-from cluster.engine import InfrastructureError
-from cluster.scenario import Problem, Scenario, ScenarioError, load
-from cluster.surroundings import clear_abandoned, term_exits
+from netswap.actors.programs.task import ProgramError
+from netswap.cluster import supervisor
+from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
+from netswap.cluster.surroundings import clear_abandoned, term_exits
 
 Loaded = TypeVar("Loaded")
 

@@ -8,9 +8,16 @@ from typing import Final
 
 import typer
 
-from cluster.command.status import INFRASTRUCTURE_FAILED, INPUT_IS_WRONG, INTERRUPTED, NETSWAP_FAILED, tell, wrong
-from cluster.study.failure import Failure, Kind, RunFailedError
-from cluster.surroundings import term_exits
+from netswap.cluster.command.status import (
+    INFRASTRUCTURE_FAILED,
+    INPUT_IS_WRONG,
+    INTERRUPTED,
+    NETSWAP_FAILED,
+    tell,
+    wrong,
+)
+from netswap.cluster.study.failure import Failure, Kind, RunFailedError
+from netswap.cluster.surroundings import term_exits
 
 STATUS: Final = {Kind.INPUT: INPUT_IS_WRONG, Kind.INFRASTRUCTURE: INFRASTRUCTURE_FAILED, Kind.INTERNAL: NETSWAP_FAILED}
 _VERDICT: Final = {Kind.INFRASTRUCTURE: "infrastructure failed", Kind.INTERNAL: "internal error"}

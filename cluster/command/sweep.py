@@ -6,18 +6,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cluster.command.options import EngineName, Json, address_checked
-from cluster.command.status import INFRASTRUCTURE_FAILED, checked, folder_made, in_a_process_of_its_own, tell, wrong
-from cluster.command.studies import STATUS, line, say, study
-from cluster.engine import InfrastructureError
-from cluster.progress import Progress
-from cluster.runs import How, terminal
-from cluster.scenario import Problem
-from cluster.study import present
-from cluster.study import sweep as sweeping
-from cluster.study.experiment import Experiment, load_experiment
-from cluster.study.journal import FILE, BusyError, UnwrittenError
-from cluster.study.sweep import Row, Sweep
+from netswap.cluster.command.options import EngineName, Json, address_checked
+from netswap.cluster.command.status import (
+    INFRASTRUCTURE_FAILED,
+    checked,
+    folder_made,
+    in_a_process_of_its_own,
+    tell,
+    wrong,
+)
+from netswap.cluster.command.studies import STATUS, line, say, study
+from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.progress import Progress
+from netswap.cluster.runs import How, terminal
+from netswap.cluster.scenario import Problem
+from netswap.cluster.study import present
+from netswap.cluster.study import sweep as sweeping
+from netswap.cluster.study.experiment import Experiment, load_experiment
+from netswap.cluster.study.journal import FILE, BusyError, UnwrittenError
+from netswap.cluster.study.sweep import Row, Sweep
 
 
 def sweep(

@@ -4,11 +4,11 @@ from enum import StrEnum
 
 from rich.console import Console
 
-from actors.counters import CAUSES, COUNTERS
-from actors.kernels import KERNELS
-from actors.programs.loader import PROGRAMS
-from actors.safeguards import PRESETS, SWITCHES
-from cluster.tables import listing
+from netswap.actors.counters import CAUSES, COUNTERS
+from netswap.actors.kernels import KERNELS
+from netswap.actors.programs.loader import PROGRAMS
+from netswap.actors.safeguards import PRESETS, SWITCHES
+from netswap.cluster.tables import listing
 
 
 class Topic(StrEnum):

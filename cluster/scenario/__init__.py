@@ -4,7 +4,7 @@ Read in this order: `models` (what may be written), `scenario` (load), `source` 
 neighbours (what must fit together), `resolve` (the plain data that machines and network are built from).
 """
 
-from cluster.scenario.errors import Problem, ScenarioError
-from cluster.scenario.scenario import Scenario, load
+from netswap.cluster.scenario.errors import Problem, ScenarioError
+from netswap.cluster.scenario.scenario import Scenario, load
 
 __all__ = ["load", "Scenario", "ScenarioError", "Problem"]

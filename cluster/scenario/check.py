@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Iterable
 
-from actors import safeguards
-from actors.safeguards import SafeguardError
-from cluster import expectations
-from cluster.expectations import Expectation, ExpectationError
-from cluster.scenario import check_machines, check_ranks, check_timeline
-from cluster.scenario.hardly_meant import hardly_meant
-from cluster.scenario.source import Document, Place, Step, Tree, show
-from cluster.scenario.words import MAX_MACHINES
-from cluster.scenario.written import Written, is_own_program, items_in, mapping_in
-from protocol.units import shortened
+from netswap.actors import safeguards
+from netswap.actors.safeguards import SafeguardError
+from netswap.cluster import expectations
+from netswap.cluster.expectations import Expectation, ExpectationError
+from netswap.cluster.scenario import check_machines, check_ranks, check_timeline
+from netswap.cluster.scenario.hardly_meant import hardly_meant
+from netswap.cluster.scenario.source import Document, Place, Step, Tree, show
+from netswap.cluster.scenario.words import MAX_MACHINES
+from netswap.cluster.scenario.written import Written, is_own_program, items_in, mapping_in
+from netswap.protocol.units import shortened
 
 _MACHINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 NAME_MAX = 64

@@ -11,15 +11,15 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any, Final
 
-from actors.machine import Machine
-from actors.settings import MachineSettings, SettingsError
-from cluster import build, cost
-from cluster.scenario.cast import Cast
-from cluster.scenario.check_time import stands_still
-from cluster.scenario.errors import Problem, ScenarioError
-from cluster.scenario.source import Document, Place
-from cluster.scenario.user_programs import problem_with_class
-from cluster.scenario.written import is_own_program
+from netswap.actors.machine import Machine
+from netswap.actors.settings import MachineSettings, SettingsError
+from netswap.cluster import build, cost
+from netswap.cluster.scenario.cast import Cast
+from netswap.cluster.scenario.check_time import stands_still
+from netswap.cluster.scenario.errors import Problem, ScenarioError
+from netswap.cluster.scenario.source import Document, Place
+from netswap.cluster.scenario.user_programs import problem_with_class
+from netswap.cluster.scenario.written import is_own_program
 
 TABLES_MAX: Final = 256 << 20
 """Bytes of tables from which on a machine is not built when its scenario is only read."""

@@ -5,14 +5,14 @@ from typing import Final
 
 import networkx
 
-from actors.kernels import KERNELS
-from actors.net.drivers import DRIVERS, mtu_max
-from actors.swap.transports import NBD
-from cluster.scenario import check_ranks, check_swap, check_user_space, user_programs
-from cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service
-from cluster.scenario.source import Place, Tree
-from cluster.scenario.words import PORT_MAX, nearest
-from cluster.scenario.written import (
+from netswap.actors.kernels import KERNELS
+from netswap.actors.net.drivers import DRIVERS, mtu_max
+from netswap.actors.swap.transports import NBD
+from netswap.cluster.scenario import check_ranks, check_swap, check_user_space, user_programs
+from netswap.cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service
+from netswap.cluster.scenario.source import Place, Tree
+from netswap.cluster.scenario.words import PORT_MAX, nearest
+from netswap.cluster.scenario.written import (
     Listener,
     Written,
     is_own_program,
@@ -22,8 +22,8 @@ from cluster.scenario.written import (
     size_in,
     text_in,
 )
-from protocol.nbd import TAGS
-from protocol.units import shortened
+from netswap.protocol.nbd import TAGS
+from netswap.protocol.units import shortened
 
 PROGRAMS_MAX: Final = 1000
 _NFS_ONLY: Final = {

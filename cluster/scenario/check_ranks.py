@@ -1,9 +1,9 @@
 """Checks on ranks that exchange messages: who takes part, what is said, and on which port."""
 
-from actors.programs.collectives import EXCHANGES
-from actors.programs.exchange import PORTS
-from cluster.scenario.source import Place, Tree
-from cluster.scenario.written import Written, text_in
+from netswap.actors.programs.collectives import EXCHANGES
+from netswap.actors.programs.exchange import PORTS
+from netswap.cluster.scenario.source import Place, Tree
+from netswap.cluster.scenario.written import Written, text_in
 
 
 def ranks(written: Written) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Final, NamedTuple
 
-from cluster.scenario.check_user_space import NBD, is_process, server_program
-from cluster.scenario.models import Swap
-from cluster.scenario.source import Place, Tree
-from cluster.scenario.written import Written, items_in, number_in, text_in
+from netswap.cluster.scenario.check_user_space import NBD, is_process, server_program
+from netswap.cluster.scenario.models import Swap
+from netswap.cluster.scenario.source import Place, Tree
+from netswap.cluster.scenario.written import Written, items_in, number_in, text_in
 
 _CODED_ONLY: Final = ("data", "parity")
 _COPIES_ONLY: Final = ("acks", "extra")

@@ -1,8 +1,8 @@
 """Whether time passes: a rank that neither computes nor ever waits would run for ever at one instant."""
 
-from actors.machine import Machine
-from actors.programs.rank import Rank
-from actors.settings import SettingsError
+from netswap.actors.machine import Machine
+from netswap.actors.programs.rank import Rank
+from netswap.actors.settings import SettingsError
 
 
 def stands_still(machine: Machine) -> SettingsError | None:

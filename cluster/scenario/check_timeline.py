@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from cluster.scenario.models import FAULTS, Network
-from cluster.scenario.source import Document, Place, Tree
-from cluster.scenario.written import Written, items_in, mapping_in, text_in, time_in
-from protocol.units import parse_time
+from netswap.cluster.scenario.models import FAULTS, Network
+from netswap.cluster.scenario.source import Document, Place, Tree
+from netswap.cluster.scenario.written import Written, items_in, mapping_in, text_in, time_in
+from netswap.protocol.units import parse_time
 
 
 def timeline(written: Written) -> None:

@@ -1,7 +1,7 @@
 """Checks on processes between a machine and its pages: proxies, servers of user space, files that are on the swap server."""
 
-from cluster.scenario.source import Place, Tree
-from cluster.scenario.written import Written, mapping_in, text_in
+from netswap.cluster.scenario.source import Place, Tree
+from netswap.cluster.scenario.written import Written, mapping_in, text_in
 
 NBD = "nbd"
 

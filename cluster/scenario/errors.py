@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from protocol.units import SHOWN_MAX
+from netswap.protocol.units import SHOWN_MAX
 
 MESSAGE_MAX: Final = 300
 HINT_MAX: Final = 1500

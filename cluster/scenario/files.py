@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
-from cluster.scenario.errors import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 
 TEXT: Final = "<text>"
 """The file's name where a scenario is given as a text."""

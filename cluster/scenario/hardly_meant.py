@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from cluster.scenario.models import Service
-from cluster.scenario.source import Place, Tree
-from cluster.scenario.written import Written, mapping_in, number_in, rate_in, size_in, text_in, time_in
-from protocol.units import seconds
+from netswap.cluster.scenario.models import Service
+from netswap.cluster.scenario.source import Place, Tree
+from netswap.cluster.scenario.written import Written, mapping_in, number_in, rate_in, size_in, text_in, time_in
+from netswap.protocol.units import seconds
 
 
 @dataclass(slots=True)

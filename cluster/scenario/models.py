@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from cluster.scenario import words
-from cluster.scenario.words import OrWord
-from protocol import units
-from protocol.units import UnitError
+from netswap.cluster.scenario import words
+from netswap.cluster.scenario.words import OrWord
+from netswap.protocol import units
+from netswap.protocol.units import UnitError
 
 
 def usually(written: str | dict[str, Any], description: str | None = None, alias: str | None = None) -> Any:

@@ -14,8 +14,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
-from cluster.scenario.errors import Problem, ScenarioError
-from protocol.units import SHOWN_MAX, shortened
+from netswap.cluster.scenario.errors import Problem, ScenarioError
+from netswap.protocol.units import SHOWN_MAX, shortened
 
 DEPTH_MAX: Final = 32
 VALUES_MAX: Final = 50_000

@@ -5,11 +5,11 @@ A key is a way of dots, items of lists by number: `machines.A.programs.0.rank.to
 
 from collections.abc import Iterable
 
-from cluster.scenario.errors import Problem, ScenarioError
-from cluster.scenario.nodes import DEPTH_MAX
-from cluster.scenario.source import Document, Place, plain, show
-from cluster.scenario.words import nearest
-from protocol.units import plainly, shortened
+from netswap.cluster.scenario.errors import Problem, ScenarioError
+from netswap.cluster.scenario.nodes import DEPTH_MAX
+from netswap.cluster.scenario.source import Document, Place, plain, show
+from netswap.cluster.scenario.words import nearest
+from netswap.protocol.units import plainly, shortened
 
 Override = str | tuple[str, object]
 _DIGITS_MAX = 9

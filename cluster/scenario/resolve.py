@@ -7,12 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from actors import safeguards
-from actors.net.drivers import DRIVERS
-from actors.programs.collectives import partners
-from cluster.scenario import user_programs
-from cluster.scenario.cast import Cast
-from cluster.scenario.models import (
+from netswap.actors import safeguards
+from netswap.actors.net.drivers import DRIVERS
+from netswap.actors.programs.collectives import partners
+from netswap.cluster.scenario import user_programs
+from netswap.cluster.scenario.cast import Cast
+from netswap.cluster.scenario.models import (
     Chance,
     Fault,
     Flood,
@@ -30,7 +30,7 @@ from cluster.scenario.models import (
     Words,
     key_of,
 )
-from protocol import units
+from netswap.protocol import units
 
 Plain = dict[str, Any]
 Ranks = dict[str, list[int]]

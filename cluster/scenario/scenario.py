@@ -9,19 +9,19 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from actors.programs.task import ProgramError
-from cluster import expectations
-from cluster.expectations import Expectation
-from cluster.scenario import files, resolve, source, translate
-from cluster.scenario import overrides as overriding
-from cluster.scenario.check import check
-from cluster.scenario.check_build import Position, check_build, check_whole, positions_of
-from cluster.scenario.check_timeline import no_fault_twice
-from cluster.scenario.errors import Problem, ScenarioError
-from cluster.scenario.models import ScenarioWords
-from cluster.scenario.overrides import Override
-from cluster.scenario.source import Document, Place
-from cluster.scenario.words import SchemaForEditors
+from netswap.actors.programs.task import ProgramError
+from netswap.cluster import expectations
+from netswap.cluster.expectations import Expectation
+from netswap.cluster.scenario import files, resolve, source, translate
+from netswap.cluster.scenario import overrides as overriding
+from netswap.cluster.scenario.check import check
+from netswap.cluster.scenario.check_build import Position, check_build, check_whole, positions_of
+from netswap.cluster.scenario.check_timeline import no_fault_twice
+from netswap.cluster.scenario.errors import Problem, ScenarioError
+from netswap.cluster.scenario.models import ScenarioWords
+from netswap.cluster.scenario.overrides import Override
+from netswap.cluster.scenario.source import Document, Place
+from netswap.cluster.scenario.words import SchemaForEditors
 
 
 @dataclass(frozen=True)

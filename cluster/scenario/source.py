@@ -10,8 +10,8 @@ from typing import Final
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from cluster.scenario.errors import Problem, ScenarioError
-from cluster.scenario.nodes import (
+from netswap.cluster.scenario.errors import Problem, ScenarioError
+from netswap.cluster.scenario.nodes import (
     DEPTH_MAX,
     VALUES_MAX,
     RefusedError,
@@ -23,7 +23,7 @@ from cluster.scenario.nodes import (
     scalar,
     text_of,
 )
-from protocol.units import shortened
+from netswap.protocol.units import shortened
 
 Step = str | int
 Place = tuple[Step, ...]  # the way from the root to a value, as ("machines", "A", "programs", 0)

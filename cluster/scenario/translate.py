@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cluster.scenario.models import key_of
-from cluster.scenario.source import Document, Place, Step, show
-from cluster.scenario.words import nearest
-from protocol.units import plainly, shortened, shown
+from netswap.cluster.scenario.models import key_of
+from netswap.cluster.scenario.source import Document, Place, Step, show
+from netswap.cluster.scenario.words import nearest
+from netswap.protocol.units import plainly, shortened, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 Root = type[BaseModel]

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from actors.programs import loader
-from actors.settings import SettingsError
-from protocol.units import UnitError, parse_quantity, shortened
+from netswap.actors.programs import loader
+from netswap.actors.settings import SettingsError
+from netswap.protocol.units import UnitError, parse_quantity, shortened
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from actors.programs.collectives import EXCHANGES
-from protocol import units
-from protocol.frame import KIND_NAMES
-from protocol.units import SHOWN_MAX, UnitError, plainly, shortened, shown
+from netswap.actors.programs.collectives import EXCHANGES
+from netswap.protocol import units
+from netswap.protocol.frame import KIND_NAMES
+from netswap.protocol.units import SHOWN_MAX, UnitError, plainly, shortened, shown
 
 PAGE_SIZE = 4096
 PORT_MAX = 65_535

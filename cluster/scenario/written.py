@@ -7,11 +7,11 @@ part that is not what it should be is passed over; the models report it.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cluster.scenario.cast import Cast
-from cluster.scenario.source import Document, Place, Tree
-from cluster.scenario.words import MAX_MACHINES, nearest
-from protocol import units
-from protocol.units import UnitError
+from netswap.cluster.scenario.cast import Cast
+from netswap.cluster.scenario.source import Document, Place, Tree
+from netswap.cluster.scenario.words import MAX_MACHINES, nearest
+from netswap.protocol import units
+from netswap.protocol.units import UnitError
 
 NAMES_SHOWN_MAX = 12
 PAIRS_MAX = 1_000_000

@@ -14,16 +14,16 @@ from typing import Any
 
 from pydantic import Field
 
-from cluster.expectations import COUNTERS
-from cluster.scenario import Problem, Scenario, ScenarioError, load
-from cluster.scenario.files import read
-from cluster.scenario.models import Words
-from cluster.scenario.overrides import override_label
-from cluster.scenario.resolve import cast_of
-from cluster.scenario.source import Document, parse
-from cluster.scenario.translate import validate
-from cluster.scenario.words import Title, nearest
-from protocol.units import shortened
+from netswap.cluster.expectations import COUNTERS
+from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
+from netswap.cluster.scenario.files import read
+from netswap.cluster.scenario.models import Words
+from netswap.cluster.scenario.overrides import override_label
+from netswap.cluster.scenario.resolve import cast_of
+from netswap.cluster.scenario.source import Document, parse
+from netswap.cluster.scenario.translate import validate
+from netswap.cluster.scenario.words import Title, nearest
+from netswap.protocol.units import shortened
 
 COST = "cost_gib"
 SLOW_DOWN = "slow_down"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from actors.programs.task import ProgramError
-from cluster.engine import InfrastructureError
-from cluster.scenario import Problem, ScenarioError
+from netswap.actors.programs.task import ProgramError
+from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.scenario import Problem, ScenarioError
 
 Done = TypeVar("Done")
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from cluster.lab import open_scenario
-from cluster.scenario import Scenario, ScenarioError, load
-from cluster.scenario.overrides import override_label
-from cluster.study.failure import needed
-from cluster.study.pool import Pool
-from protocol.units import shortened
+from netswap.cluster.lab import open_scenario
+from netswap.cluster.scenario import Scenario, ScenarioError, load
+from netswap.cluster.scenario.overrides import override_label
+from netswap.cluster.study.failure import needed
+from netswap.cluster.study.pool import Pool
+from netswap.protocol.units import shortened
 
 
 @dataclass(frozen=True, slots=True)

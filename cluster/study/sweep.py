@@ -17,18 +17,18 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cluster.expectations import JUDGED, look_up
-from cluster.lab import open_scenario
-from cluster.runs import folder_for
-from cluster.scenario import Scenario
-from cluster.scenario.resolve import cast_of
-from cluster.study.experiment import BEHIND, COST, SLOW_DOWN, Experiment
-from cluster.study.failure import Failure, Kind
-from cluster.study.journal import Journal, journal_in
-from cluster.study.pool import Pool, Watch, nobody, processors
-from cluster.verdict import Verdict
-from cluster.views import MachineView
-from protocol.rpc import PAGE
+from netswap.cluster.expectations import JUDGED, look_up
+from netswap.cluster.lab import open_scenario
+from netswap.cluster.runs import folder_for
+from netswap.cluster.scenario import Scenario
+from netswap.cluster.scenario.resolve import cast_of
+from netswap.cluster.study.experiment import BEHIND, COST, SLOW_DOWN, Experiment
+from netswap.cluster.study.failure import Failure, Kind
+from netswap.cluster.study.journal import Journal, journal_in
+from netswap.cluster.study.pool import Pool, Watch, nobody, processors
+from netswap.cluster.verdict import Verdict
+from netswap.cluster.views import MachineView
+from netswap.protocol.rpc import PAGE
 
 GIB = 1 << 30
 
@@ -205,7 +205,7 @@ def performers(
         with Pool(watch) as pool:
             yield lambda jobs: pool.as_they_come(perform, jobs)
         return
-    from cluster.on_ray import session, tasks
+    from netswap.cluster.on_ray import session, tasks
 
     with session(processes=processors(), address=address, logs=folder / "ray"):
         yield lambda jobs: tasks(perform, jobs, watch)

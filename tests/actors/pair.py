@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import LINUX_2_6_22, Kernel
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffers
-from actors.net.tcp import Tcp
-from actors.net.tcp_connection import Connection
-from actors.net.tcp_rules import TcpMem
-from protocol.frame import VERSION
-from protocol.tcp import Message
-from protocol.units import microseconds, seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_2_6_22, Kernel
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.tcp import Tcp
+from netswap.actors.net.tcp_connection import Connection
+from netswap.actors.net.tcp_rules import TcpMem
+from netswap.protocol.frame import VERSION
+from netswap.protocol.tcp import Message
+from netswap.protocol.units import microseconds, seconds
 
 LATENCY_NS = microseconds(100)
 PORT = 9000

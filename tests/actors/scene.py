@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import LINUX_2_6_22 as KERNEL
-from actors.kernels import Kernel
-from actors.memory.reserve import Node
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffer, Buffers
-from actors.net.memalloc import MemallocBuffers
-from actors.net.nic import Nic
-from actors.net.sockets import Queues
-from actors.net.stack import Stack
-from actors.net.udp_limits import LimitedStack
-from actors.swap.nfs import GatheringNfsDevice, NfsDevice
-from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, UDP, VERSION, Frame, Raw, cut
-from protocol.units import seconds
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.reserve import Node
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.memalloc import MemallocBuffers
+from netswap.actors.net.nic import Nic
+from netswap.actors.net.sockets import Queues
+from netswap.actors.net.stack import Stack
+from netswap.actors.net.udp_limits import LimitedStack
+from netswap.actors.swap.nfs import GatheringNfsDevice, NfsDevice
+from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, UDP, VERSION, Frame, Raw, cut
+from netswap.protocol.units import seconds
 
 A, B, C = 0, 1, 2
 GIGABIT = 1_000_000_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.memory.anonymous import (
+from netswap.actors.memory.anonymous import (
     ACCESSED,
     DIRTY,
     HOT,

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.memory.buddy import ORDERS, BuddyZone, FrameBlock
-from actors.memory.large import LargeCache, PagedCache, kmalloc_size, order_of, pages_of
-from actors.memory.slab import SlabCache
-from actors.memory.zone import Zone
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.memory.buddy import ORDERS, BuddyZone, FrameBlock
+from netswap.actors.memory.large import LargeCache, PagedCache, kmalloc_size, order_of, pages_of
+from netswap.actors.memory.slab import SlabCache
+from netswap.actors.memory.zone import Zone
 
 TOTAL = 4096
 MIN = 256

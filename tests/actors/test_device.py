@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import KERNEL, C, Host, answer, host, udp
 
-from actors.disk import Disk
-from actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressSpace
-from actors.memory.faults import Faults
-from actors.memory.files import LocalDisk
-from actors.memory.reclaim import Reclaim
-from actors.memory.slab import Slab
-from actors.swap.device import Request
-from actors.swap.nfs import NfsDevice
-from protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, Frame
-from protocol.rpc import transmission_times
-from protocol.units import milliseconds, seconds
+from netswap.actors.disk import Disk
+from netswap.actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressSpace
+from netswap.actors.memory.faults import Faults
+from netswap.actors.memory.files import LocalDisk
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.slab import Slab
+from netswap.actors.swap.device import Request
+from netswap.actors.swap.nfs import NfsDevice
+from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, Frame
+from netswap.protocol.rpc import transmission_times
+from netswap.protocol.units import milliseconds, seconds
 
 REQUEST_WIRE = 128 + 8 + 20 + 38
 PAGE_WIRE = 4096 + 128 + 8 + 3 * (20 + 38)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from actors.programs.collectives import EXCHANGES, Round, partners
-from cluster.lab import Cluster, open_cluster
-from protocol.units import milliseconds, seconds
+from netswap.actors.programs.collectives import EXCHANGES, Round, partners
+from netswap.cluster.lab import Cluster, open_cluster
+from netswap.protocol.units import milliseconds, seconds
 
 SIZES = [*range(2, 18), 31, 32, 33, 100]
 

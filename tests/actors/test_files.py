@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.disk import Disk
-from actors.events import Events
-from actors.memory.anonymous import ACCESSED, DIRTY, RESIDENT, SWAPPED, UNTOUCHED, WRITING, Hand
-from actors.memory.files import WRITEBACK, File, LocalDisk, PageCache
-from protocol.units import milliseconds, seconds
+from netswap.actors.disk import Disk
+from netswap.actors.events import Events
+from netswap.actors.memory.anonymous import ACCESSED, DIRTY, RESIDENT, SWAPPED, UNTOUCHED, WRITING, Hand
+from netswap.actors.memory.files import WRITEBACK, File, LocalDisk, PageCache
+from netswap.protocol.units import milliseconds, seconds
 
 PAGES = 8
 

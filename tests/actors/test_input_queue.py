@@ -2,9 +2,9 @@
 
 from scene import SERVICE, Host, host, udp
 
-from actors.net.input_queue import MAX_BACKLOG, InputQueue
-from protocol.frame import CORRUPT
-from protocol.units import microseconds, milliseconds
+from netswap.actors.net.input_queue import MAX_BACKLOG, InputQueue
+from netswap.protocol.frame import CORRUPT
+from netswap.protocol.units import microseconds, milliseconds
 
 FRAME_NS = microseconds(50)
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.disk import Disk
-from actors.events import Events
-from actors.programs.task import Progress
-from actors.swap.backing import WARM_STAMP, Job
-from actors.swap.lent import MemoryQueue
-from protocol.units import milliseconds, seconds
+from netswap.actors.disk import Disk
+from netswap.actors.events import Events
+from netswap.actors.programs.task import Progress
+from netswap.actors.swap.backing import WARM_STAMP, Job
+from netswap.actors.swap.lent import MemoryQueue
+from netswap.protocol.units import milliseconds, seconds
 
 PAGE = 4096
 A = 7

@@ -2,12 +2,12 @@
 
 import pytest
 
-from actors.events import Events
-from actors.kernels import LINUX_2_6_22
-from actors.memory.zone import Zone
-from actors.net.buffers import Buffers
-from actors.net.local import local_pair
-from actors.net.tcp_connection import CLOSED
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_2_6_22
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.local import local_pair
+from netswap.actors.net.tcp_connection import CLOSED
 
 PAGE_OUT = 28 + 4096
 CHARGE = 232 + 512 + 4096

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import FRAMING, GIGABIT, MTU, RESERVE, SERVICE, A, B, C
 
-from actors.link import LinkSettings
-from actors.machine import Machine
-from actors.network import Network
-from actors.settings import MachineSettings, Swap
-from protocol.errors import RemoteProtocolError
-from protocol.frame import VERSION, arrivals, cut, encode, encode_arrival
-from protocol.units import kib, mib, microseconds, milliseconds, seconds
+from netswap.actors.link import LinkSettings
+from netswap.actors.machine import Machine
+from netswap.actors.network import Network
+from netswap.actors.settings import MachineSettings, Swap
+from netswap.protocol.errors import RemoteProtocolError
+from netswap.protocol.frame import VERSION, arrivals, cut, encode, encode_arrival
+from netswap.protocol.units import kib, mib, microseconds, milliseconds, seconds
 
 NAMES = ("A", "B", "C")
 LATENCY = microseconds(200)

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import RESERVE, SERVICE, Host, host, udp
 
-from actors.kernels import LINUX_2_6_22, LINUX_6_11
-from actors.memory.reserve import cover_tree, held_fragments, kmalloc_pages, object_pages, transmit_pages
-from actors.memory.slab import PageMarkedCache, SlabCache
-from actors.memory.zone import Zone
-from actors.net.memalloc import BULK, FLAGGED, MemallocBuffers
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11
+from netswap.actors.memory.reserve import cover_tree, held_fragments, kmalloc_pages, object_pages, transmit_pages
+from netswap.actors.memory.slab import PageMarkedCache, SlabCache
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.memalloc import BULK, FLAGGED, MemallocBuffers
 
 MERGED = frozenset({"reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule", "reclaim-throttle"})
 TRUESIZE = 2048 + 256
@@ -270,6 +270,6 @@ def test_cover_is_what_fragments_may_hold_and_the_requests_and_ring_beside_them(
 
 def test_the_2007_preset_has_heads_entitled_too() -> None:
     """In that series head and data are one allocation; RESERVE of the tests is the part that 2.6.22 asks for."""
-    from actors.safeguards import PRESETS
+    from netswap.actors.safeguards import PRESETS
 
     assert PRESETS["reserve"].switches == RESERVE | {"tcp-exemption", "rx-head"}

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from pair import FRAMING, LATENCY_NS, Pair, Sent
 
-from actors.events import Timer
-from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.memory.anonymous import AddressSpace
-from actors.net.tcp_connection import Connection
-from actors.swap.device import Request
-from actors.swap.nbd import READER_NS, RECONNECT_NS, NbdDevice
-from protocol import nbd
-from protocol.tcp import RST, retransmission_times, segment_wire
-from protocol.units import milliseconds, seconds
+from netswap.actors.events import Timer
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.net.tcp_connection import Connection
+from netswap.actors.swap.device import Request
+from netswap.actors.swap.nbd import READER_NS, RECONNECT_NS, NbdDevice
+from netswap.protocol import nbd
+from netswap.protocol.tcp import RST, retransmission_times, segment_wire
+from netswap.protocol.units import milliseconds, seconds
 
 MSS = 1448
 SNDBUF = 16_384

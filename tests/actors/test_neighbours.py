@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from scene import FRAMING, MTU, RESERVE, A, B, C, Host, host
 
-from actors.kernels import KERNELS, LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.net.arp import DELAY, FAILED, INCOMPLETE, PROBE, REACHABLE, STALE, Neighbours
-from actors.net.stack import Stack
-from protocol.arp import REPLY, REQUEST
-from protocol.frame import ARP, FRAGMENT, IPV6, OTHER, PAGE_OUT, QINQ, UDP, VERSION, VLAN, Frame, Raw
-from protocol.units import milliseconds, seconds
+from netswap.actors.kernels import KERNELS, LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.net.arp import DELAY, FAILED, INCOMPLETE, PROBE, REACHABLE, STALE, Neighbours
+from netswap.actors.net.stack import Stack
+from netswap.protocol.arp import REPLY, REQUEST
+from netswap.protocol.frame import ARP, FRAGMENT, IPV6, OTHER, PAGE_OUT, QINQ, UDP, VERSION, VLAN, Frame, Raw
+from netswap.protocol.units import milliseconds, seconds
 
 TINY = 100
 """Bytes of a message that is one packet."""

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import A, B, C, udp
 
-from actors.events import NEVER
-from actors.link import LinkSettings
-from actors.network import Network
-from protocol.errors import RemoteProtocolError
-from protocol.frame import CORRUPT, PAGE_OUT_REPLY, UDP, Raw, arrivals, encode
+from netswap.actors.events import NEVER
+from netswap.actors.link import LinkSettings
+from netswap.actors.network import Network
+from netswap.protocol.errors import RemoteProtocolError
+from netswap.protocol.frame import CORRUPT, PAGE_OUT_REPLY, UDP, Raw, arrivals, encode
 
 NAMES = ("A", "B", "C")
 LATENCY = 1_000

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import GIGABIT, KERNEL, SERVICE, B, C, Host, host, udp
 
-from protocol.frame import CORRUPT, UDP
-from protocol.units import milliseconds, seconds
+from netswap.protocol.frame import CORRUPT, UDP
+from netswap.protocol.units import milliseconds, seconds
 
 RING = 32
 FULL_NS = 1538 * 8

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import pytest
 from test_reclaim import COLD, Swap
 
-from actors.counters import Counters
-from actors.events import Events
-from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.memory.anonymous import (
+from netswap.actors.counters import Counters
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.memory.anonymous import (
     ACCESSED,
     DIRTY,
     READING,
@@ -19,11 +19,11 @@ from actors.memory.anonymous import (
     AddressSpace,
     Hand,
 )
-from actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
-from actors.memory.reclaim import Reclaim
-from actors.memory.zone import Zone
-from actors.programs.task import Program, Progress, Task
-from protocol.units import milliseconds, seconds
+from netswap.actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.zone import Zone
+from netswap.actors.programs.task import Program, Progress, Task
+from netswap.protocol.units import milliseconds, seconds
 
 MIN = 64
 NAPS = 10

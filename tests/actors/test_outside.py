@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from scene import A, C, udp
 from test_machine import END, RESERVE, all_inbound, machine, record
 
-from actors.counters import COUNTERS
-from actors.events import NEVER, Events
-from actors.link import LinkSettings
-from actors.machine import Machine
-from actors.network import Network
-from actors.outside import Outside
-from actors.programs.system import Sleep
-from actors.programs.task import Progress, Task
-from actors.report import counters
-from protocol.frame import (
+from netswap.actors.counters import COUNTERS
+from netswap.actors.events import NEVER, Events
+from netswap.actors.link import LinkSettings
+from netswap.actors.machine import Machine
+from netswap.actors.network import Network
+from netswap.actors.outside import Outside
+from netswap.actors.programs.system import Sleep
+from netswap.actors.programs.task import Progress, Task
+from netswap.actors.report import counters
+from netswap.protocol.frame import (
     CRASH,
     OWN_DISK,
     PAUSE,
@@ -33,7 +33,7 @@ from protocol.frame import (
     encode_arrival,
     encode_control,
 )
-from protocol.units import microseconds, milliseconds, seconds
+from netswap.protocol.units import microseconds, milliseconds, seconds
 
 LATENCY = 1_000
 GAUGES = {"free_pages", "socket_frames", "held"}

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import KERNEL, MTU
 
-from actors.events import Events
-from actors.kernels import LINUX_6_11
-from actors.net.reassembly import Reassembly, RefusingReassembly
-from protocol.units import seconds
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_6_11
+from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
+from netswap.protocol.units import seconds
 
 HIGH, LOW, TIMEOUT_NS = 256 * 1024, 192 * 1024, seconds(30)
 TRUESIZE = 1832

@@ -5,14 +5,24 @@ from collections.abc import Callable, Iterator
 import pytest
 from scene import KERNEL
 
-from actors.disk import Disk
-from actors.events import NEVER, Events
-from actors.memory.anonymous import ACCESSED, DIRTY, HOT, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace, Hand
-from actors.memory.files import File, LocalDisk
-from actors.memory.reclaim import Reclaim
-from actors.memory.writeback import Writeback
-from actors.memory.zone import Zone
-from protocol.units import milliseconds, seconds
+from netswap.actors.disk import Disk
+from netswap.actors.events import NEVER, Events
+from netswap.actors.memory.anonymous import (
+    ACCESSED,
+    DIRTY,
+    HOT,
+    RESIDENT,
+    SWAPPED,
+    UNTOUCHED,
+    WRITING,
+    AddressSpace,
+    Hand,
+)
+from netswap.actors.memory.files import File, LocalDisk
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.writeback import Writeback
+from netswap.actors.memory.zone import Zone
+from netswap.protocol.units import milliseconds, seconds
 
 COLD = RESIDENT | DIRTY
 CLEAN = RESIDENT

@@ -2,13 +2,13 @@
 
 import pytest
 
-from actors.events import Events
-from actors.kernels import LINUX_2_6_22 as KERNEL
-from actors.memory.anonymous import AddressSpace
-from actors.memory.files import File
-from actors.memory.reclaim import Reclaim
-from actors.memory.rescue import CleanRescue
-from actors.memory.zone import Zone
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.files import File
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.rescue import CleanRescue
+from netswap.actors.memory.zone import Zone
 
 CLUSTER = 32
 MIN = 64

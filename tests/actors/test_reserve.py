@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.kernels import LINUX_2_6_22 as KERNEL
-from actors.memory.reserve import (
+from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
+from netswap.actors.memory.reserve import (
     Node,
     charge_of,
     find,

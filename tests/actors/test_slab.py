@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.memory.slab import Slab, SlabCache
-from actors.memory.zone import Zone
+from netswap.actors.memory.slab import Slab, SlabCache
+from netswap.actors.memory.zone import Zone
 
 PAGE = 4096
 TOTAL, MIN = 100, 40

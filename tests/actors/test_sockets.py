@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import KERNEL, SERVICE, A, B, C, Host, answer, fragments, host, real_bytes, udp
 
-from actors.memory.anonymous import AddressSpace
-from actors.net.sockets import Datagram
-from protocol.frame import CORRUPT, Frame
-from protocol.units import milliseconds
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.net.sockets import Datagram
+from netswap.protocol.frame import CORRUPT, Frame
+from netswap.protocol.units import milliseconds
 
 RCVBUF, TRUESIZE = 124_928, 1832
 CAPACITY = -(-RCVBUF // TRUESIZE) - 1

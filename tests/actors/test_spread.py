@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.counters import Counters
-from actors.disk import Disk
-from actors.events import Events
-from actors.memory.anonymous import AddressSpace
-from actors.memory.files import LocalDisk
-from actors.settings import Spread
-from actors.swap.backing import WARM_STAMP
-from actors.swap.backup import Backup
-from actors.swap.device import Request, SwapDevice
-from actors.swap.spread import SpreadDevice
-from protocol.units import milliseconds, seconds
+from netswap.actors.counters import Counters
+from netswap.actors.disk import Disk
+from netswap.actors.events import Events
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.files import LocalDisk
+from netswap.actors.settings import Spread
+from netswap.actors.swap.backing import WARM_STAMP
+from netswap.actors.swap.backup import Backup
+from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.spread import SpreadDevice
+from netswap.protocol.units import milliseconds, seconds
 
 BASE = 500
 """Number of the rank's first page in the swap space."""

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pair import FRAMING, GIGABIT, LATENCY_NS, PORT, Fate, Pair, Sent
 
-from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.net.tcp_connection import ESTABLISHED, REFUSED, RESET, TIMED_OUT, UNREACHABLE
-from actors.net.tcp_memory import Account, TcpMemory
-from actors.net.tcp_rules import TcpMem
-from protocol.tcp import RST, SYN, mss, retransmission_times, segment_wire
-from protocol.units import milliseconds, seconds
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.net.tcp_connection import ESTABLISHED, REFUSED, RESET, TIMED_OUT, UNREACHABLE
+from netswap.actors.net.tcp_memory import Account, TcpMemory
+from netswap.actors.net.tcp_rules import TcpMem
+from netswap.protocol.tcp import RST, SYN, mss, retransmission_times, segment_wire
+from netswap.protocol.units import milliseconds, seconds
 
 ROUND_TRIP_NS = 2 * LATENCY_NS
 MSS = 1448

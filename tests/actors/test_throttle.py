@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from test_reclaim import COLD, Swap
 
-from actors.events import Events
-from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.memory.anonymous import AddressSpace
-from actors.memory.reclaim import Reclaim
-from actors.memory.waiter import Asleep
-from actors.memory.zone import Zone
-from protocol.units import milliseconds, seconds
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.waiter import Asleep
+from netswap.actors.memory.zone import Zone
+from netswap.protocol.units import milliseconds, seconds
 
 MIN = 64
 HALF = MIN // 2

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from test_machine import machine
 
-from actors.kernels import LINUX_2_6_22 as KERNEL
-from actors.memory.reserve import find
-from actors.settings import MachineSettings, Swap
-from actors.swap.transports import NBD, NFS, Needs, needs
-from protocol.units import seconds
+from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
+from netswap.actors.memory.reserve import find
+from netswap.actors.settings import MachineSettings, Swap
+from netswap.actors.swap.transports import NBD, NFS, Needs, needs
+from netswap.protocol.units import seconds
 
 MSS = 1448
 RESERVE = frozenset({"reserve-access", "fragment-cover", "tx-bound"})

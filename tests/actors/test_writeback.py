@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from actors.disk import Disk
-from actors.events import Events
-from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.memory.anonymous import DIRTY, RESIDENT, AddressSpace, Hand
-from actors.memory.files import File, LocalDisk, PageCache
-from actors.memory.writeback import Writeback
-from actors.memory.zone import Zone
-from protocol.units import milliseconds, seconds
+from netswap.actors.disk import Disk
+from netswap.actors.events import Events
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.memory.anonymous import DIRTY, RESIDENT, AddressSpace, Hand
+from netswap.actors.memory.files import File, LocalDisk, PageCache
+from netswap.actors.memory.writeback import Writeback
+from netswap.actors.memory.zone import Zone
+from netswap.protocol.units import milliseconds, seconds
 
 TOTAL = 10_000
 DISK_BANDWIDTH = 4096 * 100_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from actors.memory.zone import Zone, floors
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.memory.zone import Zone, floors
 
 MIB_PAGES = 256
 TABLE = {

@@ -6,8 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from cluster.scenario.source import parse
-from protocol import units
+from netswap.cluster.scenario.source import parse
+from netswap.protocol import units
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SOURCES = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent.name != "experiments")

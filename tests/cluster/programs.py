@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from actors.programs.system import System
-from actors.programs.task import Program
-from protocol.units import milliseconds
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
+from netswap.protocol.units import milliseconds
 
 PERIOD_NS = milliseconds(10)
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from cluster.lab import open_cluster
+from netswap.cluster.lab import open_cluster
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cluster.claims import prove
-from cluster.claims.ablation import ABLATIONS, ablate
-from cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
-from cluster.command.app import app
+from netswap.cluster.claims import prove
+from netswap.cluster.claims.ablation import ABLATIONS, ablate
+from netswap.cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
+from netswap.cluster.command.app import app
 
 FIELDS = {"row", "claim", "predicted", "seen", "holds", "source", "era"}
 

@@ -14,13 +14,13 @@ from ruamel.yaml import YAML
 from scenes import outage, seed
 from typer.testing import CliRunner, Result
 
-from actors.counters import CAUSES, COUNTERS
-from actors.kernels import KERNELS
-from actors.programs.loader import PROGRAMS
-from actors.safeguards import PRESETS, SWITCHES
-from cluster.command.app import app
-from cluster.verdict import Verdict
-from protocol.units import seconds
+from netswap.actors.counters import CAUSES, COUNTERS
+from netswap.actors.kernels import KERNELS
+from netswap.actors.programs.loader import PROGRAMS
+from netswap.actors.safeguards import PRESETS, SWITCHES
+from netswap.cluster.command.app import app
+from netswap.cluster.verdict import Verdict
+from netswap.protocol.units import seconds
 
 ROOT = Path(__file__).parents[2]
 BROKEN = Path(__file__).parent / "broken"
@@ -71,7 +71,7 @@ def only_object(text: str) -> dict[str, Any]:
 def process(*words: str) -> "subprocess.CompletedProcess[str]":
     """The command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "cluster.command", *words],
+        [sys.executable, "-P", "-m", "netswap", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -245,7 +245,7 @@ class TestJson:
     @pytest.mark.ray
     def test_on_ray_too(self) -> None:
         """Ray's own messages go to the run's folder, and its actors import what the command does, not what lies about."""
-        Path("actors.py").write_text("raise ImportError('not these')")
+        Path("netswap.py").write_text("raise ImportError('not these')")
         done = process("run", "scene.yaml", "--json", "--set", "stop=1s", "--set", "timeline=[]", "--run-dir", "on-ray")
         assert done.returncode == MET, done.stderr
         told = only_object(done.stdout)
@@ -320,7 +320,7 @@ class TestFolder:
 
     def test_runs_at_the_same_time_do_not_share_a_folder(self) -> None:
         """Each makes its own."""
-        words = [sys.executable, "-m", "cluster.command", "run", "scene.yaml", "--engine", "inline", "--json"]
+        words = [sys.executable, "-m", "netswap", "run", "scene.yaml", "--engine", "inline", "--json"]
         both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         told = [only_object(one.communicate()[0])["run"] for one in both]
         assert len(set(told)) == 2

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from actors.machine import Machine
-from cluster import build, clock
-from cluster.lab import Cluster, open_cluster
-from protocol.frame import arrivals
+from netswap.actors.machine import Machine
+from netswap.cluster import build, clock
+from netswap.cluster.lab import Cluster, open_cluster
+from netswap.protocol.frame import arrivals
 
 STOP = "stop: 50ms"
 SCENE = """

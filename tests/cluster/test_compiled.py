@@ -55,7 +55,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def netswap(modules: Path, *arguments: str) -> str:
     """What the command prints that runs with these modules."""
-    command = (sys.executable, "-P", "-c", "from cluster.command.app import main; main()", *arguments)
+    command = (sys.executable, "-P", "-c", "from netswap.cluster.command.app import main; main()", *arguments)
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(modules)}, cwd=HERE, capture_output=True, text=True, check=False
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from actors.safeguards import PRESETS, SWITCHES
-from cluster.command.app import app
-from cluster.command.words import Topic
+from netswap.actors.safeguards import PRESETS, SWITCHES
+from netswap.cluster.command.app import app
+from netswap.cluster.command.words import Topic
 
 ROOT = Path(__file__).parents[2]
 NO_SHELL = """\
@@ -22,7 +22,7 @@ def detect_shell(*_):
 
 shellingham.detect_shell = detect_shell
 sys.argv[0] = "netswap"
-from cluster.command.app import main
+from netswap.cluster.command.app import main
 main()
 """
 

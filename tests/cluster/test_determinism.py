@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from programs import PERIOD_NS
 from scenes import outage, seed
 
-from cluster.digest import Difference, first_difference
-from cluster.lab import Cluster, Undo, open_cluster
-from cluster.pytest_plugin import Open
-from protocol.frame import Frame, cut
-from protocol.units import milliseconds, parse_time, seconds
+from netswap.cluster.digest import Difference, first_difference
+from netswap.cluster.lab import Cluster, Undo, open_cluster
+from netswap.cluster.pytest_plugin import Open
+from netswap.protocol.frame import Frame, cut
+from netswap.protocol.units import milliseconds, parse_time, seconds
 
 HERE = Path(__file__).parent
 STOP = "1500ms"
@@ -146,7 +146,7 @@ def test_every_process_gives_the_same_digest_whatever_its_hashes(tmp_path: Path)
     file.write_text(scene())
     words = [
         "-m",
-        "cluster.command",
+        "netswap",
         "run",
         str(file),
         "--engine",

@@ -14,13 +14,13 @@ import pytest
 from scenes import seed
 from typer.testing import CliRunner, Result
 
-from cluster import runs
-from cluster.claims import prove
-from cluster.command import status
-from cluster.command.app import app
-from cluster.command.options import address_checked
-from cluster.scenario.scenario import Scenario
-from protocol.units import seconds
+from netswap.cluster import runs
+from netswap.cluster.claims import prove
+from netswap.cluster.command import status
+from netswap.cluster.command.app import app
+from netswap.cluster.command.options import address_checked
+from netswap.cluster.scenario.scenario import Scenario
+from netswap.protocol.units import seconds
 
 SHORT, LONG = seed(stop="1s"), seed(stop="3600s")
 EXPERIMENT = "title: one\nscenario: short.yaml\nvary: {seed: [1, 2]}\nshow: [A.verdict]\n"
@@ -56,7 +56,7 @@ def netswap(*words: str) -> Result:
 def process(*words: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
     """The command as a process of its own."""
     settings = {"stdout": subprocess.PIPE, **settings}
-    command = [sys.executable, "-P", "-m", "cluster.command", *words]
+    command = [sys.executable, "-P", "-m", "netswap", *words]
     return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **settings)
 
 
@@ -79,8 +79,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "choose", slips)
     monkeypatch.setattr(Scenario, "schema", slips)
     for name in ("check.loaded_scenario", "minimum.checked", "remedies.checked", "sweep.write_results"):
-        monkeypatch.setattr(f"cluster.command.{name}", slips)
-    monkeypatch.setattr("cluster.command.words.COUNTERS", None)
+        monkeypatch.setattr(f"netswap.cluster.command.{name}", slips)
+    monkeypatch.setattr("netswap.cluster.command.words.COUNTERS", None)
 
 
 @pytest.mark.usefixtures("broken")
@@ -231,7 +231,7 @@ def test_a_signal_ends_every_verb_with_all_its_processes(verb: str, number: int,
     Path("short.yaml").write_text(SHORT.replace("stop: 1s", "stop: 20s"))
     if verb == "run":
         Path("short.yaml").write_text(LONG)
-    words = [sys.executable, "-P", "-m", "cluster.command", verb, *VERBS[verb]]
+    words = [sys.executable, "-P", "-m", "netswap", verb, *VERBS[verb]]
     words += ["--only", "33"] if verb == "claims" else []
     running = subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True

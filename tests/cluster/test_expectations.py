@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cluster.expectations import COUNTERS, VERDICTS, Expectation, ExpectationError, judge, judge_all, parse
-from protocol.units import seconds
+from netswap.cluster.expectations import COUNTERS, VERDICTS, Expectation, ExpectationError, judge, judge_all, parse
+from netswap.protocol.units import seconds
 
 
 @dataclass

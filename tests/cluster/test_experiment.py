@@ -8,10 +8,10 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from cluster.command.app import app
-from cluster.lab import open_cluster
-from cluster.scenario import ScenarioError
-from cluster.study.experiment import load_experiment
+from netswap.cluster.command.app import app
+from netswap.cluster.lab import open_cluster
+from netswap.cluster.scenario import ScenarioError
+from netswap.cluster.study.experiment import load_experiment
 
 SCENARIO = """\
 title: a beat
@@ -140,7 +140,7 @@ def test_a_sweep_on_ray_gives_the_same_runs(folder):
     """Each as a task on a private cluster of its own; in a process of its own, since here Ray may be up already."""
     _, here = sweep(folder)
     words = ["sweep", "beats.yaml", "--run-dir", "out", "--engine", "ray", "--json"]
-    done = subprocess.run([sys.executable, "-m", "cluster.command", *words], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "netswap", *words], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == here
 

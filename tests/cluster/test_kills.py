@@ -49,7 +49,7 @@ class Run:
         self._base = base
         words = ["run", "long.yaml", "--json", "--run-dir", "here"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cluster.command", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "netswap", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     def find(self, name: str) -> int:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from scenes import outage, seed
 
-from actors.counters import CAUSES, COUNTERS
-from cluster.lab import Cluster, Undo, open_cluster
-from cluster.pytest_plugin import Open
-from cluster.scenario import ScenarioError
-from protocol.units import mib, milliseconds, seconds
+from netswap.actors.counters import CAUSES, COUNTERS
+from netswap.cluster.lab import Cluster, Undo, open_cluster
+from netswap.cluster.pytest_plugin import Open
+from netswap.cluster.scenario import ScenarioError
+from netswap.protocol.units import mib, milliseconds, seconds
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "configs/three-machines.yaml"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster.lab import Cluster, open_scenario
-from cluster.pytest_plugin import Open
-from cluster.results import frames
-from cluster.study.experiment import Experiment, Run, load_experiment
-from protocol.units import seconds
+from netswap.cluster.lab import Cluster, open_scenario
+from netswap.cluster.pytest_plugin import Open
+from netswap.cluster.results import frames
+from netswap.cluster.study.experiment import Experiment, Run, load_experiment
+from netswap.protocol.units import seconds
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs"
 EXPERIMENT = FOLDER / "experiments" / "policy-by-workload.yaml"
@@ -77,7 +77,7 @@ def test_every_cell_has_the_same_digest_under_two_hash_seeds(tmp_path: Path) -> 
 
 def swept(folder: Path, hash_seed: str) -> str:
     """What `netswap sweep --json` prints in a process of its own."""
-    words = ["-m", "cluster.command", "sweep", str(EXPERIMENT), "--json", "--run-dir", str(folder)]
+    words = ["-m", "netswap", "sweep", str(EXPERIMENT), "--json", "--run-dir", str(folder)]
     done = subprocess.run(
         [sys.executable, *words], env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, check=True
     )

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cluster.claims.formulas import held_fragments_2007
-from cluster.command.app import app
-from cluster.study import minimum
-from cluster.study.minimum import Answer, Question, narrow, runs_at_most
+from netswap.cluster.claims.formulas import held_fragments_2007
+from netswap.cluster.command.app import app
+from netswap.cluster.study import minimum
+from netswap.cluster.study.minimum import Answer, Question, narrow, runs_at_most
 
 QUESTION = Question("a.yaml", (), "reserve.pages", "A is recovered")
 REPLY_FRAMES = 3

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.lab import open_cluster
-from cluster.scenario import load
-from cluster.study.experiment import load_experiment
+from netswap.cluster.lab import open_cluster
+from netswap.cluster.scenario import load
+from netswap.cluster.study.experiment import load_experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {"machines.A.count": 8}

@@ -16,22 +16,22 @@ from rich.cells import cell_len
 from rich.console import Console
 from scenes import outage, seed
 
-from actors.counters import COUNTERS
-from cluster import present
-from cluster.claims import present as claims_present
-from cluster.claims.ablation import Ablated
-from cluster.claims.prove import Shown
-from cluster.inline import InlineEngine
-from cluster.results import as_json, conclude
-from cluster.scenario import load
-from cluster.study import present as study_present
-from cluster.study.experiment import Experiment
-from cluster.study.failure import Failure, Kind
-from cluster.study.minimum import Answer, Question
-from cluster.study.remedies import Remedies, Tried
-from cluster.study.sweep import Row
-from cluster.tables import USUAL_WIDTH, listing, table
-from protocol.units import seconds
+from netswap.actors.counters import COUNTERS
+from netswap.cluster import present
+from netswap.cluster.claims import present as claims_present
+from netswap.cluster.claims.ablation import Ablated
+from netswap.cluster.claims.prove import Shown
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.results import as_json, conclude
+from netswap.cluster.scenario import load
+from netswap.cluster.study import present as study_present
+from netswap.cluster.study.experiment import Experiment
+from netswap.cluster.study.failure import Failure, Kind
+from netswap.cluster.study.minimum import Answer, Question
+from netswap.cluster.study.remedies import Remedies, Tried
+from netswap.cluster.study.sweep import Row
+from netswap.cluster.tables import USUAL_WIDTH, listing, table
+from netswap.protocol.units import seconds
 
 WIDTHS = (30, 40, 80, 200)
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
@@ -215,7 +215,7 @@ def test_the_command_itself_at_30_columns(tmp_path):
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
     environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    words = [sys.executable, "-m", "cluster.command", "run", "beat.yaml", "--engine", "inline", "--run-dir", "out"]
+    words = [sys.executable, "-m", "netswap", "run", "beat.yaml", "--engine", "inline", "--run-dir", "out"]
     with subprocess.Popen(
         words,
         cwd=tmp_path,

@@ -13,10 +13,10 @@ import ray
 from leftovers import base_of_its_own, processes, traces
 from scenes import seed
 
-from cluster.engine import InfrastructureError
-from cluster.on_ray import RayEngine
-from cluster.pytest_plugin import Open
-from protocol.units import milliseconds
+from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.on_ray import RayEngine
+from netswap.cluster.pytest_plugin import Open
+from netswap.protocol.units import milliseconds
 
 pytestmark = pytest.mark.ray
 
@@ -76,7 +76,7 @@ class OnATerminal:
 def netswap(*words: str, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """The command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "cluster.command", *words],
+        [sys.executable, "-m", "netswap", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -103,7 +103,7 @@ def test_a_run_that_ends_leaves_nothing(exchange: str) -> None:
 )
 def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: int) -> None:
     """Interrupted in the middle: it has shown some progress already."""
-    run = OnATerminal("cluster.command", "run", "long.yaml", "--run-dir", "here")
+    run = OnATerminal("netswap", "run", "long.yaml", "--run-dir", "here")
     run.read_until("frames/s")
     assert run.end(number) == status
     assert Path("here/resolved.json").exists()
@@ -115,7 +115,7 @@ def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: i
 
 def test_ctrl_c_while_ray_starts_leaves_nothing(nothing_left: Path) -> None:
     """Some of its processes are there already, others are not yet."""
-    run = OnATerminal("cluster.command", "run", "long.yaml", "--run-dir", "here")
+    run = OnATerminal("netswap", "run", "long.yaml", "--run-dir", "here")
     while "gcs_server" not in processes(nothing_left).values():
         os.sched_yield()
     assert run.end(signal.SIGINT) == INTERRUPTED
@@ -125,7 +125,7 @@ def test_ctrl_c_while_ray_starts_leaves_nothing(nothing_left: Path) -> None:
 def test_the_demo_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, and has told what it is about before."""
     monkeypatch.chdir(Path(__file__).parents[2])
-    demo = OnATerminal("cluster.demo")
+    demo = OnATerminal("netswap.cluster.demo")
     demo.read_until("frames/s")
     assert demo.end(signal.SIGINT) == INTERRUPTED
     assert "interrupted; nothing is left behind" in demo.written
@@ -135,7 +135,7 @@ def test_the_environment_and_the_signals_are_as_they_were() -> None:
     """A session in a process of a user's own, who goes on afterwards."""
     program = """
 import os, signal
-from cluster.on_ray import session
+from netswap.cluster.on_ray import session
 before = dict(os.environ), [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 with session():
     pass
@@ -182,8 +182,8 @@ def test_a_wrong_token_is_told(existing: tuple[str, dict[str, str]]) -> None:
 def test_without_a_session_no_engine_starts_a_cluster_by_itself() -> None:
     """In a process of its own, since the others of this run share a cluster."""
     program = f"""
-from cluster.engine import InfrastructureError
-from cluster.lab import open_cluster
+from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.lab import open_cluster
 try:
     open_cluster({SHORT!r}, engine="ray")
 except InfrastructureError as error:

@@ -13,11 +13,11 @@ from time import monotonic, sleep
 
 import pytest
 
-from actors.programs.task import ProgramError
-from cluster.engine import InfrastructureError
-from cluster.scenario import Problem, ScenarioError
-from cluster.study.failure import Failure, Kind, RunFailedError, failure_of, needed
-from cluster.study.pool import Pool, safely, side_by_side
+from netswap.actors.programs.task import ProgramError
+from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.study.failure import Failure, Kind, RunFailedError, failure_of, needed
+from netswap.cluster.study.pool import Pool, safely, side_by_side
 
 GONE_S = 20
 """For processes to be gone: they need milliseconds, a busy computer may take longer."""
@@ -122,7 +122,7 @@ def test_a_result_that_is_needed_is_there_or_the_study_ends():
 
 SLEEPERS = """\
 import os, sys, time
-from cluster.study.pool import Pool
+from netswap.cluster.study.pool import Pool
 
 
 def sleeper(number):

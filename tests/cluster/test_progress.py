@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from cluster.inline import InlineEngine
-from cluster.progress import PLAIN_S, Progress, ProgressLine, time_left
-from cluster.scenario import load
-from protocol.units import seconds
+from netswap.cluster.inline import InlineEngine
+from netswap.cluster.progress import PLAIN_S, Progress, ProgressLine, time_left
+from netswap.cluster.scenario import load
+from netswap.protocol.units import seconds
 
 BEATS = """\
 title: beats

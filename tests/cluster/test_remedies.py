@@ -6,9 +6,9 @@ import pytest
 from scenes import outage, seed
 from typer.testing import CliRunner
 
-from cluster.command.app import app
-from cluster.study import remedies
-from cluster.study.remedies import Tried
+from netswap.cluster.command.app import app
+from netswap.cluster.study import remedies
+from netswap.cluster.study.remedies import Tried
 
 PARTS = ["reserve-access", "memalloc-processing", "drop-at-demux", "slab-rule"]
 

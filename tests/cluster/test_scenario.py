@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import safeguards
-from cluster.scenario import Problem, Scenario, ScenarioError, load
-from protocol.units import gib, kib, mib, ms, seconds, us
+from netswap.actors import safeguards
+from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
+from netswap.protocol.units import gib, kib, mib, ms, seconds, us
 
 ROOT = Path(__file__).parents[2]
 BROKEN = Path(__file__).parent / "broken"

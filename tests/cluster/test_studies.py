@@ -7,14 +7,14 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
-from cluster.command import minimum as minimum_command
-from cluster.command import remedies as remedies_command
-from cluster.command.app import app
-from cluster.command.studies import line
-from cluster.study.failure import Failure, Kind, RunFailedError
-from cluster.study.pool import processors
-from cluster.study.remedies import Tried
+from netswap.cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
+from netswap.cluster.command import minimum as minimum_command
+from netswap.cluster.command import remedies as remedies_command
+from netswap.cluster.command.app import app
+from netswap.cluster.command.studies import line
+from netswap.cluster.study.failure import Failure, Kind, RunFailedError
+from netswap.cluster.study.pool import processors
+from netswap.cluster.study.remedies import Tried
 
 BEAT = "{title: a beat, stop: 1s, machines: {A: {memory: 16MiB, programs: [{heartbeat: {every: 100ms}}]}}}"
 SEARCH = ["minimum", "beat.yaml", "--of", "stop", "--unit", "ms", "--until", "A.progress >= 30", "--most", "7000"]
@@ -157,7 +157,7 @@ def test_interrupted_claims_go_on_with_those_that_are_left(monkeypatch):
     for row, show in ((1001, lambda _: Evidence()), (1002, interrupted), (1003, lambda _: Evidence())):
         monkeypatch.setitem(CLAIMS, (row, ERA_2007), Claim(row, ERA_2007, "planted", "a test", show))
     one_after_the_other = lambda work, jobs, watch: map(work, jobs)  # noqa: E731
-    monkeypatch.setattr("cluster.claims.prove.side_by_side", one_after_the_other)
+    monkeypatch.setattr("netswap.cluster.claims.prove.side_by_side", one_after_the_other)
     done = netswap("claims", "--only", "1001", "--only", "1002", "--only", "1003")
     assert done.exit_code == 130
     assert "1 of 3 have been shown; for the others: netswap claims --only 1002 --only 1003\n" in done.stderr
@@ -165,7 +165,9 @@ def test_interrupted_claims_go_on_with_those_that_are_left(monkeypatch):
 
 def test_a_claim_whose_process_is_killed_is_not_shown_and_the_others_are(monkeypatch):
     died = Failure(Kind.INFRASTRUCTURE, "its process was killed by SIGKILL")
-    monkeypatch.setattr("cluster.claims.prove.side_by_side", lambda work, jobs, watch: iter([died, work(jobs[1])]))
+    monkeypatch.setattr(
+        "netswap.cluster.claims.prove.side_by_side", lambda work, jobs, watch: iter([died, work(jobs[1])])
+    )
     for row in (1001, 1002):
         claim = Claim(row, ERA_2007, "planted", "a test", lambda _: Evidence())
         monkeypatch.setitem(CLAIMS, (row, ERA_2007), claim)

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="pr
 
 DRIVER = """
 import os, signal, subprocess, sys, time
-from cluster import supervisor
-from cluster.command import status
-from cluster.surroundings import STAMP, note_raylet, temp_folder
+from netswap.cluster import supervisor
+from netswap.cluster.command import status
+from netswap.cluster.surroundings import STAMP, note_raylet, temp_folder
 
 def part(name):
     stamped = {{**os.environ, STAMP: folder.name}}

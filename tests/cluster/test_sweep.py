@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cluster.command.app import app
-from cluster.engine import InfrastructureError
-from cluster.lab import open_scenario
-from cluster.scenario import load
-from cluster.study import sweep
-from cluster.study.experiment import load_experiment
-from cluster.study.failure import Failure, Kind
-from cluster.study.journal import FILE, BusyError, Journal, UnwrittenError, journal_in
-from cluster.study.pool import processors, safely
-from cluster.study.sweep import key_of
+from netswap.cluster.command.app import app
+from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.lab import open_scenario
+from netswap.cluster.scenario import load
+from netswap.cluster.study import sweep
+from netswap.cluster.study.experiment import load_experiment
+from netswap.cluster.study.failure import Failure, Kind
+from netswap.cluster.study.journal import FILE, BusyError, Journal, UnwrittenError, journal_in
+from netswap.cluster.study.pool import processors, safely
+from netswap.cluster.study.sweep import key_of
 
 SCENARIO = """\
 title: a beat
@@ -483,7 +483,7 @@ def killer(folder, monkeypatch):
 
     def run():
         done = subprocess.run(
-            [sys.executable, "-m", "cluster.command", "sweep", "beats.yaml", "--run-dir", "out"],
+            [sys.executable, "-m", "netswap", "sweep", "beats.yaml", "--run-dir", "out"],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), str(folder)])},
             capture_output=True,
             text=True,

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from scenes import outage, seed
 
-from actors.events import Timer
-from actors.programs.wait import KINDS
-from cluster.engine import State
-from cluster.expectations import VERDICTS
-from cluster.explain import reason
-from cluster.pytest_plugin import Open
-from cluster.verdict import BAD, Judgement, Recovery, Verdict, judge, recovery, wait_graph
-from protocol.rpc import DOUBLINGS, TIMEOUT_NS
-from protocol.units import milliseconds, seconds
+from netswap.actors.events import Timer
+from netswap.actors.programs.wait import KINDS
+from netswap.cluster.engine import State
+from netswap.cluster.expectations import VERDICTS
+from netswap.cluster.explain import reason
+from netswap.cluster.pytest_plugin import Open
+from netswap.cluster.verdict import BAD, Judgement, Recovery, Verdict, judge, recovery, wait_graph
+from netswap.protocol.rpc import DOUBLINGS, TIMEOUT_NS
+from netswap.protocol.units import milliseconds, seconds
 
 NOW_NS = seconds(100)
 BEGUN_NS, HEALED_NS = seconds(10), seconds(20)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from actors.kernels import KERNELS
-from cluster.claims import prove, scenes
-from cluster.claims.ablation import ABLATIONS, ablate
-from cluster.claims.claim import CLAIMS
-from cluster.lab import Cluster, open_scenario
-from cluster.scenario import Scenario, ScenarioError, load
-from cluster.study.experiment import load_experiment
-from protocol.units import milliseconds, parse_time
+from netswap.actors.kernels import KERNELS
+from netswap.cluster.claims import prove, scenes
+from netswap.cluster.claims.ablation import ABLATIONS, ablate
+from netswap.cluster.claims.claim import CLAIMS
+from netswap.cluster.lab import Cluster, open_scenario
+from netswap.cluster.scenario import Scenario, ScenarioError, load
+from netswap.cluster.study.experiment import load_experiment
+from netswap.protocol.units import milliseconds, parse_time
 
 CONFIGS: Final = Path(__file__).parents[2] / "configs"
 POLICIES: Final = ("none", "reserve")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import isqrt
 
-from actors.programs.system import System
-from actors.programs.task import Program
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
 
 FRAME = 1538
 """Bytes on the wire of a full frame."""

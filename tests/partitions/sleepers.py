@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from actors.programs.system import System
-from actors.programs.task import Program
+from netswap.actors.programs.system import System
+from netswap.actors.programs.task import Program
 
 
 @dataclass(slots=True)

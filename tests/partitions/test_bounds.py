@@ -5,9 +5,9 @@ from math import isclose
 import pytest
 from scenes import RING, atomic_floor, min_pages, outage, seed
 
-from actors.kernels import LINUX_2_6_22 as KERNEL
-from actors.memory.reserve import receive_limit
-from protocol.units import milliseconds, seconds
+from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
+from netswap.actors.memory.reserve import receive_limit
+from netswap.protocol.units import milliseconds, seconds
 
 FRAMES_PER_PAGE = 16 / 9
 RATE = 2000

@@ -5,7 +5,7 @@ from math import ceil, floor
 import pytest
 from scenes import RING, SOCKET_FRAMES, atomic_floor, min_pages, seed
 
-from protocol.units import seconds
+from netswap.protocol.units import seconds
 
 FRAMES_PER_PAGE = 16 / 9
 """A page holds 2 data buffers or 16 heads: 1/2 + 1/16 pages for each frame."""

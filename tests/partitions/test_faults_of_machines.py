@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scenes import RING, outage, seed
 
-from actors.disk import Disk
-from cluster.lab import Cluster, open_cluster
-from protocol.rpc import DOUBLINGS, TIMEOUT_NS
-from protocol.units import milliseconds, seconds
+from netswap.actors.disk import Disk
+from netswap.cluster.lab import Cluster, open_cluster
+from netswap.protocol.rpc import DOUBLINGS, TIMEOUT_NS
+from netswap.protocol.units import milliseconds, seconds
 
 ROUND_TRIP_NS = milliseconds(6)
 """Twice 2 ms of latency, the disk, and the wire."""

@@ -2,11 +2,11 @@
 
 import pytest
 
-from actors.kernels import LINUX_2_6_22, LINUX_6_11
-from actors.memory.large import order_of
-from actors.net.drivers import merged, mtu_max, on_link, parked
-from protocol.ip import datagram_wire
-from protocol.units import seconds
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11
+from netswap.actors.memory.large import order_of
+from netswap.actors.net.drivers import merged, mtu_max, on_link, parked
+from netswap.protocol.ip import datagram_wire
+from netswap.protocol.units import seconds
 
 ROW = "configs/claims/row-27.yaml"
 STANDARD = {"network.mtu": "1500B", "machines.B.programs.0.flood.payload": "1472B"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.units import milliseconds, seconds
+from netswap.protocol.units import milliseconds, seconds
 
 PAGE = 4096
 DISK_NS = milliseconds(3)

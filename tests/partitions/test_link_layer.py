@@ -3,9 +3,9 @@
 import pytest
 from scenes import outage, seed
 
-from cluster.lab import open_cluster
-from protocol.frame import ARP, cut
-from protocol.units import milliseconds, seconds
+from netswap.cluster.lab import open_cluster
+from netswap.protocol.frame import ARP, cut
+from netswap.protocol.units import milliseconds, seconds
 
 SLOW = "6152kbit/s"
 """500 frames per second."""

@@ -5,10 +5,10 @@ from itertools import pairwise
 import pytest
 from scenes import outage, seed
 
-from cluster.lab import Cluster
-from protocol.rpc import transmission_times
-from protocol.tcp import retransmission_times
-from protocol.units import milliseconds, seconds
+from netswap.cluster.lab import Cluster
+from netswap.protocol.rpc import transmission_times
+from netswap.protocol.tcp import retransmission_times
+from netswap.protocol.units import milliseconds, seconds
 
 NBD = ", transport: nbd"
 ROUND_TRIP_NS = milliseconds(10)

@@ -4,7 +4,7 @@ from math import sqrt
 
 import pytest
 
-from protocol.units import seconds
+from netswap.protocol.units import seconds
 
 LOSS = 0.01
 

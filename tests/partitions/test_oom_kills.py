@@ -3,7 +3,7 @@
 import pytest
 from scenes import atomic_floor, min_pages, outage, seed
 
-from protocol.units import milliseconds, seconds
+from netswap.protocol.units import milliseconds, seconds
 
 UNBOUNDED = "configs/claims/row-66.yaml"
 MEMORY = 16

@@ -5,7 +5,7 @@ from math import ceil
 import pytest
 from scenes import RING, SOCKET_FRAMES, atomic_floor, min_pages, outage, seed
 
-from protocol.units import milliseconds, seconds
+from netswap.protocol.units import milliseconds, seconds
 
 MEMORY = 64
 FRAMES_PER_PAGE = 16 / 9

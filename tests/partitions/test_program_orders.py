@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from cluster import build
-from cluster.lab import open_scenario
-from cluster.scenario import Scenario, load
-from protocol.units import seconds
+from netswap.cluster import build
+from netswap.cluster.lab import open_scenario
+from netswap.cluster.scenario import Scenario, load
+from netswap.protocol.units import seconds
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = sorted((ROOT / "configs" / "claims").glob("*.yaml"))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from actors import safeguards
-from actors.safeguards import resolve
-from cluster.claims import formulas
-from protocol.units import seconds
+from netswap.actors import safeguards
+from netswap.actors.safeguards import resolve
+from netswap.cluster.claims import formulas
+from netswap.protocol.units import seconds
 
 MEMORY_MIB, RING, SLOTS = 16, 256, 16
 CLEAN = """

@@ -5,9 +5,9 @@ from itertools import combinations
 import pytest
 from scenes import RING, atomic_floor
 
-from actors.memory.reserve import find
-from protocol.frame import FRAGMENT, PAGE_OUT, cut
-from protocol.units import seconds
+from netswap.actors.memory.reserve import find
+from netswap.protocol.frame import FRAGMENT, PAGE_OUT, cut
+from netswap.protocol.units import seconds
 
 HEADER = 128
 SERVERS = "CDEFG"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from scenes import FRAME, outage, seed
 
-from cluster.lab import Cluster
-from cluster.pytest_plugin import Open
-from protocol.units import milliseconds, seconds
+from netswap.cluster.lab import Cluster
+from netswap.cluster.pytest_plugin import Open
+from netswap.protocol.units import milliseconds, seconds
 
 LINE_RATE = 1_000_000_000 // (8 * FRAME)
 """Full frames of 1538 B a second."""

@@ -3,8 +3,8 @@
 import pytest
 from scenes import outage, seed
 
-from protocol.rpc import DOUBLINGS, TIMEOUT_NS
-from protocol.units import milliseconds, seconds
+from netswap.protocol.rpc import DOUBLINGS, TIMEOUT_NS
+from netswap.protocol.units import milliseconds, seconds
 
 CAP_NS = TIMEOUT_NS << DOUBLINGS
 ROUND_TRIP_NS = milliseconds(5)

@@ -1,6 +1,6 @@
 """Processes on the path of the swap, through faults: a proxy, a server of user space, files on the server."""
 
-from protocol.units import milliseconds, seconds
+from netswap.protocol.units import milliseconds, seconds
 
 SMALL = "configs/claims/row-68.yaml"
 PROXY = {

@@ -3,7 +3,7 @@
 import pytest
 from scenes import seed
 
-from protocol.units import seconds
+from netswap.protocol.units import seconds
 
 FLOODED_S = 600
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from scenes import SOCKET_FRAMES, atomic_floor, min_pages, outage, seed
 
-from actors.programs.task import ProgramError
-from actors.programs.wait import KINDS
-from actors.safeguards import PRESETS, is_built
-from cluster.lab import open_scenario
-from cluster.results import as_json, conclude
-from cluster.scenario import ScenarioError, load
-from cluster.verdict import BAD, Verdict
-from protocol.units import seconds
+from netswap.actors.programs.task import ProgramError
+from netswap.actors.programs.wait import KINDS
+from netswap.actors.safeguards import PRESETS, is_built
+from netswap.cluster.lab import open_scenario
+from netswap.cluster.results import as_json, conclude
+from netswap.cluster.scenario import ScenarioError, load
+from netswap.cluster.verdict import BAD, Verdict
+from netswap.protocol.units import seconds
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(chain((ROOT / "configs" / "claims").glob("*.yaml"), (ROOT / "configs" / "matrix").glob("*.yaml")))

@@ -5,8 +5,8 @@ from math import ceil
 import pytest
 from scenes import atomic_floor, min_pages, outage, seed
 
-from protocol.rpc import DOUBLINGS, TIMEOUT_NS
-from protocol.units import seconds
+from netswap.protocol.rpc import DOUBLINGS, TIMEOUT_NS
+from netswap.protocol.units import seconds
 
 KERNEL = "linux-6.11"
 RATE = 2000

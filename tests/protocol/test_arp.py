@@ -2,9 +2,9 @@
 
 import pytest
 
-from protocol.arp import PACKET, REPLY, REQUEST, operation, wire
-from protocol.errors import LocalProtocolError
-from protocol.ip import ETHERNET
+from netswap.protocol.arp import PACKET, REPLY, REQUEST, operation, wire
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.ip import ETHERNET
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from protocol.errors import RemoteProtocolError
-from protocol.frame import (
+from netswap.protocol.errors import RemoteProtocolError
+from netswap.protocol.frame import (
     CORRUPT,
     CRASH,
     FRAGMENT,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.ip import ETHERNET, IP_HEADER, MTU, UDP_HEADER, datagram_wire, fragment_payload, fragments
-from protocol.rpc import HEADER
+from netswap.protocol.ip import ETHERNET, IP_HEADER, MTU, UDP_HEADER, datagram_wire, fragment_payload, fragments
+from netswap.protocol.rpc import HEADER
 
 KIB = 1024
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import nbd
-from protocol.errors import LocalProtocolError
-from protocol.rpc import STAMP_MAX
-from protocol.tcp import mss
+from netswap.protocol import nbd
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.rpc import STAMP_MAX
+from netswap.protocol.tcp import mss
 
 MSS = 1448
 

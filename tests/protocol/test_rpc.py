@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocol.errors import LocalProtocolError
-from protocol.rpc import TIMEOUT_NS, message, retry_interval, transmission_times
-from protocol.units import seconds
+from netswap.protocol.errors import LocalProtocolError
+from netswap.protocol.rpc import TIMEOUT_NS, message, retry_interval, transmission_times
+from netswap.protocol.units import seconds
 
 FIRST_NS = seconds(1.1)
 CAP_NS = seconds(8.8)

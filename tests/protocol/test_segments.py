@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.errors import RemoteProtocolError
-from protocol.frame import FRAGMENT, TCP, UDP, VERSION, Frame, arrivals, cut, encode, encode_arrival
-from protocol.tcp import ACK, RECORDS_MAX, RST, SYN, is_body, mss, retransmission_times, segment_wire
-from protocol.units import seconds
+from netswap.protocol.errors import RemoteProtocolError
+from netswap.protocol.frame import FRAGMENT, TCP, UDP, VERSION, Frame, arrivals, cut, encode, encode_arrival
+from netswap.protocol.tcp import ACK, RECORDS_MAX, RST, SYN, is_body, mss, retransmission_times, segment_wire
+from netswap.protocol.units import seconds
 
 SEGMENT: Any = (32_768, ACK, 1, 1, 65_535, 1448, (), ((1449, (7, 29, 4)),))
 WIRE = 1538

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import units
-from protocol.units import UnitError
+from netswap.protocol import units
+from netswap.protocol.units import UnitError
 
 
 @pytest.mark.parametrize(

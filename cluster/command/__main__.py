@@ -1,5 +1,0 @@
-"""`python -m cluster.command` is `netswap`."""
-
-from cluster.command.app import main
-
-main()

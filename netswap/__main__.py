@@ -1,0 +1,5 @@
+"""`python -m netswap` is the command `netswap`."""
+
+from netswap.cluster.command.app import main
+
+main()
