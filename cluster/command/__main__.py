@@ -1,5 +1,5 @@
 """`python -m cluster.command` is `netswap`."""
 
-from cluster.command.app import main
+from cluster.command.entry import main
 
 main()
