@@ -19,7 +19,7 @@ from time import monotonic, sleep
 from typing import Final, NoReturn
 
 from netswap.cluster.engine import InfrastructureError
-from netswap.cluster.surroundings import clear, end_processes, is_alive, keep_logs, parts_of
+from netswap.cluster.surroundings import GCS, RAYLET, clear, end_processes, is_alive, keep_logs, parts_of
 
 HOME: Final = "home"
 """Told with the temp folder of a private cluster that is about to start."""
@@ -164,12 +164,13 @@ class _Supervisor:
             self._status = int(value)
 
     def _lost(self) -> str:
-        """The name of a part of the cluster that has died."""
+        """The name of a part of the cluster that has died; of several the raylet, since it may take others along."""
         if not self._running:
             return ""
         if len(self._parts) < PARTS:
             self._parts.update({part.pid: part.name for part in parts_of(self._driver)})
-        return next((name for pid, name in self._parts.items() if not is_alive(pid)), "")
+        lost = {name for pid, name in self._parts.items() if not is_alive(pid)}
+        return next((name for name in (RAYLET, GCS) if name in lost), "")
 
     def _tidy(self) -> str:
         """See that the driver is gone, and all that it has left; how it ended."""

@@ -1,5 +1,5 @@
 """`python -m netswap` is the command `netswap`."""
 
-from netswap.cluster.command.app import main
+from netswap.cluster.command.entry import main
 
 main()

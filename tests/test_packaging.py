@@ -79,7 +79,8 @@ def test_a_project_with_folders_of_these_names_can_run_its_tests(wheel: Path, tm
     (project / "test_theirs.py").write_text(THEIR_TEST)
     (project / "machine.yaml").write_text(MACHINE)
     python = tmp_path / "env" / "bin" / "python"
-    where = subprocess.run([python, "-c", "import netswap; print(netswap.__file__)"], capture_output=True, text=True)
+    asked = [python, "-c", "import netswap; print(netswap.__file__)"]
+    where = subprocess.run(asked, cwd=project, capture_output=True, text=True)
     assert where.stdout.startswith(str(site)), where
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"],

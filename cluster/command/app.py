@@ -58,6 +58,6 @@ app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point."""
     sys.exit(status.main(app))

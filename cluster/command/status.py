@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import select
+import signal
 import sys
 import tempfile
 import traceback
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -71,9 +73,16 @@ def main(command: Callable[[], object]) -> int:
     """
     _closed_ones_opened()
     clear_abandoned()
-    status = ended(command, process_is_ours=True)
+    status = ended(partial(_interruptible, command), process_is_ours=True)
     supervisor.tell(supervisor.ENDED, status)
     return status
+
+
+def _interruptible(command: Callable[[], object]) -> None:
+    """From here on an interrupt unwinds the stack."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    command()
 
 
 def ended(command: Callable[[], object], *, as_json: bool = False, process_is_ours: bool = False) -> int:
