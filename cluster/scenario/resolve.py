@@ -22,7 +22,6 @@ from cluster.scenario.models import (
     Network,
     Pair,
     Program,
-    Rank,
     Reserve,
     ScenarioWords,
     Slow,
@@ -197,9 +196,7 @@ def _program(program: Program) -> Plain:
     return {"kind": key_of(Program, name), "settings": _as_written(getattr(program, name), leave_out)}
 
 
-def _program_here(
-    one: Plain, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks
-) -> Plain:
+def _program_here(one: Plain, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:
     """The program on one of the machines: whom it speaks to is not the same on all."""
     if program.flood is not None:
         return one | {"settings": one["settings"] | _flood(program.flood, words, cast, index)}
