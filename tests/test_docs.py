@@ -11,7 +11,7 @@ from actors import counters, safeguards
 from cluster import expectations
 from cluster.command.app import app
 from cluster.lab import Cluster, open_cluster
-from cluster.scenario import load, models
+from cluster.scenario import Scenario, load, models
 from cluster.verdict import Verdict
 from cluster.views import MachineView
 from protocol import units
@@ -156,3 +156,24 @@ def test_links_within_a_page_lead_to_a_heading(page):
     text = page.read_text()
     headings = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)}
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
+
+
+def limits(key, schema):
+    """(key, its limit as the reference writes it) of a number, a quantity, or a list of numbers."""
+    if "minimum" in schema:
+        yield key, f"{schema['minimum']:,} to {schema['maximum']:,}"
+    elif isinstance(schema.get("pattern"), str):
+        yield key, schema["description"].split(", ")[-1]
+    yield from limits(key, schema["items"]) if schema.get("type") == "array" else ()
+    for one in schema.get("anyOf", []):
+        yield from limits(key, one)
+
+
+def test_every_limit_is_in_the_reference():
+    schema = Scenario.schema()
+    known = {}
+    for model in (schema, *schema["$defs"].values()):
+        for key, one in model.get("properties", {}).items():
+            for name, limit in limits(key, one):
+                known.setdefault(limit, set()).add(name)
+    assert {row[0]: set(re.findall("`([^`]*)`", row[1])) for row in rows("Limits", "limit")} == known
