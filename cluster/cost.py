@@ -25,6 +25,8 @@ BLOCK_BYTES: Final = 400
 """Of each page of a machine whose free blocks are kept one by one (jumbo frames)."""
 MACHINE_BYTES: Final = 170_000
 CONNECTION_BYTES: Final = 4_000
+SLOT_BYTES: Final = 36
+"""Of each stretch of `stall_after`, for each program: what was done in it."""
 PROCESS_BYTES: Final = 60_000_000
 ACTOR_BYTES: Final = 90_000_000
 RESOLVED_BYTES: Final = 6_000
@@ -188,7 +190,8 @@ def _machine_bytes(resolved: Plain, machine: Plain) -> int:
         if one["kind"] == "flood" and one["settings"]["protocol"] == "tcp"
     )
     tables = tables_bytes(resolved, machine) + _pages(machine) * (PAGE_BYTES - TABLE_BYTES)
-    return MACHINE_BYTES + tables + 2 * connections * CONNECTION_BYTES
+    slots: int = resolved["stop_ns"] // resolved["stall_after_ns"] * len(machine["programs"])
+    return MACHINE_BYTES + tables + 2 * connections * CONNECTION_BYTES + slots * SLOT_BYTES
 
 
 def _pages(machine: Plain) -> int:

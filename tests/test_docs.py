@@ -12,8 +12,8 @@ from typer.main import get_command
 from netswap.actors import counters, safeguards
 from netswap.cluster import expectations
 from netswap.cluster.command.app import app
-from netswap.cluster.lab import Cluster
-from netswap.cluster.scenario import load, models
+from netswap.cluster.lab import Cluster, open_cluster
+from netswap.cluster.scenario import Scenario, load, models
 from netswap.cluster.verdict import Verdict
 from netswap.cluster.views import MachineView
 from netswap.protocol import units
@@ -152,3 +152,24 @@ def test_the_citation_names_this_version():
         "version": project["version"],
         "license": project["license"],
     }
+
+
+def limits(key, schema):
+    """(key, its limit as the reference writes it) of a number, a quantity, or a list of numbers."""
+    if "minimum" in schema:
+        yield key, f"{schema['minimum']:,} to {schema['maximum']:,}"
+    elif isinstance(schema.get("pattern"), str):
+        yield key, schema["description"].split(", ")[-1]
+    yield from limits(key, schema["items"]) if schema.get("type") == "array" else ()
+    for one in schema.get("anyOf", []):
+        yield from limits(key, one)
+
+
+def test_every_limit_is_in_the_reference():
+    schema = Scenario.schema()
+    known = {}
+    for model in (schema, *schema["$defs"].values()):
+        for key, one in model.get("properties", {}).items():
+            for name, limit in limits(key, one):
+                known.setdefault(limit, set()).add(name)
+    assert {row[0]: set(re.findall("`([^`]*)`", row[1])) for row in rows("Limits", "limit")} == known

@@ -8,7 +8,7 @@ from netswap.actors.programs.streams import Room
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Program
 from netswap.protocol.arp import wire as link_wire
-from netswap.protocol.frame import ARP, KIND_NAMES
+from netswap.protocol.frame import ARP, KIND_NAMES, SMALL_MAX
 from netswap.protocol.ip import datagram_wire
 from netswap.protocol.tcp import mss, segment_wire
 from netswap.protocol.units import seconds
@@ -52,8 +52,8 @@ class Flood:
         incomplete = self.fragments == "incomplete"
         bits = 8 * (wire if incomplete or packets == 1 else (packets - 1) * wire + tail) * seconds(1)
         whole = packets > 1 and not incomplete
-        gap = bits // self.rate
-        count = 1 if whole else max(1, self.train // gap)
+        gap = max(1, bits // self.rate)  # a short frame at a high rate takes less than a nanosecond
+        count = 1 if whole else min(SMALL_MAX, max(1, self.train // gap))
         sent = trains = 0
         yield system.sleep_until(self.start_ns)
         while True:

@@ -61,12 +61,14 @@ def check_whole(cast: Cast, resolved: dict[str, Any], positions: Mapping[Place, 
 
 def positions_of(document: Document, names: Iterable[str]) -> dict[Place, Position]:
     """Where each machine and each of its programs stands, for mistakes that only show when they are built."""
-    places: list[Place] = []
+    positions = {}
     for name in names:
         programs = document.at(("machines", name, "programs"))
-        count = len(programs) if isinstance(programs, list) else 0
-        places += [place_of(name, None), *(place_of(name, index) for index in range(count))]
-    return {place: document.position(place, key=True) for place in places}
+        positions[place_of(name, None)] = document.position(place_of(name, None), key=True)
+        for index, item in enumerate(programs if isinstance(programs, list) else []):
+            place = place_of(name, index)
+            positions[place] = document.position((*place, *item), key=True)
+    return positions
 
 
 def kinds(cast: Cast) -> dict[str, int]:

@@ -388,7 +388,7 @@ class ScenarioWords(Words):
     title: words.Title = Field(examples=["three machines, one outage"])
     seed: words.Seed = 1
     stop: words.PositiveTime = Field(examples=["60s"])
-    stall_after: words.PositiveTime = usually("1s")
+    stall_after: words.StallTime = usually("1s")
     kernel: words.Kernel = "linux-2.6.22"
     safeguards: Safeguards = "none"
     reserve: Reserve = usually({})

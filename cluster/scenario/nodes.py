@@ -18,7 +18,7 @@ from netswap.cluster.scenario.errors import Problem, ScenarioError
 from netswap.protocol.units import SHOWN_MAX, shortened
 
 DEPTH_MAX: Final = 32
-VALUES_MAX: Final = 50_000
+VALUES_MAX: Final = 30_000
 """Aliases count as what they stand for: aliases of aliases would fill any memory."""
 
 _CORE: Final = "tag:yaml.org,2002:"

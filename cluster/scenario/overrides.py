@@ -64,6 +64,8 @@ def _place(document: Document, label: str, path: str) -> Place:
     """The place that a dotted path names; mappings that are missing on the way are made."""
     place: Place = ()
     rest = path.split(".")
+    if len(rest) > DEPTH_MAX:
+        raise _error(label, "this is nested too deeply", f"stay within {DEPTH_MAX} levels")
     while rest:
         parent = document.at(place)
         if isinstance(parent, list):

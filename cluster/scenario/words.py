@@ -185,6 +185,7 @@ def _rate(parse: Callable[[object], int], known: Iterable[str], example: str, le
 
 Time = Annotated[int, _time("10s", "0ns", "10000h")]  # nanoseconds
 PositiveTime = Annotated[int, _time("10s", "1ns", "10000h")]
+StallTime = Annotated[int, _time("1s", "1ms", "10000h")]  # what is done in each is kept
 Delay = Annotated[int, _time("100us", "0ns", "1h")]
 PositiveDelay = Annotated[int, _time("100us", "1ns", "1h")]
 Size = Annotated[int, _size("1472B")]  # bytes
