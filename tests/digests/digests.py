@@ -53,8 +53,9 @@ def seen(cells: Iterable[Cell]) -> tuple[Digests, list[str]]:
     """Run all, on all processors: the digests, and a sentence for each that could not be run."""
     digests: Digests = {}
     failed: list[str] = []
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        names = {pool.submit(cell.digests): cell.name for cell in cells}
+    jobs = list(cells)
+    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1) or 1, get_context("spawn")) as pool:
+        names = {pool.submit(cell.digests): cell.name for cell in jobs}
         for done, future in enumerate(as_completed(names), 1):
             error = future.exception()
             if error is None:

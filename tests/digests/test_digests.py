@@ -1,10 +1,39 @@
 """What the bytes of every run were when its digest was committed, they are now: shortly here, all of it where there is time."""
 
+from dataclasses import dataclass
+
+import digests
 import pytest
 from cells import CONFIGS, experiment_files, scenario_files, short, short_files
 from digests import FILE, Difference, differences, main, read, written
 
 ONE, OTHER = 64 * "1", 64 * "2"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A run that says this, or fails."""
+
+    name: str
+    digest: str | None
+
+    def digests(self):
+        """As told."""
+        if self.digest is None:
+            raise RuntimeError("out of pages")
+        return {f"{self.name}, run 1": self.digest}
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch, capsys):
+    """`make digests` with a file of its own, and these runs alone: its status, and what it prints."""
+    monkeypatch.setattr(digests, "FILE", tmp_path / "digests.txt")
+
+    def made(*words, runs):
+        monkeypatch.setattr(digests, "all_cells", lambda: iter(runs))
+        return main(words), capsys.readouterr().out.splitlines()
+
+    return made
 
 
 @pytest.mark.parametrize("path", short_files(), ids=lambda path: path.stem)
@@ -53,3 +82,21 @@ def test_what_differs_is_new_or_is_gone_is_named():
         f"new: no digest yet; seen {ONE}",
         f"other: expected {ONE}, seen {OTHER}",
     ]
+
+
+def test_what_differs_is_told_until_it_is_written(make):
+    """Only what was asked for is run, compared and written: `kept` stays as it was."""
+    kept, one, other = Planted("kept", ONE), Planted("changed", ONE), Planted("changed", OTHER)
+    assert make("--write", runs=[kept, one]) == (0, ["2 digests, 0 differences"])
+    told = (1, [f"changed, run 1: expected {ONE}, seen {OTHER}", "1 digests, 1 differences"])
+    assert make("changed", runs=[kept, other]) == told
+    assert make("--write", "changed", runs=[Planted("kept", OTHER), other]) == (0, ["1 digests, 0 differences"])
+    assert make(runs=[kept, other]) == (0, ["2 digests, 0 differences"])
+
+
+def test_a_run_that_fails_is_told_and_writes_nothing(make):
+    """It has no digest, so the file stays."""
+    assert make("--write", runs=[Planted("one", ONE)])[0] == 0
+    status, told = make("--write", runs=[Planted("one", None)])
+    assert (status, told[0]) == (1, "one could not be run: RuntimeError: out of pages")
+    assert make(runs=[Planted("one", ONE)])[0] == 0
