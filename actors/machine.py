@@ -66,8 +66,9 @@ from netswap.protocol.frame import (
 )
 from netswap.protocol.rpc import CALL_PORT, PAGE
 
-CLEAN_MINIMUMS: Final = {"clean-minimum-10": 10, "clean-minimum": 20}
-"""The share of memory, percent, that each switch keeps clean; the larger goes before."""
+CLEAN_SHARE: Final = 20
+SMALL_CLEAN_SHARE: Final = 10
+"""What clean-minimum and clean-minimum-10 keep clean, percent of memory; the larger goes before."""
 
 
 class Machine:
@@ -97,12 +98,12 @@ class Machine:
         settings = self.settings
         self.reserve = self._reserve()
         self.zone = self._zone()
-        switches = settings.switches
+        policy = settings.policy
         charged = self.reserve is not None and not self.kernel.memalloc_sockets
         self.emergency_data = find(self.reserve, "SKB data") if self.reserve and charged else None
         self.buffers = self._buffers()
         stack = LimitedStack if self.kernel.limits_udp else Stack
-        self.stack = stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, switches)
+        self.stack = stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, policy)
         if isinstance(self.stack, LimitedStack) and settings.udp_mem is not None:
             self.stack.pages_max = settings.udp_mem
         self.input_queue = InputQueue(self.events, self.stack, settings.softirq_ns) if settings.softirq_ns else None
@@ -114,7 +115,7 @@ class Machine:
         self.set_aside = 0
         self.kernel_end: LocalSocket | None = None
         self.device = self._swap_device()
-        throttled = "reclaim-throttle" in switches
+        throttled = policy.reclaim_throttle
         self.reclaim = Reclaim(self.events, self.zone, self.kernel, self.device, throttled=throttled)
         if isinstance(self.nic, VirtioNic):
             self.nic.obtain = partial(self.reclaim.obtain, user=False)
@@ -129,7 +130,7 @@ class Machine:
         self.reclaim.use(self.local, self.writeback)
         self._proposals()
         share = self.reclaim.clean_minimum is not None
-        recursive, atomic = "recursive-reclaim" in switches or share, "atomic-reclaim" in switches or share
+        recursive, atomic = policy.recursive_reclaim or share, policy.atomic_reclaim or share
         if recursive or atomic:
             pages = self.kernel.swap_cluster_max
             self.zone.on_shortage(CleanRescue(self.zone, self.reclaim, pages, recursive=recursive, atomic=atomic))
@@ -331,25 +332,25 @@ class Machine:
 
     def _proposals(self) -> None:
         """What reclaim does differently where a proposal says so."""
-        switches, reclaim = self.settings.switches, self.reclaim
-        for name, percent in CLEAN_MINIMUMS.items():
-            if name in switches:
-                reclaim.clean_minimum = CleanMinimum(self.zone, reclaim.cache, percent)
-        if "laundry" in switches and self.device is not None:
+        policy, reclaim = self.settings.policy, self.reclaim
+        percent = CLEAN_SHARE if policy.clean_minimum else SMALL_CLEAN_SHARE if policy.clean_minimum_10 else 0
+        if percent:
+            reclaim.clean_minimum = CleanMinimum(self.zone, reclaim.cache, percent)
+        if policy.laundry and self.device is not None:
             reclaim.laundry = Laundry(self.zone, self.device, self.local)
 
     def _reserve(self) -> Node | None:
         """The reserve tree of a machine that swaps with access to a reserve; sized as asked for, or by its formulas."""
         settings = self.settings
-        if settings.swap is None or "reserve-access" not in settings.switches:
+        if settings.swap is None or not settings.policy.reserve_access:
             return None
         needs = transports.needs(settings, settings.swap, self.kernel)
         servers = len(transports.servers(settings.swap))
         frames = transports.reply_frames(settings, settings.swap, needs)
-        cover = "fragment-cover" in settings.switches
+        cover = settings.policy.fragment_cover
         if self.kernel.memalloc_sockets:
             slots = min(needs.in_flight, needs.slots)
-            bounded = [slots] * servers if "tx-bound" in settings.switches else None
+            bounded = [slots] * servers if settings.policy.tx_bound else None
             buffers = settings.nic_ring + frames
             return cover_tree(self.kernel, settings.cpus, cover_fragments=cover, transports=bounded, buffers=buffers)
         tree = machine_tree(
@@ -367,12 +368,12 @@ class Machine:
 
     def _buffers(self) -> Buffers:
         """Receive buffers by this kernel's rules, with access to the reserve if the policy and a swap socket give it."""
-        settings, switches = self.settings, self.settings.switches
-        guarded = "slab-rule" in switches
+        settings, policy = self.settings, self.settings.policy
+        guarded = policy.slab_rule
         if not self.kernel.memalloc_sockets:
             return Buffers(self.zone, self.kernel, self.emergency_data, guarded=guarded)
-        access = settings.swap is not None and "reserve-access" in switches
-        return MemallocBuffers(self.zone, self.kernel, access=access, rx_head="rx-head" in switches, guarded=guarded)
+        access = settings.swap is not None and policy.reserve_access
+        return MemallocBuffers(self.zone, self.kernel, access=access, rx_head=policy.rx_head, guarded=guarded)
 
     def _nic(self) -> Nic:
         settings = self.settings
@@ -393,7 +394,7 @@ class Machine:
         """The min watermark: what the user set, or else the kernel's own, or a fifth of memory if the policy says so."""
         if self.settings.min_free is not None:
             return self.settings.min_free // PAGE
-        fifth = total // 5 if "min-free-20" in self.settings.switches else 0
+        fifth = total // 5 if self.settings.policy.min_free_20 else 0
         return max(self.kernel.min_free_kib(total) * 1024 // PAGE, fifth)
 
     def _zone(self) -> Zone:
@@ -450,7 +451,7 @@ class Machine:
             self.zone.floors.atomic,
             settings.framing,
             Random(f"{settings.seed}/machine/{settings.name}/arp"),
-            entitles="memalloc-processing" in settings.switches,
+            entitles=settings.policy.memalloc_processing,
         )
         self.stack.serve(-ARP, neighbours.receive)
         return neighbours
@@ -467,7 +468,7 @@ class Machine:
             self.zone.total,
             settings.framing,
             settings.mtu,
-            settings.switches,
+            settings.policy,
             self.stack.hold,
         )
 
@@ -502,7 +503,7 @@ class Machine:
             self.tcp,
             server,
             in_flight,
-            self.settings.switches,
+            self.settings.policy,
             unit,
         )
         if isinstance(device, ProxiedNbdDevice):
@@ -525,7 +526,7 @@ class Machine:
             swap.timeout_ns,
             settings.framing,
             settings.mtu,
-            settings.switches,
+            settings.policy,
             port,
             unit,
         )
@@ -567,7 +568,7 @@ class Machine:
             self.writeback,
             self.tcp,
             self.kernel_end,
-            "exempt-daemons" in settings.switches,
+            settings.policy.exempt_daemons,
         )
 
     def _take_in(self, inbound: bytes) -> None:

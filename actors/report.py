@@ -384,7 +384,7 @@ class _Graph:
         held_up = [one for one in relays if one.request is not None and not one.request.idle]
         found = [f"{self._prefix}/{one.name}" for one in held_up]
         zone = machine.zone
-        if "drop-at-demux" in machine.settings.switches and zone.free <= zone.floors.atomic:
+        if machine.settings.policy.drop_at_demux and zone.free <= zone.floors.atomic:
             sentence = (
                 f"a receive buffer that is not from the reserve, for the socket of {relays[0].name} is not marked: "
                 f"free {zone.free}, atomic floor {zone.floors.atomic}"

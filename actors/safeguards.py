@@ -1,7 +1,7 @@
 """The safeguards: every protective rule is a switch, every proposal a named set of switches.
 
 `resolve` turns what a scenario writes (a preset, or a list of presets and switches, `-name` to turn one off) into
-the set of switches that are on. Nothing here acts; the parts of a machine ask for their switch by name.
+the set of switches that are on. Nothing here acts; the parts of a machine are built with a `policy.Policy` made of it.
 """
 
 import difflib

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from netswap.actors.policy import Policy
+
 
 class SettingsError(ValueError):
     """A machine that cannot be: its parts do not fit together. `program` is the index of the one at fault, if one is."""
@@ -73,7 +75,7 @@ class MachineSettings:
     index: int
     memory: int
     kernel: str
-    switches: frozenset[str]
+    policy: Policy
     reserve_pages: int | None
     reserve_buffers: int | None
     min_free: int | None

@@ -6,6 +6,7 @@ from typing import Any, Final
 from netswap.actors.link import LinkSettings
 from netswap.actors.machine import Machine
 from netswap.actors.network import Network
+from netswap.actors.policy import Policy
 from netswap.actors.settings import Files, MachineSettings, Spread, Swap
 from netswap.cluster.clock import FEW, Fault
 from netswap.protocol.ip import ETHERNET
@@ -30,7 +31,7 @@ def machine_settings(resolved: Resolved, index: int) -> MachineSettings:
         index=index,
         memory=one["memory"],
         kernel=one["kernel"],
-        switches=frozenset(one["safeguards"]),
+        policy=Policy.of(one["safeguards"]),
         reserve_pages=one["reserve"]["pages"],
         reserve_buffers=one["reserve"]["buffers"],
         min_free=one["min_free"],

@@ -12,7 +12,7 @@ from typer.main import get_command
 from netswap.actors import counters, safeguards
 from netswap.cluster import expectations
 from netswap.cluster.command.app import app
-from netswap.cluster.lab import Cluster, open_cluster
+from netswap.cluster.lab import Cluster
 from netswap.cluster.scenario import Scenario, load, models
 from netswap.cluster.verdict import Verdict
 from netswap.cluster.views import MachineView

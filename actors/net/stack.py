@@ -16,6 +16,7 @@ from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.actors.net.routes import Routes
 from netswap.actors.net.sockets import Datagram, Queues, Socket
+from netswap.actors.policy import Policy
 from netswap.protocol.frame import FRAGMENT, TCP, Raw
 
 _named: Final = tuple.__new__
@@ -63,7 +64,7 @@ class Stack:
         buffers: Buffers,
         counters: Counters,
         mtu: int,
-        switches: frozenset[str],
+        policy: Policy,
     ) -> None:
         self._buffers = buffers
         self._counters = counters
@@ -71,9 +72,9 @@ class Stack:
         self._handlers: dict[int, Handler] = {}
         self._routed: frozenset[int] = frozenset()
         self._routes = Routes(events, kernel, buffers.routes, zone.floors.atomic)
-        self._drop_at_demux = "drop-at-demux" in switches
+        self._drop_at_demux = policy.drop_at_demux
         self._segments: Segments = _no_tcp
-        self._memalloc_processing = "memalloc-processing" in switches
+        self._memalloc_processing = policy.memalloc_processing
         self._caches_routes = kernel.route_entries > 0
         self.reassembly = (RefusingReassembly if kernel.refuses_fragments else Reassembly)(
             events, kernel, mtu, self.drop

@@ -15,6 +15,7 @@ from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.tcp_connection import KILLED, Connection, Owner
 from netswap.actors.net.tcp_memory import TcpMemory
 from netswap.actors.net.tcp_rules import TcpMem
+from netswap.actors.policy import Policy
 from netswap.protocol.frame import TCP, Raw
 from netswap.protocol.tcp import ACK, RST, SYN, Record, mss, segment_wire
 
@@ -48,7 +49,7 @@ class Tcp:
         memory_pages: int,
         framing: int,
         mtu: int,
-        switches: frozenset[str],
+        policy: Policy,
         hold: Callable[[int], None],
     ) -> None:
         """`floor`: how far down its allocations go (GFP_ATOMIC); `limits`: `tcp_mem`, None for the kernel's own.
@@ -64,9 +65,9 @@ class Tcp:
             self.rules,
             limits or self.rules.mem(memory_pages),
             memory_pages,
-            exempts="tcp-exemption" in switches,
+            exempts=policy.tcp_exemption,
         )
-        self.entitles = "reserve-access" in switches
+        self.entitles = policy.reserve_access
         self.connections: dict[tuple[int, int, int], Connection] = {}
         """By the other machine, its port, and the port here."""
         self._hold = hold
@@ -75,7 +76,7 @@ class Tcp:
         self._counters = counters
         self._framing = framing
         self._overhead = segment_wire(0, framing)
-        self._drop_at_demux = "drop-at-demux" in switches
+        self._drop_at_demux = policy.drop_at_demux
         self._called = 0
 
     # -- who is there -----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.sockets import Datagram, Socket
 from netswap.actors.net.stack import Stack
+from netswap.actors.policy import Policy
 from netswap.protocol.rpc import PAGE
 
 
@@ -27,9 +28,9 @@ class LimitedStack(Stack):
         buffers: Buffers,
         counters: Counters,
         mtu: int,
-        switches: frozenset[str],
+        policy: Policy,
     ) -> None:
-        super().__init__(events, zone, kernel, buffers, counters, mtu, switches)
+        super().__init__(events, zone, kernel, buffers, counters, mtu, policy)
         self.udp_pages = 0
         """Pages that all UDP sockets are charged."""
         self.pages_max = kernel.udp_mem_max(zone.total)

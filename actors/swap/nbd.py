@@ -17,6 +17,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
+from netswap.actors.policy import Policy
 from netswap.actors.programs.wait import CONNECTION, REPLY
 from netswap.actors.swap.device import Request, SwapDevice
 from netswap.protocol import nbd
@@ -31,8 +32,6 @@ READER_NS: Final = microseconds(125)
 drivers/net/e1000/e1000_param.c), and no process runs before the softirq has taken all that has come."""
 Line = Connection | LocalSocket
 """What requests go over: to the server itself, or to a process of this machine that passes them on."""
-MARKS: Final = frozenset({"reserve-access", "tcp-exemption"})
-"""The switches for whose sake the connection is marked as one that serves the swap."""
 
 
 class NbdDevice(SwapDevice):
@@ -49,7 +48,7 @@ class NbdDevice(SwapDevice):
         tcp: Tcp,
         server: int,
         in_flight: int,
-        switches: frozenset[str],
+        policy: Policy,
         unit: int = PAGE,
     ) -> None:
         """`unit`: the bytes of each page that this server keeps."""
@@ -63,8 +62,8 @@ class NbdDevice(SwapDevice):
         """Bytes of the first that are not in the send buffer, 0 if none of it is there."""
         self._tcp = tcp
         self._unit = unit
-        self._marked = bool(MARKS & switches)
-        self._entitled = "reserve-access" in switches or kernel.nbd_sends_memalloc
+        self._marked = policy.reserve_access or policy.tcp_exemption
+        self._entitled = policy.reserve_access or kernel.nbd_sends_memalloc
         self._floor = zone.floors.kernel
         self._reader_runs = False
         """Whether the client's kernel thread will run soon."""

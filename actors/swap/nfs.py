@@ -14,6 +14,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.net.arp import Output
 from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.sockets import Datagram
+from netswap.actors.policy import Policy
 from netswap.actors.swap.device import Request, SwapDevice
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
@@ -38,7 +39,7 @@ class NfsDevice(SwapDevice):
         timeout_ns: int,
         framing: int,
         mtu: int,
-        switches: frozenset[str],
+        policy: Policy,
         port: int = CALL_PORT,
         unit: int = PAGE,
     ) -> None:
@@ -54,7 +55,7 @@ class NfsDevice(SwapDevice):
         self._port = port
         self._unit = unit
         self._asks_for = 0 if unit == PAGE else unit
-        self._entitled = "reserve-access" in switches
+        self._entitled = policy.reserve_access
         self._atomic = zone.floors.atomic
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
         """(ns, request, attempt) of each length of time-out, in the order in which they end."""

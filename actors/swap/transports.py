@@ -35,7 +35,7 @@ class Needs(NamedTuple):
 
 def needs(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Needs:
     """What a machine's transport asks for."""
-    bounded = "tx-bound" in settings.switches
+    bounded = settings.policy.tx_bound
     asked = _asked(settings, swap)
     if swap.transport == NBD:
         in_flight = min(asked, nbd_requests_in(transmit_pages(), kernel, settings.mtu) if bounded else nbd.TAGS)
@@ -68,14 +68,14 @@ def reply_frames(settings: MachineSettings, swap: Swap, one: Needs) -> int:
 
     What is incomplete in the fragment cache is covered with it, and then there is only the reply that comes last.
     """
-    covered = swap.transport == NFS and "fragment-cover" in settings.switches
+    covered = swap.transport == NFS and settings.policy.fragment_cover
     return one.reply_frames if covered else one.reply_frames * len(servers(swap))
 
 
 def _asked(settings: MachineSettings, swap: Swap) -> int:
     """Most requests under way: what is asked for, or what a throttled device accepts (Phillips, ddsnap)."""
     throttled = max(1, BIO_VECS_MAX // swap.request_pages)
-    return min(swap.in_flight, throttled) if "bio-throttle" in settings.switches else swap.in_flight
+    return min(swap.in_flight, throttled) if settings.policy.bio_throttle else swap.in_flight
 
 
 def nbd_requests_in(pages: int, kernel: Kernel, mtu: int) -> int:

@@ -13,6 +13,7 @@ from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.sockets import Queues
 from netswap.actors.net.stack import Stack
+from netswap.actors.policy import Policy
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
@@ -44,8 +45,8 @@ class _Receiver:
         # The one descriptor of this card keeps a buffer for ever, so the limit is one buffer more.
         limit = Node("SKB data", limit=(buffers + 1) * receive_charge(kernel) + 1)
         memory = Buffers(zone, kernel, limit, guarded=True)
-        switches = frozenset({"reserve-access", "drop-at-demux", "slab-rule"})
-        stack = Stack(self.events, zone, kernel, memory, self.counters, 1500, switches)
+        policy = Policy(reserve_access=True, drop_at_demux=True, slab_rule=True)
+        stack = Stack(self.events, zone, kernel, memory, self.counters, 1500, policy)
         stack.open(Queues().open(SERVICE_PORT, kernel.rmem_default))
         stack.serve(CRITICAL_PORT, self._take)
         self.queue = InputQueue(self.events, stack, FRAME_NS)

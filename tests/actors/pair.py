@@ -11,6 +11,7 @@ from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import Connection
 from netswap.actors.net.tcp_rules import TcpMem
+from netswap.actors.policy import Policy
 from netswap.protocol.frame import VERSION
 from netswap.protocol.tcp import Message
 from netswap.protocol.units import microseconds, seconds
@@ -89,7 +90,7 @@ class End:
             pages,
             FRAMING,
             MTU,
-            switches,
+            Policy.of(switches),
             self._hold,
         )
         self.held = 0

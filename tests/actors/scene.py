@@ -15,6 +15,7 @@ from netswap.actors.net.nic import Nic
 from netswap.actors.net.sockets import Queues
 from netswap.actors.net.stack import Stack
 from netswap.actors.net.udp_limits import LimitedStack
+from netswap.actors.policy import Policy
 from netswap.actors.swap.nfs import GatheringNfsDevice, NfsDevice
 from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, UDP, VERSION, Frame, Raw, cut
 from netswap.protocol.units import seconds
@@ -90,7 +91,7 @@ class Host:
             timeout_ns,
             FRAMING,
             MTU,
-            self.switches,
+            Policy.of(self.switches),
         )
         self.stack.serve(800, device.reply, routed=frozenset({C}))
         return device
@@ -126,9 +127,9 @@ def host(
         if kernel.memalloc_sockets
         else Buffers(zone, kernel, node if access else None, guarded=guarded)
     )
-    stack = (LimitedStack if kernel.limits_udp else Stack)(events, zone, kernel, buffers, counters, MTU, on)
+    stack = (LimitedStack if kernel.limits_udp else Stack)(events, zone, kernel, buffers, counters, MTU, Policy.of(on))
     nic = Nic(events, kernel, buffers, stack, counters, A, GIGABIT, ring, refill)
-    return Host(events, zone, counters, buffers, stack, nic, node, on)
+    return Host(events, zone, counters, buffers, stack, nic, node, Policy.of(on))
 
 
 def udp(

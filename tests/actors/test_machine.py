@@ -11,6 +11,7 @@ from scene import FRAMING, GIGABIT, MTU, RESERVE, SERVICE, A, B, C
 from netswap.actors.link import LinkSettings
 from netswap.actors.machine import Machine
 from netswap.actors.network import Network
+from netswap.actors.policy import Policy
 from netswap.actors.settings import MachineSettings, Swap
 from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import VERSION, arrivals, cut, encode, encode_arrival
@@ -52,7 +53,7 @@ def machine(index: int, switches: frozenset[str] = frozenset(), refill: str = "e
             index=index,
             memory=mib(4),
             kernel="linux-2.6.22",
-            switches=switches if index == A else frozenset(),
+            policy=Policy.of(switches if index == A else ()),
             reserve_pages=100 if switches else None,
             reserve_buffers=None,
             min_free=kib(256),

@@ -9,6 +9,7 @@ from netswap.actors.events import Timer
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.net.tcp_connection import Connection
+from netswap.actors.policy import Policy
 from netswap.actors.swap.device import Request
 from netswap.actors.swap.nbd import READER_NS, RECONNECT_NS, NbdDevice
 from netswap.protocol import nbd
@@ -74,7 +75,7 @@ class Scene:
             self.end.tcp,
             1,
             in_flight,
-            frozenset(switches),
+            Policy.of(switches),
         )
         self.device.owner = self
         self.written: list[int] = []

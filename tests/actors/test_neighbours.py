@@ -11,6 +11,7 @@ from scene import FRAMING, MTU, RESERVE, A, B, C, Host, host
 from netswap.actors.kernels import KERNELS, LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.net.arp import DELAY, FAILED, INCOMPLETE, PROBE, REACHABLE, STALE, Neighbours
 from netswap.actors.net.stack import Stack
+from netswap.actors.policy import Policy
 from netswap.protocol.arp import REPLY, REQUEST
 from netswap.protocol.frame import ARP, FRAGMENT, IPV6, OTHER, PAGE_OUT, QINQ, UDP, VERSION, VLAN, Frame, Raw
 from netswap.protocol.units import milliseconds, seconds
@@ -306,7 +307,13 @@ def test_in_an_emergency_buffer_only_some_protocols_pass(name: str, kind: int, d
     """Row 43. Those that pass get as far as their protocol, which is not there; without the switch all of them do."""
     one = scene(*(RESERVE if dropped_at_demux else RESERVE - {"drop-at-demux"}), **EMERGENCY)
     stack = Stack(
-        one.host.events, one.host.zone, KERNELS[name], one.host.buffers, one.host.counters, MTU, one.host.switches
+        one.host.events,
+        one.host.zone,
+        KERNELS[name],
+        one.host.buffers,
+        one.host.counters,
+        MTU,
+        Policy.of(one.host.switches),
     )
     one.host.drain_to_the_atomic_floor()
     buffer = one.host.buffers.allocate(one.host.buffers.receive, 1832)

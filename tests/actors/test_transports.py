@@ -7,6 +7,7 @@ from test_machine import machine
 
 from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
 from netswap.actors.memory.reserve import find
+from netswap.actors.policy import Policy
 from netswap.actors.settings import MachineSettings, Swap
 from netswap.actors.swap.transports import NBD, NFS, Needs, needs
 from netswap.protocol.units import seconds
@@ -20,7 +21,7 @@ def settings(
 ) -> MachineSettings:
     """A machine of 16 MiB with this swap device."""
     swap = Swap(2, transport, 16 << 20, in_flight, 8, seconds(1.1), request_pages)
-    return replace(machine(0).settings, memory=16 << 20, swap=swap, switches=switches)
+    return replace(machine(0).settings, memory=16 << 20, swap=swap, policy=Policy.of(switches))
 
 
 def asked(transport: str, in_flight: int, request_pages: int = 1, switches: frozenset[str] = RESERVE) -> Needs:
