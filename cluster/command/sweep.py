@@ -74,7 +74,7 @@ def sweep(
         raise wrong([busy], as_json) from None
     except UnwrittenError as error:
         raise _unwritten(str(error), folder, "nothing has been run", as_json) from None
-    raise typer.Exit(_told(loaded, rows, folder, as_json))
+    raise typer.Exit(_told(loaded, rows, folder, again, as_json))
 
 
 def _announce(begun: Sweep, folder: Path, again: str | None) -> None:
@@ -111,7 +111,7 @@ def _unwritten(why: str, folder: Path, standing: str, as_json: bool) -> typer.Ex
     return typer.Exit(INFRASTRUCTURE_FAILED)
 
 
-def _told(loaded: Experiment, rows: list[Row], folder: Path, as_json: bool) -> int:
+def _told(loaded: Experiment, rows: list[Row], folder: Path, again: str, as_json: bool) -> int:
     """Show the rows, then write them; the exit status."""
     if as_json:
         tell(sweeping.as_json(loaded, rows))
@@ -120,7 +120,7 @@ def _told(loaded: Experiment, rows: list[Row], folder: Path, as_json: bool) -> i
     try:
         sweeping.write_results(folder, loaded, rows)
     except OSError as error:
-        say(f"the results folder {folder} cannot be written to: {error.strerror or error}")
+        say(f"the results folder {folder} cannot be written to: {error.strerror or error}; to try again: {again}")
         return INFRASTRUCTURE_FAILED
     failures = [STATUS[row.failed.kind] for row in rows if row.failed]
     return max(failures, default=int(not all(row.met for row in rows)))
