@@ -129,7 +129,7 @@ def host(
     )
     stack = (LimitedStack if kernel.limits_udp else Stack)(events, zone, kernel, buffers, counters, MTU, Policy.of(on))
     nic = Nic(events, kernel, buffers, stack, counters, A, GIGABIT, ring, refill)
-    return Host(events, zone, counters, buffers, stack, nic, node, Policy.of(on))
+    return Host(events, zone, counters, buffers, stack, nic, node, on)
 
 
 def udp(
