@@ -179,6 +179,6 @@ class Port:
     """The switch port in front of one machine, shared by all that send to it."""
 
     bandwidth_bps: int
-    queue: int
+    queue: int | None
     free_ns: int = 0
     waiting: list[int] = field(default_factory=list)

@@ -34,7 +34,7 @@ class Network:
         default: LinkSettings,
         links: dict[tuple[int, int], LinkSettings],
         seed: int,
-        port: tuple[int, int] | None = None,
+        port: tuple[int, int | None] | None = None,
         strangers: Collection[tuple[int, int]] = (),
     ) -> None:
         """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port.
@@ -253,13 +253,14 @@ class Network:
             if count > 1:
                 piece, rest = split(piece, 1)
                 heappush(arriving, (at_ns + gap_ns, source, number + 1, copy, rest))
-            port.waiting = [start for start in port.waiting if start > at_ns]
-            if len(port.waiting) >= port.queue:
-                link.tally.drop("link-queue", 1)
-                continue
             start = max(port.free_ns, at_ns)
-            if start > at_ns:
-                port.waiting.append(start)
+            if port.queue is not None:
+                port.waiting = [start for start in port.waiting if start > at_ns]
+                if len(port.waiting) >= port.queue:
+                    link.tally.drop("link-queue", 1)
+                    continue
+                if start > at_ns:
+                    port.waiting.append(start)
             wire = frame[6] if first == frame[9] - 1 else frame[5]
             port.free_ns = start + wire * 8 * SECOND_NS // port.bandwidth_bps
             heappush(leaving, (port.free_ns, source, number, copy, piece))

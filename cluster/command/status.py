@@ -105,7 +105,7 @@ def _status_of(command: Callable[[], object]) -> int:
     try:
         command()
     except typer.Exit as exit_:
-        return exit_.exit_code
+        return int(exit_.exit_code)  # verbs say whether it is 1
     except SystemExit as exit_:
         # rich and click leave with 1 where the reader of standard output has gone
         return READER_WENT if isinstance(exit_.__context__, BrokenPipeError) else _code(exit_)
@@ -146,7 +146,7 @@ def _flushed(status: int) -> int:
 
 
 def _code(exit_: SystemExit) -> int:
-    return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    return int(exit_.code) if isinstance(exit_.code, int) else int(exit_.code is not None)
 
 
 def _os_failed(error: OSError) -> int:

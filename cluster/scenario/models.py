@@ -172,13 +172,13 @@ class Swap(Words):
     acks: words.PartsOrNone = usually("none", "parts that are answered before a page is free")
     extra: words.MorePartsOrNone = usually("none", "parts asked for beyond those that make a page")
     backup: words.Backup = "none"
-    failover: words.PositiveDelay = usually("1.1s", "silence after which other servers are asked")
+    failover: words.Patience = usually("1.1s", "silence after which other servers are asked")
     transport: words.Transport = "nfs"
     via: words.ViaOrNone = usually("none", "none is the kernel's own socket, all the way")
     size: words.PagesSize = Field(examples=["2GiB"])
     in_flight: words.Requests = Field(default=16, description="requests under way")
     readahead: words.Requests = Field(default=8, description="pages read at a fault")
-    timeout: words.PositiveDelay = usually("1.1s")
+    timeout: words.Patience = usually("1.1s")
     request: words.RequestSize = usually("4KiB", "pages that follow each other, in one request")
 
 
@@ -192,7 +192,7 @@ class Rank(Words):
     access: words.Access = "write"
     start: words.Start = "warm"
     exchange: words.Exchange = "none"
-    message: words.BufferOrNone = usually("none")
+    message: words.MessageOrNone = usually("none")
     steps: words.StepsOrNone = usually("none")
     text: words.SizeOrNone = usually("none", "program text that every step runs through")
 

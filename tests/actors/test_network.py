@@ -546,6 +546,12 @@ def test_a_full_port_drops_whoever_comes_last() -> None:
     assert [link["dropped"] for link in net.tallies().values()] == [{"link-queue": 1}, {"link-queue": 5}]
 
 
+def test_a_port_without_a_limit_keeps_all_that_waits() -> None:
+    """As the scenario says by default: the last of ten leaves it ten frames later."""
+    frames = [frame(0, source=source, number=number) for number in range(5) for source in (B, C)]
+    assert times(run(network(port=(FAST, None)), frames)) == [LATENCY + 1_538 * place for place in range(1, 11)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 20_000), st.sampled_from((B, C)), st.sampled_from((60, 1538))), max_size=20))
 def test_a_port_serialises_what_arrives_at_it(sent: list[tuple[int, int, int]]) -> None:
     """In the order of arrival: free = max(free, sent + latency) + 8 wire / rate."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -144,14 +145,18 @@ KEYS = [
 def mutants(seed: int, count: int) -> Iterator[str]:
     """So many texts, the same ones for the same seed."""
     chance = Random(seed)
-    trees = [parse(str(path), path.read_text()).tree for path in SOURCES]
-    texts = [path.read_text() for path in SOURCES]
     for _ in range(count):
-        place = chance.randrange(len(SOURCES))
+        text = chance.choice(SOURCES).read_text()
         if chance.random() < 0.25:
-            yield changed_text(chance, texts[place])
+            yield changed_text(chance, text)
         else:
-            yield json.dumps(changed_tree(chance, trees[place]), indent=1) + "\n"
+            yield json.dumps(changed_tree(chance, tree_of(text)), indent=1) + "\n"
+
+
+@cache
+def tree_of(text: str) -> Any:
+    """The plain values of a config."""
+    return parse("", text).tree
 
 
 def changed_tree(chance: Random, tree: Any) -> Any:

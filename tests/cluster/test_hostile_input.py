@@ -120,8 +120,8 @@ HOSTILE: dict[str, str | bytes] = {
     "a key twice": f"{HEAD}stop: 2s\n{A}{C}",
     "a key that is a number": f"{machine(RANK)}1: 2",
     "a key of 10 kB": f"{machine(RANK)}{'k' * 10_000}: 2",
-    "10,000 unknown keys": machine(RANK) + "".join(f"key{one}: 1\n" for one in range(10_000)),
-    "too many values": f"a: [{'1,' * 60_000}]",
+    "1,000 unknown keys": machine(RANK) + "".join(f"key{one}: 1\n" for one in range(1000)),
+    "too many values": f"a: [{'1,' * (nodes.VALUES_MAX + 1)}]",
     "two documents": f"{machine(RANK)}---\n{machine(RANK)}",
     "another YAML": "%YAML 9.9\n---\na: 1\n",
     "nothing but a comment": "# nothing\n" * 1000,
@@ -161,13 +161,12 @@ def problems_of(text: str, **how: Any) -> list[Problem]:
     return caught.value.problems
 
 
-def problems_if_any(text: str, *overrides: tuple[str, object]) -> list[Problem]:
-    """What is wrong with it, if anything is."""
+def loaded_or_problems(text: str, *overrides: tuple[str, object]) -> Scenario | list[Problem]:
+    """The scenario, or what is wrong with it."""
     try:
-        load(text, overrides=overrides)
+        return load(text, overrides=overrides)
     except ScenarioError as error:
         return error.problems
-    return []
 
 
 def is_fit_to_read(problem: Problem) -> bool:
@@ -344,7 +343,8 @@ def test_a_limit_is_said_where_it_is_passed(key: str, most: object, more: object
     text = machine(f"{SWAPPED}{RANK}")
     [problem] = problems_of(text, overrides=[(key, more)])
     assert hint in problem.hint
-    assert not any(re.search("too (large|small|long)", one.message) for one in problems_if_any(text, (key, most)))
+    loaded = loaded_or_problems(text, (key, most))
+    assert isinstance(loaded, Scenario) or not any(re.search("too (large|small|long)", one.message) for one in loaded)
 
 
 @pytest.mark.parametrize("rate", ["1000Gbit/s", "1bit/s"])
@@ -648,10 +648,13 @@ def stands_still(resolved: dict[str, Any]) -> bool:
 def test_a_changed_scenario_is_one_that_runs_or_an_error_with_a_place(seed_of_mutants: int) -> None:
     """Values lost, doubled, swapped and replaced by nasty ones; those that are accepted run for a moment."""
     ran = 0
-    for text in mutants(seed_of_mutants, 120):
-        assert all(map(is_fit_to_read, problems_if_any(text))), text
-        if not problems_if_any(text):
-            ran += run_for_a_moment(load(text).resolved())
+    for text in mutants(seed_of_mutants, 80):
+        loaded = loaded_or_problems(text)
+        if isinstance(loaded, Scenario):
+            ran += run_for_a_moment(loaded.resolved())
+        else:
+            assert loaded
+            assert all(map(is_fit_to_read, loaded)), text
     assert ran > 10
 
 

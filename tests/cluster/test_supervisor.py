@@ -90,6 +90,16 @@ def test_a_part_that_the_driver_ends_itself_is_no_loss(base: Path) -> None:
     assert command.ends() == (42, "")
 
 
+@pytest.mark.parametrize(
+    ("said", "status"), [("False", 0), ("True", 1), ("None", 0), ("5", 5), ("typer.Exit(True)", 1)]
+)
+@pytest.mark.usefixtures("base")
+def test_the_status_is_the_drivers(said: str, status: int) -> None:
+    """However a command says it."""
+    leave = f"raise {said}" if "Exit" in said else f"raise SystemExit({said})"
+    assert Command(f"import typer; {leave}").ends() == (status, "")
+
+
 def test_a_driver_that_ends_without_a_word_is_told(base: Path) -> None:
     """As Ray's C++ ends it, with a status that means something else."""
     before = traces(base)
