@@ -29,7 +29,7 @@ SLOT_BYTES: Final = 36
 """Of each stretch of `stall_after`, for each program: what was done in it."""
 PROCESS_BYTES: Final = 60_000_000
 ACTOR_BYTES: Final = 90_000_000
-RESOLVED_BYTES: Final = 6_000
+RESOLVED_BYTES: Final = 2_000
 """Of each machine, in each process that builds some: the scenario as plain data."""
 
 WINDOW_S: Final = 60e-6

@@ -9,7 +9,7 @@ from netswap.protocol.units import SHOWN_MAX
 
 MESSAGE_MAX: Final = 300
 HINT_MAX: Final = 1500
-_LONG_WORD: Final = re.compile(rf"\S{{{SHOWN_MAX - 1}}}\S{{2,}}")
+_LONG_WORD: Final = re.compile(rf"\S{{{SHOWN_MAX + 5},}}")  # longer than a value in quotes, and a comma
 
 
 @dataclass(frozen=True, slots=True)
