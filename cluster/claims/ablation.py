@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.claims.claim import ERA_2007, Evidence
 from netswap.cluster.claims.scenes import as_expected, scene
+from netswap.cluster.study.failure import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,15 @@ class Ablated(NamedTuple):
     with_it: dict[str, Any]
     holds: bool
     era: str
+
+    @property
+    def failed(self) -> Kind | None:
+        """What kind of failure kept it from being shown: none, for one that fails ends the command."""
+        return None
+
+    def told(self) -> dict[str, Any]:
+        """The ablation as results tell it."""
+        return self._asdict()
 
 
 def ablate(index: int) -> Ablated:

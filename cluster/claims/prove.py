@@ -37,6 +37,12 @@ class Shown(NamedTuple):
     holds: bool
     source: str
     era: str
+    failed: Kind | None = None
+    """What kind of failure kept it from being shown, if one did; no part of what is told."""
+
+    def told(self) -> dict[str, Any]:
+        """The claim as results tell it."""
+        return {name: value for name, value in self._asdict().items() if name != "failed"}
 
 
 class UnknownRow(ValueError):  # noqa: N818  (it is what a reader looks for)
@@ -62,7 +68,7 @@ def show(key: tuple[int, str]) -> Shown:
     try:
         evidence = claim.show(KERNELS[claim.era])
     except Exception as error:  # whatever went wrong, this claim has not been shown, and the others go on
-        return _not_shown(claim, f"{type(error).__name__}: {error}")
+        return _not_shown(claim, f"{type(error).__name__}: {error}", Kind.INTERNAL)
     return Shown(claim.row, claim.text, evidence.predicted, evidence.seen, evidence.holds, claim.source, claim.era)
 
 
@@ -70,11 +76,11 @@ def prove(claims: Sequence[Claim], watch: Watch = nobody) -> Iterator[Shown]:
     """Put claims to the test, several at a time, and give them back in order."""
     outcomes = side_by_side(show, [(claim.row, claim.era) for claim in claims], watch)
     for claim, shown in zip(claims, outcomes, strict=True):
-        yield _not_shown(claim, shown.reason) if isinstance(shown, Failure) else shown
+        yield _not_shown(claim, shown.reason, shown.kind) if isinstance(shown, Failure) else shown
 
 
-def _not_shown(claim: Claim, why: str) -> Shown:
-    return Shown(claim.row, claim.text, {}, {"could not be shown": why}, False, claim.source, claim.era)
+def _not_shown(claim: Claim, why: str, kind: Kind) -> Shown:
+    return Shown(claim.row, claim.text, {}, {"could not be shown": why}, False, claim.source, claim.era, kind)
 
 
 def ablations(watch: Watch = nobody) -> Iterator[Ablated]:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import tell, wrong
-from netswap.cluster.command.studies import line, study
+from netswap.cluster.command.studies import STATUS, line, study
 from netswap.cluster.progress import Progress
 from netswap.cluster.scenario import Problem
 from netswap.cluster.study.pool import Watch
@@ -36,7 +36,7 @@ def claims(
 ) -> None:
     """Put every claim of the argument to the test: what is predicted, and what is seen.
 
-    Exit status: 0 all hold, 1 one does not, 2 there is no such row.
+    Exit status: 0 all hold, 1 one does not, 2 there is no such row, 3 or 4 one could not be shown.
     """
     from netswap.cluster.claims import prove  # every scenario of it is read by then
 
@@ -82,7 +82,8 @@ def _prove(
                 show(console, one)
     hold = sum(one.holds for one in shown)
     if show is None:
-        tell({name: [one._asdict() for one in shown], "hold": hold, "fail": len(shown) - hold})
+        tell({name: [one.told() for one in shown], "hold": hold, "fail": len(shown) - hold})
     else:
         print(f"{hold} hold, {len(shown) - hold} fail")
-    return typer.Exit(hold < len(shown))
+    failures = [STATUS[one.failed] for one in shown if one.failed is not None]
+    return typer.Exit(max(failures, default=int(hold < len(shown))))

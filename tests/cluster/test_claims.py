@@ -9,6 +9,7 @@ from netswap.cluster.claims import prove
 from netswap.cluster.claims.ablation import ABLATIONS, ablate
 from netswap.cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
 from netswap.cluster.command.app import app
+from netswap.cluster.command.status import NETSWAP_FAILED
 
 FIELDS = {"row", "claim", "predicted", "seen", "holds", "source", "era"}
 
@@ -52,7 +53,7 @@ def test_a_claim_that_cannot_be_shown_says_why_and_does_not_hold(monkeypatch):
 
     planted(monkeypatch, fails)
     status, said = run("--only", "1000")
-    assert status == 1
+    assert status == NETSWAP_FAILED, "a failure is no claim that does not hold"
     assert said["claims"][0]["seen"] == {"could not be shown": "RuntimeError: no such scenario"}
 
 

@@ -11,6 +11,7 @@ from netswap.cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
 from netswap.cluster.command import minimum as minimum_command
 from netswap.cluster.command import remedies as remedies_command
 from netswap.cluster.command.app import app
+from netswap.cluster.command.status import INFRASTRUCTURE_FAILED
 from netswap.cluster.command.studies import line
 from netswap.cluster.study.failure import Failure, Kind, RunFailedError
 from netswap.cluster.study.pool import processors
@@ -173,7 +174,7 @@ def test_a_claim_whose_process_is_killed_is_not_shown_and_the_others_are(monkeyp
         monkeypatch.setitem(CLAIMS, (row, ERA_2007), claim)
     done = netswap("claims", "--only", "1001", "--only", "1002", "--json")
     first, second = json.loads(done.stdout)["claims"]
-    assert done.exit_code == 1
+    assert done.exit_code == INFRASTRUCTURE_FAILED
     assert (first["holds"], first["seen"]) == (False, {"could not be shown": "its process was killed by SIGKILL"})
     assert second["holds"]
 
