@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.claims.ablation import ABLATIONS, Ablated, ablate
 from netswap.cluster.claims.claim import CLAIMS, Claim
-from netswap.cluster.study.failure import Failure, needed
+from netswap.cluster.study.failure import Failure, Kind, needed
 from netswap.cluster.study.pool import Watch, nobody, side_by_side
 
 MODULES: Final = (
