@@ -1,12 +1,10 @@
-"""What can be seen of a machine from outside, as plain data: counters, programs, timers, and who waits for what.
+"""Reads off a machine what can be seen of it from outside. Nothing of it is kept up to date while the machine runs."""
 
-A node of the wait-for graph is {"node": "A/free page", "sentence": ..., "waits_for": [nodes], "quantities": {...}}.
-"""
-
-from typing import Any
+from dataclasses import dataclass, field
 
 from netswap.actors.events import Timer
 from netswap.actors.machine import Machine
+from netswap.actors.machine_report import MachineReport, NodeId, NodeKind, ProgramReport, WaitNode
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.files import File
@@ -22,33 +20,30 @@ from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from netswap.actors.swap.spread import SpreadDevice
 from netswap.protocol.rpc import PAGE
 
-Node = dict[str, Any]
 
-
-def report(machine: Machine, names: list[str], now_ns: int) -> dict[str, Any]:
-    """Everything the verdict, the expectations and the views need to know. Times in ns."""
-    return {
-        "name": machine.settings.name,
-        "index": machine.settings.index,
-        "down": machine.down,
-        "paused": machine.paused,
-        "digest": machine.sent_digest(),
-        "counters": counters(machine),
-        "dropped": dict(machine.counters.dropped),
-        "free_blocks": machine.zone.free_blocks() if isinstance(machine.zone, BuddyZone) else [],
-        "programs": [_program(one, now_ns) for one in machine.programs],
-        "timers": _timers(machine),
-        "overslept": _overslept(machine),
-        "swaps": machine.device is not None,
-        "atomic_floor": machine.zone.floors.atomic,
-        "frames_max": machine.stack.noncritical_max,
-        "frame_bytes": machine.kernel.rx_data + machine.kernel.rx_pages * PAGE + machine.kernel.skb_head,
-        "page_bytes": PAGE,
-        "ring": machine.settings.nic_ring,
-        "last_reply_ns": machine.device.last_reply_ns if machine.device else None,
-        "longest_wait_ns": machine.device.longest_wait_ns() if machine.device else None,
-        "waits": waits(machine, names),
-    }
+def report(machine: Machine, names: list[str], now_ns: int) -> MachineReport:
+    """Everything the verdict, the expectations and the views need to know; `names` are those of all machines."""
+    kernel = machine.kernel
+    return MachineReport(
+        name=machine.settings.name,
+        down=machine.down,
+        paused=machine.paused,
+        digest=machine.sent_digest(),
+        counters=counters(machine),
+        dropped=dict(machine.counters.dropped),
+        free_blocks=tuple(machine.zone.free_blocks()) if isinstance(machine.zone, BuddyZone) else (),
+        programs=tuple(_program(one, now_ns) for one in machine.programs),
+        timers=tuple(_timers(machine)),
+        overslept=tuple(_overslept(machine)),
+        swaps=machine.device is not None,
+        atomic_floor=machine.zone.floors.atomic,
+        frames_max=machine.stack.noncritical_max,
+        frame_bytes=kernel.rx_data + kernel.rx_pages * PAGE + kernel.skb_head,
+        page_bytes=PAGE,
+        ring=machine.settings.nic_ring,
+        last_reply_ns=machine.device.last_reply_ns if machine.device else None,
+        waits=waits(machine, names),
+    )
 
 
 def counters(machine: Machine) -> dict[str, int]:
@@ -98,30 +93,30 @@ def _pages(machine: Machine, frames: int) -> int:
     return -(-frames * kernel.rx_data // PAGE) + frames * kernel.rx_pages + -(-frames * kernel.skb_head // PAGE)
 
 
-def _program(one: Loaded, now_ns: int) -> dict[str, Any]:
+def _program(one: Loaded, now_ns: int) -> ProgramReport:
     task = one.task
     progress = task.progress
     progress.waited.look(now_ns)
-    return {
-        "name": task.name,
-        "kind": one.kind,
-        "pages": one.space.pages,
-        "locked": loader.is_locked(one),
-        "finished": task.finished,
-        "idle": not progress.busy,
-        "progress": progress.count,
-        "last_ns": progress.last_ns,
-        "stalls": [list(stall) for stall in progress.stalls],
-        "unended": [list(stall) for stall in progress.unended],
-        "stalled_since_ns": progress.open_stall(now_ns),
-        "slot_ns": progress.stall_after_ns,
-        "slots": list(progress.slots),
-        "open_slot": progress.open_slot,
-        "waited_ns": progress.waited.spent_ns(now_ns),
-        "waited_slots": list(progress.waited.slots),
-        "killed_ns": task.killed_ns,
-        "freed_pages": task.freed_pages,
-    }
+    return ProgramReport(
+        name=task.name,
+        kind=one.kind,
+        pages=one.space.pages,
+        locked=loader.is_locked(one),
+        finished=task.finished,
+        idle=not progress.busy,
+        progress=progress.count,
+        last_ns=progress.last_ns,
+        stalls=tuple(progress.stalls),
+        unended=tuple(progress.unended),
+        stalled_since_ns=progress.open_stall(now_ns),
+        slot_ns=progress.stall_after_ns,
+        slots=tuple(progress.slots),
+        open_slot=progress.open_slot,
+        waited_ns=tuple(progress.waited.spent_ns(now_ns)),
+        waited_slots=tuple(progress.waited.slots),
+        killed_ns=task.killed_ns,
+        freed_pages=task.freed_pages,
+    )
 
 
 def _timers(machine: Machine) -> list[Timer]:
@@ -157,22 +152,37 @@ def _overslept(machine: Machine) -> list[str]:
 # -- who waits for what -------------------------------------------------------------------------------------------------
 
 
-def waits(machine: Machine, names: list[str]) -> list[Node]:
+def waits(machine: Machine, names: list[str]) -> tuple[WaitNode, ...]:
     """The wait-for graph of one machine, read off what each of its tasks is blocked in."""
     graph = _Graph(machine, names)
     for one in machine.programs:
         graph.task(one.task)
-    return list(graph.nodes.values())
+    return graph.nodes()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A node while more may be found that it waits for."""
+
+    sentence: str
+    waits_for: list[NodeId]
+    quantities: dict[str, int] = field(default_factory=dict)
 
 
 class _Graph:
     """Follows what is waited for until nothing is left to explain."""
 
     def __init__(self, machine: Machine, names: list[str]) -> None:
-        self.nodes: dict[str, Node] = {}
+        self._drafts: dict[NodeId, _Draft] = {}
         self._machine = machine
-        self._prefix = machine.settings.name
         self._names = names
+
+    def nodes(self) -> tuple[WaitNode, ...]:
+        """What has been found."""
+        return tuple(
+            WaitNode(node, draft.sentence, tuple(draft.waits_for), draft.quantities)
+            for node, draft in self._drafts.items()
+        )
 
     def task(self, task: Task) -> None:
         """A process and what it is blocked in."""
@@ -180,46 +190,49 @@ class _Graph:
             return
         reason = task.request.reason()
         sentence = reason.sentence
-        targets: list[str] = []
+        targets: list[NodeId] = []
         if reason.need is Need.NOTHING:
             return
         if reason.need is Need.PEER:
             peer = self._names[reason.peer]
             sentence = f"{sentence} {peer}"
-            targets.append(f"{peer}/answer")
+            targets.append(NodeId(peer, NodeKind.ANSWER))
         elif reason.need is Need.PAGE_IN and reason.space is not None:
             targets.append(self._page_in(reason.space, reason.page))
         elif reason.need is Need.FREE_PAGE:
             targets.append(self._free_page())
         elif reason.need is Need.DIRTY_LIMIT:
             targets.append(self._dirty_limit())
-        node = self._add(task.name, f"{task.name} waits for {sentence}", *targets)
-        answer = f"{self._prefix}/answer"
-        if answer not in self.nodes:
-            self._add("answer", f"an answer from {self._prefix}")
-        self.nodes[answer]["waits_for"].append(node)
+        node = self._add(self._id(NodeKind.TASK, task.name), f"{task.name} waits for {sentence}", *targets)
+        answer = self._id(NodeKind.ANSWER)
+        if answer not in self._drafts:
+            self._add(answer, f"an answer from {answer.machine}")
+        self._drafts[answer].waits_for.append(node)
 
-    def _add(self, node: str, sentence: str, *targets: str, **quantities: int) -> str:
-        name = f"{self._prefix}/{node}"
-        self.nodes[name] = {"node": name, "sentence": sentence, "waits_for": list(targets), "quantities": quantities}
-        return name
+    def _id(self, kind: NodeKind, detail: str = "") -> NodeId:
+        return NodeId(self._machine.settings.name, kind, detail)
 
-    def _free_page(self) -> str:
-        name = f"{self._prefix}/free page"
-        if name in self.nodes:
-            return name
+    def _add(self, node: NodeId, sentence: str, *targets: NodeId, **quantities: int) -> NodeId:
+        self._drafts[node] = _Draft(sentence, list(targets), quantities)
+        return node
+
+    def _free_page(self) -> NodeId:
+        node = self._id(NodeKind.FREE_PAGE)
+        if node in self._drafts:
+            return node
         zone = self._machine.zone
         floors = zone.floors
-        self._add("free page", f"a free page: {self._why_no_page()}")
-        self.nodes[name]["waits_for"] += [self._page_outs(), *self._queues()]
-        self.nodes[name]["quantities"] = {
+        self._add(node, f"a free page: {self._why_no_page()}")
+        draft = self._drafts[node]
+        draft.waits_for += [self._page_outs(), *self._queues()]
+        draft.quantities = {
             "free": zone.free,
             "min": floors.kernel,
             "atomic": floors.atomic,
             "waiters": len(self._machine.reclaim.waiters),
             "asleep": self._machine.reclaim.sleepers(),
         }
-        return name
+        return node
 
     def _why_no_page(self) -> str:
         """The marks that free memory is below, or what else those who reclaim sleep for."""
@@ -238,17 +251,17 @@ class _Graph:
             said.append(f"{throttled} who would reclaim are throttled until kswapd has made half of min free")
         return f"{marks}; {', and '.join(said)}"
 
-    def _disk(self) -> str:
+    def _disk(self) -> NodeId:
         disk = self._machine.local
         sentence = f"the machine's own disk, which has {disk.reading} pages to read and {disk.writing} to write"
-        return self._add("disk", sentence, reading=disk.reading, writing=disk.writing)
+        return self._add(self._id(NodeKind.DISK), sentence, reading=disk.reading, writing=disk.writing)
 
-    def _dirty_limit(self) -> str:
+    def _dirty_limit(self) -> NodeId:
         writeback = self._machine.writeback
         dirty, limit = self._machine.reclaim.cache.dirty(), writeback.limits()[1]
         sentence = f"{dirty} pages are dirty and {writeback.under_way()} under writeback, of at most {limit}"
         return self._add(
-            "dirty limit",
+            self._id(NodeKind.DIRTY_LIMIT),
             sentence,
             self._page_outs(),
             self._disk(),
@@ -257,18 +270,19 @@ class _Graph:
             limit=limit,
         )
 
-    def _page_outs(self) -> str:
+    def _page_outs(self) -> NodeId:
         device = self._machine.device
         if device is None:
-            return self._add("page-outs", "nothing can be written: there is no swap")
+            return self._add(self._id(NodeKind.PAGE_OUTS), "nothing can be written: there is no swap")
         if len(device.links) == 1:
-            return self._requests(device, "page-outs")
-        targets = [self._requests(link, f"page-outs to {self._server(link)}") for link in device.links]
+            return self._requests(device)
+        targets = [self._requests(link, f"to {self._server(link)}") for link in device.links]
         sentence = f"{device.writeback} pages are being written to {len(targets)} servers"
-        return self._add("page-outs", sentence, *targets, page_outs=device.writeback)
+        return self._add(self._id(NodeKind.PAGE_OUTS), sentence, *targets, page_outs=device.writeback)
 
-    def _requests(self, link: SwapDevice, node: str) -> str:
+    def _requests(self, link: SwapDevice, which: str = "") -> NodeId:
         """What is under way to one server."""
+        node = self._id(NodeKind.PAGE_OUTS, which)
         server, under_way = self._server(link), len(link.under_way)
         if not link.is_open:
             sentence = f"{under_way} requests wait for a connection to {server}"
@@ -286,22 +300,22 @@ class _Graph:
         targets = [self._reply(link), *self._sender(link), *self._room(link)]
         return self._add(node, sentence, *targets, page_outs=writes, under_way=under_way)
 
-    def _room(self, link: SwapDevice) -> list[str]:
+    def _room(self, link: SwapDevice) -> list[NodeId]:
         """What a server has no room for."""
         if not link.put_off:
             return []
         sentence = f"{len(link.put_off)} page-outs wait for room at {self._server(link)}"
-        return [self._add(self._of(link, "room"), sentence, put_off=len(link.put_off))]
+        return [self._add(self._of(link, NodeKind.ROOM), sentence, put_off=len(link.put_off))]
 
     def _server(self, link: SwapDevice) -> str:
         return self._names[link.server]
 
-    def _of(self, link: SwapDevice, node: str) -> str:
+    def _of(self, link: SwapDevice, kind: NodeKind) -> NodeId:
         """A node of one server, with its name where there are others."""
         device = self._machine.device
-        return node if device is None or len(device.links) == 1 else f"{node} of {self._server(link)}"
+        return self._id(kind, "" if device is None or len(device.links) == 1 else f"of {self._server(link)}")
 
-    def _sender(self, link: SwapDevice) -> list[str]:
+    def _sender(self, link: SwapDevice) -> list[NodeId]:
         """Whoever holds the lock of the connection to a server, and keeps all others from sending."""
         if not isinstance(link, NbdDevice) or link.connection is None or not link.outbox:
             return []
@@ -311,7 +325,7 @@ class _Graph:
             what, target = f"room in the send buffer of the connection to {self._server(link)}", self._reply(link)
         return [
             self._add(
-                self._of(link, "sender"),
+                self._of(link, NodeKind.SENDER),
                 f"{len(link.outbox)} requests are not sent: the first waits for {what}, the others for the first"
                 f" ({queued} of {size} bytes)",
                 target,
@@ -320,7 +334,7 @@ class _Graph:
             )
         ]
 
-    def _page_in(self, space: AddressSpace, page: int) -> str:
+    def _page_in(self, space: AddressSpace, page: int) -> NodeId:
         """A page that is on its way."""
         device = self._machine.device
         if isinstance(space, File) and space.disk is None:
@@ -331,18 +345,18 @@ class _Graph:
             return self._spread_page(device, number)
         for request in device.under_way.values():
             if request.has(number):
-                return self._request(device, request, f"page {number}")
+                return self._request(device, request, f"{number}")
         return self._add(
-            f"page {number}",
+            self._id(NodeKind.PAGE, f"{number}"),
             f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",
             self._page_outs(),
             backlog=len(device.backlog),
         )
 
-    def _spread_page(self, device: SpreadDevice, number: int) -> str:
+    def _spread_page(self, device: SpreadDevice, number: int) -> NodeId:
         """A page of which several servers may have been asked for a part."""
         targets = [
-            self._request(link, request, f"page {number} of {self._server(link)}")
+            self._request(link, request, f"{number} of {self._server(link)}")
             for link in device.links
             for request in link.under_way.values()
             if request.has(number)
@@ -350,9 +364,11 @@ class _Graph:
         if device.reads_from_disk(number):
             targets.append(self._disk())
         sentence = f"its page, of which {device.spread.needed} of {device.spread.parts} parts are needed"
-        return self._add(f"page {number}", sentence, *(targets or [self._page_outs()]), asked=len(targets))
+        node = self._id(NodeKind.PAGE, f"{number}")
+        return self._add(node, sentence, *(targets or [self._page_outs()]), asked=len(targets))
 
-    def _request(self, link: SwapDevice, request: Request, node: str) -> str:
+    def _request(self, link: SwapDevice, request: Request, page: str) -> NodeId:
+        node = self._id(NodeKind.PAGE, page)
         said = "page-out" if request.write else "page-in"
         if isinstance(link, NbdDevice) and any(request is one for one, _ in link.outbox):
             return self._add(node, f"its {said} waits to be sent", *self._sender(link))
@@ -364,35 +380,35 @@ class _Graph:
             last_ns=request.last_ns,
         )
 
-    def _reply(self, link: SwapDevice) -> str:
-        node = self._of(link, "reply")
-        name = f"{self._prefix}/{node}"
-        if name not in self.nodes:
+    def _reply(self, link: SwapDevice) -> NodeId:
+        node = self._of(link, NodeKind.REPLY)
+        if node not in self._drafts:
             server = self._server(link)
             self._add(node, f"a reply from {server}")
-            self.nodes[name]["waits_for"] += [*self._address(link), *self._receive_buffer(), *self._proxy(link)]
+            waits_for = self._drafts[node].waits_for
+            waits_for += [*self._address(link), *self._receive_buffer(), *self._proxy(link)]
             if isinstance(link, NbdDevice):
-                self.nodes[name]["waits_for"] += [*self._tcp_memory(), f"{server}/answer"]
-        return name
+                waits_for += [*self._tcp_memory(), NodeId(server, NodeKind.ANSWER)]
+        return node
 
-    def _proxy(self, link: SwapDevice) -> list[str]:
+    def _proxy(self, link: SwapDevice) -> list[NodeId]:
         """The proxy that requests and replies go through, if it is held up; and its socket, which is not marked."""
         machine = self._machine
         if not isinstance(link, ProxiedNbdDevice):
             return []
         relays = [one.task for one in machine.programs if one.kind == "proxy"]
         held_up = [one for one in relays if one.request is not None and not one.request.idle]
-        found = [f"{self._prefix}/{one.name}" for one in held_up]
+        found = [self._id(NodeKind.TASK, one.name) for one in held_up]
         zone = machine.zone
         if machine.settings.policy.drop_at_demux and zone.free <= zone.floors.atomic:
             sentence = (
                 f"a receive buffer that is not from the reserve, for the socket of {relays[0].name} is not marked: "
                 f"free {zone.free}, atomic floor {zone.floors.atomic}"
             )
-            found.append(self._add("ordinary buffer", sentence, *self._queues(), free=zone.free))
+            found.append(self._add(self._id(NodeKind.ORDINARY_BUFFER), sentence, *self._queues(), free=zone.free))
         return found
 
-    def _tcp_memory(self) -> list[str]:
+    def _tcp_memory(self) -> list[NodeId]:
         """Whether a reply that came now would be refused by TCP's limit."""
         memory = self._machine.tcp.memory
         if memory.total < memory.limits.high or memory.exempts_marked or memory.rules.forced_on_empty:
@@ -401,9 +417,13 @@ class _Graph:
             f"room below tcp_mem: {memory.total} pages are charged to {memory.sockets} connections, and the limit is "
             f"{memory.limits.high}"
         )
-        return [self._add("tcp_mem", sentence, *self._queues(), charged=memory.total, limit=memory.limits.high)]
+        return [
+            self._add(
+                self._id(NodeKind.TCP_MEM), sentence, *self._queues(), charged=memory.total, limit=memory.limits.high
+            )
+        ]
 
-    def _address(self, link: SwapDevice) -> list[str]:
+    def _address(self, link: SwapDevice) -> list[NodeId]:
         """Whether a request that left now would know where to."""
         machine = self._machine
         if machine.neighbours is None:
@@ -412,30 +432,34 @@ class _Graph:
         if entry is not None and entry.state not in (INCOMPLETE, FAILED):
             return []
         asked = f"asked {entry.probes} times" if entry is not None else "no entry for it"
-        return [self._add(self._of(link, "address"), f"the link address of {self._server(link)}: {asked}")]
+        return [self._add(self._of(link, NodeKind.ADDRESS), f"the link address of {self._server(link)}: {asked}")]
 
-    def _receive_buffer(self) -> list[str]:
+    def _receive_buffer(self) -> list[NodeId]:
         """Whether a reply that came now could be received."""
         machine = self._machine
         if machine.nic.receives():
             return []
         if isinstance(machine.nic, VirtioNic) and machine.nic.working:
             sentence = "a receive buffer: the card is not served until its refill worker has found a page"
-            return [self._add("receive buffer", sentence, self._page_outs())]
+            return [self._add(self._id(NodeKind.RECEIVE_BUFFER), sentence, self._page_outs())]
         zone, receive = machine.zone, machine.buffers.receive
         if isinstance(zone, BuddyZone) and isinstance(receive, LargeCache) and zone.free > zone.floors.atomic:
             return [self._block(zone, receive.order)]
         if zone.free > zone.floors.atomic and machine.nic.watching:
             due = machine.nic.watchdog_due_ns / 1e9
             sentence = f"a receive buffer: the ring is empty until the card's watchdog refills it, at {due:.3f} s"
-            return [self._add("receive buffer", sentence, free=zone.free)]
+            return [self._add(self._id(NodeKind.RECEIVE_BUFFER), sentence, free=zone.free)]
         sentence = (
             f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages "
             f"(atomic floor {zone.floors.atomic})"
         )
-        return [self._add("receive buffer", sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic)]
+        return [
+            self._add(
+                self._id(NodeKind.RECEIVE_BUFFER), sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic
+            )
+        ]
 
-    def _block(self, zone: BuddyZone, order: int) -> str:
+    def _block(self, zone: BuddyZone, order: int) -> NodeId:
         """There are pages, and none of their blocks will do."""
         blocks = zone.free_blocks()
         sentence = (
@@ -444,13 +468,18 @@ class _Graph:
         )
         orders = {f"order {lower}": blocks[lower] for lower in range(len(blocks))}
         return self._add(
-            "receive buffer", sentence, *self._queues(), free=zone.free, atomic=zone.floors.atomic, **orders
+            self._id(NodeKind.RECEIVE_BUFFER),
+            sentence,
+            *self._queues(),
+            free=zone.free,
+            atomic=zone.floors.atomic,
+            **orders,
         )
 
-    def _queues(self) -> list[str]:
+    def _queues(self) -> list[NodeId]:
         """Who holds pages that would come back if their owner read them."""
         machine = self._machine
-        found: list[str] = []
+        found: list[NodeId] = []
         for _, _, _, system, task in machine.programs:
             unread = machine.tcp.unread(system.streams)
             frames = system.queues.buffers + unread[1]
@@ -462,9 +491,9 @@ class _Graph:
             blocked = task.request is not None and not task.request.idle
             found.append(
                 self._add(
-                    f"queues of {task.name}",
+                    self._id(NodeKind.QUEUES, f"of {task.name}"),
                     sentence,
-                    *([f"{self._prefix}/{task.name}"] if blocked else []),
+                    *([self._id(NodeKind.TASK, task.name)] if blocked else []),
                     pages=pages,
                     frames=frames,
                 )
@@ -472,6 +501,10 @@ class _Graph:
         frames = machine.stack.reassembly.frames
         if frames:
             found.append(
-                self._add("reassembly", f"{frames} fragments wait for the rest of their datagrams", frames=frames)
+                self._add(
+                    self._id(NodeKind.REASSEMBLY),
+                    f"{frames} fragments wait for the rest of their datagrams",
+                    frames=frames,
+                )
             )
         return found

@@ -3,11 +3,12 @@
 import gc
 import tracemalloc
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from benchmarks import scenes
 from benchmarks.measure import Benchmark, Measured, timed
 from netswap.actors.machine import Machine
+from netswap.actors.machine_report import MachineReport
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.cluster.inline import InlineEngine
 from netswap.cluster.lab import Cluster, open_cluster
@@ -23,19 +24,18 @@ def frames(text: str) -> Measured:
         measured["compiled"] = is_compiled()
         measured["digest"] = cluster.digest()
     measured["windows_per_virtual_s"] = state.windows * seconds(1) / _last_ns(state.machines)
-    measured["page_outs"] = sum(machine["counters"]["pages_out"] for machine in state.machines)
+    measured["page_outs"] = sum(machine.counters["pages_out"] for machine in state.machines)
     return measured
 
 
 def _run(cluster: Cluster) -> int:
     machines = cluster.run().state().machines
-    return sum(machine["counters"]["received"] for machine in machines)
+    return sum(machine.counters["received"] for machine in machines)
 
 
-def _last_ns(machines: list[dict[str, Any]]) -> int:
+def _last_ns(machines: list[MachineReport]) -> int:
     """When the last program got on: the time that the windows were needed for."""
-    last_ns: int = max(program["last_ns"] for machine in machines for program in machine["programs"])
-    return last_ns
+    return max(program.last_ns for machine in machines for program in machine.programs)
 
 
 def memory(text: str, share: int) -> Measured:

@@ -13,8 +13,8 @@ def digest(state: State) -> str:
     """SHA-256 (hex) over what each machine sent, in scenario order, then the fates of all frames and the counters."""
     whole = sha256()
     for machine in state.machines:
-        whole.update(bytes.fromhex(machine["digest"]))
-    counted = [[_counters(machine["counters"]), machine["dropped"]] for machine in state.machines]
+        whole.update(bytes.fromhex(machine.digest))
+    counted = [[_counters(machine.counters), machine.dropped] for machine in state.machines]
     whole.update(json.dumps([state.links, counted], sort_keys=True).encode())
     return whole.hexdigest()
 

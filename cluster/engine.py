@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
+from netswap.actors.machine_report import MachineReport
+
 EXCHANGES: Final = ("graph", "calls")
 """How batches travel between actors on Ray: through a compiled graph, or by plain calls."""
 
@@ -12,12 +14,12 @@ class InfrastructureError(Exception):
 
 
 class State(NamedTuple):
-    """The whole cluster at one moment, as plain data."""
+    """The whole cluster at one moment."""
 
     now_ns: int
     windows: int
-    machines: list[dict[str, Any]]
-    """`netswap.actors.report.report` of each machine, in scenario order."""
+    machines: list[MachineReport]
+    """In scenario order."""
     links: dict[str, dict[str, Any]]
     """`Network.tallies`."""
     faults: list[tuple[str, dict[str, Any], int, int | None]]

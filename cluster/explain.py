@@ -4,21 +4,22 @@ Of one that is not well: the wait-for graph as a story. Of one that is slow: whe
 pressure and did not wedge: which link of the loop was open.
 """
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import networkx
 
+from netswap.actors.machine_report import MachineReport, NodeId, NodeKind, ProgramReport
 from netswap.cluster import open_link, rates
 from netswap.cluster.engine import State
 from netswap.cluster.verdict import BAD, Finding, Judgement, Recovery, Verdict, wait_graph
 
 _ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
-Report = dict[str, Any]
 
 
 def reason(state: State, name: str, judgement: Judgement, phase: Recovery) -> list[str]:
     """Why this machine's verdict is what it is; nothing where there is nothing to explain."""
-    machine = next(machine for machine in state.machines if machine["name"] == name)
+    machine = next(machine for machine in state.machines if machine.name == name)
     if judgement.verdict in _ILL:
         return _of_the_ill(state, machine, judgement, phase)
     lines = [_slowness(machine, finding, phase, state) for finding in judgement.programs if _is_slow(finding)]
@@ -32,9 +33,9 @@ def _is_slow(finding: Finding) -> bool:
     return finding.verdict is Verdict.SLOW
 
 
-def _slowness(machine: Report, finding: Finding, phase: Recovery, state: State) -> str:
+def _slowness(machine: MachineReport, finding: Finding, phase: Recovery, state: State) -> str:
     """How much slower a program is than before, and what it waits for."""
-    program = next(one for one in machine["programs"] if one["name"] == finding.name)
+    program = next(one for one in machine.programs if one.name == finding.name)
     seen = rates.rates(program, state.intervals(), state.now_ns)
     now = seen.during if seen.after is None else seen.after
     when = "while the fault lasts" if seen.after is None else "after the last heal"
@@ -45,9 +46,9 @@ def _slowness(machine: Report, finding: Finding, phase: Recovery, state: State) 
     )
 
 
-def _of_the_ill(state: State, machine: Report, judgement: Judgement, phase: Recovery) -> list[str]:
+def _of_the_ill(state: State, machine: MachineReport, judgement: Judgement, phase: Recovery) -> list[str]:
     """The loop first, then who waits outside."""
-    name = machine["name"]
+    name = machine.name
     head = f"{name} {judgement.verdict}"
     if judgement.stalled_at_ns is not None:
         head += f" at {judgement.stalled_at_ns / 1e9:.3f} s"
@@ -55,36 +56,36 @@ def _of_the_ill(state: State, machine: Report, judgement: Judgement, phase: Reco
         head += f"; the last fault ended at {phase.healed_ns / 1e9:.3f} s"
     graph = wait_graph(state)
     loop = {node for part in networkx.strongly_connected_components(graph) if len(part) > 1 for node in part}
-    lines = [head, *_kills(machine["programs"])]
+    lines = [head, *_kills(machine.programs)]
     if judgement.hope:
         lines.append(f"  {judgement.hope}")
-    for node in _in_order(graph, name, machine["programs"]):
+    for node in _in_order(graph, name, machine.programs):
         outside = "" if node in loop or not loop else "  (outside the loop)"
         lines.append(f"  {graph.nodes[node]['sentence']}{outside}")
-    dropped = {cause: count for cause, count in machine["dropped"].items() if count}
+    dropped = {cause: count for cause, count in machine.dropped.items() if count}
     if dropped:
         lines.append("  frames dropped here: " + ", ".join(f"{count} {cause}" for cause, count in dropped.items()))
-    counters = machine["counters"]
+    counters = machine.counters
     if counters["tx_no_memory"]:
         lines.append(f"  {counters['tx_no_memory']} transmissions failed for want of memory")
     return lines
 
 
-def _in_order(graph: "networkx.DiGraph[str]", name: str, programs: list[Report]) -> list[str]:
+def _in_order(graph: "networkx.DiGraph[str]", name: str, programs: Sequence[ProgramReport]) -> list[str]:
     """The nodes of one machine as a story: each program, then what it waits for, and on."""
     told: dict[str, None] = {}
     for program in programs:
-        task = f"{name}/{program['name']}"
+        task = NodeId(name, NodeKind.TASK, program.name).name
         if task in graph:
             told.update(dict.fromkeys([task, *(node for _, node in networkx.bfs_edges(graph, task))]))
     return [node for node in told if "sentence" in graph.nodes[node]]
 
 
-def _kills(programs: list[Report]) -> list[str]:
+def _kills(programs: Sequence[ProgramReport]) -> list[str]:
     """Who has been killed for want of memory, in order, and what came of it."""
-    killed = sorted((one for one in programs if one["killed_ns"] is not None), key=lambda one: one["killed_ns"])
+    killed = [(one.killed_ns, one) for one in programs if one.killed_ns is not None]
     return [
-        f"  {one['name']} was killed for want of memory, and died at {one['killed_ns'] / 1e9:.3f} s:"
-        f" {one['freed_pages']} pages were free at once"
-        for one in killed
+        f"  {one.name} was killed for want of memory, and died at {killed_ns / 1e9:.3f} s:"
+        f" {one.freed_pages} pages were free at once"
+        for killed_ns, one in sorted(killed, key=lambda entry: entry[0])
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgpack
 
+from netswap.actors.machine_report import MachineReport
 from netswap.actors.report import report
 from netswap.cluster import build
 from netswap.cluster.clock import Answer
@@ -55,7 +56,7 @@ class MachineHost:
             answers += (parts[at], machine.next_ns(), machine.silent_until_ns(), out)
         return _pack(answers)
 
-    def reports(self, now_ns: int) -> list[dict[str, Any]]:
+    def reports(self, now_ns: int) -> list[MachineReport]:
         """What can be seen of each machine."""
         return [report(machine, self._names, now_ns) for machine in self._machines.values()]
 

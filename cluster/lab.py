@@ -222,7 +222,7 @@ class Cluster:
         state = self.state()
         judged = judge(state, self._resolved["stall_after_ns"])
         graph = wait_graph(state)
-        return {machine["name"]: MachineView(machine, judged[machine["name"]], graph) for machine in state.machines}
+        return {machine.name: MachineView(machine, judged[machine.name], graph) for machine in state.machines}
 
     def waits(self) -> "networkx.DiGraph[str]":
         """Who waits for whom; nodes carry a `sentence` and `quantities`."""

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import ray
 from ray.dag import DAGContext, InputNode, MultiOutputNode
 
+from netswap.actors.machine_report import MachineReport
 from netswap.actors.programs.task import ProgramError
 from netswap.cluster import build
 from netswap.cluster.clock import Answer, Clock
@@ -160,7 +161,7 @@ class RayEngine:
     def state(self) -> State:
         """See `Engine.state`; only between slices, since plain calls run beside a graph's."""
         look: State = _call(self.network.look.remote())
-        reports: list[list[dict[str, Any]]] = _call([host.reports.remote(look.now_ns) for host in self.hosts])
+        reports: list[list[MachineReport]] = _call([host.reports.remote(look.now_ns) for host in self.hosts])
         return look._replace(machines=[report for share in reports for report in share])
 
     def close(self) -> None:

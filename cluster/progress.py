@@ -110,7 +110,7 @@ class ProgressLine:
         elapsed_s, elapsed_ns = self._clock() - began_s, state.now_ns - began_ns
         judged = judge(state, self._stall_after_ns)
         worst = min(judged, key=lambda name: list(Verdict).index(judged[name].verdict))
-        free = next(machine["counters"]["free_pages"] for machine in state.machines if machine["name"] == worst)
+        free = next(machine.counters["free_pages"] for machine in state.machines if machine.name == worst)
         speed = per_s = ""
         if elapsed_s > 0:
             speed = f", {elapsed_ns / 1e9 / elapsed_s:,.3g} virtual seconds a second"

@@ -6,8 +6,9 @@ fault, and a phase that holds no whole slot has no rate.
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from netswap.actors.machine_report import ProgramReport
 from netswap.actors.programs.wait import KINDS
 
 WORDS: Final = {
@@ -37,11 +38,11 @@ class Rates(NamedTuple):
     """After the last heal."""
 
 
-def rates(program: dict[str, Any], faults: Sequence[Interval], now_ns: int) -> Rates:
+def rates(program: ProgramReport, faults: Sequence[Interval], now_ns: int) -> Rates:
     """Of one program, as a machine reports it."""
-    slot_ns: int = program["slot_ns"]
+    slot_ns = program.slot_ns
     whole = now_ns // slot_ns
-    counts = [*program["slots"], program["open_slot"]][:whole]
+    counts = [*program.slots, program.open_slot][:whole]
     counts += [0] * (whole - len(counts))
     if not faults:
         return Rates(_rate(counts, slot_ns), None, None)
@@ -52,16 +53,16 @@ def rates(program: dict[str, Any], faults: Sequence[Interval], now_ns: int) -> R
     return Rates(_rate(counts[: first_ns // slot_ns], slot_ns), _rate(during, slot_ns), _rate(counts[healed:], slot_ns))
 
 
-def waited(program: dict[str, Any]) -> dict[str, float]:
+def waited(program: ProgramReport) -> dict[str, float]:
     """Where the time of the whole run went, in percent for each kind of wait."""
-    return _shares(program["waited_ns"])
+    return _shares(program.waited_ns)
 
 
-def waited_since(program: dict[str, Any], slot: int) -> dict[str, float]:
+def waited_since(program: ProgramReport, slot: int) -> dict[str, float]:
     """The same from the begin of a slot on."""
     kinds = len(KINDS)
-    before = program["waited_slots"][(slot - 1) * kinds : slot * kinds] if slot else [0] * kinds
-    return _shares([spent - earlier for spent, earlier in zip(program["waited_ns"], before, strict=True)])
+    before = program.waited_slots[(slot - 1) * kinds : slot * kinds] if slot else (0,) * kinds
+    return _shares([spent - earlier for spent, earlier in zip(program.waited_ns, before, strict=True)])
 
 
 def told(shares: dict[str, float], least: float = 1.0) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
+from netswap.actors.machine_report import MachineReport, WaitNode
 from netswap.cluster import explain, rates
 from netswap.cluster.digest import digest
 from netswap.cluster.engine import State
@@ -47,7 +48,7 @@ def conclude(scenario: Scenario, resolved: dict[str, Any], state: State, *, cut_
     """Judge a run that has come to its end; of one that was cut short nothing is said but what was seen so far."""
     judgements = judge(state, resolved["stall_after_ns"])
     graph = wait_graph(state)
-    views = {machine["name"]: MachineView(machine, judgements[machine["name"]], graph) for machine in state.machines}
+    views = {machine.name: MachineView(machine, judgements[machine.name], graph) for machine in state.machines}
     outcomes = check(scenario.expectations, views)
     verdict = "vacuous" if _is_vacuous(scenario.expectations, resolved, views) else "ok"
     if cut_short:
@@ -83,15 +84,15 @@ def frames(state: State) -> dict[str, Any]:
     """Sent + duplicated = delivered + dropped + under way, over the whole cluster."""
     links = state.links.values()
     dropped: dict[str, int] = {}
-    for counted in [link["dropped"] for link in links] + [machine["dropped"] for machine in state.machines]:
+    for counted in [link["dropped"] for link in links] + [machine.dropped for machine in state.machines]:
         for cause, count in counted.items():
             dropped[cause] = dropped.get(cause, 0) + count
     return {
         "sent": sum(link["sent"] for link in links),
         "duplicated": sum(link["duplicated"] for link in links),
-        "delivered": sum(machine["counters"]["delivered"] for machine in state.machines),
+        "delivered": sum(machine.counters["delivered"] for machine in state.machines),
         "under_way": sum(link["under_way"] for link in links)
-        + sum(machine["counters"]["held"] for machine in state.machines),
+        + sum(machine.counters["held"] for machine in state.machines),
         "dropped": {cause: count for cause, count in sorted(dropped.items()) if count},
     }
 
@@ -112,18 +113,18 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
         "run": run,
         "frames": frames(state),
         "machines": {
-            machine["name"]: {
+            machine.name: {
                 "verdict": str(judgement.verdict),
                 "stalled_at_ns": judgement.stalled_at_ns,
                 "stalled_ns": judgement.stalled_ns,
                 "recovered_after_ns": judgement.recovered_after_ns,
-                "counters": {**machine["counters"], "dropped": machine["dropped"]},
-                "waits": machine["waits"],
-                "reason": explain.reason(state, machine["name"], judgement, phase),
+                "counters": {**machine.counters, "dropped": machine.dropped},
+                "waits": [_node(node) for node in machine.waits],
+                "reason": explain.reason(state, machine.name, judgement, phase),
                 "programs": _programs(state, machine, judgement),
             }
             for machine in state.machines
-            for judgement in [result.judgements[machine["name"]]]
+            for judgement in [result.judgements[machine.name]]
         },
         "expectations": [
             {
@@ -137,17 +138,26 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
     }
 
 
-def _programs(state: State, machine: dict[str, Any], judgement: Judgement) -> list[dict[str, Any]]:
+def _node(node: WaitNode) -> dict[str, Any]:
+    return {
+        "node": node.id.name,
+        "sentence": node.sentence,
+        "waits_for": [target.name for target in node.waits_for],
+        "quantities": node.quantities,
+    }
+
+
+def _programs(state: State, machine: MachineReport, judgement: Judgement) -> list[dict[str, Any]]:
     """Each program's verdict, how fast it got on in each phase (progress a second), and where its time went (percent)."""
     return [
         {
-            "name": program["name"],
+            "name": program.name,
             "verdict": str(finding.verdict),
-            "progress": program["progress"],
+            "progress": program.progress,
             "rates": rates.rates(program, state.intervals(), state.now_ns)._asdict(),
             "waited": rates.waited(program),
         }
-        for program, finding in zip(machine["programs"], judgement.programs, strict=True)
+        for program, finding in zip(machine.programs, judgement.programs, strict=True)
     ]
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import networkx
 
 from netswap.actors.events import NEVER, Timer
+from netswap.actors.machine_report import MachineReport, NodeKind, ProgramReport
 from netswap.actors.programs.wait import MESSAGE
 from netswap.cluster.engine import State
 
@@ -38,8 +39,6 @@ _ORDER: Final = list(Verdict)
 BAD: Final = (Verdict.OOM_KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
 _TELLING_SLOTS: Final = 3
 """Whole slots after it has got on again that say whether a program crawls."""
-Report = dict[str, Any]
-"""What `netswap.actors.report` says of a machine, or of one of its programs."""
 
 
 class Finding(NamedTuple):
@@ -95,43 +94,47 @@ def recovery(state: State) -> Recovery:
 def judge(state: State, stall_after_ns: int) -> dict[str, Judgement]:
     """Every machine of the cluster."""
     phase = recovery(state)
-    alone = {machine["name"]: _machine(machine, state.now_ns, stall_after_ns, phase) for machine in state.machines}
+    alone = {machine.name: _machine(machine, state.now_ns, stall_after_ns, phase) for machine in state.machines}
     if all(one.verdict is not Verdict.WEDGED for one in alone.values()):
         return alone
     graph = wait_graph(state)
     late = {
-        machine["name"]
-        for machine in state.machines
-        if _has_timer_to_come(machine, state.now_ns, stall_after_ns, phase)
+        machine.name for machine in state.machines if _has_timer_to_come(machine, state.now_ns, stall_after_ns, phase)
     }
     return {name: _among_others(graph, name, alone, late) for name in alone}
 
 
 def wait_graph(state: State) -> "networkx.DiGraph[str]":
-    """Who waits for whom, over the whole cluster; each node carries its `sentence` and `quantities`."""
+    """Who waits for whom, over the whole cluster.
+
+    Each node carries the name of its `machine`, and its `sentence` and `quantities` if its machine has said them.
+    """
     graph: networkx.DiGraph[str] = networkx.DiGraph()
     for machine in state.machines:
-        for node in machine["waits"]:
-            graph.add_node(node["node"], sentence=node["sentence"], quantities=node["quantities"])
+        for node in machine.waits:
+            said = {"sentence": node.sentence, "quantities": node.quantities}
+            graph.add_node(node.id.name, machine=machine.name, **said)
     for machine in state.machines:
-        for node in machine["waits"]:
-            graph.add_edges_from((node["node"], target) for target in node["waits_for"])
+        for node in machine.waits:
+            for target in node.waits_for:
+                graph.add_node(target.name, machine=target.machine)
+                graph.add_edge(node.id.name, target.name)
     return graph
 
 
-def _machine(machine: Report, now_ns: int, stall_after_ns: int, phase: Recovery) -> Judgement:
-    programs = machine["programs"]
+def _machine(machine: MachineReport, now_ns: int, stall_after_ns: int, phase: Recovery) -> Judgement:
+    programs = machine.programs
     findings = tuple(_finding(machine, program, now_ns, stall_after_ns, phase) for program in programs)
     worst = min(findings, key=lambda finding: _ORDER.index(finding.verdict), default=Finding("", Verdict.HEALTHY))
-    if machine["down"] or machine["paused"]:
-        worst = Finding("", Verdict.UNDECIDED, f"the machine {'is down' if machine['down'] else 'stands still'}")
-    stalls = [tuple(stall) for program in programs for stall in program["stalls"] + program["unended"]]
-    stalls += [(program["stalled_since_ns"], now_ns) for program in programs if program["stalled_since_ns"] is not None]
+    if machine.down or machine.paused:
+        worst = Finding("", Verdict.UNDECIDED, f"the machine {'is down' if machine.down else 'stands still'}")
+    stalls = [stall for program in programs for stall in program.stalls + program.unended]
+    stalls += [(program.stalled_since_ns, now_ns) for program in programs if program.stalled_since_ns is not None]
     longest = max(stalls, key=lambda stall: (stall[1] - stall[0], -stall[0]), default=None)
     resumed = [
         end - phase.healed_ns
         for program in programs
-        for begin, end in program["stalls"]
+        for begin, end in program.stalls
         if phase.first_fault_ns is not None and phase.healed_ns is not None and begin <= phase.healed_ns <= end
     ]
     return Judgement(
@@ -144,33 +147,37 @@ def _machine(machine: Report, now_ns: int, stall_after_ns: int, phase: Recovery)
     )
 
 
-def _finding(machine: Report, program: Report, now_ns: int, stall_after_ns: int, phase: Recovery) -> Finding:
-    name: str = program["name"]
-    if program["killed_ns"] is not None:
+def _finding(
+    machine: MachineReport, program: ProgramReport, now_ns: int, stall_after_ns: int, phase: Recovery
+) -> Finding:
+    name = program.name
+    if program.killed_ns is not None:
         return Finding(name, Verdict.OOM_KILLED)
-    if program["finished"]:
+    if program.finished:
         return Finding(name, Verdict.FINISHED)
-    if program["stalled_since_ns"] is not None:
+    if program.stalled_since_ns is not None:
         return _of_stalled(machine, program, now_ns, stall_after_ns, phase)
-    if not program["idle"] and not _has_moved(program, phase):
-        since_ns = max(program["last_ns"], phase.healed_ns or 0)
+    if not program.idle and not _has_moved(program, phase):
+        since_ns = max(program.last_ns, phase.healed_ns or 0)
         return Finding(name, Verdict.UNDECIDED, f"{name} has not got on since{_long_enough(since_ns + stall_after_ns)}")
-    outlasted = [end for begin, end in program["stalls"] if _outlasted(begin, end, phase)]
+    outlasted = [end for begin, end in program.stalls if _outlasted(begin, end, phase)]
     slow_since = _slow_since(program, stall_after_ns, phase, min(outlasted, default=None))
     if slow_since is not None:
         return Finding(name, Verdict.SLOW, slow_since=slow_since)
     return Finding(name, Verdict.RECOVERED if outlasted else Verdict.HEALTHY)
 
 
-def _of_stalled(machine: Report, program: Report, now_ns: int, stall_after_ns: int, phase: Recovery) -> Finding:
+def _of_stalled(
+    machine: MachineReport, program: ProgramReport, now_ns: int, stall_after_ns: int, phase: Recovery
+) -> Finding:
     """A program that stands still: wedged or livelocked, unless something may still help it."""
-    name: str = program["name"]
+    name = program.name
     if phase.healed_ns is None:
         return Finding(name, Verdict.UNDECIDED, "a fault lasts for ever, and what would come after it is not known")
-    if all(node["node"] != f"{machine['name']}/{name}" for node in machine["waits"]):
+    if all((node.id.kind, node.id.detail) != (NodeKind.TASK, name) for node in machine.waits):
         return Finding(name, Verdict.UNDECIDED, f"{name} waits for nothing but time")
-    since_ns = max(phase.healed_ns, program["stalled_since_ns"])
-    pending = [timer for timer in machine["timers"] if not _has_fired(timer, since_ns, now_ns, stall_after_ns)]
+    since_ns = max(phase.healed_ns, program.stalled_since_ns or 0)
+    pending = [timer for timer in machine.timers if not _has_fired(timer, since_ns, now_ns, stall_after_ns)]
     if pending:
         return Finding(name, Verdict.UNDECIDED, _named(pending, stall_after_ns))
     if now_ns - since_ns < stall_after_ns:
@@ -179,18 +186,18 @@ def _of_stalled(machine: Report, program: Report, now_ns: int, stall_after_ns: i
     return Finding(name, Verdict.LIVELOCKED if moves else Verdict.WEDGED)
 
 
-def _moves(machine: Report, since_ns: int, now_ns: int, patience_ns: int) -> bool:
+def _moves(machine: MachineReport, since_ns: int, now_ns: int, patience_ns: int) -> bool:
     """Whether packets still move in the stretch that is judged: replies have come in it, and are not over.
 
     Those that come just when it begins were under way before, or are what the heal let through. They are over once each
     timer has fired after the last of them, with time to help, and without another reply.
     """
-    replied_ns = machine["last_reply_ns"]
+    replied_ns = machine.last_reply_ns
     if replied_ns is None or replied_ns < since_ns + patience_ns:
         return False
     if now_ns - replied_ns < patience_ns:
         return True
-    return not all(_has_fired(timer, replied_ns, now_ns, patience_ns) for timer in machine["timers"])
+    return not all(_has_fired(timer, replied_ns, now_ns, patience_ns) for timer in machine.timers)
 
 
 def _named(pending: Sequence[Timer], patience_ns: int) -> str:
@@ -220,14 +227,13 @@ def _outlasted(begin_ns: int, end_ns: int, phase: Recovery) -> bool:
     return after_all or any(begin_ns <= healed_ns <= end_ns for healed_ns in phase.ends_ns)
 
 
-def _has_moved(program: Report, phase: Recovery) -> bool:
+def _has_moved(program: ProgramReport, phase: Recovery) -> bool:
     """Whether it got on, or had nothing to do, in the last phase (that of the fault, or that after all faults).
 
     Otherwise it may be standing still already, and nobody can tell yet.
     """
     edge_ns = phase.first_fault_ns if phase.healed_ns is None else phase.healed_ns
-    last_ns: int = program["last_ns"]
-    return last_ns >= (edge_ns or 0) and (last_ns > 0 or program["progress"] > 0)
+    return program.last_ns >= (edge_ns or 0) and (program.last_ns > 0 or program.progress > 0)
 
 
 def _has_fired(timer: Timer, since_ns: int, now_ns: int, patience_ns: int) -> bool:
@@ -235,7 +241,7 @@ def _has_fired(timer: Timer, since_ns: int, now_ns: int, patience_ns: int) -> bo
     return timer.previous_ns >= since_ns or (timer.last_ns >= since_ns and now_ns - timer.last_ns >= patience_ns)
 
 
-def _slow_since(program: Report, slot_ns: int, phase: Recovery, resumed_ns: int | None) -> int | None:
+def _slow_since(program: ProgramReport, slot_ns: int, phase: Recovery, resumed_ns: int | None) -> int | None:
     """The slot from which on a program is slow, under half of its rate before the first fault; None if it is not.
 
     By medians, since a warm start's first touches cost nothing. What stood still and got on again is looked at from then
@@ -243,7 +249,7 @@ def _slow_since(program: Report, slot_ns: int, phase: Recovery, resumed_ns: int 
     """
     if phase.first_fault_ns is None or (resumed_ns is not None and _has_little_to_do(program)):
         return None
-    slots = program["slots"]
+    slots = program.slots
     edge = phase.first_fault_ns // slot_ns
     begin = edge if resumed_ns is None else ceil(resumed_ns / slot_ns)
     before, since = slots[:edge], slots[begin:]
@@ -251,16 +257,16 @@ def _slow_since(program: Report, slot_ns: int, phase: Recovery, resumed_ns: int 
     return begin if before and enough and 2 * median(since) < median(before) else None
 
 
-def _has_little_to_do(program: Report) -> bool:
+def _has_little_to_do(program: ProgramReport) -> bool:
     """Whether it is its callers who are slow: it waits for a message, and has for more than half of its time."""
-    spent = program["waited_ns"]
-    return bool(program["idle"]) and 2 * spent[MESSAGE] > sum(spent)
+    spent = program.waited_ns
+    return program.idle and 2 * spent[MESSAGE] > sum(spent)
 
 
-def _has_timer_to_come(machine: Report, now_ns: int, patience_ns: int, phase: Recovery) -> bool:
+def _has_timer_to_come(machine: MachineReport, now_ns: int, patience_ns: int, phase: Recovery) -> bool:
     """Whether a timer of this machine has not fired since the last heal: it may yet help whoever waits for the machine."""
     since_ns = phase.healed_ns
-    return since_ns is None or not all(_has_fired(timer, since_ns, now_ns, patience_ns) for timer in machine["timers"])
+    return since_ns is None or not all(_has_fired(timer, since_ns, now_ns, patience_ns) for timer in machine.timers)
 
 
 def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Judgement], late: set[str]) -> Judgement:
@@ -272,10 +278,9 @@ def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Ju
     judgement = alone[name]
     if judgement.verdict is not Verdict.WEDGED:
         return judgement
-    mine = [node for node in graph if node.startswith(f"{name}/")]
-    behind = {other.split("/")[0] for node in mine for other in networkx.descendants(graph, node)} & alone.keys() - {
-        name
-    }
+    machine_of: dict[str, str] = {node: data["machine"] for node, data in graph.nodes(data=True)}
+    mine = [node for node, machine in machine_of.items() if machine == name]
+    behind = {machine_of[other] for node in mine for other in networkx.descendants(graph, node)} - {name}
     wedged = {other for other in behind if alone[other].verdict in (Verdict.WEDGED, Verdict.OOM_KILLED)}
     if wedged and not _is_in_loop(graph, mine):
         return replace(judgement, verdict=Verdict.BLOCKED, recovered_after_ns=None)

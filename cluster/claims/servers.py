@@ -60,9 +60,9 @@ def _ends_s(kernel: Kernel, timeline: list[Any] | None) -> list[float]:
     """When each rank is through."""
     with scene("row-56", kernel, **_job(timeline)) as cluster:
         machines = cluster.run().state().machines
-        ranks = [one["programs"][0] for one in machines if one["name"][0] in "AN"]
-        assert all(rank["finished"] for rank in ranks), "they finish"
-        return [rank["last_ns"] / 1e9 for rank in ranks]
+        ranks = [one.programs[0] for one in machines if one.name[0] in "AN"]
+        assert all(rank.finished for rank in ranks), "they finish"
+        return [rank.last_ns / 1e9 for rank in ranks]
 
 
 @row(

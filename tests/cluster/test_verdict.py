@@ -8,13 +8,14 @@ import pytest
 from scenes import outage, seed
 
 from netswap.actors.events import Timer
+from netswap.actors.machine_report import MachineReport, NodeId, NodeKind, ProgramReport, WaitNode
 from netswap.actors.programs.wait import KINDS
 from netswap.cluster.engine import State
 from netswap.cluster.expectations import VERDICTS
 from netswap.cluster.explain import reason
 from netswap.cluster.pytest_plugin import Open
 from netswap.cluster.verdict import BAD, Judgement, Recovery, Verdict, judge, recovery, wait_graph
-from netswap.protocol.rpc import DOUBLINGS, TIMEOUT_NS
+from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds, seconds
 
 NOW_NS = seconds(100)
@@ -44,36 +45,43 @@ def program(
     killed_ns: int | None = None,
     freed_pages: int = 0,
     waited_ns: Sequence[int] = (0,) * len(KINDS),
-) -> dict[str, Any]:
+) -> ProgramReport:
     """What a machine reports of a program that runs well, but for what is said."""
-    return {
-        "name": name,
-        "finished": finished,
-        "idle": idle,
-        "progress": progress,
-        "last_ns": last_ns if stalled_since_ns is None else stalled_since_ns,
-        "stalls": [list(stall) for stall in stalls],
-        "unended": [list(stall) for stall in unended],
-        "stalled_since_ns": stalled_since_ns,
-        "kind": name.split()[0],
-        "pages": 0,
-        "locked": False,
-        "slot_ns": STALL_AFTER_NS,
-        "slots": list(slots),
-        "open_slot": 0,
-        "waited_ns": list(waited_ns),
-        "waited_slots": [],
-        "killed_ns": killed_ns,
-        "freed_pages": freed_pages,
-    }
+    return ProgramReport(
+        name=name,
+        kind=name.split()[0],
+        pages=0,
+        locked=False,
+        finished=finished,
+        idle=idle,
+        progress=progress,
+        last_ns=last_ns if stalled_since_ns is None else stalled_since_ns,
+        stalls=tuple(stalls),
+        unended=tuple(unended),
+        stalled_since_ns=stalled_since_ns,
+        slot_ns=STALL_AFTER_NS,
+        slots=tuple(slots),
+        open_slot=0,
+        waited_ns=tuple(waited_ns),
+        waited_slots=(),
+        killed_ns=killed_ns,
+        freed_pages=freed_pages,
+    )
 
 
-def stalled(name: str = "rank 0", since_ns: int = STALLED_NS) -> dict[str, Any]:
+def stalled(name: str = "rank 0", since_ns: int = STALLED_NS) -> ProgramReport:
     """A program that stands still."""
     return program(name, stalled_since_ns=since_ns)
 
 
-def waits(*edges: str, sentences: dict[str, str] | None = None) -> list[dict[str, Any]]:
+def node_id(name: str) -> NodeId:
+    """From a name in the graph; whatever is no kind of node is a task."""
+    machine_name, _, what = name.partition("/")
+    kinds = {str(kind): kind for kind in NodeKind}
+    return NodeId(machine_name, kinds[what]) if what in kinds else NodeId(machine_name, NodeKind.TASK, what)
+
+
+def waits(*edges: str, sentences: dict[str, str] | None = None) -> tuple[WaitNode, ...]:
     """The nodes of a machine's wait-for graph: "A/rank 0 > A/free page" for each edge, in order."""
     targets: dict[str, list[str]] = {}
     for edge in edges:
@@ -82,40 +90,46 @@ def waits(*edges: str, sentences: dict[str, str] | None = None) -> list[dict[str
         if target:
             targets[node].append(target)
     said = sentences or {}
-    return [
-        {"node": node, "sentence": said.get(node, node), "waits_for": to, "quantities": {}}
-        for node, to in targets.items()
-    ]
+    return tuple(
+        WaitNode(node_id(node), said.get(node, node), tuple(map(node_id, to)), {}) for node, to in targets.items()
+    )
 
 
 def machine(
-    *programs: dict[str, Any],
+    *programs: ProgramReport,
     name: str = "A",
     timers: Sequence[Timer] = (),
     last_reply_ns: int | None = None,
-    waiting: list[dict[str, Any]] | None = None,
+    waiting: Sequence[WaitNode] | None = None,
     dropped: dict[str, int] | None = None,
     tx_no_memory: int = 0,
     down: bool = False,
     paused: bool = False,
-) -> dict[str, Any]:
+) -> MachineReport:
     """A machine; each program that stands still waits for a page unless `waiting` says otherwise."""
     if waiting is None:
-        still = [one["name"] for one in programs if one["stalled_since_ns"] is not None]
+        still = [one.name for one in programs if one.stalled_since_ns is not None]
         waiting = waits(*(f"{name}/{task} > {name}/free page" for task in still), f"{name}/free page")
-    return {
-        "name": name,
-        "down": down,
-        "paused": paused,
-        "programs": list(programs),
-        "timers": list(timers),
-        "last_reply_ns": last_reply_ns,
-        "longest_wait_ns": TIMEOUT_NS << DOUBLINGS,
-        "swaps": False,
-        "waits": waiting,
-        "dropped": dropped or {},
-        "counters": {"tx_no_memory": tx_no_memory},
-    }
+    return MachineReport(
+        name=name,
+        down=down,
+        paused=paused,
+        digest="",
+        counters={"tx_no_memory": tx_no_memory},
+        dropped=dropped or {},
+        free_blocks=(),
+        programs=programs,
+        timers=tuple(timers),
+        overslept=(),
+        swaps=False,
+        atomic_floor=0,
+        frames_max=0,
+        frame_bytes=PAGE,
+        page_bytes=PAGE,
+        ring=256,
+        last_reply_ns=last_reply_ns,
+        waits=tuple(waiting),
+    )
 
 
 def timer(what: str, last_ns: int, previous_ns: int, due_ns: int = NOW_NS + seconds(3)) -> Timer:
@@ -127,12 +141,12 @@ Faults = Sequence[tuple[int, int | None]]
 ONE_FAULT: Faults = [(BEGUN_NS, HEALED_NS)]
 
 
-def state(*machines: dict[str, Any], faults: Faults = ONE_FAULT, now_ns: int = NOW_NS) -> State:
+def state(*machines: MachineReport, faults: Faults = ONE_FAULT, now_ns: int = NOW_NS) -> State:
     """A cluster at the end of its run; faults are (begin, end)."""
     return State(now_ns, 1, list(machines), {}, [("partition", {}, begin, end) for begin, end in faults])
 
 
-def judged(*programs: dict[str, Any], faults: Faults = ONE_FAULT, now_ns: int = NOW_NS, **said: Any) -> Judgement:
+def judged(*programs: ProgramReport, faults: Faults = ONE_FAULT, now_ns: int = NOW_NS, **said: Any) -> Judgement:
     """The judgement of A, the only machine."""
     return judge(state(machine(*programs, **said), faults=faults, now_ns=now_ns), STALL_AFTER_NS)["A"]
 
@@ -144,7 +158,7 @@ RETRIED = [timer("retransmission", AFTER_NS + seconds(2), AFTER_NS)]
 """A timer that has fired twice since the heal."""
 BEFORE, SINCE = [100] * (BEGUN_NS // STALL_AFTER_NS), [100] * ((NOW_NS - BEGUN_NS) // STALL_AFTER_NS)
 SLOW = [*BEFORE, *(49 for _ in SINCE)]
-PROGRAMS_OF: dict[Verdict, dict[str, Any]] = {
+PROGRAMS_OF: dict[Verdict, ProgramReport] = {
     Verdict.OOM_KILLED: program("oom-killed", idle=True, killed_ns=BEGUN_NS),
     Verdict.WEDGED: stalled("wedged"),
     Verdict.UNDECIDED: stalled("undecided", since_ns=NOW_NS - STALL_AFTER_NS),
@@ -385,19 +399,19 @@ def test_slow_needs_a_before_and_a_since() -> None:
 # -- blocked ------------------------------------------------------------------------------------------------------------
 
 
-def behind(name: str, other: str) -> dict[str, Any]:
+def behind(name: str, other: str) -> MachineReport:
     """A machine whose rank stands still because it waits for another machine's."""
     return machine(stalled(), name=name, waiting=waits(f"{name}/rank 0 > {other}/rank 0"))
 
 
-def wedge(name: str) -> dict[str, Any]:
+def wedge(name: str) -> MachineReport:
     """A machine that waits for itself."""
     return machine(
         stalled(), name=name, waiting=waits(f"{name}/rank 0 > {name}/free page", f"{name}/free page > {name}/rank 0")
     )
 
 
-def verdicts(*machines: dict[str, Any]) -> dict[str, str]:
+def verdicts(*machines: MachineReport) -> dict[str, str]:
     """By name."""
     return {name: str(one.verdict) for name, one in judge(state(*machines), STALL_AFTER_NS).items()}
 

@@ -51,7 +51,7 @@ def runs(scenario: Scenario, until_ns: int = seconds(1)) -> bool:
     """Whether a second of it can be run, and nobody waits for what has come."""
     with open_scenario(scenario) as cluster:
         cluster.run_for(until_ns)
-        return not any(machine["overslept"] for machine in cluster.state().machines)
+        return not any(machine.overslept for machine in cluster.state().machines)
 
 
 def ordered(path: Path, machine: str, order: tuple[int, ...] | None, seed: int) -> Scenario:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from scenes import SOCKET_FRAMES, atomic_floor, min_pages, outage, seed
 
+from netswap.actors.machine_report import NodeKind
 from netswap.actors.programs.task import ProgramError
 from netswap.actors.programs.wait import KINDS
 from netswap.actors.safeguards import PRESETS, is_built
@@ -236,16 +237,16 @@ def overslept(scenario, until_ns, looks=11):
         for look in range(1, looks + 1):
             cluster.run_to(stop_ns * look // looks)
             for machine in cluster.state().machines:
-                found += machine["overslept"] + [node["sentence"] for node in machine["waits"] if contradicts(node)]
+                found += [*machine.overslept, *(node.sentence for node in machine.waits if contradicts(node))]
     return found
 
 
 def contradicts(node):
     """Whether a sentence's own numbers say that what is waited for is there."""
-    said, free = node["quantities"], node["quantities"].get("free")
-    if node["node"].endswith("/free page"):
+    said, free = node.quantities, node.quantities.get("free")
+    if node.id.kind is NodeKind.FREE_PAGE:
         return free > said["min"] and said["waiters"] > said["asleep"]
-    return "atomic" in said and "order" not in node["sentence"] and free > said["atomic"]
+    return "atomic" in said and "order" not in node.sentence and free > said["atomic"]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -275,7 +276,7 @@ def test_a_page_that_wakes_nobody_is_found(netswap, monkeypatch):
     machine.zone.on_free_with_waiters(lambda: None)
     monkeypatch.setattr(machine.reclaim, "_wait", lambda *_: None)  # and nobody looks again
     cluster.run_for(seconds(2))
-    assert any("waits for a free page" in line for line in cluster.state().machines[0]["overslept"])
+    assert any("waits for a free page" in line for line in cluster.state().machines[0].overslept)
 
 
 # -- time has to pass ---------------------------------------------------------------------------------------------------
