@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Final
 
+from netswap.actors.counters import FIRST, Tally
 from netswap.actors.kernels import LINUX_2_6_22, Kernel
 from netswap.actors.memory.zone import Block, Zone
 
@@ -100,11 +101,12 @@ class BuddyZone(Zone):
         min_pages: int,
         emergency: int = 0,
         kernel: Kernel = LINUX_2_6_22,
+        tally: Tally = FIRST,
         *,
         stream: str = "frames",
     ) -> None:
         """`stream`: the name of the stream that says which frame a single page leaves free."""
-        super().__init__(total, min_pages, emergency, kernel)
+        super().__init__(total, min_pages, emergency, kernel, tally)
         self._lists = FreeLists()
         self._held = array("I")
         """The frames of all single pages in use."""

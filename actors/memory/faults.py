@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from netswap.actors.counters import Counters
 from netswap.actors.memory.anonymous import READING, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk
 from netswap.actors.memory.reclaim import Reclaim
-from netswap.actors.memory.zone import Zone
 from netswap.actors.programs.task import BLOCKED, Blocked, Task
 from netswap.actors.programs.wait import DISK, PAGE
 from netswap.actors.swap.device import SwapDevice
@@ -21,23 +20,22 @@ class Faults:
 
     def __init__(
         self,
-        zone: Zone,
+        board: Board,
         reclaim: Reclaim,
         device: SwapDevice | None,
         disk: LocalDisk,
-        counters: Counters,
         readahead: int,
-        file_readahead: int,
     ) -> None:
+        """`readahead`: pages that are read together from the swap space."""
         self.exempt: set[AddressSpace] = set()
         """Memory of daemons whose faults may take the last page (PF_MEMALLOC)."""
-        self.zone = zone
+        self.zone = board.zone
         self._reclaim = reclaim
         self._device = device
         self._disk = disk
-        self._counters = counters
+        self._counters = board.counters
         self._readahead = readahead
-        self._file_readahead = file_readahead
+        self._file_readahead = board.kernel.file_readahead
         self._awaited: dict[tuple[AddressSpace, int], Task] = {}
 
     def touch(self, task: Task, space: AddressSpace, start: int, end: int, write: bool) -> int:

@@ -200,25 +200,28 @@ class PageCache:
     """The files of one machine, and how much memory of each kind there is."""
 
     def __init__(self, mapped: Hand) -> None:
-        """`mapped` goes round the memory of programs and their text."""
         self.files: list[File] = []
+        self.flushes_remotely = False
+        """Whether any of them is on the swap server."""
         self.unmapped = Hand()
         self.text = Hand()
         """Mapped files only, for those who cannot see past what has to be written."""
         self.locked: Sequence[AddressSpace] = ()
         """Memory of programs that may not leave."""
-        self._mapped = mapped
+        self.mapped = mapped
+        """Goes round the memory of programs and their text."""
 
     def add(self, file: File) -> None:
         """One more file, after those that are there."""
         self.files.append(file)
-        for hand in (self._mapped, self.text) if file.mapped else (self.unmapped,):
+        self.flushes_remotely = self.flushes_remotely or file.remote
+        for hand in (self.mapped, self.text) if file.mapped else (self.unmapped,):
             hand.spaces.append(file)
 
     def unmap(self, file: File) -> None:
         """Nobody has this file mapped any more."""
         file.mapped = False
-        for hand in (self._mapped, self.text):
+        for hand in (self.mapped, self.text):
             hand.remove(file)
         self.unmapped.spaces.append(file)
 
@@ -240,7 +243,7 @@ class PageCache:
 
     def mapped_pages(self) -> int:
         """Pages that some program has mapped: anonymous ones and those of mapped files."""
-        return self._mapped.resident() + self.locked_pages()
+        return self.mapped.resident() + self.locked_pages()
 
     def locked_pages(self) -> int:
         """Mapped pages that nobody goes round."""

@@ -8,6 +8,7 @@ anybody who wants a single page: part of the reserve is there and useless.
 
 from typing import Final
 
+from netswap.actors.counters import FIRST, Tally
 from netswap.actors.kernels import LINUX_6_11, Kernel
 from netswap.actors.memory.zone import Block, Zone
 
@@ -20,8 +21,10 @@ class HighAtomicZone(Zone):
 
     __slots__ = ("aside", "aside_max")
 
-    def __init__(self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_6_11) -> None:
-        super().__init__(total, min_pages, emergency, kernel)
+    def __init__(
+        self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_6_11, tally: Tally = FIRST
+    ) -> None:
+        super().__init__(total, min_pages, emergency, kernel, tally)
         self.aside = 0
         """Pages of all blocks that are set aside, free or not."""
         self.aside_max = -(-(total // 100) // PAGEBLOCK) * PAGEBLOCK

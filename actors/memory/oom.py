@@ -10,10 +10,7 @@ from collections.abc import Callable, Sequence
 from math import isqrt
 from typing import Final, Protocol
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
-from netswap.actors.memory.zone import Zone
+from netswap.actors.memory.board import Board
 from netswap.protocol.units import seconds
 
 UNRECLAIMABLE: Final = 1 << 62
@@ -88,25 +85,23 @@ class OomKiller:
 
     def __init__(
         self,
-        events: Events,
-        zone: Zone,
-        kernel: Kernel,
-        counters: Counters,
+        board: Board,
         lru: Callable[[], int],
         freed: Callable[[], int],
+        processes: Sequence[Process],
     ) -> None:
-        self.processes: Sequence[Process] = ()
+        self.processes = processes
         """All programs of the machine, in the order in which they were started."""
         self.pages_scanned = 0
         """Pages that reclaim has looked at since any were freed."""
-        self._events = events
-        self._zone = zone
-        self._counters = counters
-        self._rules = kernel.oom
+        self._events = board.events
+        self._zone = board.zone
+        self._counters = board.counters
+        self._rules = board.kernel.oom
         self._lru = lru
         self._freed = freed
         self._freed_before = 0
-        self._free_least = zone.free
+        self._free_least = board.zone.free
         """The fewest free pages seen since any were freed."""
 
     # -- when -------------------------------------------------------------------------------------------------------

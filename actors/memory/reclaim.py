@@ -16,17 +16,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from netswap.actors.events import Events
 from netswap.actors.kernels import Kernel
 from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.clean_minimum import CleanMinimum
-from netswap.actors.memory.files import File, LocalDisk, PageCache
+from netswap.actors.memory.files import File, PageCache
 from netswap.actors.memory.laundry import Laundry
 from netswap.actors.memory.oom import OomKiller
 from netswap.actors.memory.throttle import NO_FS_NS, Throttle
 from netswap.actors.memory.waiter import Asleep, Doomed, Outcome, Rests, Waiter
 from netswap.actors.memory.writeback import Writeback
-from netswap.actors.memory.zone import Zone
 from netswap.actors.programs.task import Task
 
 _ASLEEP = (Outcome.NO_SLOT, Outcome.NAP)
@@ -60,40 +59,49 @@ class Reclaim:
     """kswapd and direct reclaim of one machine."""
 
     def __init__(
-        self, events: Events, zone: Zone, kernel: Kernel, swap: SwapOut | None, *, throttled: bool = False
+        self,
+        board: Board,
+        swap: SwapOut | None,
+        writeback: Writeback | None = None,
+        *,
+        clean_minimum: CleanMinimum | None = None,
+        laundry: Laundry | None = None,
     ) -> None:
-        """`throttled`: whether direct reclaimers are."""
-        self.hand = Hand()
+        """`writeback`: of the files there are; None where there are none.
+
+        `clean_minimum`: what of the page cache may not be dropped; `laundry`: where dirty pages wait until the high mark is
+        reached; each if there is such a rule.
+        """
+        zone, kernel, tally = board.zone, board.kernel, board.tally
+        self.cache = writeback.cache if writeback is not None else PageCache(Hand())
+        self.hand = self.cache.mapped
         self.waiters: deque[Waiter] = deque()
         self.asleep = True
-        self.kswapd_wakes = 0
+        self.kswapd_wakes = tally.kswapd_wakes
         self.wants_slot = False
         """kswapd found a page to write and no free request slot."""
-        self.writeout_naps = 0
+        self.writeout_naps = tally.writeout_naps
         """Naps of reclaimers in throttle_vm_writeout."""
-        self.cache = PageCache(self.hand)
         self.oom: OomKiller | None = None
-        """Asked when an attempt has been in vain."""
+        """Asked when an attempt has been in vain; it counts what reclaim frees, so it comes after."""
         self.swap_pages: int | None = None
         """Pages that the swap space holds; None if it cannot become full."""
         self.dropped = 0
         """Clean pages that have been dropped."""
-        self.clean_minimum: CleanMinimum | None = None
-        """What of the page cache may not be dropped, if there is such a rule."""
-        self.laundry: Laundry | None = None
-        """Where dirty pages wait until the high mark is reached, if there is such a rule."""
-        self._events = events
+        self.clean_minimum = clean_minimum
+        self.laundry = laundry
+        self._events = board.events
         self._zone = zone
         self._kernel = kernel
         self._swap = swap
-        self._throttle = Throttle(zone, self.reclaimable, on=throttled)
+        self._throttle = Throttle(zone, self.reclaimable, on=board.policy.reclaim_throttle)
         self._serving = False
         self._poll_pending = False
         self._freed_to = 0
         """Free pages when kswapd ran last."""
-        self._disk: LocalDisk | None = None
-        self._writeback: Writeback | None = None
-        self._throttled: Callable[[int], bool] = _never
+        self._disk = writeback.disk if writeback is not None else None
+        self._writeback = writeback
+        self._throttled: Callable[[int], bool] = _never if writeback is None else writeback.throttles_reclaim
         """Whether throttle_vm_writeout makes a reclaimer nap; at least so many pages are resident."""
         self._kswapd_priority = kernel.def_priority
         self._kswapd_outcome = _NOTHING
@@ -105,11 +113,11 @@ class Reclaim:
         zone.on_pressure(self.wake_kswapd)
         zone.on_free_with_waiters(self._page_freed)
 
-    def use(self, disk: LocalDisk, writeback: Writeback) -> None:
-        """Write pages of files to this disk, and keep to the limits of writeback."""
-        self._disk = disk
-        self._writeback = writeback
-        self._throttled = writeback.throttles_reclaim
+    def go_round(self, spaces: list[AddressSpace], swap_pages: int | None = None) -> None:
+        """Look for pages in the memory of these programs, in this order; `swap_pages`: the size of the swap space, if any."""
+        self.hand.spaces = spaces
+        if swap_pages is not None and sum(space.pages for space in spaces) > swap_pages:
+            self.swap_pages = swap_pages
 
     # -- whoever needs a page ---------------------------------------------------------------------------------------
 

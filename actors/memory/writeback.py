@@ -7,10 +7,8 @@ is under way to the swap server.
 
 from typing import Final
 
-from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, FileDisk, LocalDisk, PageCache
-from netswap.actors.memory.zone import Zone
 from netswap.actors.swap.device import SwapDevice
 
 RATELIMIT: Final = 8
@@ -24,20 +22,18 @@ class Writeback:
 
     def __init__(
         self,
-        events: Events,
-        zone: Zone,
-        kernel: Kernel,
+        board: Board,
         cache: PageCache,
         disk: LocalDisk,
         swap: SwapDevice | None,
     ) -> None:
-        self.under_way_max = 0
+        self.cache = cache
+        self.disk = disk
+        self.under_way_max = board.tally.under_way_max
         """Most pages under writeback at the end of a scan."""
-        self._events = events
-        self._zone = zone
-        self._kernel = kernel
-        self._cache = cache
-        self._disk = disk
+        self._events = board.events
+        self._zone = board.zone
+        self._kernel = board.kernel
         self._swap = swap
         self._expired: list[File] = []
         """Files that the flusher writes whole."""
@@ -51,13 +47,13 @@ class Writeback:
 
     def under_way(self) -> int:
         """Pages under writeback, to the swap server and to the disk."""
-        return self._disk.writing + (self._swap.writeback if self._swap else 0)
+        return self.disk.writing + (self._swap.writeback if self._swap else 0)
 
     def dirtyable(self) -> int:
         """The memory that the limits are shares of: free pages, and all that reclaim could look at or its file pages."""
         if not self._kernel.dirty_limits_adapt:
-            return self._zone.free + self._cache.resident()
-        return self._zone.free + self._cache.pages() + self.under_way() - self._cache.flushing()
+            return self._zone.free + self.cache.resident()
+        return self._zone.free + self.cache.pages() + self.under_way() - self.cache.flushing()
 
     def limits(self) -> tuple[int, int]:
         """(background, dirty) in pages: the ratio shrinks to half of what is not mapped, but not below its floor."""
@@ -65,7 +61,7 @@ class Writeback:
         dirtyable = self.dirtyable()
         ratio = kernel.dirty_ratio
         if kernel.dirty_limits_adapt:
-            unmapped = 100 - 100 * self._cache.mapped_pages() // max(1, dirtyable)
+            unmapped = 100 - 100 * self.cache.mapped_pages() // max(1, dirtyable)
             ratio = max(kernel.dirty_ratio_floor, min(ratio, unmapped // 2))
         dirty = ratio * dirtyable // 100
         background = kernel.dirty_background_ratio
@@ -74,7 +70,7 @@ class Writeback:
     def throttles_reclaim(self, resident: int = 0) -> bool:
         """throttle_vm_writeout: whether a reclaimer at the end of a zone scan has to nap; `resident` pages at least are."""
         swap = self._swap
-        under_way = self._disk.writing + swap.writeback if swap is not None else self._disk.writing
+        under_way = self.disk.writing + swap.writeback if swap is not None else self.disk.writing
         if under_way > self.under_way_max:
             self.under_way_max = under_way
         kernel = self._kernel
@@ -87,7 +83,7 @@ class Writeback:
     def exceeded(self, *, less_throttle: bool = False) -> bool:
         """Whether more is dirty or under writeback than may be; a quarter more may for a daemon with PF_LESS_THROTTLE."""
         limit = self.limits()[1]
-        return self._cache.dirty() + self.under_way() > (limit + limit // 4 if less_throttle else limit)
+        return self.cache.dirty() + self.under_way() > (limit + limit // 4 if less_throttle else limit)
 
     # -- a program that writes --------------------------------------------------------------------------------------
 
@@ -101,7 +97,7 @@ class Writeback:
             self._armed = True
             interval = self._kernel.flush_interval_ns
             self._events.at((self._events.now // interval + 1) * interval, self._beat)
-        if not self._in_background and self._cache.dirty() > self.limits()[0]:
+        if not self._in_background and self.cache.dirty() > self.limits()[0]:
             self._in_background = True
             self._events.after(0, self._flush)
 
@@ -126,11 +122,11 @@ class Writeback:
         """Every 5 s: files that have been dirty for 30 s are written whole."""
         now = self._events.now
         due = now - self._kernel.dirty_expire_ns
-        for file in self._cache.files:
+        for file in self.cache.files:
             if file.dirtied_ns is not None and file.dirtied_ns <= due and file not in self._expired:
                 self._expired.append(file)
         self._flush(None)
-        self._armed = any(file.dirtied_ns is not None for file in self._cache.files)
+        self._armed = any(file.dirtied_ns is not None for file in self.cache.files)
         if self._armed:
             self._events.at(now + self._kernel.flush_interval_ns, self._beat)
 
@@ -139,16 +135,16 @@ class Writeback:
         while self._expired and self._disk_of(self._expired[0]).can_page_out():
             self._write_on(self._expired[0])
         while self._in_background and self._any_takes():
-            self._in_background = self._cache.dirty() > self.limits()[0]
+            self._in_background = self.cache.dirty() > self.limits()[0]
             if not self._in_background or not self._write_any():
                 break
 
     def _any_takes(self) -> bool:
         """Whether any disk takes another write."""
-        return self._disk.can_page_out() or any(file.disk and file.disk.can_page_out() for file in self._cache.files)
+        return self.disk.can_page_out() or any(file.disk and file.disk.can_page_out() for file in self.cache.files)
 
     def _disk_of(self, file: File) -> FileDisk:
-        return file.disk or self._disk
+        return file.disk or self.disk
 
     def _write_on(self, file: File) -> None:
         """The next page of an expired file; after its last the file is new again."""
@@ -166,7 +162,7 @@ class Writeback:
 
         Disks that are congested are passed over.
         """
-        for file in self._cache.files:
+        for file in self.cache.files:
             own = beside is None or file.disk is beside.disk
             if file.dirty and own and self._disk_of(file).can_page_out():
                 self._write(file, file.next_to_write(0))

@@ -7,6 +7,7 @@ Only the page allocator knows watermarks: a freed object in a slab is handed out
 from collections.abc import Callable, Sized
 from typing import NamedTuple
 
+from netswap.actors.counters import FIRST, Tally
 from netswap.actors.kernels import LINUX_2_6_22, Kernel
 
 Wake = Callable[[], None]
@@ -89,23 +90,26 @@ class Zone:
         "withheld",
     )
 
-    def __init__(self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_2_6_22) -> None:
+    def __init__(
+        self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_2_6_22, tally: Tally = FIRST
+    ) -> None:
+        """`tally`: what its counts go on from."""
         if not 0 <= min_pages + emergency < total:
             raise ValueError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages")
         self.total = total
         self.kernel = kernel
         self.free = total
-        self.free_min = total
+        self.free_min = total if tally.free_min is None else min(total, tally.free_min)
         self.min = min_pages
         self.withheld = 0
         """Pages kept from all who stop at a watermark, beside the emergency pool (clean-minimum)."""
         self._set_reserve(emergency)
         self.aside_free = 0
         """Free pages beside `free` that are set aside for atomic requests of more than one page."""
-        self.no_block = 0
+        self.no_block = tally.no_block
         """Requests for several pages in a row that failed although enough pages were free."""
         self.reserve_used = 0
-        self.reserve_used_max = 0
+        self.reserve_used_max = tally.reserve_used_max
         self.waiters: Sized = ()
         """Those who wait for a page; anybody in it is to be woken when one is freed."""
         self._wake: Wake = _nobody

@@ -14,11 +14,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, NamedTuple
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import NEVER, Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import Run, Slab
-from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.sockets import Datagram
 from netswap.protocol.arp import (
@@ -99,30 +97,24 @@ class Neighbours:
 
     def __init__(
         self,
-        events: Events,
-        kernel: Kernel,
-        buffers: Buffers,
+        net: NetBoard,
         nic: Nic,
-        counters: Counters,
-        floor: int,
-        framing: int,
         draw: Random,
-        *,
-        entitles: bool,
     ) -> None:
-        """`floor`: that of GFP_ATOMIC; `draw`: for how long an answer is good; `entitles`: see `memalloc-processing`."""
+        """`draw`: for how long an answer is good."""
+        board = net.board
         self.entries: dict[int, Neighbour] = {}
-        self._events = events
-        self._kernel = kernel
-        self._buffers = buffers
+        self._events = board.events
+        self._kernel = board.kernel
+        self._buffers = net.buffers
         self._nic = nic
-        self._counters = counters
-        self._floor = floor
-        self._wire = wire(PACKET, framing)
+        self._counters = board.counters
+        self._floor = board.zone.floors.atomic
+        self._wire = wire(PACKET, net.framing)
         self._draw = draw
         self._drawn_ns = 0
         self._reachable_ns = self._drawn()
-        self._entitles = entitles
+        self._entitles = board.policy.memalloc_processing
         self._queued = 0
 
     @property

@@ -13,11 +13,10 @@ from collections import deque
 from functools import lru_cache
 from typing import Final
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import NEVER, Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import Run
-from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.board import NetBoard
+from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.drivers import DRIVERS
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.stack import Stack
@@ -41,29 +40,27 @@ class Nic:
 
     def __init__(
         self,
-        events: Events,
-        kernel: Kernel,
-        buffers: Buffers,
+        net: NetBoard,
         stack: Stack | InputQueue,
-        counters: Counters,
         index: int,
         rate_bps: int,
         ring: int,
         refill: str,
     ) -> None:
+        board, buffers, kernel = net.board, net.buffers, net.board.kernel
         self.ring_size = ring
         self.refill_rule = refill
-        self.sent = 0
+        self.sent = board.tally.frames
         """Frames given to the network so far, those of trains under way included."""
         self.idle_ns = 0
         """Nothing that is sent from now on leaves before then."""
         self.watchdog_ns: list[int] = []
         """When the watchdog ran last, and before that."""
-        self._events = events
+        self._events = board.events
         self._kernel = kernel
         self._buffers = buffers
         self._stack = stack
-        self._counters = counters
+        self._counters = board.counters
         self._index = index
         self._rate_bps = rate_bps
         self._out: list[bytes] = []

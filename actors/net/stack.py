@@ -8,15 +8,11 @@ PF_MEMALLOC, so that small allocations on the way (a route entry) succeed.
 from collections.abc import Callable
 from typing import Any, Final
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
-from netswap.actors.memory.zone import Zone
-from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.board import NetBoard
+from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.actors.net.routes import Routes
 from netswap.actors.net.sockets import Datagram, Queues, Socket
-from netswap.actors.policy import Policy
 from netswap.protocol.frame import FRAGMENT, TCP, Raw
 
 _named: Final = tuple.__new__
@@ -58,26 +54,22 @@ class Stack:
 
     def __init__(
         self,
-        events: Events,
-        zone: Zone,
-        kernel: Kernel,
-        buffers: Buffers,
-        counters: Counters,
-        mtu: int,
-        policy: Policy,
+        net: NetBoard,
     ) -> None:
+        board, buffers = net.board, net.buffers
+        events, kernel, counters, policy = board.events, board.kernel, board.counters, board.policy
         self._buffers = buffers
         self._counters = counters
         self._dropped = counters.dropped
         self._handlers: dict[int, Handler] = {}
         self._routed: frozenset[int] = frozenset()
-        self._routes = Routes(events, kernel, buffers.routes, zone.floors.atomic)
+        self._routes = Routes(events, kernel, buffers.routes, board.zone.floors.atomic)
         self._drop_at_demux = policy.drop_at_demux
         self._segments: Segments = _no_tcp
         self._memalloc_processing = policy.memalloc_processing
         self._caches_routes = kernel.route_entries > 0
         self.reassembly = (RefusingReassembly if kernel.refuses_fragments else Reassembly)(
-            events, kernel, mtu, self.drop
+            events, kernel, net.mtu, self.drop
         )
         self._emergency_links = kernel.emergency_links
         self.sockets: dict[int, Socket] = {}
@@ -85,7 +77,7 @@ class Stack:
         """Programs to run once the card has been served: a softirq ends before any process runs."""
         self.noncritical = 0
         """Frames held by ordinary sockets."""
-        self.noncritical_max = 0
+        self.noncritical_max = board.tally.noncritical_max
 
     def serve(self, port: int, handler: Handler, *, routed: frozenset[int] = frozenset()) -> None:
         """Let the kernel itself take what comes to `port`; frames that are no IPv4 to the negative of their kind.

@@ -7,15 +7,14 @@ Source: net/ipv4/tcp_ipv4.c of 2.6.22 with Zijlstra's netvm patches. The parts: 
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import NEVER, Events, Timer
+from netswap.actors.events import NEVER, Timer
 from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
-from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.board import NetBoard
+from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.tcp_connection import KILLED, Connection, Owner
 from netswap.actors.net.tcp_memory import TcpMemory
 from netswap.actors.net.tcp_rules import TcpMem
-from netswap.actors.policy import Policy
 from netswap.protocol.frame import TCP, Raw
 from netswap.protocol.tcp import ACK, RST, SYN, Record, mss, segment_wire
 
@@ -40,27 +39,23 @@ class Tcp:
 
     def __init__(
         self,
-        events: Events,
-        buffers: Buffers,
+        net: NetBoard,
         output: Output,
-        counters: Counters,
-        floor: int,
-        limits: TcpMem | None,
-        memory_pages: int,
-        framing: int,
-        mtu: int,
-        policy: Policy,
         hold: Callable[[int], None],
+        limits: TcpMem | None = None,
     ) -> None:
-        """`floor`: how far down its allocations go (GFP_ATOMIC); `limits`: `tcp_mem`, None for the kernel's own.
+        """`hold` is told how many more frames wait in sockets which do not serve the swap.
 
-        `hold` is told how many more frames wait in sockets which do not serve the swap.
+        `limits`: `tcp_mem`, None for the kernel's own.
         """
-        self.events = events
-        self.buffers = buffers
-        self.rules = buffers.kernel.tcp
-        self.mss = mss(mtu)
-        self.floor = floor
+        board = net.board
+        policy, memory_pages = board.policy, board.zone.total
+        self.events = board.events
+        self.buffers = net.buffers
+        self.rules = board.kernel.tcp
+        self.mss = mss(net.mtu)
+        self.floor = board.zone.floors.atomic
+        """How far down its allocations go (GFP_ATOMIC)."""
         self.memory = TcpMemory(
             self.rules,
             limits or self.rules.mem(memory_pages),
@@ -73,11 +68,12 @@ class Tcp:
         self._hold = hold
         self._listeners: dict[int, Listener] = {}
         self._output = output
-        self._counters = counters
-        self._framing = framing
-        self._overhead = segment_wire(0, framing)
+        self._counters = board.counters
+        self._framing = net.framing
+        self._overhead = segment_wire(0, net.framing)
         self._drop_at_demux = policy.drop_at_demux
-        self._called = 0
+        self.calls = board.tally.calls
+        """Connections that have been opened from here."""
 
     # -- who is there -----------------------------------------------------------------------------------------------
 
@@ -111,8 +107,8 @@ class Tcp:
 
     def _free_port(self, peer: int, peer_port: int) -> int:
         while True:
-            port = _FIRST_PORT + self._called % _PORTS
-            self._called += 1
+            port = _FIRST_PORT + self.calls % _PORTS
+            self.calls += 1
             if (peer, peer_port, port) not in self.connections:
                 return port
 
@@ -168,10 +164,6 @@ class Tcp:
             for one in senders
             if one.due_ns != NEVER
         ]
-
-    def go_on_from(self, before: "Tcp") -> None:
-        """After a restart: callers get other ports than before, so that nothing late is taken for something new."""
-        self._called = before._called
 
     # -- out --------------------------------------------------------------------------------------------------------
 

@@ -4,14 +4,9 @@ Source: net/ipv4/udp.c and net/core/sock.c of 6.11. A socket accepts a datagram 
 its receive buffer. Memory is charged in whole pages for each socket; above udp_mem[2] every further page is refused.
 """
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
-from netswap.actors.memory.zone import Zone
-from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.sockets import Datagram, Socket
 from netswap.actors.net.stack import Stack
-from netswap.actors.policy import Policy
 from netswap.protocol.rpc import PAGE
 
 
@@ -22,18 +17,15 @@ class LimitedStack(Stack):
 
     def __init__(
         self,
-        events: Events,
-        zone: Zone,
-        kernel: Kernel,
-        buffers: Buffers,
-        counters: Counters,
-        mtu: int,
-        policy: Policy,
+        net: NetBoard,
+        pages_max: int | None = None,
     ) -> None:
-        super().__init__(events, zone, kernel, buffers, counters, mtu, policy)
+        """`pages_max`: `udp_mem[2]`; None for the kernel's own."""
+        super().__init__(net)
         self.udp_pages = 0
         """Pages that all UDP sockets are charged."""
-        self.pages_max = kernel.udp_mem_max(zone.total)
+        board = net.board
+        self.pages_max = board.kernel.udp_mem_max(board.zone.total) if pages_max is None else pages_max
         """What they may be charged at most (udp_mem[2])."""
 
     def open(self, socket: Socket) -> None:

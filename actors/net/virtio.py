@@ -11,12 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
 from netswap.actors.memory.slab import Slab, SlabCache
 from netswap.actors.memory.zone import Block, Zone
-from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.drivers import merged
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.nic import Nic
@@ -125,18 +122,16 @@ class VirtioNic(Nic):
 
     def __init__(
         self,
-        events: Events,
-        kernel: Kernel,
-        buffers: Buffers,
+        net: NetBoard,
         stack: Stack | InputQueue,
-        counters: Counters,
         index: int,
         rate_bps: int,
         ring: int,
         refill: str,
     ) -> None:
+        buffers, kernel = net.buffers, net.board.kernel
         self.obtain: Obtain
-        """How the worker gets a page; to be given before it is needed."""
+        """How the worker gets a page: from reclaim, which comes after the card, since what it writes leaves through that."""
         self.working = False
         """Whether the worker is at work, or asleep over it."""
         self._fragments = Fragments(buffers.zone, kernel.rx_data)
@@ -146,7 +141,7 @@ class VirtioNic(Nic):
         self._most = 1 + kernel.rx_pages
         """Fragments of the largest frame."""
         self._enough_empty = min(BUDGET, ring) // 2 + 1
-        super().__init__(events, kernel, buffers, stack, counters, index, rate_bps, ring, refill)
+        super().__init__(net, stack, index, rate_bps, ring, refill)
 
     def filled(self) -> int:
         """Frames that there is room for, if all are as large as may be."""

@@ -68,14 +68,15 @@ def load(
         base += space.pages
         progress = before[index].task.progress if before else _progress(host, program)
         loaded.append(_loaded(host, index, kind, program, space, progress))
+    events = host.net.board.events
     for one in loaded:  # only now: no program runs, and so needs another, before all of them are wired
-        host.events.at(host.events.now, one.task.start)
+        events.at(events.now, one.task.start)
     return loaded
 
 
 def _progress(host: Host, program: Any) -> Progress:
     """A program counts the pages that it touches unless its class says `counts_pages = False`."""
-    return Progress(host.events, host.stall_after_ns, counts_pages=getattr(program, "counts_pages", True))
+    return Progress(host.net.board.events, host.stall_after_ns, counts_pages=getattr(program, "counts_pages", True))
 
 
 def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace, progress: Progress) -> Loaded:
@@ -83,7 +84,7 @@ def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace
     text, file = _files(index, kind, program, space.name)
     system = System(host, space.name, space, progress, text, file)
     system.unkillable = bool(getattr(program, "unkillable", False))
-    if host.exempts_daemons and is_on_swap_path(program):
+    if host.net.board.policy.exempt_daemons and is_on_swap_path(program):
         system.exempt_from_throttling()
     run = getattr(program, "run", None)
     steps: Any = run(system) if callable(run) else None

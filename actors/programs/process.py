@@ -8,9 +8,7 @@ dies when that sleep has ended, and keeps all that it has until then: sockets an
 from collections.abc import Callable
 from typing import Any, Final
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.oom import run_time_s
 from netswap.actors.memory.reclaim import Reclaim
@@ -84,19 +82,17 @@ class Process:
         "reaped",
     )
 
-    def __init__(
-        self, one: Loaded, events: Events, kernel: Kernel, counters: Counters, reclaim: Reclaim, faults: Faults
-    ) -> None:
+    def __init__(self, one: Loaded, board: Board, reclaim: Reclaim, faults: Faults) -> None:
         self.dying = False
         self.dead = False
         self.reaped = False
         self._one = one
-        self._events = events
-        self._kernel = kernel
-        self._counters = counters
+        self._events = board.events
+        self._kernel = board.kernel
+        self._counters = board.counters
         self._reclaim = reclaim
         self._faults = faults
-        self._started_ns = events.now
+        self._started_ns = board.events.now
 
     # -- what it weighs ---------------------------------------------------------------------------------------------
 

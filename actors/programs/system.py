@@ -14,9 +14,8 @@ from netswap.actors.memory.anonymous import READING, SWAPPED, AddressSpace
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import File
 from netswap.actors.memory.writeback import RATELIMIT, Writeback
-from netswap.actors.memory.zone import Zone
 from netswap.actors.net.arp import Output
-from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.sockets import Queues
 from netswap.actors.net.stack import Handler, Stack
@@ -283,20 +282,15 @@ class Host(NamedTuple):
     name: str
     seed: int
     stall_after_ns: int
-    framing: int
-    mtu: int
-    events: Events
-    zone: Zone
+    net: NetBoard
     faults: Faults
     stack: Stack
     nic: Output
-    buffers: Buffers
     disk: Disk
     writeback: Writeback
     tcp: Tcp
     kernel_end: LocalSocket | None
     """Where a proxy finds what the kernel has to say to the swap server, and says what that has answered."""
-    exempts_daemons: bool
 
 
 class System:
@@ -314,22 +308,23 @@ class System:
         """The file that it reads or writes."""
         self.queues = Queues()
         self.progress = progress
-        self.framing = host.framing
+        net = host.net
+        self.framing = net.framing
         """Bytes of the link layer for each packet."""
-        self.mtu = host.mtu
+        self.mtu = net.mtu
         self._host = host
-        self._events = host.events
-        self._zone = host.zone
+        self._events = net.board.events
+        self._zone = net.board.zone
         self._faults = host.faults
         self._stack = host.stack
         self._nic = host.nic
-        self._buffers = host.buffers
+        self._buffers = net.buffers
         self.disk = host.disk
         """What survives a crash."""
         self.kernel_end = host.kernel_end
         """A proxy's end of the pair whose other end the kernel swaps over."""
         self._receive = Receive(self.queues, host.stack)
-        self.streams = Streams(host.tcp, host.zone.floors.kernel)
+        self.streams = Streams(host.tcp, net.board.zone.floors.kernel)
         """The program's TCP connections."""
         self._gone = False
         self.unkillable = False

@@ -7,6 +7,7 @@ neighbours until it is *unplugged*.
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from netswap.actors.counters import Counters
@@ -14,6 +15,7 @@ from netswap.actors.events import Events, Timer
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.slab import Slab
 from netswap.actors.programs.wait import REPLY, SLOT
+from netswap.protocol.rpc import CALL_PORT, PAGE
 from netswap.protocol.units import seconds
 
 PUT_OFF_NS: Final = seconds(5)
@@ -64,10 +66,28 @@ class Owner(Protocol):
         """The server has no room for a page; it is asked again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One swap server, as the device that it has."""
+
+    server: int
+    """The machine's index."""
+    in_flight: int
+    """Most requests under way."""
+    port: int = CALL_PORT
+    """Of the device's own socket, if it has one."""
+    unit: int = PAGE
+    """The bytes of each page that this server keeps."""
+
+
 class SwapDevice:
     """Requests under way to one swap server."""
 
-    def __init__(self, events: Events, counters: Counters, server: int, in_flight: int) -> None:
+    def __init__(self, events: Events, counters: Counters, server: int, in_flight: int, boots: int = 0) -> None:
+        """`boots`: how often the machine has been started before; each boot numbers its requests elsewhere.
+
+        (net/sunrpc/xprt.c: anywhere at random.)
+        """
         self.server = server
         self.in_flight = in_flight
         """Most requests under way."""
@@ -85,11 +105,7 @@ class SwapDevice:
         """Where pages are counted: one that is spread over several servers is none at each of them."""
         self._events = events
         self._counters = counters
-        self._xid = 0
-
-    def number_from(self, xid: int) -> None:
-        """Let requests be numbered from here on: another boot begins elsewhere (net/sunrpc/xprt.c: anywhere at random)."""
-        self._xid = xid
+        self._xid = boots << 32
 
     @property
     def links(self) -> "Sequence[SwapDevice]":

@@ -10,16 +10,13 @@ answered are sent again, in order.
 from collections import deque
 from typing import Final
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import NEVER, Events, Timer
-from netswap.actors.kernels import Kernel
-from netswap.actors.memory.zone import Zone
+from netswap.actors.events import NEVER, Timer
+from netswap.actors.memory.board import Board
 from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
-from netswap.actors.policy import Policy
 from netswap.actors.programs.wait import CONNECTION, REPLY
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import Remote, Request, SwapDevice
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE
@@ -41,18 +38,12 @@ class NbdDevice(SwapDevice):
 
     def __init__(
         self,
-        events: Events,
-        zone: Zone,
-        kernel: Kernel,
-        counters: Counters,
+        board: Board,
         tcp: Tcp,
-        server: int,
-        in_flight: int,
-        policy: Policy,
-        unit: int = PAGE,
+        remote: Remote,
     ) -> None:
-        """`unit`: the bytes of each page that this server keeps."""
-        super().__init__(events, counters, server, in_flight)
+        policy = board.policy
+        super().__init__(board.events, board.counters, remote.server, remote.in_flight, board.tally.boots)
         self.connection: Line | None = None
         """The latest; open or not."""
         self.outbox: deque[tuple[Request, bool]] = deque()
@@ -61,17 +52,17 @@ class NbdDevice(SwapDevice):
         self._left = 0
         """Bytes of the first that are not in the send buffer, 0 if none of it is there."""
         self._tcp = tcp
-        self._unit = unit
+        self._unit = remote.unit
         self._marked = policy.reserve_access or policy.tcp_exemption
-        self._entitled = policy.reserve_access or kernel.nbd_sends_memalloc
-        self._floor = zone.floors.kernel
+        self._entitled = policy.reserve_access or board.kernel.nbd_sends_memalloc
+        self._floor = board.zone.floors.kernel
         self._reader_runs = False
         """Whether the client's kernel thread will run soon."""
         self._called_ns = -1
         self._calls_ns = NEVER
         """When it connects again, if that is known: not while it is connecting."""
         self._called_before_ns = -1
-        events.after(0, self._call)
+        board.events.after(0, self._call)
 
     # -- the connection ---------------------------------------------------------------------------------------------
 
@@ -223,10 +214,13 @@ class ProxiedNbdDevice(NbdDevice):
     """
 
     _reader_ns = 0
-    local: LocalSocket
-    """The kernel's end."""
+
+    def __init__(self, board: Board, tcp: Tcp, remote: Remote, local: LocalSocket) -> None:
+        """`local`: the kernel's end."""
+        super().__init__(board, tcp, remote)
+        self._local = local
 
     def _call(self, _: object) -> None:
-        self.local.owner = self
-        self.local.open()
-        self.opened(self.local)
+        self._local.owner = self
+        self._local.open()
+        self.opened(self._local)

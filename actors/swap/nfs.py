@@ -6,20 +6,16 @@ without a right to the reserve of its own, no retransmission leaves a machine th
 
 from collections import deque
 
-from netswap.actors.counters import Counters
-from netswap.actors.events import Events, Timer
-from netswap.actors.kernels import Kernel
+from netswap.actors.events import Timer
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.actors.memory.zone import Zone
 from netswap.actors.net.arp import Output
-from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.sockets import Datagram
-from netswap.actors.policy import Policy
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import Remote, Request, SwapDevice
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
 from netswap.protocol.ip import datagram_wire
-from netswap.protocol.rpc import CALL_PORT, DOUBLINGS, HEADER, PAGE, SERVER_PORT, message, retry_interval
+from netswap.protocol.rpc import DOUBLINGS, HEADER, PAGE, SERVER_PORT, message, retry_interval
 
 
 class NfsDevice(SwapDevice):
@@ -27,36 +23,26 @@ class NfsDevice(SwapDevice):
 
     def __init__(
         self,
-        events: Events,
-        zone: Zone,
-        kernel: Kernel,
-        buffers: Buffers,
+        net: NetBoard,
         nic: Output,
-        counters: Counters,
-        server: int,
-        in_flight: int,
+        remote: Remote,
         request_pages: int,
         timeout_ns: int,
-        framing: int,
-        mtu: int,
-        policy: Policy,
-        port: int = CALL_PORT,
-        unit: int = PAGE,
     ) -> None:
-        """`port`: of its own socket; `unit`: the bytes of each page that this server keeps."""
-        super().__init__(events, counters, server, in_flight)
-        self._buffers = buffers
+        board, unit = net.board, remote.unit
+        super().__init__(board.events, board.counters, remote.server, remote.in_flight, board.tally.boots)
+        self._buffers = net.buffers
         self._nic = nic
         self._request_pages = request_pages
         """Most pages of a request: more than one where they are gathered."""
         self._intervals_ns = [retry_interval(attempt, timeout_ns) for attempt in range(DOUBLINGS + 1)]
-        self._wires = [datagram_wire(HEADER + pages * unit, framing, mtu) for pages in range(request_pages + 1)]
+        self._wires = [datagram_wire(HEADER + pages * unit, net.framing, net.mtu) for pages in range(request_pages + 1)]
         """How a call travels that carries so many pages."""
-        self._port = port
+        self._port = remote.port
         self._unit = unit
         self._asks_for = 0 if unit == PAGE else unit
-        self._entitled = policy.reserve_access
-        self._atomic = zone.floors.atomic
+        self._entitled = board.policy.reserve_access
+        self._atomic = board.zone.floors.atomic
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
         """(ns, request, attempt) of each length of time-out, in the order in which they end."""
         self._armed = [False] * len(self._timers)

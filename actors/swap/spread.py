@@ -138,8 +138,12 @@ class SpreadDevice(SwapDevice):
         spread: Spread,
         devices: Sequence[SwapDevice],
         chunk: int,
+        backup: Backup | None = None,
     ) -> None:
-        """`chunk`: pages that follow each other and have the same servers, as many as a request may carry."""
+        """`chunk`: pages that follow each other and have the same servers, as many as a request may carry.
+
+        `backup`: the disk to which each page is copied too.
+        """
         super().__init__(events, counters, spread.servers[0], sum(device.in_flight for device in devices))
         self.spread = spread
         self._links = [Link(self, events, index, device) for index, device in enumerate(devices)]
@@ -152,7 +156,7 @@ class SpreadDevice(SwapDevice):
         self._rows = [[(first + part) % servers for part in range(spread.parts)] for first in range(servers)]
         """The servers of a page's parts, by which of them has the first."""
         self._spare = spread.parts - spread.acks
-        self._backup: Backup | None = None
+        self._backup = backup
         self._writes: dict[int, _Write] = {}
         """By number, the last page-out of each page that some server has missed or not answered yet."""
         self._reads: dict[int, _Read] = {}
@@ -160,15 +164,6 @@ class SpreadDevice(SwapDevice):
         """Page-outs for which too few servers take a request."""
         self._watched: deque[tuple[int, _Write | _Read]] = deque()
         """(ns, what is under way), in the order in which patience ends."""
-
-    def use(self, backup: Backup) -> None:
-        """Copy each page to this disk too."""
-        self._backup = backup
-
-    def number_from(self, xid: int) -> None:
-        """Let the requests to each server be numbered from here on."""
-        for device in self._devices:
-            device.number_from(xid)
 
     # -- what others may see ----------------------------------------------------------------------------------------
 

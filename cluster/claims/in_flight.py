@@ -6,8 +6,10 @@ from typing import Any, Final
 from netswap.actors.counters import Counters
 from netswap.actors.events import Events
 from netswap.actors.kernels import Kernel
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.reserve import Node, receive_charge
 from netswap.actors.memory.zone import Zone
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.nic import Nic
@@ -18,6 +20,7 @@ from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.protocol.frame import UDP, VERSION
+from netswap.protocol.ip import ETHERNET, MTU
 from netswap.protocol.units import milliseconds, seconds
 
 FRAME_NS: Final = milliseconds(1)
@@ -46,11 +49,12 @@ class _Receiver:
         limit = Node("SKB data", limit=(buffers + 1) * receive_charge(kernel) + 1)
         memory = Buffers(zone, kernel, limit, guarded=True)
         policy = Policy(reserve_access=True, drop_at_demux=True, slab_rule=True)
-        stack = Stack(self.events, zone, kernel, memory, self.counters, 1500, policy)
+        net = NetBoard(Board(self.events, zone, kernel, self.counters, policy), memory, ETHERNET, MTU)
+        stack = Stack(net)
         stack.open(Queues().open(SERVICE_PORT, kernel.rmem_default))
         stack.serve(CRITICAL_PORT, self._take)
         self.queue = InputQueue(self.events, stack, FRAME_NS)
-        self._nic = Nic(self.events, kernel, memory, self.queue, self.counters, 0, GIGABIT, 1, "tg3")
+        self._nic = Nic(net, self.queue, 0, GIGABIT, 1, "tg3")
         zone.take_many(zone.floors.atomic, zone.total)
         for cache in (memory.receive, memory.heads):
             while cache.take(zone.floors.atomic) is not None:

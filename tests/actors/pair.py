@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 from netswap.actors.counters import Counters
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22, Kernel
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.zone import Zone
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import Connection
@@ -76,23 +78,12 @@ class End:
 
     def __init__(self, pair: "Pair", index: int, kernel: Kernel, mem: TcpMem | None, switches: frozenset[str]) -> None:
         events = pair.events
-        self.zone = Zone(pages := 65_536, 1024, kernel=kernel)
+        self.zone = Zone(65_536, 1024, kernel=kernel)
         self.counters = Counters()
         self.buffers = Buffers(self.zone, kernel, None, guarded=False)
         card: Any = Card(events, index, pair.carry, pair.rate_bps, self.buffers.release)
-        self.tcp = Tcp(
-            events,
-            self.buffers,
-            card,
-            self.counters,
-            self.zone.floors.atomic,
-            mem,
-            pages,
-            FRAMING,
-            MTU,
-            Policy.of(switches),
-            self._hold,
-        )
+        self.board = Board(events, self.zone, kernel, self.counters, Policy.of(switches))
+        self.tcp = Tcp(NetBoard(self.board, self.buffers, FRAMING, MTU), card, self._hold, mem)
         self.held = 0
         """Frames that wait in sockets which do not serve the swap."""
         self.reads = True

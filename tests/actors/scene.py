@@ -7,8 +7,10 @@ from netswap.actors.counters import Counters
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
 from netswap.actors.kernels import Kernel
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.reserve import Node
 from netswap.actors.memory.zone import Zone
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.memalloc import MemallocBuffers
 from netswap.actors.net.nic import Nic
@@ -16,6 +18,7 @@ from netswap.actors.net.sockets import Queues
 from netswap.actors.net.stack import Stack
 from netswap.actors.net.udp_limits import LimitedStack
 from netswap.actors.policy import Policy
+from netswap.actors.swap.device import Remote
 from netswap.actors.swap.nfs import GatheringNfsDevice, NfsDevice
 from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, UDP, VERSION, Frame, Raw, cut
 from netswap.protocol.units import seconds
@@ -41,7 +44,7 @@ class Host:
     stack: Stack
     nic: Nic
     emergency: Node
-    switches: frozenset[str]
+    net: NetBoard
 
     def open(self, sockets: int = 1, rcvbuf: int = KERNEL.rmem_default) -> Queues:
         """Sockets of a program that does not read."""
@@ -78,21 +81,7 @@ class Host:
     def device(self, in_flight: int = 32, timeout_ns: int = seconds(1.1), request_pages: int = 1) -> NfsDevice:
         """A's swap device, with C as the server; its owner is still to be given."""
         kind = GatheringNfsDevice if request_pages > 1 else NfsDevice
-        device = kind(
-            self.events,
-            self.zone,
-            KERNEL,
-            self.buffers,
-            self.nic,
-            self.counters,
-            C,
-            in_flight,
-            request_pages,
-            timeout_ns,
-            FRAMING,
-            MTU,
-            Policy.of(self.switches),
-        )
+        device = kind(self.net, self.nic, Remote(C, in_flight), request_pages, timeout_ns)
         self.stack.serve(800, device.reply, routed=frozenset({C}))
         return device
 
@@ -127,9 +116,10 @@ def host(
         if kernel.memalloc_sockets
         else Buffers(zone, kernel, node if access else None, guarded=guarded)
     )
-    stack = (LimitedStack if kernel.limits_udp else Stack)(events, zone, kernel, buffers, counters, MTU, Policy.of(on))
-    nic = Nic(events, kernel, buffers, stack, counters, A, GIGABIT, ring, refill)
-    return Host(events, zone, counters, buffers, stack, nic, node, on)
+    net = NetBoard(Board(events, zone, kernel, counters, Policy.of(on)), buffers, FRAMING, MTU)
+    stack = LimitedStack(net) if kernel.limits_udp else Stack(net)
+    nic = Nic(net, stack, A, GIGABIT, ring, refill)
+    return Host(events, zone, counters, buffers, stack, nic, node, net)
 
 
 def udp(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scene import KERNEL, C, Host, answer, host, udp
+from scene import C, Host, answer, host, udp
 
 from netswap.actors.disk import Disk
 from netswap.actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressSpace
@@ -288,9 +288,9 @@ def test_a_datagram_that_is_no_answer_is_dropped_and_never_a_crash(message: tupl
 def test_a_page_that_comes_back_with_another_stamp_is_a_lost_page(stamp: int) -> None:
     """It was written out with stamp 7; the page is resident in any case, and the counter says it."""
     scene = Scene()
-    reclaim = Reclaim(scene.a.events, scene.a.zone, KERNEL, scene.device)
+    board = scene.a.net.board
     faults = Faults(
-        scene.a.zone, reclaim, scene.device, LocalDisk(scene.a.events, Disk(), 0, 1 << 30, 1), scene.a.counters, 1, 1
+        board, Reclaim(board, scene.device), scene.device, LocalDisk(scene.a.events, Disk(), 0, 1 << 30, 1), 1
     )
     scene.space.states[700] = READING
     faults.page_read(scene.space, 700, stamp)

@@ -9,8 +9,7 @@ from netswap.actors.events import Timer
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.net.tcp_connection import Connection
-from netswap.actors.policy import Policy
-from netswap.actors.swap.device import Request
+from netswap.actors.swap.device import Remote, Request
 from netswap.actors.swap.nbd import READER_NS, RECONNECT_NS, NbdDevice
 from netswap.protocol import nbd
 from netswap.protocol.tcp import RST, retransmission_times, segment_wire
@@ -67,16 +66,7 @@ class Scene:
         self.pair.run_for(milliseconds(10))
         self.server = Server(self.pair)
         self.end = self.pair.ends[0]
-        self.device = NbdDevice(
-            self.pair.events,
-            self.end.zone,
-            kernel,
-            self.end.counters,
-            self.end.tcp,
-            1,
-            in_flight,
-            Policy.of(switches),
-        )
+        self.device = NbdDevice(self.end.board, self.end.tcp, Remote(1, in_flight))
         self.device.owner = self
         self.written: list[int] = []
         self.read: list[tuple[int, int]] = []
@@ -398,16 +388,7 @@ def test_a_server_that_nobody_runs_is_called_every_second() -> None:
     """Refused, a second's sleep, and again (nbd-client's persist)."""
     pair = Pair()
     scene_log = len(pair.log)
-    device = NbdDevice(
-        pair.events,
-        pair.ends[0].zone,
-        LINUX_2_6_22,
-        pair.ends[0].counters,
-        pair.ends[0].tcp,
-        1,
-        16,
-        frozenset(),
-    )
+    device = NbdDevice(pair.ends[0].board, pair.ends[0].tcp, Remote(1, 16))
     owner: Any = pair.ends[0]
     device.owner = owner
     pair.run_for(seconds(10.5))

@@ -1,17 +1,16 @@
 """The neighbour table: who is asked when, what waits meanwhile, and what it takes (rows 42 and 43)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
-from scene import FRAMING, MTU, RESERVE, A, B, C, Host, host
+from scene import RESERVE, A, B, C, Host, host
 
 from netswap.actors.kernels import KERNELS, LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.net.arp import DELAY, FAILED, INCOMPLETE, PROBE, REACHABLE, STALE, Neighbours
 from netswap.actors.net.stack import Stack
-from netswap.actors.policy import Policy
 from netswap.protocol.arp import REPLY, REQUEST
 from netswap.protocol.frame import ARP, FRAGMENT, IPV6, OTHER, PAGE_OUT, QINQ, UDP, VERSION, VLAN, Frame, Raw
 from netswap.protocol.units import milliseconds, seconds
@@ -64,17 +63,7 @@ def link_frame(kind: int, message: tuple[int, ...] = (), source: int = B) -> Raw
 def scene(*switches: str, kernel: Kernel = LINUX_2_6_22, seed: int = 1, **how: Any) -> Scene:
     """A with an empty table."""
     one = host(*switches, **how)
-    table = Neighbours(
-        one.events,
-        kernel,
-        one.buffers,
-        one.nic,
-        one.counters,
-        one.zone.floors.atomic,
-        FRAMING,
-        Random(seed),
-        entitles="memalloc-processing" in switches,
-    )
+    table = Neighbours(replace(one.net, board=replace(one.net.board, kernel=kernel)), one.nic, Random(seed))
     one.stack.serve(-ARP, table.receive)
     return Scene(one, table, [])
 
@@ -306,15 +295,7 @@ PASS = {"linux-2.6.22": {ARP, IPV6, VLAN}, "linux-6.11": {ARP, IPV6, VLAN, QINQ}
 def test_in_an_emergency_buffer_only_some_protocols_pass(name: str, kind: int, dropped_at_demux: bool) -> None:
     """Row 43. Those that pass get as far as their protocol, which is not there; without the switch all of them do."""
     one = scene(*(RESERVE if dropped_at_demux else RESERVE - {"drop-at-demux"}), **EMERGENCY)
-    stack = Stack(
-        one.host.events,
-        one.host.zone,
-        KERNELS[name],
-        one.host.buffers,
-        one.host.counters,
-        MTU,
-        Policy.of(one.host.switches),
-    )
+    stack = Stack(replace(one.host.net, board=replace(one.host.net.board, kernel=KERNELS[name])))
     one.host.drain_to_the_atomic_floor()
     buffer = one.host.buffers.allocate(one.host.buffers.receive, 1832)
     assert buffer is not None

@@ -19,9 +19,11 @@ from netswap.actors.memory.anonymous import (
     AddressSpace,
     Hand,
 )
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.zone import Zone
+from netswap.actors.policy import Policy
 from netswap.actors.programs.task import Program, Progress, Task
 from netswap.protocol.units import milliseconds, seconds
 
@@ -94,16 +96,14 @@ class Machine:
         self.zone = Zone(4096, MIN, kernel=kernel)
         self.zone.free = free
         self.counters = Counters()
-        self.reclaim = Reclaim(self.events, self.zone, kernel, swap, throttled=throttled)
+        board = Board(self.events, self.zone, kernel, self.counters, Policy(reclaim_throttle=throttled))
+        self.reclaim = Reclaim(board, swap)
         space = AddressSpace("rank 0", 0, max(1, len(states)))
         space.states[: len(states)] = bytes(states)
         space.resident = sum(state >= RESIDENT for state in states)
         self.reclaim.hand.spaces = [space]
         self.freed = 0
-        self.reclaim.oom = self.oom = OomKiller(
-            self.events, self.zone, kernel, self.counters, self.reclaim.reclaimable, lambda: self.freed
-        )
-        self.oom.processes = victims
+        self.reclaim.oom = self.oom = OomKiller(board, self.reclaim.reclaimable, lambda: self.freed, victims)
         for victim in victims:
             victim.events = self.events
         self.granted: list[str] = []

@@ -1,6 +1,7 @@
 """Faults of machines, as the network tells them and as one machine bears them: crash, pause, slow disk."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 from scene import A, C, udp
 from test_machine import END, RESERVE, all_inbound, machine, record
 
-from netswap.actors.counters import COUNTERS
+from netswap.actors.counters import COUNTERS, Counters, Tally
 from netswap.actors.events import NEVER, Events
 from netswap.actors.link import LinkSettings
-from netswap.actors.machine import Machine
+from netswap.actors.machine import Machine, door
+from netswap.actors.machine.tally import tallied
 from netswap.actors.network import Network
 from netswap.actors.outside import Outside
 from netswap.actors.programs.system import Sleep
@@ -180,6 +182,29 @@ def test_no_count_falls_by_a_crash_and_no_peak_is_forgotten() -> None:
             assert after[name] <= seen[name]
         else:
             assert after[name] >= seen[name], name
+
+
+SIZES = {"kept_pages", "reserve_pages", "file_pages", "clean_pages", "dirty_pages"}
+"""What is no gauge of load, and no count either."""
+MANY = 1 << 20
+
+
+def test_all_that_is_counted_goes_on_from_what_outlives_a_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a machine has counted by a crash: none of it, also of what this machine never counts, begins anew."""
+    planted = Tally(**{one.name: MANY for one in fields(Tally)} | {"free_min": 5, "boots": 3})
+    monkeypatch.setattr(door, "tallied", lambda before: planted if before else tallied(before))
+    a = machine(A, RESERVE)
+    for one in fields(Counters):
+        if one.name != "dropped":
+            setattr(a.counters, one.name, MANY)
+    a.programs[0].task.progress.count = MANY
+    a.advance(milliseconds(3), encode_control(milliseconds(1), CRASH) + encode_control(milliseconds(2), RESTART))
+    after = counters(a)
+    assert after.pop("free_pages_min") == 5
+    assert [name for name in after.keys() - GAUGES - SIZES if after[name] < MANY // 2] == []
+    read_off = tallied(a.parts)
+    assert [one.name for one in fields(Tally) if getattr(read_off, one.name) < getattr(planted, one.name)] == []
+    assert read_off.boots == 4
 
 
 def test_a_restarted_machine_numbers_its_frames_and_requests_on() -> None:

@@ -1,6 +1,7 @@
 """Reclaim: when kswapd works, how direct reclaim proceeds, and how those who wait are served."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from scene import KERNEL
@@ -18,6 +19,7 @@ from netswap.actors.memory.anonymous import (
     AddressSpace,
     Hand,
 )
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.writeback import Writeback
@@ -61,7 +63,8 @@ class Scene:
         self.zone = Zone(total, 64)
         self.zone.free = self.zone.free_min = free
         self.swap = swap
-        self.reclaim = Reclaim(self.events, self.zone, KERNEL, swap)
+        self.board = Board(self.events, self.zone, KERNEL)
+        self.reclaim = Reclaim(self.board, swap)
         self.space = AddressSpace("rank 0", 0, len(states))
         self.space.states[:] = bytes(states)
         self.space.resident = sum(state >= RESIDENT for state in states)
@@ -71,6 +74,11 @@ class Scene:
     def ask(self, who: str) -> bool:
         """Somebody needs a page."""
         return self.reclaim.obtain(who, lambda: self.granted.append(who))
+
+    def with_disk(self, disk: LocalDisk, writes: Any = None) -> None:
+        """Files are on this disk; `writes`: the swap device, if what it writes counts."""
+        writeback = Writeback(self.board, self.reclaim.cache, disk, writes)
+        self.reclaim = Reclaim(self.board, self.swap, writeback)
 
     def settle(self) -> None:
         """Let happen what happens now."""
@@ -283,7 +291,7 @@ def with_cache(scene: Scene, pages: int, *, text: int = 0) -> tuple[File, File]:
     cache = scene.reclaim.cache
     for file in files:
         cache.add(file)
-    scene.reclaim.use(disk, Writeback(scene.events, scene.zone, KERNEL, cache, disk, None))
+    scene.with_disk(disk)
     return files
 
 
@@ -367,8 +375,7 @@ def test_reclaimers_nap_once_too_much_is_under_writeback_and_exceed_it_by_a_batc
     swap = Wide()
     scene = Scene([COLD] * 4075, free=21, swap=swap)
     disk = LocalDisk(scene.events, Disk(), 0, 1 << 30, 128)
-    writeback = Writeback(scene.events, scene.zone, KERNEL, scene.reclaim.cache, disk, swap)  # type: ignore[arg-type]
-    scene.reclaim.use(disk, writeback)
+    scene.with_disk(disk, swap)
     scene.reclaim.wake_kswapd()
     scene.settle()
     limit = 4096 * 5 // 100 * 11 // 10

@@ -5,6 +5,7 @@ import pytest
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
 from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.rescue import CleanRescue
@@ -20,7 +21,7 @@ class Scene:
     def __init__(self, *, recursive: bool = False, atomic: bool = False, clean: int = 100) -> None:
         self.zone = Zone(4096, MIN)
         self.zone.free = self.zone.floors.atomic
-        self.reclaim = Reclaim(Events(), self.zone, KERNEL, None)
+        self.reclaim = Reclaim(Board(Events(), self.zone, KERNEL), None)
         self.file = File("text", clean + 50, mapped=True)
         self.file.cache(clean)
         self.dirty = File("log", 50)

@@ -85,12 +85,11 @@ class Scene:
             backup,
             FAILOVER_NS,
         )
-        self.device = SpreadDevice(self.events, self.counters, spread, self.servers, chunk)
-        self.device.owner = self
         self.disk = Disk()
         self.keep = LocalDisk(self.events, self.disk, DISK_NS, 1 << 50, 1)
-        if backup:
-            self.device.use(Backup(self.keep, 2))
+        copies = Backup(self.keep, 2) if backup else None
+        self.device = SpreadDevice(self.events, self.counters, spread, self.servers, chunk, copies)
+        self.device.owner = self
         self.space = AddressSpace("rank 0", BASE, 1000)
         self.space.warm(500, WARM_STAMP)
         self.written: list[int] = []

@@ -157,7 +157,7 @@ def test_a_caller_whose_peer_remembers_an_earlier_life_gets_through_with_its_nex
     pair.fate = lambda number, sent: []
     pair.connection.close("crashed")
     pair.fate = lambda number, sent: [LATENCY_NS]
-    end.tcp._called = 0
+    end.tcp.calls = 0
     again = end.tcp.connect(1, PORT, end)
     assert again.port == pair.connection.port
     pair.run_for(seconds(3) + milliseconds(1))

@@ -8,9 +8,11 @@ from test_reclaim import COLD, Swap
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.waiter import Asleep
 from netswap.actors.memory.zone import Zone
+from netswap.actors.policy import Policy
 from netswap.protocol.units import milliseconds, seconds
 
 MIN = 64
@@ -27,7 +29,9 @@ class Machine:
         self.zone = Zone(4096, MIN, kernel=kernel)
         self.zone.free = free
         self.swap = Greedy(self.zone, slots, takes)
-        self.reclaim = Reclaim(self.events, self.zone, kernel, self.swap, throttled=throttled)
+        self.reclaim = Reclaim(
+            Board(self.events, self.zone, kernel, policy=Policy(reclaim_throttle=throttled)), self.swap
+        )
         self.space = AddressSpace("rank 0", 0, 2000)
         self.space.states[:] = bytes([COLD]) * 2000
         self.space.resident = 2000

@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 from test_machine import machine
 
+from netswap.actors.counters import FIRST
+from netswap.actors.kernels import KERNELS
 from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
+from netswap.actors.machine.build_memory import reserve
 from netswap.actors.memory.reserve import find
 from netswap.actors.policy import Policy
 from netswap.actors.settings import MachineSettings, Swap
@@ -75,7 +78,7 @@ def test_only_nfs_has_slots_in_the_tree() -> None:
     trees = {}
     for transport in (NFS, NBD):
         one = settings(transport, 16)
-        tree = type(machine(0))(one).reserve
+        tree = reserve(one, KERNELS[one.kernel], FIRST).tree
         assert tree is not None
         trees[transport] = tree
     assert find(trees[NFS], "network TX").pages == 32 + 17

@@ -8,6 +8,7 @@ from netswap.actors.disk import Disk
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import DIRTY, RESIDENT, AddressSpace, Hand
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk, PageCache
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
@@ -36,7 +37,7 @@ class Scene:
         self.cache.add(self.file)
         self.disk = LocalDisk(self.events, Disk(), milliseconds(1), DISK_BANDWIDTH, 128)
         self.disk.owner = self
-        self.writeback = Writeback(self.events, self.zone, kernel, self.cache, self.disk, None)
+        self.writeback = Writeback(Board(self.events, self.zone, kernel), self.cache, self.disk, None)
         self.write(dirty)
 
     def write(self, pages: int) -> None:
@@ -130,7 +131,7 @@ def test_what_is_under_way_to_the_swap_server_counts_against_a_writer() -> None:
     scene = Scene()
     scene.zone.free -= Swap.writeback
     assert not scene.writeback.exceeded()
-    scene.writeback = Writeback(scene.events, scene.zone, LINUX_2_6_22, scene.cache, scene.disk, Swap())  # type: ignore[arg-type]
+    scene.writeback = Writeback(Board(scene.events, scene.zone, LINUX_2_6_22), scene.cache, scene.disk, Swap())  # type: ignore[arg-type]
     assert scene.writeback.exceeded()
 
 

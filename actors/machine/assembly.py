@@ -1,0 +1,142 @@
+"""From the settings of a machine to its parts: in what order they are made, and what each of them is given.
+
+A part is complete when it is made. Three ties lead back to what is made later, since memory is needed to write and writing
+frees it: who hears what a device has answered (`Completion.own`), where a card's worker gets its page, and the OOM killer.
+They are all tied in `assemble`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from netswap.actors.counters import Counters, Tally
+from netswap.actors.disk import Disk
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.machine import build_memory
+from netswap.actors.machine.build_net import NetParts, net_parts
+from netswap.actors.machine.build_swap import SwapParts, swap_parts
+from netswap.actors.machine.completion import Completion
+from netswap.actors.memory.anonymous import Hand
+from netswap.actors.memory.board import Board
+from netswap.actors.memory.faults import Faults
+from netswap.actors.memory.files import LocalDisk, PageCache
+from netswap.actors.memory.oom import OomKiller
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.reserve import Node
+from netswap.actors.memory.writeback import Writeback
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.virtio import VirtioNic
+from netswap.actors.programs import loader
+from netswap.actors.programs.process import Process
+from netswap.actors.programs.system import Host
+from netswap.actors.settings import MachineSettings
+from netswap.actors.swap.device import SwapDevice
+from netswap.actors.swap.remote import RemoteDisk
+from netswap.protocol.rpc import PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What a crash does not take away."""
+
+    kernel: Kernel
+    events: Events
+    counters: Counters
+    disk: Disk
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that a crash takes away."""
+
+    boots: int
+    """How often the machine had been started before."""
+    zone: Zone
+    emergency_data: Node | None
+    """What emergency receive buffers are charged to, if they are."""
+    frames: NetParts
+    swap: SwapParts
+    local: LocalDisk
+    """The machine's own disk."""
+    reclaim: Reclaim
+    writeback: Writeback
+    programs: list[loader.Loaded]
+    oom: OomKiller
+
+
+def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: Sequence[loader.Loaded] = ()) -> Parts:
+    """Start a machine: all of it, with its programs in memory. Raises `SettingsError`.
+
+    `before`: the programs that ran until a crash.
+    """
+    kernel, events, counters = lasting.kernel, lasting.events, lasting.counters
+    reserve = build_memory.reserve(settings, kernel, tally)
+    zone = build_memory.zone(settings, kernel, tally, reserve.pages)
+    board = Board(events, zone, kernel, counters, settings.policy, tally)
+    frames = net_parts(settings, board, reserve.data)
+    files = settings.files
+    local = LocalDisk(events, lasting.disk, files.disk_latency_ns, files.disk_bandwidth, kernel.block_queue)
+    swap = swap_parts(settings, board, frames, local)
+    writeback = Writeback(board, PageCache(Hand()), local, swap.device)
+    reclaim = build_memory.reclaim(board, swap.device, writeback)
+    faults = Faults(board, reclaim, swap.device, local, settings.swap.readahead if settings.swap else 1)
+    Completion(counters, reclaim, writeback, faults).own(local, swap.device)
+    if isinstance(frames.nic, VirtioNic):
+        frames.nic.obtain = partial(reclaim.obtain, user=False)
+    host = Host(
+        settings.name,
+        settings.seed,
+        settings.stall_after_ns,
+        frames.net,
+        faults,
+        frames.stack,
+        frames.output,
+        lasting.disk,
+        writeback,
+        frames.tcp,
+        swap.kernel_end,
+    )
+    swap_pages = settings.swap.size // PAGE if settings.swap else None
+    programs = loader.load(settings.programs, host, tally.boots * (swap_pages or 0), before)
+    _fill_memory(settings, zone, reclaim, programs, swap.device)
+    for file in writeback.cache.files:
+        writeback.dirtied(file)
+    if reclaim.clean_minimum is not None:
+        reclaim.clean_minimum.look()
+    reclaim.oom = oom = _oom_killer(board, reclaim, faults, programs)
+    return Parts(tally.boots, zone, reserve.data, frames, swap, local, reclaim, writeback, programs, oom)
+
+
+def _fill_memory(
+    settings: MachineSettings,
+    zone: Zone,
+    reclaim: Reclaim,
+    programs: list[loader.Loaded],
+    device: SwapDevice | None,
+) -> None:
+    """What a machine that has run for long has in memory, and who goes round it."""
+    cache = reclaim.cache
+    swap_pages = settings.swap.size // PAGE if settings.swap else None
+    reclaim.go_round(loader.swappable(programs), swap_pages)
+    cache.locked = loader.locked(programs)
+    loader.cached_files(settings.files, zone, cache)
+    remote = device and RemoteDisk(device)
+    for one in programs:
+        for file in (one.system.text, one.system.file):
+            if file is not None:
+                file.disk = remote if file.remote else None
+                cache.add(file)
+    loader.warm_up(programs, zone, swap_pages)
+    zone.settle()
+
+
+def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[loader.Loaded]) -> OomKiller:
+    """Over all programs, daemons first, as they were started."""
+    counted = board.counters
+    return OomKiller(
+        board,
+        reclaim.reclaimable,
+        lambda: reclaim.dropped + counted.pages_out + counted.file_pages_out,
+        [Process(one, board, reclaim, faults) for one in loader.oldest_first(programs)],
+    )

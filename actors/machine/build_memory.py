@@ -1,0 +1,125 @@
+"""The memory of a machine: its reserve, its pages, and who frees them, sized and chosen by settings, kernel and policy."""
+
+from typing import Final, NamedTuple
+
+from netswap.actors.counters import Tally
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.board import Board
+from netswap.actors.memory.buddy import BuddyZone
+from netswap.actors.memory.clean_minimum import CleanMinimum
+from netswap.actors.memory.highatomic import HighAtomicZone
+from netswap.actors.memory.laundry import Laundry
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.rescue import CleanRescue
+from netswap.actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
+from netswap.actors.memory.writeback import Writeback
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.drivers import parked
+from netswap.actors.settings import MachineSettings, SettingsError, Swap
+from netswap.actors.swap import transports
+from netswap.actors.swap.device import SwapDevice
+from netswap.protocol.rpc import PAGE
+
+CLEAN_SHARE: Final = 20
+SMALL_CLEAN_SHARE: Final = 10
+"""What clean-minimum and clean-minimum-10 keep clean, percent of memory; the larger goes before."""
+
+
+class Reserve(NamedTuple):
+    """What a machine has for emergencies."""
+
+    pages: int
+    """Added under every watermark."""
+    data: Node | None = None
+    """What receive buffers are charged to, where they are."""
+    tree: Node | None = None
+    """What it has to hold, by its formulas."""
+
+
+def reserve(settings: MachineSettings, kernel: Kernel, tally: Tally) -> Reserve:
+    """That of a machine that swaps with access to a reserve; sized as asked for, or by its formulas."""
+    swap = settings.swap
+    if swap is None or not settings.policy.reserve_access:
+        return Reserve(0)
+    tree = (_covering if kernel.memalloc_sockets else _charged)(settings, swap, kernel)
+    data = None if kernel.memalloc_sockets else find(tree, "SKB data")
+    if data is not None:
+        data.usage_max = tally.emergency_bytes_max
+        if settings.reserve_buffers is not None:
+            data.limit = settings.reserve_buffers * receive_charge(kernel) + 1
+    return Reserve(tree.pages if settings.reserve_pages is None else settings.reserve_pages, data, tree)
+
+
+def _covering(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Node:
+    """The tree of a kernel that charges nothing: what has to lie below the watermarks."""
+    needs = transports.needs(settings, swap, kernel)
+    slots = min(needs.in_flight, needs.slots)
+    bounded = [slots] * len(transports.servers(swap)) if settings.policy.tx_bound else None
+    buffers = settings.nic_ring + transports.reply_frames(settings, swap, needs)
+    cover = settings.policy.fragment_cover
+    return cover_tree(kernel, settings.cpus, cover_fragments=cover, transports=bounded, buffers=buffers)
+
+
+def _charged(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Node:
+    """The tree of Zijlstra's series."""
+    needs = transports.needs(settings, swap, kernel)
+    servers = len(transports.servers(swap))
+    return machine_tree(
+        kernel,
+        settings.cpus,
+        cover_fragments=settings.policy.fragment_cover,
+        parked=parked(kernel, settings.nic_refill, settings.nic_ring),
+        reply_frames=transports.reply_frames(settings, swap, needs),
+        transports=(needs.slots,) * servers,
+        arp=servers if settings.arp else 0,
+    )
+
+
+def zone(settings: MachineSettings, kernel: Kernel, tally: Tally, emergency: int) -> Zone:
+    """All pages free, with an emergency pool of so many. Raises `SettingsError`."""
+    total = settings.memory // PAGE
+    min_pages = _min_pages(settings, kernel, total)
+    hint = "give it more memory, or keep fewer pages free"
+    try:
+        made = _free_pages(settings, kernel, tally, total, min_pages)
+    except ValueError as error:
+        raise SettingsError(str(error), hint) from None
+    if not made.resize_reserve(emergency):
+        raise SettingsError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages", hint)
+    return made
+
+
+def _min_pages(settings: MachineSettings, kernel: Kernel, total: int) -> int:
+    """The min watermark: what the user set, or else the kernel's own, or a fifth of memory if the policy says so."""
+    if settings.min_free is not None:
+        return settings.min_free // PAGE
+    fifth = total // 5 if settings.policy.min_free_20 else 0
+    return max(kernel.min_free_kib(total) * 1024 // PAGE, fifth)
+
+
+def _free_pages(settings: MachineSettings, kernel: Kernel, tally: Tally, total: int, min_pages: int) -> Zone:
+    """Counted, unless the card asks for several in a row and cannot do with less."""
+    if kernel.sets_blocks_aside:
+        return HighAtomicZone(total, min_pages, kernel=kernel, tally=tally)
+    if kernel.rx_data <= PAGE:
+        return Zone(total, min_pages, kernel=kernel, tally=tally)
+    stream = f"{settings.seed}/machine/{settings.name}/frames"
+    return BuddyZone(total, min_pages, kernel=kernel, tally=tally, stream=stream)
+
+
+def reclaim(board: Board, device: SwapDevice | None, writeback: Writeback) -> Reclaim:
+    """kswapd and direct reclaim, with what proposals do differently."""
+    policy, zone = board.policy, board.zone
+    percent = CLEAN_SHARE if policy.clean_minimum else SMALL_CLEAN_SHARE if policy.clean_minimum_10 else 0
+    made = Reclaim(
+        board,
+        device,
+        writeback,
+        clean_minimum=CleanMinimum(zone, writeback.cache, percent) if percent else None,
+        laundry=Laundry(zone, device, writeback.disk) if policy.laundry and device is not None else None,
+    )
+    recursive, atomic = policy.recursive_reclaim or percent > 0, policy.atomic_reclaim or percent > 0
+    if recursive or atomic:
+        pages = board.kernel.swap_cluster_max
+        zone.on_shortage(CleanRescue(zone, made, pages, recursive=recursive, atomic=atomic))
+    return made

@@ -1,0 +1,69 @@
+"""How frames get in and out of a machine: buffers, protocol stack, card, neighbours and TCP, wired to each other."""
+
+from dataclasses import dataclass
+from random import Random
+
+from netswap.actors.memory.board import Board
+from netswap.actors.memory.reserve import Node
+from netswap.actors.net.arp import Neighbours, Output
+from netswap.actors.net.board import NetBoard
+from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.input_queue import InputQueue
+from netswap.actors.net.memalloc import MemallocBuffers
+from netswap.actors.net.nic import Nic
+from netswap.actors.net.stack import Stack
+from netswap.actors.net.tcp import Tcp
+from netswap.actors.net.tcp_rules import TcpMem
+from netswap.actors.net.udp_limits import LimitedStack
+from netswap.actors.net.virtio import VirtioNic
+from netswap.actors.settings import MachineSettings
+from netswap.protocol.frame import ARP
+
+
+@dataclass(frozen=True, slots=True)
+class NetParts:
+    """All that a frame passes."""
+
+    net: NetBoard
+    stack: Stack
+    input_queue: InputQueue | None
+    nic: Nic
+    neighbours: Neighbours | None
+    output: Output
+    """What senders send through: the neighbour table, if addresses have to be asked for, or the card."""
+    tcp: Tcp
+
+
+def net_parts(settings: MachineSettings, board: Board, data: Node | None) -> NetParts:
+    """`data`: what emergency receive buffers are charged to."""
+    buffers = _buffers(settings, board, data)
+    net = NetBoard(board, buffers, settings.framing, settings.mtu)
+    stack = LimitedStack(net, settings.udp_mem) if board.kernel.limits_udp else Stack(net)
+    queue = InputQueue(board.events, stack, settings.softirq_ns) if settings.softirq_ns else None
+    nic = _nic(settings, net, queue or stack)
+    neighbours = _neighbours(settings, net, nic, stack) if settings.arp else None
+    output = neighbours or nic
+    tcp = Tcp(net, output, stack.hold, None if settings.tcp_mem is None else TcpMem(*settings.tcp_mem))
+    stack.serve_tcp(tcp.input)
+    return NetParts(net, stack, queue, nic, neighbours, output, tcp)
+
+
+def _buffers(settings: MachineSettings, board: Board, data: Node | None) -> Buffers:
+    """Receive buffers by this kernel's rules, with access to the reserve if the policy and a swap socket give it."""
+    policy = board.policy
+    if not board.kernel.memalloc_sockets:
+        return Buffers(board.zone, board.kernel, data, guarded=policy.slab_rule)
+    access = settings.swap is not None and policy.reserve_access
+    return MemallocBuffers(board.zone, board.kernel, access=access, rx_head=policy.rx_head, guarded=policy.slab_rule)
+
+
+def _nic(settings: MachineSettings, net: NetBoard, above: Stack | InputQueue) -> Nic:
+    kind = VirtioNic if settings.nic_refill == "virtio" else Nic
+    return kind(net, above, settings.index, settings.nic_rate_bps, settings.nic_ring, settings.nic_refill)
+
+
+def _neighbours(settings: MachineSettings, net: NetBoard, nic: Nic, stack: Stack) -> Neighbours:
+    """Between whoever sends and the card."""
+    neighbours = Neighbours(net, nic, Random(f"{settings.seed}/machine/{settings.name}/arp"))
+    stack.serve(-ARP, neighbours.receive)
+    return neighbours

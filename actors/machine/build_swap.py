@@ -1,0 +1,72 @@
+"""The swap device of a machine: one server or several, over NFS or NBD."""
+
+from dataclasses import dataclass
+
+from netswap.actors.machine.build_net import NetParts
+from netswap.actors.memory.board import Board
+from netswap.actors.memory.files import LocalDisk
+from netswap.actors.net.local import LocalSocket, local_pair
+from netswap.actors.settings import MachineSettings, SettingsError, Swap
+from netswap.actors.swap import transports
+from netswap.actors.swap.backup import Backup
+from netswap.actors.swap.device import Remote, SwapDevice
+from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
+from netswap.actors.swap.nfs import GatheringNfsDevice, NfsDevice
+from netswap.actors.swap.spread import SpreadDevice
+from netswap.protocol.rpc import CALL_PORT, PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class SwapParts:
+    """Where pages go."""
+
+    device: SwapDevice | None = None
+    kernel_end: LocalSocket | None = None
+    """A proxy's end of the pair whose other end the kernel swaps over."""
+    set_aside: int = 0
+    """Pages of memory that the device keeps for itself."""
+
+
+def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: LocalDisk) -> SwapParts:
+    """`disk`: the machine's own. Raises `SettingsError`."""
+    swap = settings.swap
+    if swap is None:
+        return SwapParts()
+    in_flight = transports.needs(settings, swap, board.kernel).in_flight
+    if swap.spread is not None:
+        return _spread(swap, board, parts, in_flight, disk)
+    remote = Remote(swap.server, in_flight)
+    if not swap.proxied:
+        return SwapParts(_device(swap, parts, remote))
+    ours, theirs = local_pair(board.events, parts.net.buffers, swap.server)
+    parts.stack.need_routes(frozenset({swap.server}))
+    return SwapParts(ProxiedNbdDevice(board, parts.tcp, remote, ours), theirs)
+
+
+def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:
+    """To one server, over the transport that is asked for."""
+    net, routed = parts.net, frozenset({remote.server})
+    if swap.transport == transports.NBD:
+        parts.stack.need_routes(routed)
+        return NbdDevice(net.board, parts.tcp, remote)
+    kind = GatheringNfsDevice if swap.request_pages > 1 else NfsDevice
+    device = kind(net, parts.output, remote, swap.request_pages, swap.timeout_ns)
+    parts.stack.serve(remote.port, device.reply, routed=routed)
+    return device
+
+
+def _spread(swap: Swap, board: Board, parts: NetParts, in_flight: int, disk: LocalDisk) -> SwapParts:
+    """Several, each with a device of its own, and perhaps the machine's disk."""
+    spread = swap.spread
+    assert spread is not None, "only a machine with several servers spreads its pages"
+    queue = board.kernel.block_queue
+    pages = transports.set_aside(swap, in_flight, board.kernel)
+    if board.zone.take_many(board.zone.high_mark, pages) < pages:
+        wrong = f"{pages} pages of buffers for several swap servers do not fit into memory"
+        raise SettingsError(wrong, "give the machine more memory, or fewer requests in_flight")
+    unit = -(-PAGE // spread.needed)
+    remotes = [Remote(to, in_flight, CALL_PORT + place, unit) for place, to in enumerate(spread.servers)]
+    devices = [_device(swap, parts, remote) for remote in remotes]
+    backup = Backup(disk, queue) if spread.backup else None
+    device = SpreadDevice(board.events, board.counters, spread, devices, swap.request_pages, backup)
+    return SwapParts(device, set_aside=pages)

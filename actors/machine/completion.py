@@ -1,0 +1,70 @@
+"""What becomes of a request that the swap device or the disk has answered: it goes to reclaim, or to who waits for a page."""
+
+from netswap.actors.counters import Counters
+from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.faults import Faults
+from netswap.actors.memory.files import File, LocalDisk
+from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.writeback import Writeback
+from netswap.actors.swap.device import Request, SwapDevice
+
+
+class Completion:
+    """Owns the answers of one machine's devices."""
+
+    __slots__ = ("_counters", "_faults", "_reclaim", "_writeback")
+
+    def __init__(self, counters: Counters, reclaim: Reclaim, writeback: Writeback, faults: Faults) -> None:
+        self._counters = counters
+        self._reclaim = reclaim
+        self._writeback = writeback
+        self._faults = faults
+
+    def own(self, disk: LocalDisk, device: SwapDevice | None) -> None:
+        """Be told what these have done. They come first: reclaim writes to them."""
+        disk.owner = self
+        if device is not None:
+            device.owner = self
+
+    # -- what the swap device reports -------------------------------------------------------------------------------
+
+    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """A page-out has been answered."""
+        if isinstance(space, File):
+            self.file_written(space, page, stamp)
+        else:
+            self._reclaim.written(space, page, stamp)
+
+    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+        """A page-in has been answered."""
+        if isinstance(space, File):
+            self.file_read(space, page)
+        else:
+            self._faults.page_read(space, page, stamp)
+
+    def moved(self, request: Request) -> None:
+        """A request that had to wait has got on."""
+        for page in range(request.page, request.page + len(request.stamps)):
+            self._faults.moved(request.space, page)
+
+    def slot_free(self) -> None:
+        """Another request may start."""
+        self._reclaim.slot_free()
+        if self._reclaim.cache.flushes_remotely:
+            self._writeback.proceed()
+
+    def put_off(self) -> None:
+        """The server has no room for a page."""
+
+    # -- what the disk reports --------------------------------------------------------------------------------------
+
+    def file_written(self, file: File, page: int, stamp: int) -> None:
+        """A page of a file is on disk."""
+        self._counters.file_pages_out += 1
+        self._reclaim.file_written(file, page, stamp)
+        self._writeback.proceed()
+
+    def file_read(self, file: File, page: int) -> None:
+        """A page of a file has been read."""
+        self._counters.file_pages_in += 1
+        self._faults.file_read(file, page)

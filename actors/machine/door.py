@@ -1,0 +1,201 @@
+"""One computer: memory, a card, a protocol stack, perhaps a swap device, and its programs.
+
+A plain object that does no I/O. Its only door is `advance`: inbound bytes in, outbound bytes out, and two promises about
+when something will leave. The same object runs in this process or inside a Ray actor.
+"""
+
+from collections import deque
+from hashlib import sha256
+from heapq import heapify, heappop, heappush
+
+from netswap.actors.counters import Counters
+from netswap.actors.disk import Disk
+from netswap.actors.events import NEVER, Events
+from netswap.actors.kernels import KERNELS
+from netswap.actors.machine.assembly import Lasting, Parts, assemble
+from netswap.actors.machine.tally import tallied
+from netswap.actors.net.drivers import on_link
+from netswap.actors.settings import MachineSettings
+from netswap.protocol.errors import RemoteProtocolError
+from netswap.protocol.frame import (
+    CRASH,
+    PAUSE,
+    RESTART,
+    RESUME,
+    SLOW_DISK,
+    Arrival,
+    Control,
+    arrivals,
+    split,
+)
+
+
+class Machine:
+    """Built from its settings; then driven through `advance` alone."""
+
+    def __init__(self, settings: MachineSettings) -> None:
+        """Raises `SettingsError`."""
+        self.settings = settings
+        self.kernel = on_link(KERNELS[settings.kernel], settings.nic_refill, settings.mtu)
+        self.events = Events()
+        self.counters = Counters()
+        self.disk = Disk()
+        self.down = False
+        """It has crashed, and not been restarted yet."""
+        self.paused = False
+        self._paused_ns = 0
+        self._arrivals: list[Arrival] = []
+        self._controls: deque[Control] = deque()
+        self._left = b""
+        """What it sent before it went down."""
+        self._sent = sha256()
+        self._boot(None)
+
+    def _boot(self, before: Parts | None) -> None:
+        """Make all that a crash takes away; `before`: what it has taken."""
+        lasting = Lasting(self.kernel, self.events, self.counters, self.disk)
+        programs = before.programs if before is not None else ()
+        self.parts = parts = assemble(self.settings, lasting, tallied(before), programs)
+        # What reports look at, and what is looked up for each batch.
+        frames, swap = parts.frames, parts.swap
+        self.zone, self.buffers, self.emergency_data = parts.zone, frames.net.buffers, parts.emergency_data
+        self.stack, self.nic, self.neighbours, self.tcp = frames.stack, frames.nic, frames.neighbours, frames.tcp
+        self.device, self.set_aside, self.local = swap.device, swap.set_aside, parts.local
+        self.reclaim, self.writeback, self.oom = parts.reclaim, parts.writeback, parts.oom
+        self.programs = parts.programs
+
+    # -- the door ---------------------------------------------------------------------------------------------------
+
+    def advance(self, until_ns: int, inbound: bytes = b"") -> bytes:
+        """Do all that lies strictly before `until_ns`, and return what was sent.
+
+        Raises `RemoteProtocolError` if `inbound` is no batch of arrivals; nothing of the batch is taken then.
+        """
+        if inbound:
+            self._take_in(inbound)
+        controls = self._controls
+        while controls and controls[0].at_ns < until_ns:
+            control = controls.popleft()
+            self._run(control.at_ns)
+            self._obey(control)
+        self._run(until_ns)
+        out = self._left + self.nic.take_out()
+        self._left = b""
+        self._sent.update(out)
+        return out
+
+    def _run(self, until_ns: int) -> None:
+        """Do all that lies strictly before `until_ns`, and is due by itself."""
+        if self.down or self.paused:
+            self._stand_still(until_ns)
+            return
+        events = self.events
+        heap = events.heap
+        soon = events.soon
+        waiting = self._arrivals
+        receive = self.nic.receive
+        while True:
+            arrival_ns = waiting[0][0] if waiting else NEVER
+            limit_ns = arrival_ns if arrival_ns < until_ns else until_ns - 1
+            while True:
+                if heap and heap[0][0] <= limit_ns and (not soon or heap[0][0] <= events.now):
+                    events.now, _, action, argument = heappop(heap)
+                    action(argument)
+                elif soon and events.now <= limit_ns:
+                    while soon:  # nothing comes before these any more: what is due now goes to their end
+                        action, argument = soon.popleft()
+                        action(argument)
+                else:
+                    break
+            if arrival_ns >= until_ns:
+                break
+            arrival = heappop(waiting)
+            rest = receive(arrival, waiting[0][0] if waiting and waiting[0][0] < until_ns else until_ns)
+            if rest is not None:
+                heappush(waiting, rest)
+        events.now = until_ns
+
+    def next_ns(self) -> int:
+        """Nothing leaves before then unless something arrives."""
+        return NEVER if self.down or self.paused else self.events.next_ns()
+
+    def silent_until_ns(self) -> int:
+        """Nothing leaves before then whatever arrives: what has been sent has to leave the card first."""
+        return max(self.events.now, self.nic.idle_ns)
+
+    # -- what is done to it from outside ----------------------------------------------------------------------------
+
+    def _obey(self, control: Control) -> None:
+        what = control.what
+        if what == CRASH:
+            self._go_down()
+        elif what == RESTART:
+            self._restart()
+        elif what == PAUSE:
+            self.paused = True
+            self._paused_ns = self.events.now
+        elif what == RESUME:
+            self.paused = False
+            self._go_on()
+        else:
+            self.disk.slow_ns = control.value if what == SLOW_DISK else None
+
+    def _go_down(self) -> None:
+        """All that is not on a disk is gone, the frames that were waiting to be received or completed too."""
+        self.down = True
+        self._left += self.nic.take_out()
+        for one in self.programs:
+            one.task.kill()
+        self.nic.take_out()  # what the programs said when they were killed
+        self.events.clear()
+        self.counters.dropped["crashed"] += self.held()
+
+    def _restart(self) -> None:
+        """As at time 0, with what is on the disk; counts, peaks and numbers go on."""
+        self._boot(self.parts)
+        self.down = False
+
+    def _go_on(self) -> None:
+        """After a pause: timers that are late by now, then what lies in the ring."""
+        if not self.down:
+            self.events.go_on(self._paused_ns)
+            self.nic.go_on(self._paused_ns)
+
+    def _stand_still(self, until_ns: int) -> None:
+        """Nothing happens but to the card: one that is down loses what comes, one that is paused keeps what it has room for."""
+        waiting = self._arrivals
+        while waiting and waiting[0][0] < until_ns:
+            arrival = heappop(waiting)
+            limit_ns = min(until_ns, waiting[0][0]) if waiting else until_ns
+            frames, rest = split(arrival, limit_ns)
+            if self.down:
+                self.counters.received += frames
+                self.counters.dropped["crashed"] += frames
+            else:
+                self.nic.keep(arrival, frames)
+            if rest is not None:
+                heappush(waiting, rest)
+        self.events.now = until_ns
+
+    def _take_in(self, inbound: bytes) -> None:
+        controls: list[Control] = []
+        try:
+            batch = arrivals(inbound, controls)
+        except RemoteProtocolError:
+            self.counters.malformed += 1
+            raise
+        self._arrivals += batch
+        heapify(self._arrivals)
+        self._controls.extend(controls)
+
+    # -- what others may see ----------------------------------------------------------------------------------------
+
+    def held(self) -> int:
+        """Frames that have come and are neither delivered nor dropped yet."""
+        queue = self.parts.frames.input_queue
+        queued = 0 if queue is None else queue.frames
+        return self.stack.reassembly.frames + self.nic.unserved + queued
+
+    def sent_digest(self) -> str:
+        """SHA-256 (hex) over all that this machine has sent."""
+        return self._sent.hexdigest()

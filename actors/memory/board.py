@@ -1,0 +1,22 @@
+"""What the parts of one machine share. A part takes from it what it needs when it is made."""
+
+from dataclasses import dataclass, field
+
+from netswap.actors.counters import Counters, Tally
+from netswap.actors.events import Events
+from netswap.actors.kernels import Kernel
+from netswap.actors.memory.zone import Zone
+from netswap.actors.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Clock, memory, rules and counters of one machine, for as long as it is up."""
+
+    events: Events
+    zone: Zone
+    kernel: Kernel
+    counters: Counters = field(default_factory=Counters)
+    policy: Policy = field(default_factory=Policy)
+    tally: Tally = field(default_factory=Tally)
+    """What the parts' own counts and peaks go on from."""
