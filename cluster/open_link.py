@@ -6,7 +6,7 @@ reception; below the floor no reply can be received; and without a reply no page
 
 from typing import Any, Final
 
-from netswap.actors.programs.wait import CONNECTION, PAGE, REPLY, SLOT, THROTTLE
+from netswap.actors.wait import CONNECTION, PAGE, REPLY, SLOT, THROTTLE
 
 Report = dict[str, Any]
 _FOR_MEMORY: Final = (PAGE, REPLY, SLOT, CONNECTION, THROTTLE)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any, Final, NamedTuple
 
-from netswap.actors.programs.wait import KINDS
+from netswap.actors.wait import KINDS
 
 WORDS: Final = {
     "nothing": "nothing (it computed, or slept)",

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import networkx
 
 from netswap.actors.events import NEVER, Timer
-from netswap.actors.programs.wait import MESSAGE
+from netswap.actors.wait import MESSAGE
 from netswap.cluster.engine import State
 
 

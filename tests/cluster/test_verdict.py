@@ -8,7 +8,7 @@ import pytest
 from scenes import outage, seed
 
 from netswap.actors.events import Timer
-from netswap.actors.programs.wait import KINDS
+from netswap.actors.wait import KINDS
 from netswap.cluster.engine import State
 from netswap.cluster.expectations import VERDICTS
 from netswap.cluster.explain import reason
