@@ -12,8 +12,8 @@ from netswap.actors.memory.large import LargeCache
 from netswap.actors.memory.waiter import Asleep
 from netswap.actors.net.arp import ASKED, FAILED, INCOMPLETE
 from netswap.actors.net.virtio import VirtioNic
-from netswap.actors.programs import loader
-from netswap.actors.programs.loader import Loaded
+from netswap.actors.process import loader
+from netswap.actors.process.loader import Loaded
 from netswap.actors.programs.task import Need, Task
 from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice

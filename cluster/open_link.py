@@ -7,7 +7,7 @@ reception; below the floor no reply can be received; and without a reply no page
 from typing import Final
 
 from netswap.actors.machine_report import MachineReport, ProgramReport
-from netswap.actors.programs.wait import CONNECTION, PAGE, REPLY, SLOT, THROTTLE
+from netswap.actors.wait import CONNECTION, PAGE, REPLY, SLOT, THROTTLE
 
 _FOR_MEMORY: Final = (PAGE, REPLY, SLOT, CONNECTION, THROTTLE)
 """What a program waits for that needs a page."""

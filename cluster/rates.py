@@ -9,7 +9,7 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from netswap.actors.machine_report import ProgramReport
-from netswap.actors.programs.wait import KINDS
+from netswap.actors.wait import KINDS
 
 WORDS: Final = {
     "nothing": "nothing (it computed, or slept)",

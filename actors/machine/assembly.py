@@ -27,8 +27,8 @@ from netswap.actors.memory.reserve import Node
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.virtio import VirtioNic
-from netswap.actors.programs import loader
-from netswap.actors.programs.process import Process
+from netswap.actors.process import loader
+from netswap.actors.process.process import Process
 from netswap.actors.programs.system import Host
 from netswap.actors.settings import MachineSettings
 from netswap.actors.swap.device import SwapDevice

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
+from netswap.actors.kernels.tcp import TcpMem
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.reserve import Node
 from netswap.actors.net.arp import Neighbours, Output
@@ -13,7 +14,6 @@ from netswap.actors.net.memalloc import MemallocBuffers
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.stack import Stack
 from netswap.actors.net.tcp import Tcp
-from netswap.actors.net.tcp_rules import TcpMem
 from netswap.actors.net.udp_limits import LimitedStack
 from netswap.actors.net.virtio import VirtioNic
 from netswap.actors.settings import MachineSettings

@@ -6,10 +6,9 @@ from typing import Final
 from netswap.actors.memory.anonymous import READING, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk
+from netswap.actors.memory.ports import SwapIn, Toucher
 from netswap.actors.memory.reclaim import Reclaim
-from netswap.actors.programs.task import BLOCKED, Blocked, Task
-from netswap.actors.programs.wait import DISK, PAGE
-from netswap.actors.swap.device import SwapDevice
+from netswap.actors.wait import BLOCKED, DISK, PAGE, Blocked
 
 _AT_ONCE: Final = 64
 """Most pages that one call finds without waiting."""
@@ -22,7 +21,7 @@ class Faults:
         self,
         board: Board,
         reclaim: Reclaim,
-        device: SwapDevice | None,
+        device: SwapIn | None,
         disk: LocalDisk,
         readahead: int,
     ) -> None:
@@ -36,9 +35,9 @@ class Faults:
         self._counters = board.counters
         self._readahead = readahead
         self._file_readahead = board.kernel.file_readahead
-        self._awaited: dict[tuple[AddressSpace, int], Task] = {}
+        self._awaited: dict[tuple[AddressSpace, int], Toucher] = {}
 
-    def touch(self, task: Task, space: AddressSpace, start: int, end: int, write: bool) -> int:
+    def touch(self, task: Toucher, space: AddressSpace, start: int, end: int, write: bool) -> int:
         """Touch what can be touched of [start, end) now; the first page that has to be waited for, or `end`."""
         page, states = start, space.states
         while page < end:
@@ -60,7 +59,7 @@ class Faults:
                 break
         return page
 
-    def fault(self, task: Task, space: AddressSpace, page: int) -> Blocked:
+    def fault(self, task: Toucher, space: AddressSpace, page: int) -> Blocked:
         """Wait for an absent page; the task is woken when it is there."""
         self._counters.faults += 1
         if space.states[page] == READING:
@@ -86,7 +85,7 @@ class Faults:
         """Up to so many pages that are free, for a program's allocation; how many."""
         return self.zone.take_many(self.zone.floors.kernel, pages)
 
-    def allocate(self, who: str, granted: Callable[[], None], process: Task) -> bool:
+    def allocate(self, who: str, granted: Callable[[], None], process: Toucher) -> bool:
         """A page for a program's allocation: True if it was had at once; otherwise `granted` is called."""
         return self._reclaim.obtain(who, granted, process=process)
 
@@ -124,8 +123,7 @@ class Faults:
         """Whether the request for an absent page has not found a slot yet."""
         if isinstance(space, File) or self._device is None:
             return False
-        waiting = [request for link in self._device.links for request in link.backlog]
-        return any(request.has(space.base + page) for request in waiting)
+        return self._device.waits_for_slot(space.base + page)
 
     def _arrived(self, space: AddressSpace, page: int) -> None:
         if space.gone:
@@ -138,7 +136,7 @@ class Faults:
         if task is not None:
             self._reclaim.later(task.wake)
 
-    def _zero(self, task: Task, space: AddressSpace, page: int, end: int) -> int:
+    def _zero(self, task: Toucher, space: AddressSpace, page: int, end: int) -> int:
         """Zeroed pages from `page` on, as many as can be had without waiting."""
         if not self._reclaim.has_page():
             return 0
@@ -148,7 +146,7 @@ class Faults:
             task.progress.touched(got)
         return got
 
-    def _found(self, task: Task, space: AddressSpace, page: int) -> None:
+    def _found(self, task: Toucher, space: AddressSpace, page: int) -> None:
         """A free page has been found for an absent one."""
         if space.states[page] == UNTOUCHED:
             space.fill(page, page + 1)
@@ -172,7 +170,7 @@ class Faults:
             task.block(self._stage(space, page))
 
     def _stage(self, space: AddressSpace, page: int) -> int:
-        """What a page that is on its way waits for (`netswap.actors.programs.wait`)."""
+        """What a page that is on its way waits for (`netswap.actors.wait`)."""
         if isinstance(space, File) and space.disk is None:
             return DISK
         assert self._device is not None, "only a machine that swaps has pages elsewhere"

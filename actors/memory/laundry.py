@@ -5,26 +5,12 @@ puts dirty ones aside, and writes them only then. Zijlstra tried it (1187734144.
 memory there, the mark is never reached, nothing is written, and the machine runs into OOM.
 """
 
-from typing import Protocol
-
 from netswap.actors.memory.anonymous import DIRTY, RESIDENT, WRITING, AddressSpace
 from netswap.actors.memory.files import File, FileDisk
+from netswap.actors.memory.ports import SwapOut
 from netswap.actors.memory.zone import Zone
 
 _COLD = RESIDENT | DIRTY
-
-
-class SwapOut(Protocol):
-    """The swap device."""
-
-    def can_page_out(self) -> bool:
-        """Whether another page-out may start now."""
-
-    def page_out(self, space: AddressSpace, page: int) -> None:
-        """Submit one."""
-
-    def unplug(self) -> None:
-        """There are no more for now."""
 
 
 class Laundry:

@@ -14,7 +14,7 @@ mempool_alloc).
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from netswap.actors.kernels import Kernel
 from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
@@ -23,10 +23,10 @@ from netswap.actors.memory.clean_minimum import CleanMinimum
 from netswap.actors.memory.files import File, PageCache
 from netswap.actors.memory.laundry import Laundry
 from netswap.actors.memory.oom import OomKiller
+from netswap.actors.memory.ports import Sleeper, SwapOut
 from netswap.actors.memory.throttle import NO_FS_NS, Throttle
 from netswap.actors.memory.waiter import Asleep, Doomed, Outcome, Rests, Waiter
 from netswap.actors.memory.writeback import Writeback
-from netswap.actors.programs.task import Task
 
 _ASLEEP = (Outcome.NO_SLOT, Outcome.NAP)
 # By name once: to look up a member of an enum costs more than a call.
@@ -37,22 +37,6 @@ _NAP: Final = Outcome.NAP
 _NOTHING: Final = Outcome.NOTHING
 _NO_SLOT: Final = Outcome.NO_SLOT
 _SCANNED: Final = Outcome.SCANNED
-
-
-class SwapOut(Protocol):
-    """The swap device, as reclaim sees it."""
-
-    def can_page_out(self) -> bool:
-        """Whether another page-out may start now."""
-
-    def page_out(self, space: AddressSpace, page: int) -> None:
-        """Submit one, with the rights of a reclaimer (PF_MEMALLOC)."""
-
-    def unplug(self) -> None:
-        """There are no more for now: start all that have been submitted."""
-
-    def hindrance(self) -> str:
-        """What a page-out would have to wait for now, in words; nothing if it could start."""
 
 
 class Reclaim:
@@ -125,9 +109,9 @@ class Reclaim:
         self,
         who: str,
         granted: Callable[[], None],
-        task: Task | None = None,
+        task: Sleeper | None = None,
         *,
-        process: Task | None = None,
+        process: Sleeper | None = None,
         user: bool = True,
         may_fs: bool = True,
     ) -> bool:
@@ -199,7 +183,7 @@ class Reclaim:
         spaces = [space for space in self.hand.spaces if not isinstance(space, File)]
         return max(0, self.swap_pages - sum(space.copies() for space in spaces))
 
-    def doom(self, task: Task, settled: Doomed) -> None:
+    def doom(self, task: Sleeper, settled: Doomed) -> None:
         """This program has been killed: if it waits for a page, it has a victim's right to one, and `settled` is told."""
         for waiter in self.waiters:
             if waiter.task is task:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from netswap.actors.programs.task import Task
-from netswap.actors.programs.wait import PAGE, SLOT, THROTTLE
+from netswap.actors.memory.ports import Sleeper
+from netswap.actors.wait import PAGE, SLOT, THROTTLE
 
 
 class Outcome(Enum):
@@ -65,8 +65,8 @@ class Waiter:
         who: str,
         granted: Callable[[], None],
         priority: int,
-        task: Task | None,
-        process: Task | None,
+        task: Sleeper | None,
+        process: Sleeper | None,
         user: bool,
         may_fs: bool,
     ) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, FileDisk, LocalDisk, PageCache
-from netswap.actors.swap.device import SwapDevice
+from netswap.actors.memory.ports import UnderWriteback
 
 RATELIMIT: Final = 8
 """A writer looks at the limits after so many pages (ratelimit_pages while they are exceeded)."""
@@ -25,7 +25,7 @@ class Writeback:
         board: Board,
         cache: PageCache,
         disk: LocalDisk,
-        swap: SwapDevice | None,
+        swap: UnderWriteback | None,
     ) -> None:
         self.cache = cache
         self.disk = disk

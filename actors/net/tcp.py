@@ -1,6 +1,6 @@
 """TCP of one machine: its connections by who is at the other end, its listeners, and the way to the card.
 
-Source: net/ipv4/tcp_ipv4.c of 2.6.22 with Zijlstra's netvm patches. The parts: `tcp_rules` (numbers of each kernel),
+Source: net/ipv4/tcp_ipv4.c of 2.6.22 with Zijlstra's netvm patches. The parts: `kernels.tcp` (numbers of each kernel),
 `tcp_memory` (what sockets are charged), `tcp_sender` and `tcp_receiver` (the two halves), `tcp_connection`.
 """
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from netswap.actors.events import NEVER, Timer
+from netswap.actors.kernels.tcp import TcpMem
 from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.tcp_connection import KILLED, Connection, Owner
 from netswap.actors.net.tcp_memory import TcpMemory
-from netswap.actors.net.tcp_rules import TcpMem
 from netswap.protocol.frame import TCP, Raw
 from netswap.protocol.tcp import ACK, RST, SYN, Record, mss, segment_wire
 

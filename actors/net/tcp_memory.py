@@ -7,7 +7,7 @@ alike. One step is folded: pages that are no longer needed go back at once; 2.6.
 
 from typing import Final
 
-from netswap.actors.net.tcp_rules import TcpMem, TcpRules
+from netswap.actors.kernels.tcp import TcpMem, TcpRules
 
 QUANTUM: Final = 4096
 _SHIFT: Final = 12

@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any, Final, Protocol
 
 from netswap.actors.events import NEVER
-from netswap.actors.net.tcp_rules import TcpRules
+from netswap.actors.kernels.tcp import TcpRules
 from netswap.protocol.tcp import FIRST_BYTE, RECORDS_MAX, Message, Range, Record
 
 FLYING: Final = 0

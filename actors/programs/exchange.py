@@ -12,7 +12,7 @@ from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
 from netswap.actors.programs.collectives import EXCHANGES, Round
 from netswap.actors.programs.streams import Delivery
 from netswap.actors.programs.task import Need, Reason, Task
-from netswap.actors.programs.wait import CONNECTION, MESSAGE
+from netswap.actors.wait import CONNECTION, MESSAGE
 from netswap.protocol.tcp import Message
 from netswap.protocol.units import seconds
 

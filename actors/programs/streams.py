@@ -8,7 +8,7 @@ from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
 from netswap.actors.programs.task import Need, Reason, Task
-from netswap.actors.programs.wait import CONNECTION, MESSAGE
+from netswap.actors.wait import CONNECTION, MESSAGE
 from netswap.protocol.tcp import Message
 
 Wake = Callable[[Any], None]

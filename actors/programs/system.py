@@ -22,8 +22,8 @@ from netswap.actors.net.stack import Handler, Stack
 from netswap.actors.net.tcp import Accept, Tcp
 from netswap.actors.net.tcp_connection import Connection
 from netswap.actors.programs.streams import Connect, Poll, ReceiveMessage, SendMessage, Streams
-from netswap.actors.programs.task import BLOCKED, Need, Progress, Reason, Task
-from netswap.actors.programs.wait import MESSAGE, NOTHING, PAGE, THROTTLE
+from netswap.actors.programs.task import Need, Progress, Reason, Task
+from netswap.actors.wait import BLOCKED, MESSAGE, NOTHING, PAGE, THROTTLE
 from netswap.protocol.arp import REQUEST
 from netswap.protocol.arp import wire as link_wire
 from netswap.protocol.frame import ARP, FRAGMENT, UDP

@@ -11,16 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.actors.programs.wait import NOTHING, Waited
-
-
-class Blocked:
-    """The one value by which a request says that the task has to wait."""
-
-    __slots__ = ()
-
-
-BLOCKED: Final = Blocked()
+from netswap.actors.wait import BLOCKED, NOTHING, Blocked, Waited
 
 
 class Need(Enum):
@@ -251,7 +242,7 @@ class Task:
         self.progress.go_down()
 
     def block(self, kind: int) -> Blocked:
-        """What a request returns that has to wait for this kind of thing (`netswap.actors.programs.wait`)."""
+        """What a request returns that has to wait for this kind of thing (`netswap.actors.wait`)."""
         waited = self.progress.waited
         waited.turn(kind)
         if waited.at_once > STEPS_MAX:

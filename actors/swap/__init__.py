@@ -1,1 +1,4 @@
-"""Swapping over the network: `device` is the side that needs pages kept, `server` the side that keeps them."""
+"""Swapping over the network, the side that needs pages kept: `device` is what all transports share.
+
+The side that keeps them is `netswap.actors.storage`.
+"""

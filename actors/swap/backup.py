@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from netswap.actors.memory.files import LocalDisk
-from netswap.actors.swap.backing import Store
+from netswap.actors.storage.backing import Store
 
 _STORE: Final = "swap backup"
 

@@ -14,7 +14,7 @@ from netswap.actors.counters import Counters
 from netswap.actors.events import Events, Timer
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.slab import Slab
-from netswap.actors.programs.wait import REPLY, SLOT
+from netswap.actors.wait import REPLY, SLOT
 from netswap.protocol.rpc import CALL_PORT, PAGE
 from netswap.protocol.units import seconds
 
@@ -134,7 +134,7 @@ class SwapDevice:
     # -- what can be seen of it -------------------------------------------------------------------------------------
 
     def stage(self, number: int) -> int:
-        """What the request for this page of the swap space waits for (`netswap.actors.programs.wait`)."""
+        """What the request for this page of the swap space waits for (`netswap.actors.wait`)."""
         if self.backlog and any(request.has(number) for request in self.backlog):
             return SLOT
         return REPLY
@@ -143,6 +143,10 @@ class SwapDevice:
         """Whether there is a request for this page."""
         requests = (*self.under_way.values(), *self.backlog, *self.put_off)
         return any(request.has(number) for request in requests)
+
+    def waits_for_slot(self, number: int) -> bool:
+        """Whether the request for this page, or for a part of it, has not found a slot yet."""
+        return any(request.has(number) for link in self.links for request in link.backlog)
 
     def hindrance(self) -> str:
         """What a page-out that is to start now would have to wait for, in words; nothing if it could start."""

@@ -15,8 +15,8 @@ from netswap.actors.memory.board import Board
 from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
-from netswap.actors.programs.wait import CONNECTION, REPLY
 from netswap.actors.swap.device import Remote, Request, SwapDevice
+from netswap.actors.wait import CONNECTION, REPLY
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE

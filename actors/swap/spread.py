@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from netswap.actors.counters import Counters
 from netswap.actors.events import Events, Timer
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.actors.programs.wait import DISK, REPLY, SLOT
 from netswap.actors.settings import Spread
 from netswap.actors.swap.backup import Backup
 from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.wait import DISK, REPLY, SLOT
 
 
 class Link:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from netswap.actors.counters import CAUSES, COUNTERS
 from netswap.actors.kernels import KERNELS
-from netswap.actors.programs.loader import PROGRAMS
+from netswap.actors.process.loader import PROGRAMS
 from netswap.actors.safeguards import PRESETS, SWITCHES
 from netswap.cluster.tables import listing
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from netswap.actors.programs import loader
+from netswap.actors.process import loader
 from netswap.actors.settings import SettingsError
 from netswap.protocol.units import UnitError, parse_quantity, shortened
 

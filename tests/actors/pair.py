@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 from netswap.actors.counters import Counters
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22, Kernel
+from netswap.actors.kernels.tcp import TcpMem
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import Connection
-from netswap.actors.net.tcp_rules import TcpMem
 from netswap.actors.policy import Policy
 from netswap.protocol.frame import VERSION
 from netswap.protocol.tcp import Message

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from netswap.actors.disk import Disk
 from netswap.actors.events import Events
 from netswap.actors.programs.task import Progress
-from netswap.actors.swap.backing import WARM_STAMP, Job
-from netswap.actors.swap.lent import MemoryQueue
+from netswap.actors.storage.backing import WARM_STAMP, Job
+from netswap.actors.storage.lent import MemoryQueue
 from netswap.protocol.units import milliseconds, seconds
 
 PAGE = 4096

@@ -12,7 +12,7 @@ from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import LocalDisk
 from netswap.actors.settings import Spread
-from netswap.actors.swap.backing import WARM_STAMP
+from netswap.actors.storage.backing import WARM_STAMP
 from netswap.actors.swap.backup import Backup
 from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.swap.spread import SpreadDevice

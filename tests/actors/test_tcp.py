@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pair import FRAMING, GIGABIT, LATENCY_NS, PORT, Fate, Pair, Sent
 
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.kernels.tcp import TcpMem
 from netswap.actors.net.tcp_connection import ESTABLISHED, REFUSED, RESET, TIMED_OUT, UNREACHABLE
 from netswap.actors.net.tcp_memory import Account, TcpMemory
-from netswap.actors.net.tcp_rules import TcpMem
 from netswap.protocol.tcp import RST, SYN, mss, retransmission_times, segment_wire
 from netswap.protocol.units import milliseconds, seconds
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from netswap.actors.counters import CAUSES, COUNTERS
 from netswap.actors.kernels import KERNELS
-from netswap.actors.programs.loader import PROGRAMS
+from netswap.actors.process.loader import PROGRAMS
 from netswap.actors.safeguards import PRESETS, SWITCHES
 from netswap.cluster.command.app import app
 from netswap.cluster.verdict import Verdict

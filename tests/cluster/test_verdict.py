@@ -9,7 +9,7 @@ from scenes import outage, seed
 
 from netswap.actors.events import Timer
 from netswap.actors.machine_report import MachineReport, NodeId, NodeKind, ProgramReport, WaitNode
-from netswap.actors.programs.wait import KINDS
+from netswap.actors.wait import KINDS
 from netswap.cluster.engine import State
 from netswap.cluster.expectations import VERDICTS
 from netswap.cluster.explain import reason

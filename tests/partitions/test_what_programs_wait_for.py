@@ -8,8 +8,8 @@ from scenes import SOCKET_FRAMES, atomic_floor, min_pages, outage, seed
 
 from netswap.actors.machine_report import NodeKind
 from netswap.actors.programs.task import ProgramError
-from netswap.actors.programs.wait import KINDS
 from netswap.actors.safeguards import PRESETS, is_built
+from netswap.actors.wait import KINDS
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.results import as_json, conclude
 from netswap.cluster.scenario import ScenarioError, load

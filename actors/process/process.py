@@ -12,9 +12,10 @@ from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.oom import run_time_s
 from netswap.actors.memory.reclaim import Reclaim
-from netswap.actors.programs.loader import Loaded
+from netswap.actors.process.loader import Loaded
 from netswap.actors.programs.system import Touch, Write
-from netswap.actors.programs.task import BLOCKED, Need, Reason, Request, Task
+from netswap.actors.programs.task import Need, Reason, Request, Task
+from netswap.actors.wait import BLOCKED
 from netswap.protocol.units import seconds
 
 

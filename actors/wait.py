@@ -25,6 +25,15 @@ KINDS: Final = ("nothing", "reply", "page", "slot", "connection", "message", "th
 """Their names, as results say them."""
 
 
+class Blocked:
+    """The one value by which a request says that the task has to wait."""
+
+    __slots__ = ()
+
+
+BLOCKED: Final = Blocked()
+
+
 class Waited:
     """How long one program has waited for each kind of thing, ns, in all and at the end of each slot of `slot_ns`."""
 

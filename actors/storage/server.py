@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Program
-from netswap.actors.swap.backing import DiskQueue
-from netswap.actors.swap.lent import MemoryQueue
-from netswap.actors.swap.nbd_server import NbdServer
-from netswap.actors.swap.nfs_server import NfsServer
-from netswap.actors.swap.user_server import UserServer
+from netswap.actors.storage.backing import DiskQueue
+from netswap.actors.storage.lent import MemoryQueue
+from netswap.actors.storage.nbd_server import NbdServer
+from netswap.actors.storage.nfs_server import NfsServer
+from netswap.actors.storage.user_server import UserServer
 from netswap.protocol.rpc import PAGE, SERVER_PORT
 
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from netswap.actors.programs.system import System
-from netswap.actors.swap.backing import DiskQueue, Job, Store
+from netswap.actors.storage.backing import DiskQueue, Job, Store
 from netswap.protocol.rpc import PAGE
 
 REFUSED = 0

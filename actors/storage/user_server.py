@@ -15,7 +15,7 @@ from netswap.actors.programs import daemon
 from netswap.actors.programs.streams import Delivery
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Program, Request
-from netswap.actors.swap.backing import DiskQueue, Job
+from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE

@@ -1,9 +1,6 @@
 """The numbers and rules of the OOM killer in which kernels differ."""
 
 from dataclasses import dataclass
-from typing import Final
-
-from netswap.protocol.units import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +22,3 @@ class OomRules:
     reaper_delay_ns: int | None
     """After this time the memory of a victim that has not died is taken from it, and the next may be killed (oom_reaper,
     OOM_REAPER_DELAY in mm/oom_kill.c); None: nobody is killed until the victim has died (TIF_MEMDIE)."""
-
-
-OOM_2_6_22: Final = OomRules(
-    fruitless_scans=6, fruitless_attempts=0, by_memory=False, wakes_killed=False, reaper_delay_ns=None
-)
-OOM_6_11: Final = OomRules(
-    fruitless_scans=0, fruitless_attempts=16, by_memory=True, wakes_killed=True, reaper_delay_ns=seconds(2)
-)

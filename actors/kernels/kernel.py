@@ -1,16 +1,10 @@
-"""The rule books: what one kernel does, as data.
-
-Nothing in a machine asks for a year; it asks its kernel. Every number names the source file it was read from.
-"""
+"""What kernels differ in: numbers, each with the source file it was read from, and a few rules."""
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import Final
 
-from netswap.actors.memory.oom_rules import OOM_2_6_22, OOM_6_11, OomRules
-from netswap.actors.net.tcp_rules import TCP_2_6_22, TCP_6_11, TcpRules
-from netswap.protocol.frame import ARP, IPV6, QINQ, VLAN
-from netswap.protocol.units import milliseconds, seconds
+from netswap.actors.kernels.oom import OomRules
+from netswap.actors.kernels.tcp import TcpRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,126 +138,3 @@ class Kernel:
         """udp_mem[2], in pages: 18.75 % of what lies above the high mark when the machine is booted (net/ipv4/udp.c)."""
         high = self.marks(self.min_free_kib(memory_pages) // 4, memory_pages)[1]
         return (memory_pages - high) // 8 // 4 * 3 * 2
-
-
-LINUX_2_6_22: Final = Kernel(
-    name="linux-2.6.22",
-    doc="the kernel of August 2007",
-    min_free_kib_max=65_536,
-    watermark_scale=0,
-    oom_victim_half=False,
-    oom=OOM_2_6_22,
-    realtime_half=False,
-    memalloc_in_softirq=False,
-    halves_floor=True,
-    sets_blocks_aside=False,
-    memalloc_sockets=False,
-    swap_cluster_max=32,
-    reclaim_wait_ns=milliseconds(100),
-    sleeps_for_slot=False,
-    def_priority=12,
-    naps_each_pass=True,
-    retry_wait_ns=milliseconds(20),
-    swappiness=60,
-    spares_mapped=True,
-    dirty_ratio=10,
-    dirty_background_ratio=5,
-    dirty_ratio_floor=5,
-    dirty_limits_adapt=True,
-    flush_interval_ns=seconds(5),
-    dirty_expire_ns=seconds(30),
-    throttles_writeout=True,
-    file_readahead=32,
-    block_queue=128,
-    skb_head=256,
-    skb_head_charge=232,
-    rx_data=2048,
-    rx_truesize=1600 + 232,
-    rx_pages=0,
-    rx_standard=None,
-    rx_refill_batch=16,
-    copy_data=1024,
-    copy_truesize=256 + 232,
-    tx_header=512,
-    nbd_sends_memalloc=False,
-    rpc_request=512,
-    rpc_slots_max=128,
-    route_entry=320,
-    route_entries=16_384,
-    route_gc_ns=milliseconds(500),
-    neighbour_entry=256,
-    neighbour_queue=3,
-    emergency_links=frozenset({ARP, IPV6, VLAN}),
-    fragment_high=256 * 1024,
-    fragment_low=192 * 1024,
-    fragment_timeout_ns=seconds(30),
-    refuses_fragments=False,
-    rmem_default=256 * (232 + 256),
-    limits_udp=False,
-    watchdog_ns=seconds(2),
-    jumbo_in_pages=False,
-    kmalloc_orders=(0,) * 10 + (1,),
-    tcp=TCP_2_6_22,
-)
-
-LINUX_6_11: Final = Kernel(
-    name="linux-6.11",
-    doc="the kernel of today, with what Linux 3.6 took in",
-    min_free_kib_max=262_144,
-    watermark_scale=10,
-    oom_victim_half=True,
-    oom=OOM_6_11,
-    realtime_half=True,
-    memalloc_in_softirq=True,
-    halves_floor=False,
-    sets_blocks_aside=True,
-    memalloc_sockets=True,
-    swap_cluster_max=32,
-    reclaim_wait_ns=milliseconds(100),
-    sleeps_for_slot=True,
-    def_priority=12,
-    naps_each_pass=False,
-    retry_wait_ns=milliseconds(4),
-    swappiness=60,
-    spares_mapped=False,
-    dirty_ratio=20,
-    dirty_background_ratio=10,
-    dirty_ratio_floor=0,
-    dirty_limits_adapt=False,
-    flush_interval_ns=seconds(5),
-    dirty_expire_ns=seconds(30),
-    throttles_writeout=False,
-    file_readahead=32,
-    block_queue=128,
-    skb_head=256,
-    skb_head_charge=256,
-    rx_data=2048,
-    rx_truesize=2048 + 256,
-    rx_pages=0,
-    rx_standard=None,
-    rx_refill_batch=1,
-    copy_data=1024,
-    copy_truesize=1024 + 256,
-    tx_header=512,
-    nbd_sends_memalloc=True,
-    rpc_request=512,
-    rpc_slots_max=65_536,
-    route_entry=320,
-    route_entries=0,
-    route_gc_ns=milliseconds(500),
-    neighbour_entry=512,
-    neighbour_queue=212_992 // (2048 + 256),
-    emergency_links=frozenset({ARP, IPV6, VLAN, QINQ}),
-    fragment_high=4 * 1024 * 1024,
-    fragment_low=3 * 1024 * 1024,
-    fragment_timeout_ns=seconds(30),
-    refuses_fragments=True,
-    rmem_default=212_992,
-    limits_udp=True,
-    watchdog_ns=seconds(2),
-    jumbo_in_pages=True,
-    kmalloc_orders=(0,) * 10 + (1,),
-    tcp=TCP_6_11,
-)
-
-KERNELS: Final = {kernel.name: kernel for kernel in (LINUX_2_6_22, LINUX_6_11)}

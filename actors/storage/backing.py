@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Need, Reason, Task
-from netswap.actors.programs.wait import DISK, MESSAGE
+from netswap.actors.wait import DISK, MESSAGE
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import seconds
 

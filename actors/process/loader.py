@@ -18,8 +18,8 @@ from netswap.actors.programs.service import Service
 from netswap.actors.programs.system import Host, System
 from netswap.actors.programs.task import Progress, Task
 from netswap.actors.settings import Files, SettingsError
-from netswap.actors.swap.backing import WARM_STAMP
-from netswap.actors.swap.server import SwapServer
+from netswap.actors.storage.backing import WARM_STAMP
+from netswap.actors.storage.server import SwapServer
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import plainly
 

@@ -6,10 +6,8 @@ Source: include/net/tcp.h, net/ipv4/tcp.c, tcp_input.c, tcp_output.c, tcp_timer.
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from netswap.protocol.units import milliseconds, seconds
-
 _PAGE: Final = 4096
-_MIB: Final = 1 << 20
+MIB: Final = 1 << 20
 
 
 class TcpMem(NamedTuple):
@@ -69,7 +67,7 @@ class TcpRules:
         """The default `tcp_mem` of a machine with so many pages (tcp_init of both)."""
         pressure = memory_pages // 16
         if self.ram_share:
-            mebibytes = memory_pages * _PAGE // _MIB
+            mebibytes = memory_pages * _PAGE // MIB
             pressure = min(mebibytes, 256) * mebibytes // 2
         pressure = max(pressure, 128)
         low = pressure // 4 * 3
@@ -80,52 +78,3 @@ class TcpRules:
         pages = self.mem(memory_pages).pressure if self.ram_share else memory_pages
         share = pages * _PAGE // 128
         return max(self.rmem[1], min(self.rmem[2], share)), max(64 * 1024, min(self.wmem[2], share))
-
-
-TCP_2_6_22: Final = TcpRules(
-    initial_rto_ns=seconds(3),
-    min_rto_ns=milliseconds(200),
-    max_rto_ns=seconds(120),
-    retries=15,
-    syn_retries=5,
-    delayed_ack_ns=milliseconds(40),
-    starved_ack_ns=milliseconds(200),
-    resource_retry_ns=milliseconds(500),
-    memory_wait_ns=milliseconds(100),
-    initial_window=3,
-    quick_acks=16,
-    min_rcv_mss=536,
-    window_share=(3, 4),
-    rmem=(4096, 87_380, 4 * _MIB),
-    wmem=(4096, 16_384, 4 * _MIB),
-    segment_charge=232 + 256,
-    ram_share=True,
-    low_inclusive=False,
-    exempts_marked=True,
-    forced_on_empty=False,
-    closes_on_drop=False,
-)
-
-TCP_6_11: Final = TcpRules(
-    initial_rto_ns=seconds(1),
-    min_rto_ns=milliseconds(200),
-    max_rto_ns=seconds(120),
-    retries=15,
-    syn_retries=6,
-    delayed_ack_ns=milliseconds(40),
-    starved_ack_ns=milliseconds(200),
-    resource_retry_ns=milliseconds(500),
-    memory_wait_ns=milliseconds(100),
-    initial_window=10,
-    quick_acks=16,
-    min_rcv_mss=536,
-    window_share=(1, 2),
-    rmem=(4096, 131_072, 6 * _MIB),
-    wmem=(4096, 16_384, 4 * _MIB),
-    segment_charge=256 + 1024,
-    ram_share=False,
-    low_inclusive=True,
-    exempts_marked=False,
-    forced_on_empty=True,
-    closes_on_drop=True,
-)

@@ -1,0 +1,1 @@
+"""How programs come to a machine and go: `loader` makes processes of what a scenario names, `process` kills them."""
