@@ -106,7 +106,9 @@ class Machine:
         self.stack = stack(self.events, self.zone, self.kernel, self.buffers, self.counters, settings.mtu, policy)
         if isinstance(self.stack, LimitedStack) and settings.udp_mem is not None:
             self.stack.pages_max = settings.udp_mem
-        self.input_queue = InputQueue(self.events, self.stack, settings.softirq_ns) if settings.softirq_ns else None
+        self.input_queue = (
+            InputQueue(self.events, self.stack, settings.nic_softirq_ns) if settings.nic_softirq_ns else None
+        )
         self.nic = self._nic()
         self.neighbours = self._neighbours() if settings.arp else None
         self.output: Output = self.neighbours or self.nic

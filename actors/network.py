@@ -34,10 +34,12 @@ class Network:
         default: LinkSettings,
         links: dict[tuple[int, int], LinkSettings],
         seed: int,
-        port: tuple[int, int] | None = None,
+        port: tuple[int, int | None] | None = None,
         strangers: Collection[tuple[int, int]] = (),
     ) -> None:
         """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port.
+
+        A queue of None has no end.
 
         `strangers`: (source, destination) of machines that never send each other anything, whatever happens.
         """
@@ -254,7 +256,7 @@ class Network:
                 piece, rest = split(piece, 1)
                 heappush(arriving, (at_ns + gap_ns, source, number + 1, copy, rest))
             port.waiting = [start for start in port.waiting if start > at_ns]
-            if len(port.waiting) >= port.queue:
+            if port.queue is not None and len(port.waiting) >= port.queue:
                 link.tally.drop("link-queue", 1)
                 continue
             start = max(port.free_ns, at_ns)

@@ -60,7 +60,7 @@ def network(
     *,
     links: dict[tuple[int, int], LinkSettings] | None = None,
     seed: int = 1,
-    port: tuple[int, int] | None = None,
+    port: tuple[int, int | None] | None = None,
     names: Sequence[str] = NAMES,
 ) -> Network:
     """Three machines, all links alike unless given."""
@@ -262,7 +262,7 @@ def test_frames_are_conserved_on_every_link_at_every_moment(
     faults: list[Fault],
     slowness: list[Fault],
     name: str,
-    port: tuple[int, int] | None,
+    port: tuple[int, int | None] | None,
 ) -> None:
     """sent + duplicated = delivered + dropped by cause + under way, also with everything going wrong at once."""
     net = network(LINKS[name], port=port)
@@ -544,6 +544,13 @@ def test_a_full_port_drops_whoever_comes_last() -> None:
     got = run(net, frames)
     assert times(got) == [LATENCY + 1_538 * place for place in (1, 2, 3, 4)]
     assert [link["dropped"] for link in net.tallies().values()] == [{"link-queue": 1}, {"link-queue": 5}]
+
+
+def test_a_port_whose_queue_has_no_end_drops_nothing() -> None:
+    """The same incast: the tenth frame leaves when all have been on the line."""
+    net = network(port=(FAST, None))
+    got = run(net, [frame(0, source=source, number=number) for number in range(5) for source in (B, C)])
+    assert times(got) == [LATENCY + 1_538 * place for place in range(1, 11)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 20_000), st.sampled_from((B, C)), st.sampled_from((60, 1538))), max_size=20))
