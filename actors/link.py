@@ -15,7 +15,10 @@ _MILLION: Final = 1_000_000
 
 @dataclass(slots=True)
 class LinkSettings:
-    """One directed link; shares in parts per million, bandwidth in bits per second, queue in packets."""
+    """One directed link; shares in parts per million, bandwidth in bits per second, queue in packets.
+
+    Never changed once made; not frozen, since it is pickled, which compiled dataclasses that are frozen cannot be.
+    """
 
     latency_ns: int
     jitter_ns: int = 0
@@ -180,5 +183,6 @@ class Port:
 
     bandwidth_bps: int
     queue: int | None
+    """Packets; None for one without end."""
     free_ns: int = 0
     waiting: list[int] = field(default_factory=list)

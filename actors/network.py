@@ -39,6 +39,8 @@ class Network:
     ) -> None:
         """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port.
 
+        A queue of None has no end.
+
         `strangers`: (source, destination) of machines that never send each other anything, whatever happens.
         """
         self.names = names

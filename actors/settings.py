@@ -92,7 +92,7 @@ class MachineSettings:
     arp: bool = False
     """Whether link addresses have to be asked for."""
     files: Files = field(default_factory=Files)
-    softirq_ns: int = 0
+    nic_softirq_ns: int = 0
     """What the CPU takes for each frame between card and demux; 0: no time, and there is no input queue."""
     tcp_mem: tuple[int, int, int] | None = None
     """`tcp_mem` in pages; None for the kernel's own."""

@@ -14,6 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from netswap.actors.kernels import KERNELS
 from netswap.actors.net.drivers import on_link
+from netswap.actors.settings import MachineSettings, Swap
+from netswap.cluster.scenario.resolved import Resolved
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import seconds
 
@@ -96,15 +98,15 @@ class Traffic(NamedTuple):
     moments: float
 
 
-def estimate(resolved: Plain, *, machines_per_actor: int | None = None) -> Cost:
+def estimate(resolved: Resolved, *, machines_per_actor: int | None = None) -> Cost:
     """The cost of a scenario as resolved: in process or, with `machines_per_actor`, on Ray."""
-    machines = resolved["machines"]
+    machines = resolved.machines
     count = len(machines)
     actors = 0 if machines_per_actor is None else -(-count // machines_per_actor) + 1
     traffic = [one for machine in machines for one in _traffic(resolved, machine)]
     frames = sum(one.frames for one in traffic)
     moments = sum(one.moments for one in traffic)
-    windows_max = -(-resolved["stop_ns"] // _lookahead_ns(resolved["network"]))
+    windows_max = -(-resolved.stop_ns // resolved.network.lookahead_ns)
     windows = math.ceil(min(windows_max, moments + count))
     window_s = ON_RAY_S + ACTOR_S * actors if actors else WINDOW_S
     window_s += DUE_S * count
@@ -154,11 +156,11 @@ def too_much(cost: Cost, available: int | None) -> list[tuple[str, str]]:
     return problems
 
 
-def tables_bytes(resolved: Plain, machine: Plain) -> int:
+def tables_bytes(machine: MachineSettings) -> int:
     """Of the tables of one machine's pages, without those of the user's own programs."""
-    kernel = on_link(KERNELS[machine["kernel"]], machine["nic"]["refill"], resolved["network"]["mtu"])
+    kernel = on_link(KERNELS[machine.kernel], machine.nic_refill, machine.mtu)
     blocks = kernel.rx_data > PAGE and not kernel.sets_blocks_aside
-    return _pages(machine) * TABLE_BYTES + (machine["memory"] // PAGE * BLOCK_BYTES if blocks else 0)
+    return _pages(machine) * TABLE_BYTES + (machine.memory // PAGE * BLOCK_BYTES if blocks else 0)
 
 
 def bytes_text(count: int) -> str:
@@ -183,108 +185,100 @@ def _process_bytes(count: int, actors: int) -> int:
     return PROCESS_BYTES + count * RESOLVED_BYTES + actors * (ACTOR_BYTES + count * RESOLVED_BYTES)
 
 
-def _machine_bytes(resolved: Plain, machine: Plain) -> int:
+def _machine_bytes(resolved: Resolved, machine: MachineSettings) -> int:
     connections: int = sum(
-        one["settings"]["flows"] * len(one["settings"]["to"])
-        for one in machine["programs"]
-        if one["kind"] == "flood" and one["settings"]["protocol"] == "tcp"
+        settings["flows"] * len(settings["to"])
+        for kind, settings in machine.programs
+        if kind == "flood" and settings["protocol"] == "tcp"
     )
-    tables = tables_bytes(resolved, machine) + _pages(machine) * (PAGE_BYTES - TABLE_BYTES)
-    slots: int = resolved["stop_ns"] // resolved["stall_after_ns"] * len(machine["programs"])
+    tables = tables_bytes(machine) + _pages(machine) * (PAGE_BYTES - TABLE_BYTES)
+    slots = resolved.stop_ns // resolved.stall_after_ns * len(machine.programs)
     return MACHINE_BYTES + tables + 2 * connections * CONNECTION_BYTES + slots * SLOT_BYTES
 
 
-def _pages(machine: Plain) -> int:
+def _pages(machine: MachineSettings) -> int:
     """Pages of programs and files that tables are made for."""
-    sizes: int = sum(machine["files"][name] for name in ("clean", "text", "dirty"))
+    sizes = machine.files.clean + machine.files.text + machine.files.dirty
     pages = 0
-    for program in machine["programs"]:
-        settings = program["settings"]
-        if ":" not in program["kind"]:
+    for kind, settings in machine.programs:
+        if ":" not in kind:
             sizes += sum(settings.get(name) or 0 for name in ("working_set", "text", "file"))
             pages += settings.get("pages") or 0
     return pages + -(-sizes // PAGE)
 
 
-def _lookahead_ns(network: Plain) -> int:
-    default: int = network["latency_ns"]
-    least: int = min([default, *(link.get("latency_ns") or default for link in network["links"])])
-    return least
+def _traffic(resolved: Resolved, machine: MachineSettings) -> Iterator[Traffic]:
+    for kind, settings in machine.programs:
+        yield _TRAFFIC.get(kind, _unknown)(resolved, machine, settings)
 
 
-def _traffic(resolved: Plain, machine: Plain) -> Iterator[Traffic]:
-    for program in machine["programs"]:
-        yield _TRAFFIC.get(program["kind"], _unknown)(resolved, machine, program["settings"])
-
-
-def _unknown(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
-    count = resolved["stop_ns"] / seconds(1) * UNKNOWN_HZ
+def _unknown(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
+    count = resolved.stop_ns / seconds(1) * UNKNOWN_HZ
     return Traffic(count, count)
 
 
-def _none(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
+def _none(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
     return Traffic(0, 0)
 
 
-def _heartbeat(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
-    return Traffic(0, resolved["stop_ns"] / settings["every"])
+def _heartbeat(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
+    return Traffic(0, resolved.stop_ns / settings["every"])
 
 
-def _flood(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
+def _flood(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
     """Each frame is a moment, unless a window takes many of them at once."""
-    end_ns = resolved["stop_ns"] if settings["end_ns"] is None else min(settings["end_ns"], resolved["stop_ns"])
+    end_ns = resolved.stop_ns if settings["end_ns"] is None else min(settings["end_ns"], resolved.stop_ns)
     active_s = max(0, end_ns - settings["start_ns"]) / seconds(1)
-    wire = min(settings["payload"] + 66, resolved["network"]["mtu"] + 38)
-    rate = min(settings["rate"], machine["nic"]["rate_bps"])
+    wire = min(settings["payload"] + 66, machine.mtu + 38)
+    rate = min(settings["rate"], machine.nic_rate_bps)
     frames = active_s * rate / (8 * wire)
     if settings["protocol"] == "tcp":
         frames = min(frames, active_s * _read_hz(resolved, settings) * -(-settings["payload"] // wire))
     return Traffic(frames, frames)
 
 
-def _read_hz(resolved: Plain, settings: Plain) -> float:
+def _read_hz(resolved: Resolved, settings: Plain) -> float:
     """Messages that those read in a second whom a flood goes to: TCP sends no more."""
     read = 0.0
     for index in settings["to"]:
-        for program in resolved["machines"][index]["programs"]:
-            if program["kind"] == "service" and program["settings"]["port"] == settings["port"]:
-                read += seconds(1) / (program["settings"]["work"] or 1)
+        for kind, service in resolved.machines[index].programs:
+            if kind == "service" and service["port"] == settings["port"]:
+                read += seconds(1) / (service["work"] or 1)
     return read or math.inf
 
 
-def _rank(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
+def _rank(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
     """Pages that a step does not find in memory come from the server, and others go there; then it exchanges."""
-    rtt_ns = 2 * resolved["network"]["latency_ns"]
+    rtt_ns = 2 * resolved.network.link.latency_ns
     swapped = _missed(machine, settings)
     both = 2 if settings["access"] == "write" else 1
     messages = _rounds(settings)
-    page_ns = _page_ns(resolved, machine, rtt_ns) if swapped else 0.0
+    page_ns = _page_ns(resolved, machine, machine.swap, rtt_ns) if swapped and machine.swap else 0.0
     step_ns = max(1.0, settings["compute"] + swapped * page_ns + messages * rtt_ns)
-    steps = min(settings["steps"] or math.inf, resolved["stop_ns"] / step_ns)
+    steps = min(settings["steps"] or math.inf, resolved.stop_ns / step_ns)
     segments = messages * (1 + -(-(settings["message"] or 0) // 1448))
     pages = swapped * both * steps
     return Traffic(4 * pages + segments * steps, 2 * pages + (segments + 1) * steps)
 
 
-def _missed(machine: Plain, settings: Plain) -> float:
+def _missed(machine: MachineSettings, settings: Plain) -> float:
     """Pages of a step that are not in memory."""
-    pages, room = settings["working_set"] / PAGE, machine["memory"] / PAGE * RESIDENT
-    others = sum(one["settings"]["working_set"] / PAGE for one in machine["programs"] if one["kind"] == "rank")
-    if machine["swap"] is None or others <= room:
+    pages, room = settings["working_set"] / PAGE, machine.memory / PAGE * RESIDENT
+    others = sum(one["working_set"] / PAGE for kind, one in machine.programs if kind == "rank")
+    if machine.swap is None or others <= room:
         return 0.0
     touched: float = min(settings["touch"] / PAGE, pages)
     return touched if settings["pattern"] == "cyclic" else touched * (others - room) / others
 
 
-def _page_ns(resolved: Plain, machine: Plain, rtt_ns: int) -> float:
+def _page_ns(resolved: Resolved, machine: MachineSettings, swap: Swap, rtt_ns: int) -> float:
     """From one page-in to the next: what takes longest of the way there and back, the server's disk, and the card."""
-    swap = machine["swap"]
-    programs = resolved["machines"][swap["server"]]["programs"]
-    server = next((one["settings"] for one in programs if one["kind"] == "swap-server"), None)
+    programs = resolved.machines[swap.server].programs
+    server = next((settings for kind, settings in programs if kind == "swap-server"), None)
     disk_ns = 0.0 if server is None else 2 * PAGE * seconds(1) / server["disk_bandwidth"]
     wait_ns: float = rtt_ns + (0 if server is None else server["disk_latency"])
-    card_ns = PAGE * 8 * seconds(1) / machine["nic"]["rate_bps"]
-    slowest: float = max(wait_ns / swap["readahead"], disk_ns, card_ns, 1000.0)
+    card_ns = PAGE * 8 * seconds(1) / machine.nic_rate_bps
+    slowest: float = max(wait_ns / swap.readahead, disk_ns, card_ns, 1000.0)
     return slowest
 
 
@@ -295,9 +289,9 @@ def _rounds(settings: Plain) -> int:
     return {"none": 0, "ring": 1, "halo": 2}.get(settings["exchange"], doubling)
 
 
-def _file(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
+def _file(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
     """32 pages in one go; those of a file on the server travel."""
-    pages = resolved["stop_ns"] / seconds(1) * settings["rate"] / PAGE
+    pages = resolved.stop_ns / seconds(1) * settings["rate"] / PAGE
     return Traffic(
         pages * (4 if settings["on"] == "swap" else 1), pages / 32 if settings["on"] == "disk" else 2 * pages
     )

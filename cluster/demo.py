@@ -63,15 +63,15 @@ def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]
     began = monotonic()
     try:
         title = f"safeguards: {policy}"
-        with ProgressLine(console, title, resolved["stop_ns"], resolved["stall_after_ns"]) as progress:
-            engine.run(resolved["stop_ns"], lambda _: progress(engine))
+        with ProgressLine(console, title, resolved.stop_ns, resolved.stall_after_ns) as progress:
+            engine.run(resolved.stop_ns, lambda _: progress(engine))
         result = conclude(scenario, resolved, engine.state())
     finally:
         engine.close()
     wall_s = monotonic() - began
     present.say(
         console,
-        f"safeguards: {policy:<8} {resolved['stop_ns'] / 1e9:.0f} virtual seconds in {wall_s:.0f} s, "
+        f"safeguards: {policy:<8} {resolved.stop_ns / 1e9:.0f} virtual seconds in {wall_s:.0f} s, "
         f"{result.state.windows:,} windows",
     )
     return {**as_json(result, "ray", wall_s, "", ""), "met": result.exit_status == 0}
@@ -81,7 +81,7 @@ def _in_process(console: Console, scenario: Scenario) -> str:
     resolved = scenario.resolved()
     engine = InlineEngine(resolved)
     try:
-        engine.run(resolved["stop_ns"])
+        engine.run(resolved.stop_ns)
         result: Result = conclude(scenario, resolved, engine.state())
     finally:
         engine.close()

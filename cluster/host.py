@@ -9,9 +9,10 @@ from typing import Any
 
 import msgpack
 
+from netswap.actors.machine import Machine
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.report import report
-from netswap.cluster import build
+from netswap.actors.settings import MachineSettings
 from netswap.cluster.clock import Answer
 
 
@@ -32,10 +33,10 @@ def unpack_answers(blob: bytes) -> dict[int, Answer]:
 class MachineHost:
     """Some machines of a scenario."""
 
-    def __init__(self, resolved: build.Resolved, share: Sequence[int]) -> None:
-        """`share`: the indexes of these machines."""
-        self._machines = {index: build.machine(resolved, index) for index in share}
-        self._names = [one["name"] for one in resolved["machines"]]
+    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str]) -> None:
+        """`share`: these machines; `names`: those of all."""
+        self._machines = {settings.index: Machine(settings) for settings in share}
+        self._names = list(names)
 
     def promises(self) -> dict[int, Answer]:
         """What each machine promises before anything has happened."""

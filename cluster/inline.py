@@ -10,6 +10,7 @@ from netswap.actors.report import report
 from netswap.cluster import build
 from netswap.cluster.clock import Answer, Clock
 from netswap.cluster.engine import State
+from netswap.cluster.scenario.resolved import Resolved
 
 _LOOK_S = 0.2
 _YOUNG_MAX = 50_000
@@ -38,13 +39,13 @@ class InlineEngine:
 
     name = "inline"
 
-    def __init__(self, resolved: build.Resolved, *, record: bool = False) -> None:
+    def __init__(self, resolved: Resolved, *, record: bool = False) -> None:
         """`record`: keep all that each machine sends, for `outbound`."""
-        self._names = [one["name"] for one in resolved["machines"]]
-        self._machines = [build.machine(resolved, index) for index in range(len(self._names))]
+        self._names = resolved.names
+        self._machines = [Machine(settings) for settings in resolved.machines]
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
         first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
-        self._clock = Clock(build.network(resolved), self._exchange, first, build.timeline(resolved))
+        self._clock = Clock(build.network(resolved), self._exchange, first, resolved.timeline)
         _hold_collector()
         self._open = True
 

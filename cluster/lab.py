@@ -93,7 +93,7 @@ class Cluster:
 
     def run(self) -> Self:
         """Advance to the scenario's `stop`."""
-        return self.run_to(max(self.now_ns, self._resolved["stop_ns"]))
+        return self.run_to(max(self.now_ns, self._resolved.stop_ns))
 
     def run_until(self, condition: Condition, *, within: int | None = None, every: int = milliseconds(10)) -> bool:
         """Advance until a condition holds, looking `every` so often; False if it does not `within` so long.
@@ -103,7 +103,7 @@ class Cluster:
         """
         if every < 1:
             raise ValueError(f"cannot look every {every} ns: time has to pass between two looks")
-        end = self._resolved["stop_ns"] if within is None else self.now_ns + within
+        end = self._resolved.stop_ns if within is None else self.now_ns + within
         holds = self._condition(condition)
         while not holds(self):
             if self.now_ns >= end:
@@ -152,7 +152,7 @@ class Cluster:
             raise ValueError(
                 f"jitter {jitter} ns, bandwidth {bandwidth} bit/s: jitter is 0 or more, bandwidth 1 or more"
             )
-        least = self._resolved_lookahead()
+        least = self._resolved.network.lookahead_ns
         if latency is not None and latency < least:
             raise ValueError(
                 f"latency {latency} ns is below the smallest in the scenario, {least} ns: use that or more"
@@ -189,7 +189,7 @@ class Cluster:
             raise ValueError(f"latency {latency} ns: a disk answers after 0 or more")
         indexes = self._indexes(machines)
         for index in indexes:
-            if not any(program["kind"] == "swap-server" for program in self._resolved["machines"][index]["programs"]):
+            if not any(kind == "swap-server" for kind, _ in self._resolved.machines[index].programs):
                 raise ValueError(f"{self._names[index]} has no disk: name a machine with a swap-server")
         return self._begin("slow-disk", {"machines": indexes, "latency_ns": latency})
 
@@ -220,7 +220,7 @@ class Cluster:
     def views(self) -> Mapping[str, MachineView]:
         """All machines as they are now, in scenario order."""
         state = self.state()
-        judged = judge(state, self._resolved["stall_after_ns"])
+        judged = judge(state, self._resolved.stall_after_ns)
         graph = wait_graph(state)
         return {machine.name: MachineView(machine, judged[machine.name], graph) for machine in state.machines}
 
@@ -320,12 +320,6 @@ class Cluster:
         if not 0 <= rate_ppm <= PARTS_PER_MILLION:
             raise ValueError(f"{rate_ppm} is no share in parts per million: from 0 to {PARTS_PER_MILLION}")
         return {**self._ends(source, to), "rate_ppm": rate_ppm}
-
-    def _resolved_lookahead(self) -> int:
-        network = self._resolved["network"]
-        default: int = network["latency_ns"]
-        least: int = min([default, *(link.get("latency_ns", default) for link in network["links"])])
-        return least
 
 
 def open_cluster(

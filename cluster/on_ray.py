@@ -23,6 +23,7 @@ from netswap.cluster.engine import InfrastructureError, State
 from netswap.cluster.host import MachineHost, pack_inbound, unpack_answers
 from netswap.cluster.ray_clusters import attached, private_cluster
 from netswap.cluster.scenario import ScenarioError
+from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.study.failure import Failure
 from netswap.cluster.study.pool import LOOK_S, Watch, nobody, safely
 from netswap.cluster.surroundings import signals_later
@@ -57,7 +58,7 @@ class NetworkHost:
     """The network actor: it holds the network and the clock, and drives the machines."""
 
     def __init__(
-        self, resolved: build.Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str
+        self, resolved: Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str
     ) -> None:
         """`hosts`: the machine actors; `shares`: the machines that each holds; `exchange`: "graph" or "calls"."""
         self._hosts = list(hosts)
@@ -65,7 +66,7 @@ class NetworkHost:
         self._graph = self._compile() if exchange == "graph" else None
         promised: list[dict[int, Answer]] = ray.get([host.promises.remote() for host in self._hosts])
         first = [answer for promises in promised for answer in promises.values()]
-        self._clock = Clock(build.network(resolved), self._exchange, first, build.timeline(resolved))
+        self._clock = Clock(build.network(resolved), self._exchange, first, resolved.timeline)
 
     def _compile(self) -> Any:
         DAGContext.get_current().get_timeout = WINDOW_S_MAX  # has no parameter of its own
@@ -122,16 +123,17 @@ class RayEngine:
 
     name = "ray"
 
-    def __init__(self, resolved: build.Resolved, *, machines_per_actor: int = 1, exchange: str = "graph") -> None:
+    def __init__(self, resolved: Resolved, *, machines_per_actor: int = 1, exchange: str = "graph") -> None:
         """Needs a `session`. Raises `InfrastructureError`."""
         if not ray.is_initialized():  # or Ray would start a cluster by itself, with other settings
             raise InfrastructureError("Ray has not been started: open a cluster.on_ray.session around this")
-        count = len(resolved["machines"])
+        count = len(resolved.machines)
         shares = [
             list(range(first, min(first + machines_per_actor, count))) for first in range(0, count, machines_per_actor)
         ]
         machine_host, network_host = (ray.remote(host).options(num_cpus=0) for host in (MachineHost, NetworkHost))
-        self.hosts = [machine_host.remote(resolved, share) for share in shares]
+        own = [[resolved.machines[index] for index in share] for share in shares]
+        self.hosts = [machine_host.remote(machines, resolved.names) for machines in own]
         self.network = network_host.remote(resolved, self.hosts, shares, exchange)
         self._now_ns = 0
         _call(self.network.look.remote())

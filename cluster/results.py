@@ -8,6 +8,7 @@ from netswap.cluster.digest import digest
 from netswap.cluster.engine import State
 from netswap.cluster.expectations import Expectation, judge_all
 from netswap.cluster.scenario import Scenario
+from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
 from netswap.cluster.views import MachineView
 
@@ -29,7 +30,7 @@ class Result(NamedTuple):
     """A finished run."""
 
     scenario: Scenario
-    resolved: dict[str, Any]
+    resolved: Resolved
     state: State
     judgements: dict[str, Judgement]
     expectations: list[Outcome]
@@ -44,9 +45,9 @@ class Result(NamedTuple):
         return 0 if self.verdict == "ok" and all(outcome.met for outcome in self.expectations) else 1
 
 
-def conclude(scenario: Scenario, resolved: dict[str, Any], state: State, *, cut_short: bool = False) -> Result:
+def conclude(scenario: Scenario, resolved: Resolved, state: State, *, cut_short: bool = False) -> Result:
     """Judge a run that has come to its end; of one that was cut short nothing is said but what was seen so far."""
-    judgements = judge(state, resolved["stall_after_ns"])
+    judgements = judge(state, resolved.stall_after_ns)
     graph = wait_graph(state)
     views = {machine.name: MachineView(machine, judgements[machine.name], graph) for machine in state.machines}
     outcomes = check(scenario.expectations, views)
@@ -64,9 +65,9 @@ def check(expectations: list[Expectation], views: dict[str, MachineView]) -> lis
     return [Outcome(expectation.text, *judge_all(expectation, views)) for expectation in expectations]
 
 
-def _is_vacuous(expectations: list[Expectation], resolved: dict[str, Any], views: dict[str, MachineView]) -> bool:
+def _is_vacuous(expectations: list[Expectation], resolved: Resolved, views: dict[str, MachineView]) -> bool:
     """Whether something is claimed of a reserve that nobody ever needed."""
-    guarded = {one["name"] for one in resolved["machines"] if one["swap"] and "reserve-access" in one["safeguards"]}
+    guarded = {one.name for one in resolved.machines if one.swap and one.policy.reserve_access}
     claims = [expectation for expectation in expectations if _claims_reserve(expectation)]
     named = {name for expectation in claims for name in expectation.machines} & guarded
     return bool(named) and not any(views[name].used_reserve for name in named)
@@ -102,9 +103,9 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
     state = result.state
     phase = recovery(state)
     return {
-        "scenario": result.resolved["title"],
+        "scenario": result.resolved.title,
         "engine": engine,
-        "seed": result.resolved["seed"],
+        "seed": result.resolved.seed,
         "verdict": result.verdict,
         "digest": result.digest,
         "virtual_ns": state.now_ns,

@@ -18,6 +18,7 @@ from netswap.cluster.engine import Engine
 from netswap.cluster.inline import InlineEngine
 from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario
+from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.surroundings import Terminal, noise_to
 
 PROCESSES_AT_ONCE: Final = 8
@@ -67,11 +68,11 @@ def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch |
         def look(now_ns: int) -> None:
             if watch is not None:
                 watch(engine)
-            if now_ns < resolved["stop_ns"] and monotonic() - began > how.wall_limit_s:
+            if now_ns < resolved.stop_ns and monotonic() - began > how.wall_limit_s:
                 raise _TimeIsUp
 
         try:
-            engine.run(resolved["stop_ns"], look)
+            engine.run(resolved.stop_ns, look)
             cut_short = False
         except _TimeIsUp:
             cut_short = True
@@ -97,7 +98,7 @@ def terminal(how: How, folder: Path) -> Iterator[Terminal]:
         yield saved
 
 
-def open_engine(resolved: dict[str, Any], how: How, folder: Path, stack: ExitStack) -> Engine:
+def open_engine(resolved: Resolved, how: How, folder: Path, stack: ExitStack) -> Engine:
     """The engine asked for; `stack` gives back what it takes."""
     if how.engine == "inline":
         inline = InlineEngine(resolved)
@@ -105,18 +106,18 @@ def open_engine(resolved: dict[str, Any], how: How, folder: Path, stack: ExitSta
         return inline
     from netswap.cluster.on_ray import RayEngine, session
 
-    actors = -(-len(resolved["machines"]) // how.machines_per_actor) + 1
+    actors = -(-len(resolved.machines) // how.machines_per_actor) + 1
     stack.enter_context(session(processes=min(actors, PROCESSES_AT_ONCE), address=how.address, logs=folder / "ray"))
     engine = RayEngine(resolved, machines_per_actor=how.machines_per_actor, exchange=how.exchange)
     stack.callback(engine.close)
     return engine
 
 
-def prepare(folder: Path, scenario: Scenario, resolved: dict[str, Any]) -> None:
+def prepare(folder: Path, scenario: Scenario, resolved: Resolved) -> None:
     """Make the run's folder, with the scenario as written and as resolved."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scenario.yaml").write_text(scenario.source_text)
-    write_json(folder / "resolved.json", resolved)
+    write_json(folder / "resolved.json", resolved.as_json())
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

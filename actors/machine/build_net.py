@@ -39,7 +39,7 @@ def net_parts(settings: MachineSettings, board: Board, data: Node | None) -> Net
     buffers = _buffers(settings, board, data)
     net = NetBoard(board, buffers, settings.framing, settings.mtu)
     stack = LimitedStack(net, settings.udp_mem) if board.kernel.limits_udp else Stack(net)
-    queue = InputQueue(board.events, stack, settings.softirq_ns) if settings.softirq_ns else None
+    queue = InputQueue(board.events, stack, settings.nic_softirq_ns) if settings.nic_softirq_ns else None
     nic = _nic(settings, net, queue or stack)
     neighbours = _neighbours(settings, net, nic, stack) if settings.arp else None
     output = neighbours or nic

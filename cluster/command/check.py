@@ -32,11 +32,11 @@ def check(
     warn(loaded.warnings)
     if as_json:
         warnings = [asdict(one) for one in loaded.warnings]
-        told = {"errors": [], "warnings": warnings, "scenario": loaded.title, "machines": len(resolved["machines"])}
+        told = {"errors": [], "warnings": warnings, "scenario": loaded.title, "machines": len(resolved.machines)}
         tell(told | {"cost": will_cost.as_json()})
     else:
         print(
-            f"{scenario}: {loaded.title}: {len(resolved['machines'])} machines, {len(resolved['timeline'])} faults, "
+            f"{scenario}: {loaded.title}: {len(resolved.machines)} machines, {len(resolved.timeline)} faults, "
             f"{len(loaded.expectations)} expectations in force"
         )
         print(f"a run takes {will_cost}")

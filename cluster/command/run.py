@@ -71,9 +71,7 @@ def run(
         in_a_process_of_its_own(folder)
     with (
         terminal(how, folder) as screen,
-        ProgressLine(
-            Console(file=screen.err), loaded.title, resolved["stop_ns"], resolved["stall_after_ns"]
-        ) as progress,
+        ProgressLine(Console(file=screen.err), loaded.title, resolved.stop_ns, resolved.stall_after_ns) as progress,
     ):
         finished = run_scenario(loaded, how, folder, line, progress)
     try:

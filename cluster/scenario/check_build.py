@@ -6,14 +6,14 @@ are built by `check_whole`, just before a run.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from netswap.actors.machine import Machine
 from netswap.actors.settings import MachineSettings, SettingsError
-from netswap.cluster import build, cost
+from netswap.cluster import cost
 from netswap.cluster.scenario.cast import Cast
 from netswap.cluster.scenario.check_time import stands_still
 from netswap.cluster.scenario.errors import Problem, ScenarioError
@@ -26,12 +26,12 @@ TABLES_MAX: Final = 256 << 20
 Position = tuple[str, int, int]
 
 
-def check_build(document: Document, cast: Cast, resolved: dict[str, Any]) -> None:
+def check_build(document: Document, cast: Cast, machines: Sequence[MachineSettings]) -> None:
     """Build one machine of each kind, and report on those that do not hold together. Imports nothing."""
     for name, index in kinds(cast).items():
-        settings = build.machine_settings(resolved, index)
+        settings = machines[index]
         kept = [place for place, (kind, _) in enumerate(settings.programs) if not is_own_program(kind)]
-        if cost.tables_bytes(resolved, resolved["machines"][index]) <= TABLES_MAX:
+        if cost.tables_bytes(settings) <= TABLES_MAX:
             programs = tuple(settings.programs[place] for place in kept)
             error = _wrong(replace(settings, programs=programs), is_whole=programs == settings.programs)
             if error is not None:
@@ -39,7 +39,7 @@ def check_build(document: Document, cast: Cast, resolved: dict[str, Any]) -> Non
                 document.report(place_of(name, program), error.message, error.hint, key=True)
 
 
-def check_whole(cast: Cast, resolved: dict[str, Any], positions: Mapping[Place, Position]) -> None:
+def check_whole(cast: Cast, machines: Sequence[MachineSettings], positions: Mapping[Place, Position]) -> None:
     """Import what is named, and build what `check_build` left out. Raises ScenarioError with all that is wrong.
 
     What modules print goes to standard error.
@@ -47,12 +47,12 @@ def check_whole(cast: Cast, resolved: dict[str, Any], positions: Mapping[Place, 
     problems: list[Problem] = []
     with redirect_stdout(sys.stderr):
         for name, index in kinds(cast).items():
-            one = resolved["machines"][index]
-            own = {place: one["kind"] for place, one in enumerate(one["programs"]) if is_own_program(one["kind"])}
+            settings = machines[index]
+            own = {place: kind for place, (kind, _) in enumerate(settings.programs) if is_own_program(kind)}
             wrong = [(place, found) for place, kind in own.items() if (found := problem_with_class(kind)) is not None]
             problems += [Problem(*positions[place_of(name, at)], found.message, found.hint) for at, found in wrong]
-            if not wrong and (own or cost.tables_bytes(resolved, one) > TABLES_MAX):
-                error = _wrong(build.machine_settings(resolved, index))
+            if not wrong and (own or cost.tables_bytes(settings) > TABLES_MAX):
+                error = _wrong(settings)
                 if error is not None:
                     problems.append(Problem(*positions[place_of(name, error.program)], error.message, error.hint))
     if problems:

@@ -1,8 +1,9 @@
 """Checks on the timeline: faults in the order of time, each one fault, about machines that exist."""
 
 import json
-from typing import Any
+from collections.abc import Sequence
 
+from netswap.cluster.clock import Fault
 from netswap.cluster.scenario.models import FAULTS, Network
 from netswap.cluster.scenario.source import Document, Place, Tree
 from netswap.cluster.scenario.written import Written, items_in, mapping_in, text_in, time_in
@@ -18,11 +19,11 @@ def timeline(written: Written) -> None:
             _fault(written, ("timeline", index), fault)
 
 
-def no_fault_twice(document: Document, resolved: list[dict[str, Any]]) -> None:
-    """Report a fault, as resolved, that another one of the same time already is: with the first it is over as well."""
+def no_fault_twice(document: Document, timeline: Sequence[Fault]) -> None:
+    """Report a fault, that another one of the same time already is: with the first it is over as well."""
     first: dict[str, int] = {}
-    for index, fault in enumerate(resolved):
-        words = json.dumps([fault["at_ns"], fault["verb"], fault["args"]])
+    for index, fault in enumerate(timeline):
+        words = json.dumps([fault.at_ns, fault.verb, fault.args])
         if words in first:
             line = document.position(("timeline", first[words]))[1]
             hint = f"remove one of them; the first is in line {line}"

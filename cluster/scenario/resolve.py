@@ -1,15 +1,18 @@
-"""A scenario as plain data: all defaults filled in, whole numbers in base units, machines by their index.
-
-This is what the machines, the network and the clock are built from, and what a run's folder keeps.
-"""
+"""From the words of a scenario to the settings of what runs."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from netswap.actors import safeguards
+from netswap.actors.link import LinkSettings
 from netswap.actors.net.drivers import DRIVERS
+from netswap.actors.policy import Policy
 from netswap.actors.programs.collectives import partners
+from netswap.actors.settings import Files, MachineSettings, Spread
+from netswap.actors.settings import Swap as SwapSettings
+from netswap.cluster import clock
 from netswap.cluster.scenario import user_programs
 from netswap.cluster.scenario.cast import Cast
 from netswap.cluster.scenario.models import (
@@ -30,23 +33,19 @@ from netswap.cluster.scenario.models import (
     Words,
     key_of,
 )
+from netswap.cluster.scenario.resolved import DirectedLink, NetworkSettings, Resolved, SwitchPort
 from netswap.protocol import units
+from netswap.protocol.ip import ETHERNET
+from netswap.protocol.rpc import PAGE
 
 Plain = dict[str, Any]
+Told = tuple[str, Plain]
+"""A program of a machine, and its settings."""
 Ranks = dict[str, list[int]]
 """By the name of an exchange: the machines of its ranks, in the order of the scenario."""
 
-# The names of whole numbers, for words outside of programs whose values carry a unit.
-_UNITS = {
-    "latency": "latency_ns",
-    "jitter": "jitter_ns",
-    "bandwidth": "bandwidth_bps",
-    "loss": "loss_ppm",
-    "duplicate": "duplicate_ppm",
-    "reorder": "reorder_ppm",
-    "corrupt": "corrupt_ppm",
-    "timeout": "timeout_ns",
-}
+_UNITS: Final = ("ns", "bps", "ppm")
+"""Base units that settings say in a field's name; sizes and rates in bytes say none."""
 
 
 def cast_of(words: ScenarioWords) -> Cast:
@@ -54,80 +53,78 @@ def cast_of(words: ScenarioWords) -> Cast:
     return Cast({name: machine.count for name, machine in words.machines.items()})
 
 
-def resolve(words: ScenarioWords) -> Plain:
-    """The whole scenario as JSON-able data."""
+def resolve(words: ScenarioWords) -> Resolved:
+    """The whole scenario."""
     cast = cast_of(words)
-    ranks = _ranks(words, cast)
-    return {
-        "title": words.title,
-        "seed": words.seed,
-        "stop_ns": words.stop,
-        "stall_after_ns": words.stall_after,
-        "network": _network(words.network, cast),
-        "machines": list(_machines(words, cast, ranks)),
-        "timeline": [_fault(fault, cast) for fault in words.timeline],
-    }
+    return Resolved(
+        title=words.title,
+        seed=words.seed,
+        stop_ns=words.stop,
+        stall_after_ns=words.stall_after,
+        network=_network(words.network, cast),
+        machines=tuple(_machines(words, cast, _ranks(words, cast))),
+        timeline=tuple(_fault(fault, cast) for fault in words.timeline),
+    )
 
 
-def _network(network: Network, cast: Cast) -> Plain:
-    data = _named(network, leave_out=("port", "links"))
-    port = network.port
-    data["port"] = None if port is None else _named(port)
-    data["links"] = _links(network.links, cast)
-    return data
+def _network(network: Network, cast: Cast) -> NetworkSettings:
+    link = LinkSettings(**_named(LinkSettings, _written(network, ("mtu", "framing", "arp", "port", "links"))))
+    port = None if network.port is None else SwitchPort(**_named(SwitchPort, _written(network.port)))
+    return NetworkSettings(link, _links(network.links, link, cast), port)
 
 
-def _links(links: Iterable[Link], cast: Cast) -> list[Plain]:
+def _links(links: Iterable[Link], usual: LinkSettings, cast: Cast) -> tuple[DirectedLink, ...]:
     """One entry for each directed link that differs; what is written later for the same link wins."""
-    merged: dict[tuple[int, int], Plain] = {}
+    merged: dict[tuple[int, int], LinkSettings] = {}
     for link in links:
-        written = {_key(name): getattr(link, name) for name in sorted(link.model_fields_set - {"from_", "to"})}
+        written = {name: getattr(link, name) for name in link.model_fields_set - {"from_", "to"}}
+        changes = _named(LinkSettings, written)
         for source in cast.indexes(link.from_):
             for to in cast.indexes(link.to):
                 if source != to:
-                    merged.setdefault((source, to), {"from": source, "to": to}).update(written)
-    return list(merged.values())
+                    merged[source, to] = replace(merged.get((source, to), usual), **changes)
+    return tuple(DirectedLink(source, to, settings) for (source, to), settings in merged.items())
 
 
-def _machines(words: ScenarioWords, cast: Cast, ranks: Ranks) -> Iterator[Plain]:
+def _machines(words: ScenarioWords, cast: Cast, ranks: Ranks) -> Iterator[MachineSettings]:
     """Those of one written name share what is the same for all of them: there may be 100,000."""
-    kinds: dict[str, tuple[Plain, list[Plain]]] = {}
+    kinds: dict[str, MachineSettings] = {}
     for index, name in enumerate(cast.names):
         written = cast.written_of(name)
         machine = words.machines[written]
         if written not in kinds:
-            kinds[written] = _kind(words, cast, machine), [_program(program) for program in machine.programs]
-        common, programs = kinds[written]
+            kinds[written] = _kind(words, cast, machine)
         own = [
             _program_here(one, program, words, cast, index, ranks)
-            for one, program in zip(programs, machine.programs, strict=True)
+            for one, program in zip(kinds[written].programs, machine.programs, strict=True)
         ]
-        yield {"name": name, "index": index, **common, "programs": own}
+        yield replace(kinds[written], name=name, index=index, programs=tuple(own))
 
 
-def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> Plain:
-    return {
-        "memory": machine.memory,
-        "kernel": machine.kernel or words.kernel,
-        "safeguards": sorted(safeguards.resolve(_safeguards_as_written(words, machine))),
-        "reserve": _reserve(words.reserve, machine.reserve),
-        "min_free": _min_free(machine),
-        "cpus": machine.cpus,
-        "nic": {
-            "rate_bps": machine.nic.rate,
-            "ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
-            "refill": machine.nic.refill,
-            "softirq_ns": machine.nic.softirq,
-        },
-        "files": {
-            **{name: size or 0 for name, size in _as_written(machine.files).items()},
-            "disk_latency_ns": machine.disk.latency,
-            "disk_bandwidth": machine.disk.bandwidth,
-        },
-        "tcp": {"mem": machine.tcp.mem},
-        "udp": {"mem": machine.udp.mem},
-        "swap": None if machine.swap is None else _swap(machine.swap, cast),
-    }
+def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings:
+    """What the machines of one written name are. A key that nothing here speaks of goes to the field of its name."""
+    others = ("count", "kernel", "safeguards", "reserve", "min_free", "files", "disk", "swap", "programs")
+    files = {key: size or 0 for key, size in _written(machine.files).items()} | _flat("disk", machine.disk)
+    return MachineSettings(
+        **_named(MachineSettings, _written(machine, others))
+        | {
+            "name": "",
+            "index": 0,
+            "seed": words.seed,
+            "stall_after_ns": words.stall_after,
+            "mtu": words.network.mtu,
+            "framing": ETHERNET if words.network.framing == "ethernet" else 0,
+            "arp": words.network.arp == "on",
+            "kernel": machine.kernel or words.kernel,
+            "policy": Policy.of(safeguards.resolve(_safeguards_as_written(words, machine))),
+            **_reserve(words.reserve, machine.reserve),
+            "min_free": _min_free(machine),
+            "nic_ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
+            "files": Files(**_named(Files, files)),
+            "swap": None if machine.swap is None else _swap(machine.swap, cast),
+            "programs": tuple(_program(program) for program in machine.programs),
+        }
+    )
 
 
 def _safeguards_as_written(words: ScenarioWords, machine: Machine) -> str | list[str]:
@@ -138,7 +135,7 @@ def _safeguards_as_written(words: ScenarioWords, machine: Machine) -> str | list
 def _reserve(common: Reserve, own: Reserve | None) -> Plain:
     """The machine's own words where it has any, else those of the scenario."""
     return {
-        name: getattr(own if own is not None and name in own.model_fields_set else common, name)
+        f"reserve_{name}": getattr(own if own is not None and name in own.model_fields_set else common, name)
         for name in Reserve.model_fields
     }
 
@@ -152,14 +149,20 @@ def _min_free(machine: Machine) -> int | None:
     return units.parse_size(written)
 
 
-def _swap(swap: Swap, cast: Cast) -> Plain:
+def _swap(swap: Swap, cast: Cast) -> SwapSettings:
     """One server without a disk has no spread."""
-    own = _named(swap, leave_out=_OF_SPREADS)
     servers = servers_of(swap, cast)
-    return own | {"server": servers[0], "spread": _spread(swap, servers)}
+    own = _named(SwapSettings, _written(swap, (*_OF_SPREADS, "via", "request")))
+    return SwapSettings(
+        **own,
+        server=servers[0],
+        request_pages=swap.request // PAGE,
+        spread=_spread(swap, servers),
+        proxied=swap.via == "proxy",
+    )
 
 
-_OF_SPREADS = ("server", "servers", "layout", "data", "parity", "acks", "extra", "backup", "failover")
+_OF_SPREADS: Final = ("server", "servers", "layout", "data", "parity", "acks", "extra", "backup", "failover")
 
 
 def servers_of(swap: Swap, cast: Cast) -> list[int]:
@@ -168,7 +171,7 @@ def servers_of(swap: Swap, cast: Cast) -> list[int]:
     return [index for name in written for index in cast.indexes(name)]
 
 
-def _spread(swap: Swap, servers: list[int]) -> Plain | None:
+def _spread(swap: Swap, servers: list[int]) -> Spread | None:
     if len(servers) == 1 and swap.backup == "none":
         return None
     parts, needed, acks, ask = {
@@ -176,32 +179,33 @@ def _spread(swap: Swap, servers: list[int]) -> Plain | None:
         "mirrored": (len(servers), 1, len(servers), len(servers)),
         "coded": ((swap.data or 1) + (swap.parity or 0), swap.data or 1, swap.data or 1, (swap.data or 1) + 1),
     }[swap.layout]
-    return {
-        "servers": servers,
-        "parts": parts,
-        "needed": needed,
-        "acks": swap.acks or acks,
-        "ask": ask if swap.extra is None else needed + swap.extra,
-        "backup": swap.backup == "disk",
-        "failover_ns": swap.failover,
-    }
+    return Spread(
+        servers=tuple(servers),
+        parts=parts,
+        needed=needed,
+        acks=swap.acks or acks,
+        ask=ask if swap.extra is None else needed + swap.extra,
+        backup=swap.backup == "disk",
+        failover_ns=swap.failover,
+    )
 
 
-def _program(program: Program) -> Plain:
+def _program(program: Program) -> Told:
     if program.model_extra:
         kind, own = next(iter(program.model_extra.items()))
-        return {"kind": kind, "settings": user_programs.settings_of(own)}
+        return kind, user_programs.settings_of(own)
     name = next(name for name in Program.model_fields if getattr(program, name) is not None)
     leave_out = ("from_", "for_") if name == "flood" else ()
-    return {"kind": key_of(Program, name), "settings": _as_written(getattr(program, name), leave_out)}
+    return key_of(Program, name), _as_written(getattr(program, name), leave_out)
 
 
-def _program_here(one: Plain, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Plain:
+def _program_here(one: Told, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Told:
     """The program on one of the machines: whom it speaks to is not the same on all."""
+    kind, settings = one
     if program.flood is not None:
-        return one | {"settings": one["settings"] | _flood(program.flood, words, cast, index)}
+        return kind, settings | _flood(program.flood, words, cast, index)
     if program.rank is not None and program.rank.exchange != "none":
-        return one | {"settings": one["settings"] | _exchange(program.rank.exchange, index, ranks)}
+        return kind, settings | _exchange(program.rank.exchange, index, ranks)
     return one
 
 
@@ -247,14 +251,14 @@ def _sockets_from(machine: Machine, port: int) -> int:
     return ends[0] - port if ends else 1
 
 
-def _fault(fault: Fault, cast: Cast) -> Plain:
+def _fault(fault: Fault, cast: Cast) -> clock.Fault:
     name = next(name for name in Fault.model_fields if name not in ("at", "for_") and getattr(fault, name) is not None)
-    return {
-        "at_ns": fault.at,
-        "end_ns": None if fault.for_ is None else fault.at + fault.for_,
-        "verb": key_of(Fault, name),
-        "args": _fault_args(getattr(fault, name), cast),
-    }
+    return clock.Fault(
+        verb=key_of(Fault, name),
+        args=_fault_args(getattr(fault, name), cast),
+        at_ns=fault.at,
+        end_ns=None if fault.for_ is None else fault.at + fault.for_,
+    )
 
 
 def _fault_args(written: Any, cast: Cast) -> Plain:
@@ -289,15 +293,33 @@ def _pair(pair: Pair, cast: Cast) -> Plain:
     return data
 
 
-def _named(words: Words, leave_out: tuple[str, ...] = ()) -> Plain:
-    """All fields of a model, those with a unit under a name that says it."""
-    return {_key(name): value for name, value in _as_written(words, leave_out).items()}
+def _named(settings: type[Any], written: Plain) -> Plain:
+    """What is written, under the names of these settings: a field's name is the key's, with the unit where it says one.
+
+    Raises TypeError for a key that has no field: it would have no effect.
+    """
+    known = settings.__dataclass_fields__
+    named = {}
+    for key, value in written.items():
+        names = [name for name in (key, *(f"{key}_{unit}" for unit in _UNITS)) if name in known]
+        if len(names) != 1:
+            raise TypeError(f"{settings.__name__} has {len(names)} fields for what a scenario calls {key}")
+        named[names[0]] = tuple(value) if isinstance(value, list) else value
+    return named
+
+
+def _written(words: Words, leave_out: tuple[str, ...] = ()) -> Plain:
+    """All fields of a model, those of a mapping in it under the names of both: `nic_rate`."""
+    flat: Plain = {}
+    for name, value in _as_written(words, leave_out).items():
+        flat |= _flat(name, value) if isinstance(value, Words) else {name: value}
+    return flat
+
+
+def _flat(above: str, words: Words) -> Plain:
+    return {f"{above}_{name}": value for name, value in _written(words).items()}
 
 
 def _as_written(words: Words, leave_out: tuple[str, ...] = ()) -> Plain:
     """All fields of a model under the names of the scenario."""
     return {name: getattr(words, name) for name in type(words).model_fields if name not in leave_out}
-
-
-def _key(name: str) -> str:
-    return _UNITS.get(name, name)

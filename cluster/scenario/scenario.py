@@ -20,6 +20,7 @@ from netswap.cluster.scenario.check_timeline import no_fault_twice
 from netswap.cluster.scenario.errors import Problem, ScenarioError
 from netswap.cluster.scenario.models import ScenarioWords
 from netswap.cluster.scenario.overrides import Override
+from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.scenario.source import Document, Place
 from netswap.cluster.scenario.words import SchemaForEditors
 
@@ -66,8 +67,8 @@ class Scenario:
         preset = self.words.safeguards
         return expect.get(preset, []) if isinstance(preset, str) else []
 
-    def resolved(self) -> dict[str, Any]:
-        """The whole scenario as plain data: whole numbers, defaults filled in, machines by index."""
+    def resolved(self) -> Resolved:
+        """The whole scenario as it runs: whole numbers, defaults filled in, machines by index."""
         return resolve.resolve(self.words)
 
     def located(self, error: ProgramError) -> ProgramError:
@@ -83,7 +84,7 @@ class Scenario:
 
         Raises ScenarioError with all that is wrong.
         """
-        check_whole(resolve.cast_of(self.words), self.resolved(), self.positions)
+        check_whole(resolve.cast_of(self.words), self.resolved().machines, self.positions)
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
@@ -106,8 +107,8 @@ def load(path_or_text: str | PathLike[str], *, overrides: Iterable[Override] = (
     check(document)
     if words is not None and not document.problems:
         resolved = resolve.resolve(words)
-        no_fault_twice(document, resolved["timeline"])
-        check_build(document, resolve.cast_of(words), resolved)
+        no_fault_twice(document, resolved.timeline)
+        check_build(document, resolve.cast_of(words), resolved.machines)
     if words is None or document.problems:
         raise ScenarioError(_in_order(document, document.problems))
     warnings = tuple(_in_order(document, document.warnings))

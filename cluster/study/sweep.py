@@ -22,6 +22,7 @@ from netswap.cluster.lab import open_scenario
 from netswap.cluster.runs import folder_for
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolve import cast_of
+from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.study.experiment import BEHIND, COST, SLOW_DOWN, Experiment
 from netswap.cluster.study.failure import Failure, Kind
 from netswap.cluster.study.journal import Journal, journal_in
@@ -85,7 +86,7 @@ def key_of(scenario: Scenario, show: Sequence[str]) -> str:
     resolved = scenario.resolved()
     whole = {
         "netswap": version("netswap"),
-        "scenario": resolved,
+        "scenario": resolved.as_json(),
         "expect": [[one.text, list(one.machines)] for one in scenario.expectations],
         "show": list(show),
         "programs": _own_programs(resolved),
@@ -93,9 +94,9 @@ def key_of(scenario: Scenario, show: Sequence[str]) -> str:
     return sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _own_programs(resolved: dict[str, Any]) -> dict[str, str]:
+def _own_programs(resolved: Resolved) -> dict[str, str]:
     """SHA-256 of the module of each program that is the user's own."""
-    kinds = {program["kind"] for machine in resolved["machines"] for program in machine["programs"]}
+    kinds = {kind for machine in resolved.machines for kind, _ in machine.programs}
     found = {}
     for module in sorted({kind.partition(":")[0] for kind in kinds if ":" in kind}):
         with suppress(ImportError, ValueError, OSError):

@@ -60,7 +60,7 @@ def network(
     *,
     links: dict[tuple[int, int], LinkSettings] | None = None,
     seed: int = 1,
-    port: tuple[int, int] | None = None,
+    port: tuple[int, int | None] | None = None,
     names: Sequence[str] = NAMES,
 ) -> Network:
     """Three machines, all links alike unless given."""
@@ -262,7 +262,7 @@ def test_frames_are_conserved_on_every_link_at_every_moment(
     faults: list[Fault],
     slowness: list[Fault],
     name: str,
-    port: tuple[int, int] | None,
+    port: tuple[int, int | None] | None,
 ) -> None:
     """sent + duplicated = delivered + dropped by cause + under way, also with everything going wrong at once."""
     net = network(LINKS[name], port=port)

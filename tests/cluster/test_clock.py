@@ -1,5 +1,6 @@
 """Windows are a matter of speed: a machine that runs ahead of the others sends what it sends side by side with them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from netswap.actors.machine import Machine
 from netswap.cluster import build, clock
 from netswap.cluster.lab import Cluster, open_cluster
+from netswap.cluster.scenario import load
 from netswap.protocol.frame import arrivals
 
 STOP = "stop: 50ms"
@@ -62,8 +64,7 @@ def test_a_machine_that_runs_ahead_changes_nothing(case: str, monkeypatch: pytes
             assert ahead["A"].counters["pages_out"] > 200
 
 
-CLIENT: dict[str, Any] = {"swap": {"server": 2, "spread": None}, "programs": [{"kind": "service", "settings": {}}]}
-SERVER: dict[str, Any] = {"swap": None, "programs": [{"kind": "swap-server", "settings": {}}]}
+CLIENT, FLOODER, SERVER = load(SCENE.format(stop=STOP, timeline="")).resolved().machines
 
 
 @pytest.mark.parametrize(
@@ -80,8 +81,8 @@ def test_strangers_are_those_of_whom_neither_sends_to_the_other_unasked(
     kind: str, settings: dict[str, Any], expected: set[tuple[int, int]]
 ) -> None:
     """A is C's client; to whom a program of one's own sends nobody knows."""
-    b = {"swap": None, "programs": [{"kind": kind, "settings": settings}]}
-    assert build.strangers({"machines": [CLIENT, b, SERVER]}) == expected
+    b = replace(FLOODER, programs=((kind, settings),))
+    assert build.strangers([CLIENT, b, SERVER]) == expected
 
 
 @pytest.mark.parametrize("few", [clock.FEW, 0])

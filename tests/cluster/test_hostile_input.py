@@ -19,6 +19,7 @@ from netswap.cluster.inline import InlineEngine
 from netswap.cluster.scenario import Problem, Scenario, ScenarioError, files, load, nodes
 from netswap.cluster.scenario.check import NAME_MAX
 from netswap.cluster.scenario.errors import HINT_MAX, MESSAGE_MAX
+from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.scenario.source import PROBLEMS_MAX
 from netswap.cluster.scenario.words import MAX_MACHINES, PAGES_MAX
 from netswap.protocol.units import SHOWN_MAX, mib, ms
@@ -638,10 +639,10 @@ class TestWarnings:
 # -- mutants ------------------------------------------------------------------------------------------------------------
 
 
-def stands_still(resolved: dict[str, Any]) -> bool:
+def stands_still(resolved: Resolved) -> bool:
     """Whether a rank may touch its pages without end at one instant."""
-    programs = [one for machine in resolved["machines"] for one in machine["programs"]]
-    return any(one["kind"] == "rank" and not one["settings"]["compute"] for one in programs)
+    programs = [program for machine in resolved.machines for program in machine.programs]
+    return any(kind == "rank" and not settings["compute"] for kind, settings in programs)
 
 
 @pytest.mark.parametrize("seed_of_mutants", range(4))
@@ -658,20 +659,20 @@ def test_a_changed_scenario_is_one_that_runs_or_an_error_with_a_place(seed_of_mu
     assert ran > 10
 
 
-def run_for_a_moment(resolved: dict[str, Any]) -> bool:
+def run_for_a_moment(resolved: Resolved) -> bool:
     """20 ms, or as far as a few windows go; whether it was not too large for that."""
-    if len(resolved["machines"]) > 100 or cost.too_much(cost.estimate(resolved), mib(500)) or stands_still(resolved):
+    if len(resolved.machines) > 100 or cost.too_much(cost.estimate(resolved), mib(500)) or stands_still(resolved):
         return False
     run_engine(resolved, ms(20))
     return True
 
 
-def run_engine(resolved: dict[str, Any], until_ns: int) -> None:
+def run_engine(resolved: Resolved, until_ns: int) -> None:
     """To this time, or as far as a few windows go."""
     engine = InlineEngine(resolved)
     try:
         windows = iter(range(300))
-        engine._clock.run(min(resolved["stop_ns"], until_ns), lambda: next(windows, None) is not None)
+        engine._clock.run(min(resolved.stop_ns, until_ns), lambda: next(windows, None) is not None)
         assert engine.state().now_ns > 0
     finally:
         engine.close()

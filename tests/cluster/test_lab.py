@@ -62,11 +62,11 @@ class TestOpen:
         resolved = netswap(
             EXAMPLE, safeguards="reserve", seed=7, timeline=[], set={"machines.A.memory": "64MiB", "stop": "9s"}
         ).scenario.resolved()
-        a = resolved["machines"][0]
-        assert (a["memory"], resolved["seed"], resolved["stop_ns"]) == (mib(64), 7, seconds(9))
+        a = resolved.machines[0]
+        assert (a.memory, resolved.seed, resolved.stop_ns) == (mib(64), 7, seconds(9))
         assert "drop-at-demux" in a["safeguards"]
-        assert resolved["timeline"] == []
-        assert resolved["title"] == "three machines, one outage"
+        assert resolved.timeline == ()
+        assert resolved.title == "three machines, one outage"
 
     @pytest.mark.parametrize(
         ("how", "message"),

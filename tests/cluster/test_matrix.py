@@ -95,7 +95,7 @@ def test_a_cell_has_the_same_digest_on_ray(netswap: Open, run: Run) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("run", drawn(seed=2), ids=name)
 def test_a_cell_has_the_same_digest_on_ray_at_its_end(netswap: Open, run: Run) -> None:
-    assert_same_on_ray(netswap, run, run.scenario.resolved()["stop_ns"])
+    assert_same_on_ray(netswap, run, run.scenario.resolved().stop_ns)
 
 
 def assert_same_on_ray(netswap: Open, run: Run, until_ns: int) -> None:

@@ -25,11 +25,11 @@ def test_one_flooded_rank_stops_all_unless_there_is_a_reserve(safeguards, expect
 @pytest.mark.parametrize(("name", "ranks"), [("mpi-64", 64), ("mpi-1000", 1000)])
 def test_so_many_ranks_exchange_in_one_job_and_swap_to_several_servers(name, ranks):
     """As the names of the files say."""
-    machines = load(CONFIGS / f"{name}.yaml").resolved()["machines"]
-    settings = [one["programs"][0]["settings"] for one in machines if one["programs"][0]["kind"] == "rank"]
+    machines = load(CONFIGS / f"{name}.yaml").resolved().machines
+    settings = [one.programs[0][1] for one in machines if one.programs[0][0] == "rank"]
     assert [one["place"] for one in settings] == list(range(ranks))
     assert {one["ranks"] for one in settings} == {ranks}
-    assert all(len(one["swap"]["spread"]["servers"]) > 1 for one in machines if one["swap"])
+    assert all(len(one.swap.spread.servers) > 1 for one in machines if one.swap)
 
 
 def test_the_experiment_asks_for_the_cost_in_memory_and_in_time():

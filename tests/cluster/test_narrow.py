@@ -61,7 +61,7 @@ def summary():
     scenario = load(seed(stop="12s", timeline=outage("1s", "2s"), flood_from="1s", safeguards="none"))
     resolved = scenario.resolved()
     engine = InlineEngine(resolved)
-    engine.run(resolved["stop_ns"])
+    engine.run(resolved.stop_ns)
     result = conclude(scenario, resolved, engine.state())
     engine.close()
     return as_json(result, "inline", 12.345, "runs/the-seed-1", "netswap run seed.yaml")

@@ -100,7 +100,7 @@ def test_a_run_tells_its_time_speed_and_worst_machine_every_ten_seconds(clock, p
     """12 virtual seconds in 10 s: the other 48 take 40 s. That it took 30 s until the first look is no speed."""
     resolved = load(BEATS).resolved()
     engine = InlineEngine(resolved)
-    with ProgressLine(pipe, "beats", resolved["stop_ns"], resolved["stall_after_ns"], clock) as progress:
+    with ProgressLine(pipe, "beats", resolved.stop_ns, resolved.stall_after_ns, clock) as progress:
         clock.now_s += 30
         progress(engine)
         pipe.file.truncate(0)

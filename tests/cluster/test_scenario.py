@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netswap.actors import safeguards
-from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
+from netswap.actors.link import LinkSettings
+from netswap.actors.policy import Policy
+from netswap.actors.settings import Files, MachineSettings, Swap
+from netswap.cluster.clock import Fault
+from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load, models
+from netswap.cluster.scenario.resolve import resolve
+from netswap.cluster.scenario.resolved import DirectedLink, NetworkSettings
 from netswap.protocol.units import gib, kib, mib, ms, seconds, us
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +33,7 @@ machines:
   A:
     swap: {server: C, size: 1GiB}
     programs:
-      - rank: {working_set: 8MiB, touch: 4KiB}
+      - rank: {working_set: 8MiB, touch: 4KiB, compute: 1ms}
       - service: {port: 9000, sockets: 4}
   B:
     programs:
@@ -560,29 +568,29 @@ class TestOverrides:
             overrides=["machines.A.memory=1GiB", "stop=30s", "network.loss=1%", "safeguards=[reserve, -slab-rule]"],
         )
         resolved = scenario.resolved()
-        assert resolved["machines"][0]["memory"] == gib(1)
-        assert resolved["stop_ns"] == seconds(30)
-        assert resolved["network"]["loss_ppm"] == 10_000
-        assert "slab-rule" not in resolved["machines"][0]["safeguards"]
-        assert "drop-at-demux" in resolved["machines"][0]["safeguards"]
+        assert resolved.machines[0].memory == gib(1)
+        assert resolved.stop_ns == seconds(30)
+        assert resolved.network.link.loss_ppm == 10_000
+        assert not resolved.machines[0].policy.slab_rule
+        assert resolved.machines[0].policy.drop_at_demux
 
     def test_an_item_of_a_list_is_named_by_its_number(self) -> None:
         """machines.A.programs.0 is the first program of A."""
         resolved = load(EXAMPLE, overrides=["machines.A.programs.0.rank.touch=1MiB"]).resolved()
-        assert resolved["machines"][0]["programs"][0]["settings"]["touch"] == mib(1)
+        assert resolved.machines[0].programs[0][1]["touch"] == mib(1)
 
     def test_a_key_with_dots_in_it_can_be_named(self) -> None:
         """A user's own program has dots in its name."""
         text = sound_with("- rank:", "- programs:Fails: {after: 1s}\n      - rank:")
         path = "machines.A.programs.0.programs:Fails.after"
-        [own, *_] = load(text, overrides=[f"{path}=2s"]).resolved()["machines"][0]["programs"]
-        assert own == {"kind": "programs:Fails", "settings": {"after": seconds(2)}}
+        [own, *_] = load(text, overrides=[f"{path}=2s"]).resolved().machines[0].programs
+        assert own == ("programs:Fails", {"after": seconds(2)})
 
     def test_pairs_and_keywords_take_values_as_they_are(self) -> None:
         """A caller in Python gives values, not texts of YAML."""
         scenario = load(EXAMPLE, overrides=[("seed", 7)], timeline=[], safeguards="reserve")
         assert scenario.seed == 7
-        assert scenario.resolved()["timeline"] == []
+        assert scenario.resolved().timeline == ()
         assert [claim.text for claim in scenario.expectations] == ["A is recovered"]
 
     def test_a_value_given_by_the_caller_stays_as_it_is(self) -> None:
@@ -624,31 +632,31 @@ class TestOverrides:
 
 
 class TestResolved:
-    """The plain data that everything is built from."""
+    """The settings that everything is built from."""
 
     def test_the_example_of_the_argument(self) -> None:
         """Three machines, one outage: A swaps to C and serves, B floods, C keeps A's pages."""
         resolved = load(EXAMPLE).resolved()
-        a, b, c = resolved["machines"]
-        assert (resolved["title"], resolved["seed"]) == ("three machines, one outage", 1)
-        assert (resolved["stop_ns"], resolved["stall_after_ns"]) == (seconds(60), seconds(1))
-        assert [one["name"] for one in (a, b, c)] == ["A", "B", "C"]
-        assert [one["index"] for one in (a, b, c)] == [0, 1, 2]
-        assert a["swap"] == {
-            "server": 2,
-            "transport": "nfs",
-            "via": None,
-            "size": gib(2),
-            "in_flight": 16,
-            "readahead": 8,
-            "timeout_ns": ms(1100),
-            "request": 4096,
-            "spread": None,
-        }
-        assert a["programs"] == [
-            {
-                "kind": "rank",
-                "settings": {
+        a, b, c = resolved.machines
+        assert (resolved.title, resolved.seed) == ("three machines, one outage", 1)
+        assert (resolved.stop_ns, resolved.stall_after_ns) == (seconds(60), seconds(1))
+        assert [one.name for one in (a, b, c)] == ["A", "B", "C"]
+        assert [one.index for one in (a, b, c)] == [0, 1, 2]
+        assert a.swap == Swap(
+            server=2,
+            transport="nfs",
+            size=gib(2),
+            in_flight=16,
+            readahead=8,
+            timeout_ns=ms(1100),
+            request_pages=1,
+            spread=None,
+            proxied=False,
+        )
+        assert a.programs == (
+            (
+                "rank",
+                {
                     "working_set": mib(640),
                     "touch": mib(32),
                     "compute": ms(20),
@@ -660,10 +668,10 @@ class TestResolved:
                     "steps": None,
                     "text": None,
                 },
-            },
-            {
-                "kind": "service",
-                "settings": {
+            ),
+            (
+                "service",
+                {
                     "protocol": "udp",
                     "port": 9000,
                     "sockets": 64,
@@ -673,12 +681,12 @@ class TestResolved:
                     "lock": False,
                     "text": None,
                 },
-            },
-        ]
-        assert b["programs"] == [
-            {
-                "kind": "flood",
-                "settings": {
+            ),
+        )
+        assert b.programs == (
+            (
+                "flood",
+                {
                     "to": [0],
                     "port": 9000,
                     "sockets": 64,
@@ -692,12 +700,12 @@ class TestResolved:
                     "start_ns": seconds(5),
                     "end_ns": None,
                 },
-            }
-        ]
-        assert c["programs"] == [
-            {
-                "kind": "swap-server",
-                "settings": {
+            ),
+        )
+        assert c.programs == (
+            (
+                "swap-server",
+                {
                     "disk_latency": us(200),
                     "disk_bandwidth": 100_000_000,
                     "queue": 128,
@@ -707,58 +715,80 @@ class TestResolved:
                     "memory": None,
                     "full": "evict",
                 },
-            }
-        ]
-        assert resolved["timeline"] == [
-            {"at_ns": seconds(5), "end_ns": seconds(15), "verb": "partition", "args": {"groups": [[2], [0, 1]]}}
-        ]
+            ),
+        )
+        assert resolved.timeline == (Fault("partition", {"groups": [[2], [0, 1]]}, seconds(5), seconds(15)),)
 
     def test_a_machine_that_says_nothing_has_every_default(self) -> None:
         """The defaults of a machine and of the network."""
         resolved = load("title: t\nstop: 1s\nmachines: {A: }\n").resolved()
-        assert resolved["machines"] == [
-            {
-                "name": "A",
-                "index": 0,
-                "memory": mib(512),
-                "kernel": "linux-2.6.22",
-                "safeguards": [],
-                "reserve": {"pages": None, "buffers": None},
-                "min_free": None,
-                "cpus": 1,
-                "nic": {"rate_bps": 1_000_000_000, "ring": 256, "refill": "e1000", "softirq_ns": 0},
-                "files": {"clean": 0, "text": 0, "dirty": 0, "disk_latency_ns": ms(5), "disk_bandwidth": 50_000_000},
-                "tcp": {"mem": None},
-                "udp": {"mem": None},
-                "swap": None,
-                "programs": [],
-            }
-        ]
-        assert resolved["network"] == {
-            "latency_ns": us(100),
-            "jitter_ns": 0,
-            "bandwidth_bps": None,
-            "queue": None,
-            "mtu": 1500,
-            "loss_ppm": 0,
-            "duplicate_ppm": 0,
-            "reorder_ppm": 0,
-            "corrupt_ppm": 0,
-            "framing": "ethernet",
-            "arp": "off",
-            "port": None,
-            "links": [],
-        }
+        assert resolved.machines == (
+            MachineSettings(
+                name="A",
+                index=0,
+                memory=mib(512),
+                kernel="linux-2.6.22",
+                policy=Policy(),
+                reserve_pages=None,
+                reserve_buffers=None,
+                min_free=None,
+                cpus=1,
+                nic_rate_bps=1_000_000_000,
+                nic_ring=256,
+                nic_refill="e1000",
+                nic_softirq_ns=0,
+                files=Files(clean=0, text=0, dirty=0, disk_latency_ns=ms(5), disk_bandwidth=50_000_000),
+                tcp_mem=None,
+                udp_mem=None,
+                swap=None,
+                programs=(),
+                seed=1,
+                stall_after_ns=seconds(1),
+                framing=38,
+                mtu=1500,
+                arp=False,
+            ),
+        )
+        link = LinkSettings(
+            latency_ns=us(100),
+            jitter_ns=0,
+            bandwidth_bps=None,
+            queue=None,
+            loss_ppm=0,
+            duplicate_ppm=0,
+            reorder_ppm=0,
+            corrupt_ppm=0,
+        )
+        assert resolved.network == NetworkSettings(link, (), None)
 
-    def test_it_is_plain_data(self) -> None:
-        """What goes through JSON comes back the same."""
+    def test_a_folder_keeps_it_as_plain_data(self) -> None:
+        """What goes through JSON comes back the same; records are mappings under the names of their fields."""
         resolved = load(EXAMPLE).resolved()
-        assert json.loads(json.dumps(resolved)) == resolved
+        told = resolved.as_json()
+        assert json.loads(json.dumps(told)) == told
+        assert told["machines"][0]["swap"]["in_flight"] == 16
+        assert told["timeline"][0]["verb"] == "partition"
+
+    def test_it_can_be_sent_to_another_process(self) -> None:
+        """Actors on Ray get it pickled."""
+        resolved = load(EXAMPLE).resolved()
+        assert pickle.loads(pickle.dumps(resolved)) == resolved
+
+    def test_a_key_that_no_settings_have_is_an_error_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It would have no effect, and nobody would be told."""
+
+        class WithMore(models.Nic):
+            colour: str = "red"
+
+        machine = models.Machine(nic=WithMore())
+        words = load(EXAMPLE).words
+        with pytest.raises(TypeError, match="MachineSettings has 0 fields for what a scenario calls nic_colour"):
+            resolve(words.model_copy(update={"machines": {"A": machine}, "timeline": []}))
 
     def test_the_ring_is_the_drivers_own_unless_it_is_said(self) -> None:
         """256 descriptors for e1000, 200 for tg3."""
         text = "title: t\nstop: 1s\nmachines: {A: {nic: {refill: tg3}}, B: {nic: {ring: 16}}}\n"
-        assert [machine["nic"]["ring"] for machine in load(text).resolved()["machines"]] == [200, 16]
+        assert [machine.nic_ring for machine in load(text).resolved().machines] == [200, 16]
 
     def test_counted_machines_are_numbered_and_their_name_means_all_of_them(self) -> None:
         """In floods, faults, links and expectations A is A0, A1 and A2."""
@@ -769,35 +799,36 @@ class TestResolved:
         text = text.replace("partition: [C]", "cut: {from: C, to: A}")
         scenario = load(text)
         resolved = scenario.resolved()
-        assert [machine["name"] for machine in resolved["machines"]] == ["A0", "A1", "A2", "B", "C"]
-        assert resolved["machines"][3]["programs"][0]["settings"]["to"] == [0, 1, 2]
-        assert resolved["timeline"][0]["args"] == {"from": [4], "to": [0, 1, 2]}
-        assert resolved["network"]["links"] == [
-            {"from": 0, "to": 4, "latency_ns": ms(1)},
-            {"from": 1, "to": 4, "latency_ns": ms(1), "loss_ppm": 10_000},
-            {"from": 2, "to": 4, "latency_ns": ms(1)},
-        ]
+        assert resolved.names == ["A0", "A1", "A2", "B", "C"]
+        assert resolved.machines[3].programs[0][1]["to"] == [0, 1, 2]
+        assert resolved.timeline[0].args == {"from": [4], "to": [0, 1, 2]}
+        slow = replace(resolved.network.link, latency_ns=ms(1))
+        assert resolved.network.links == (
+            DirectedLink(0, 4, slow),
+            DirectedLink(1, 4, replace(slow, loss_ppm=10_000)),
+            DirectedLink(2, 4, slow),
+        )
         assert [claim.machines for claim in scenario.expectations] == [("A0", "A1", "A2")]
 
     def test_a_machines_own_words_go_before_those_of_the_scenario(self) -> None:
         """Safeguards as a whole, the reserve word by word."""
         text = sound_with("    swap:", "    safeguards: [slab-rule]\n    reserve: {buffers: 3}\n    swap:")
-        a, b, _ = load(text, safeguards="reserve", reserve={"pages": 100, "buffers": 9}).resolved()["machines"]
-        assert (a["safeguards"], a["reserve"]) == (["slab-rule"], {"pages": 100, "buffers": 3})
-        assert b["safeguards"] == sorted(safeguards.PRESETS["reserve"].switches)
-        assert b["reserve"] == {"pages": 100, "buffers": 9}
+        a, b, _ = load(text, safeguards="reserve", reserve={"pages": 100, "buffers": 9}).resolved().machines
+        assert (a.policy, a.reserve_pages, a.reserve_buffers) == (Policy(slab_rule=True), 100, 3)
+        assert b.policy == Policy.of(safeguards.PRESETS["reserve"].switches)
+        assert (b.reserve_pages, b.reserve_buffers) == (100, 9)
 
     @pytest.mark.parametrize(("written", "size"), [("20%", gib(1) // 5), ("2896KiB", kib(2896)), ("none", None)])
     def test_the_minimum_of_free_memory_is_a_size_or_a_share(self, written: str, size: int | None) -> None:
         """A share is of the machine's memory."""
         text = f"title: t\nstop: 1s\nmachines: {{A: {{memory: 1GiB, min_free: {written}}}}}\n"
-        assert load(text).resolved()["machines"][0]["min_free"] == size
+        assert load(text).resolved().machines[0].min_free == size
 
     def test_a_flood_goes_to_the_sockets_from_its_port_on(self) -> None:
         """A flood to the third of four sockets has two to go to, and as many flows unless it says otherwise."""
-        one = load(sound_with('to: "A:9000"', 'to: "A:9002"')).resolved()["machines"][1]["programs"][0]["settings"]
+        one = load(sound_with('to: "A:9000"', 'to: "A:9002"')).resolved().machines[1].programs[0][1]
         two = load(sound_with('to: "A:9000"', "to: A, port: 9000, flows: 9, from: 1s, for: 2s")).resolved()
-        settings = two["machines"][1]["programs"][0]["settings"]
+        settings = two.machines[1].programs[0][1]
         assert (one["port"], one["sockets"], one["flows"]) == (9002, 2, 2)
         assert (settings["port"], settings["sockets"], settings["flows"]) == (9000, 4, 9)
         assert (settings["start_ns"], settings["end_ns"]) == (seconds(1), seconds(3))
@@ -831,8 +862,8 @@ class TestResolved:
     )
     def test_faults_name_machines_by_index(self, fault: str, verb: str, args: dict[str, object]) -> None:
         """Groups cover all machines; ends are lists, since a name may mean several."""
-        [resolved] = load(sound_with("partition: [C], for: 10s", f"{fault}, for: ever")).resolved()["timeline"]
-        assert resolved == {"at_ns": seconds(5), "end_ns": None, "verb": verb, "args": args}
+        [resolved] = load(sound_with("partition: [C], for: 10s", f"{fault}, for: ever")).resolved().timeline
+        assert resolved == Fault(verb, args, seconds(5), None)
 
     def test_settings_of_a_users_program_become_whole_numbers(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -847,9 +878,9 @@ class TestResolved:
         text = sound_with(
             "- rank:", "- mine_for_test:Echo: {every: 1s, sizes: [4KiB, 7], to: A, deep: {share: 5%}}\n      - rank:"
         )
-        [own, *_] = load(text).resolved()["machines"][0]["programs"]
-        assert own["kind"] == "mine_for_test:Echo"
-        assert own["settings"] == {"every": seconds(1), "sizes": [4096, 7], "to": "A", "deep": {"share": 50_000}}
+        [own, *_] = load(text).resolved().machines[0].programs
+        assert own[0] == "mine_for_test:Echo"
+        assert own[1] == {"every": seconds(1), "sizes": [4096, 7], "to": "A", "deep": {"share": 50_000}}
 
     def test_a_users_module_that_fails_is_an_error_of_the_input(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

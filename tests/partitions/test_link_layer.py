@@ -76,7 +76,7 @@ def test_arp_is_off_unless_it_is_asked_for(netswap):
         counts[arp] = sum(frame[7] == ARP for sent in cluster.sent() for frame, _ in cut(sent))
     assert counts["off"] == 0
     assert counts["on"] >= 2
-    assert netswap(seed(stop="1s")).scenario.resolved()["network"]["arp"] == "off"
+    assert netswap(seed(stop="1s")).scenario.resolved().machines[0].arp is False
 
 
 @pytest.mark.parametrize("link", ["ipv6", "vlan", "qinq", "other"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from netswap.cluster import build
+from netswap.actors.machine import Machine
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.scenario import Scenario, load
 from netswap.protocol.units import seconds
@@ -118,6 +118,6 @@ def test_a_file_that_is_read_leaves_room_for_whoever_stands_after_it(other: str,
 def test_files_that_are_read_share_what_there_is() -> None:
     """Two that are equal have equal parts, whichever stands first."""
     scenario = load(FULL.format(other="reader: {file: 64MiB, rate: 5MB/s}", swap="min_free: none"))
-    programs = build.machine(scenario.resolved(), 0).programs
+    programs = Machine(scenario.resolved().machines[0]).programs
     files = [one.system.file.resident for one in programs if one.system.file]
     assert files[0] == files[1] > 0
