@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 UV := uv==0.13.9
 COMPILED := build/compiled
 SPREAD := --numprocesses auto --dist loadgroup
+SITE := build
+PAGES := *.md CITATION.cff LICENSE Makefile setup.py docs examples protocol actors cluster configs tests benchmarks
 SOURCES := $(shell find protocol actors cluster configs -name '*.py' -o -name '*.yaml')
 
 # Looked for in this order; each is tried out, because a name on the PATH may be an empty shim.
@@ -14,7 +16,7 @@ CANDIDATES := $(PYTHON) $(if $(PYTHON),,python3 python3.13 python3.12 python3.11
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 
 .DELETE_ON_ERROR:
-.PHONY: help venv compiled test demo soak digests digests-write bench lint lock clean
+.PHONY: help venv compiled test demo docs soak digests digests-write bench lint lock clean
 
 help:
 	@echo 'make demo    show the deadlock of 2007 and its cure, on a private local Ray cluster'
@@ -22,6 +24,7 @@ help:
 	@echo 'make soak    the slow tests'
 	@echo 'make digests  everything that has a digest, compared with the committed ones (a quarter of an hour); digests-write writes them'
 	@echo 'make bench   the benchmarks'
+	@echo 'make docs    the documents as a site, into $(SITE)/site'
 	@echo 'make lint    lint and types only'
 	@echo 'make venv    only set up, into $(VENV)'
 	@echo 'make compiled  the same modules compiled, twice as fast, into $(COMPILED); needs a C compiler and Python'\''s headers'
@@ -86,6 +89,13 @@ digests-write: venv
 
 demo: venv
 	@$(BIN)/python -m netswap.cluster.demo
+
+# Pages stand in the site as in the repository, and so do the sources that they name.
+docs: venv
+	@rm -rf $(SITE)/pages $(SITE)/site && mkdir -p $(SITE)/pages
+	@cp -R $(PAGES) $(SITE)/pages && cp zensical.toml $(SITE)
+	@find $(SITE)/pages -name __pycache__ -type d -prune -exec rm -rf {} +
+	@$(BIN)/zensical build --strict --config-file $(SITE)/zensical.toml
 
 bench: venv
 	@$(MAKE) --no-print-directory compiled || echo 'not compiled: plain Python only'

@@ -1,4 +1,4 @@
-"""TCP segments: sizes, flags, what stands in a frame's body, and the closed forms of the timers.
+"""TCP segments: sizes, flags, and what stands in a frame's body.
 
 Payload is never made: a stream is offsets, and *records* say where its messages end. They travel with the segment that
 holds a message's last byte. Sequence numbers never wrap: the SYN is number 0, the first byte of a stream number 1.
@@ -70,13 +70,3 @@ def _is_range(value: object) -> bool:
 
 def _is_record(value: object) -> bool:
     return type(value) is tuple and tuple(map(type, value)) == (int, tuple) and {*map(type, value[1])} <= {int}
-
-
-def retransmission_times(rto_ns: int, max_ns: int, retries: int) -> list[int]:
-    """When a segment that is never acknowledged is sent again, ns after the first time; last, when it is given up."""
-    at_ns, times = 0, []
-    for _ in range(retries + 1):
-        at_ns += rto_ns
-        times.append(at_ns)
-        rto_ns = min(2 * rto_ns, max_ns)
-    return times

@@ -144,6 +144,13 @@ def test_links_within_a_page_lead_to_a_heading(page):
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
 
 
+def test_the_newest_section_of_the_changelog_is_this_version():
+    """With the date of the citation; above it stands what is not released."""
+    citation = YAML(typ="safe").load(ROOT / "CITATION.cff")
+    sections = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)
+    assert sections[:2] == ["[Unreleased]", f"[{citation['version']}] - {citation['date-released']}"]
+
+
 def test_the_citation_names_this_version():
     citation = YAML(typ="safe").load(ROOT / "CITATION.cff")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -1,22 +1,26 @@
-"""What the README shows of a command is what the command prints."""
+"""What a page shows of a command is what the command prints, and a command that no test runs says why."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from sessions import ROOT, Session, checkout, session, sessions
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-SESSIONS = dict(re.findall(r"^    \$ (.+)\n((?:    .*\n)+)", README, flags=re.M))
-"""What is printed, by the command that stands before it after a `$`. A line of dots leaves something out."""
-PROGRAMS = {
-    ".venv/bin/netswap": f"{sys.executable} -m cluster.command",
-    "make demo": f"{sys.executable} -m cluster.demo",
-}
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "examples" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+README = PAGES[0].read_text()
+SHOWN = [one for page in PAGES for one in sessions(page.read_text())]
+STORED = {one.command: one for one in (session(path.read_text()) for path in (ROOT / "examples").glob("*/session.txt"))}
+"""Sessions of examples, which tests/test_examples.py runs."""
+RUN = [one for one in SHOWN if one.command not in STORED]
+COMMAND = re.compile(r"^    (?:\$ )?(?:\w+=\S+ )?(?:\.venv/bin/|make |netswap |python )", flags=re.M)
+NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
 SLOW = pytest.mark.slow, pytest.mark.timeout(1800)
-QUICK = ("check", "agent.yaml")
+QUICK = "check"
 SLIPS = """\
 title: slips
 stop: 60
@@ -27,45 +31,63 @@ timeline:
 """
 
 
-def marked(command):
-    """A command with its marks."""
-    slow = () if any(word in QUICK for word in command.split()) else SLOW
-    return pytest.param(command, marks=(*slow, pytest.mark.ray) if command == "make demo" else slow, id=command)
+def marked(one: Session) -> object:
+    """A session with its marks."""
+    slow = () if QUICK in one.command.split() else SLOW
+    ray = (pytest.mark.ray,) if one.command == "make demo" else ()
+    return pytest.param(one, marks=(*slow, *ray), id=one.command)
 
 
-def pattern(shown):
-    """What the whole output has to match."""
-    lines = [line.removeprefix("    ").rstrip() for line in shown.splitlines()]
-    return "".join(r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in lines)
+def blocks(text: str) -> list[tuple[str, str]]:
+    """(the paragraph before it, a block) of each indented block and each fenced one of a page, lists aside."""
+    parts = re.split(r"\n{2,}(?=\S|    \S)", re.sub(r"^```\w*\n(.*?)^```", indented, text, flags=re.M | re.S))
+    return [(before, part) for before, part in zip(["", *parts], parts, strict=False) if part.startswith("    ")]
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Where a reader of the README would be: beside configs/, with the files that it tells one to save."""
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    (tmp_path / "slips.yaml").write_text(SLIPS)
-    for name, language, text in (("agent.py", "python", "class Agent"), ("agent.yaml", "yaml", "agent:Agent")):
-        blocks = re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
-        (tmp_path / name).write_text(next(block for block in blocks if text in block))
-    return tmp_path
+def indented(fence: re.Match[str]) -> str:
+    """A fenced block as the other kind."""
+    return "".join(f"    {line}\n" if line else "\n" for line in fence[1].splitlines())
 
 
-@pytest.mark.parametrize("command", [marked(command) for command in SESSIONS])
-def test_a_command_prints_what_the_readme_shows(command, folder):
-    """In a wide terminal, and line for line but for what the dots leave out.
-
-    The agent of the README reports ten times a second until A stops, at 5 s: 51 reports, the first of them at time 0.
-    """
-    line = command
-    for name, program in PROGRAMS.items():
-        line = line.replace(name, program)
-    done = subprocess.run(
-        f"COLUMNS=200 {line}", shell=True, cwd=folder, capture_output=True, text=True, check=False, timeout=1800
-    )
-    printed = "".join(f"{line.rstrip()}\n" for line in (done.stdout + done.stderr).splitlines())
-    assert re.fullmatch(pattern(SESSIONS[command]), printed), printed
+@pytest.mark.parametrize("shown", [marked(one) for one in RUN])
+def test_a_command_prints_what_the_page_shows(shown: Session, tmp_path: Path) -> None:
+    """In a wide terminal, and line for line but for what the dots leave out."""
+    folder = checkout(tmp_path)
+    (folder / "slips.yaml").write_text(SLIPS)
+    printed = shown.run(folder)
+    assert shown.matches(printed), printed
 
 
-def test_no_command_is_left_out():
+@pytest.mark.parametrize("shown", [one for one in SHOWN if one.command in STORED], ids=lambda one: one.command)
+def test_what_a_page_shows_of_an_example_is_what_is_stored_beside_it(shown: Session) -> None:
+    """The agent of the README reports ten times a second until A stops, at 5 s: 51 reports, the first of them at time 0."""
+    assert shown.matches("\n".join(STORED[shown.command].shown))
+
+
+def test_no_session_is_left_out() -> None:
     """Each `$` begins a command, and shows what it prints."""
-    assert len(SESSIONS) == README.count(" $ ")
+    assert len(SHOWN) == sum(page.read_text().count("    $ ") for page in PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_command_that_is_not_run_says_why(page: Path) -> None:
+    """A block of commands is a session, which tests run, or a comment before it says why it is none."""
+    for before, block in blocks(page.read_text()):
+        if COMMAND.search(block) and not block.startswith("    $ "):
+            assert NOT_RUN.fullmatch(before.strip()), block
+
+
+@pytest.mark.parametrize("language", ["python", "yaml"])
+def test_what_the_readme_shows_of_a_file_stands_in_an_example(language: str) -> None:
+    """Line for line: so it has been run."""
+    files = [path.read_text() for path in (ROOT / "examples").rglob("*") if path.suffix in (".py", ".yaml")]
+    shown = re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
+    assert shown
+    assert [block for block in shown if not any(block in text for text in files)] == []
+
+
+def test_a_block_without_its_comment_is_seen() -> None:
+    """Indented or fenced, with a variable before it or without."""
+    for block in ("    make soak\n", "```sh\nA=1 .venv/bin/netswap run x.yaml\n```\n"):
+        [(before, shown)] = blocks(f"Some text.\n\n{block}\nMore.\n")
+        assert (before, bool(COMMAND.search(shown))) == ("Some text.", True)

@@ -152,7 +152,11 @@ def syn_times_s(era: str) -> list[int]:
 
 
 def tcp_mem(era: str, memory_pages: int) -> tuple[int, int, int]:
-    """tcp_mem of a machine: of 2.6.22, from its MiB, half of them or the square of fewer than 256; today, a sixteenth."""
+    """tcp_mem (low, pressure, high) in pages, from the source of tcp_init (net/ipv4/tcp.c), for all pages of the machine.
+
+    2.6.22: the MiB, at most 256 of them, times the MiB, halved; at least 128. 6.11: a sixteenth of the pages. The kernel of
+    6.11 counts pages above the high watermark only (nr_free_buffer_pages); here and in the model all memory counts.
+    """
     mib = memory_pages // 256
     pressure = max(128, min(mib, 256) * mib // 2) if era == "linux-2.6.22" else memory_pages // 16
     low = pressure // 4 * 3

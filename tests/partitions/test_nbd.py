@@ -3,18 +3,18 @@
 from itertools import pairwise
 
 import pytest
+from oracles import retransmissions
 from scenes import outage, seed
 
 from netswap.cluster.lab import Cluster
 from netswap.protocol.rpc import transmission_times
-from netswap.protocol.tcp import retransmission_times
 from netswap.protocol.units import milliseconds, seconds
 
 NBD = ", transport: nbd"
 ROUND_TRIP_NS = milliseconds(10)
 """Twice 2 ms of latency, the disk, the wire, and the interrupts that the card gathers, twice."""
 RTO_NS, RTO_MAX_NS = seconds(0.2), seconds(120)
-TCP_GRID = [0, *retransmission_times(RTO_NS, RTO_MAX_NS, 15)]
+TCP_GRID = [0, *retransmissions(RTO_NS, RTO_MAX_NS, 15)]
 """0, 0.2, 0.6, 1.4, 3.0, 6.2 ... s."""
 
 

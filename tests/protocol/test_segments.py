@@ -1,4 +1,4 @@
-"""Segments: their sizes on the wire, what a body may be, and the closed forms of the timers."""
+"""Segments: their sizes on the wire, and what a body may be."""
 
 from contextlib import suppress
 from typing import Any
@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import FRAGMENT, TCP, UDP, VERSION, Frame, arrivals, cut, encode, encode_arrival
-from netswap.protocol.tcp import ACK, RECORDS_MAX, RST, SYN, is_body, mss, retransmission_times, segment_wire
-from netswap.protocol.units import seconds
+from netswap.protocol.tcp import ACK, RECORDS_MAX, RST, SYN, is_body, mss, segment_wire
 
 SEGMENT: Any = (32_768, ACK, 1, 1, 65_535, 1448, (), ((1449, (7, 29, 4)),))
 WIRE = 1538
@@ -41,19 +40,6 @@ def test_a_full_segment_fills_a_full_frame() -> None:
     assert segment_wire(1448, 38) == 1538
     assert segment_wire(0, 38) == 90
     assert segment_wire(0, 38, blocks=2) == 90 + 4 + 16
-
-
-def test_retransmissions_follow_the_closed_form() -> None:
-    """Row 30: 0.2 (2^k - 1) s up to 204.6 s, then every 120 s; 15 of them, given up at 924.6 s."""
-    times = retransmission_times(seconds(0.2), seconds(120), 15)
-    assert times[:10] == [seconds(0.2) * (2**k - 1) for k in range(1, 11)]
-    assert times[10:] == [seconds(204.6) + seconds(120) * k for k in range(1, 7)]
-    assert times[-1] == seconds(924.6)
-
-
-def test_a_call_is_repeated_by_the_same_form() -> None:
-    """5 retries from 3 s: at 3, 9, 21, 45, 93 s, and failure at 189 s."""
-    assert retransmission_times(seconds(3), seconds(120), 5) == [seconds(at) for at in (3, 9, 21, 45, 93, 189)]
 
 
 @given(bodies())
