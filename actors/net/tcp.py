@@ -13,10 +13,9 @@ from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
-from netswap.actors.net.tcp_connection import KILLED, Connection, Owner
-from netswap.actors.net.tcp_memory import TcpMemory
+from netswap.actors.net.tcp_connection import KILLED, Connection, Layer, Owner
 from netswap.protocol.frame import TCP, Raw
-from netswap.protocol.tcp import ACK, RST, SYN, Record, mss, segment_wire
+from netswap.protocol.tcp import ACK, RST, SYN, Record, segment_wire
 
 _FIRST_PORT: Final = 32_768
 """Where the ports begin that callers are given (ip_local_port_range)."""
@@ -34,7 +33,7 @@ class Listener(NamedTuple):
     marked: bool
 
 
-class Tcp:
+class Tcp(Layer):
     """All connections of one machine."""
 
     def __init__(
@@ -48,21 +47,8 @@ class Tcp:
 
         `limits`: `tcp_mem`, None for the kernel's own.
         """
+        super().__init__(net, limits)
         board = net.board
-        policy, memory_pages = board.policy, board.zone.total
-        self.events = board.events
-        self.buffers = net.buffers
-        self.rules = board.kernel.tcp
-        self.mss = mss(net.mtu)
-        self.floor = board.zone.floors.atomic
-        """How far down its allocations go (GFP_ATOMIC)."""
-        self.memory = TcpMemory(
-            self.rules,
-            limits or self.rules.mem(memory_pages),
-            memory_pages,
-            exempts=policy.tcp_exemption,
-        )
-        self.entitles = policy.reserve_access
         self.connections: dict[tuple[int, int, int], Connection] = {}
         """By the other machine, its port, and the port here."""
         self._hold = hold
@@ -71,7 +57,7 @@ class Tcp:
         self._counters = board.counters
         self._framing = net.framing
         self._overhead = segment_wire(0, net.framing)
-        self._drop_at_demux = policy.drop_at_demux
+        self._drop_at_demux = board.policy.drop_at_demux
         self.calls = board.tally.calls
         """Connections that have been opened from here."""
 

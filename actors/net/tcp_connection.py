@@ -5,19 +5,18 @@ Left out: closing by FIN, keepalive, and the backlog of a socket whose lock is h
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from netswap.actors.events import NEVER
+from netswap.actors.kernels.tcp import TcpMem
 from netswap.actors.memory.slab import Run, Slab
+from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
-from netswap.actors.net.tcp_memory import Account
+from netswap.actors.net.tcp_memory import Account, TcpMemory
 from netswap.actors.net.tcp_receiver import EARLY, IN_ORDER, OLD, Receiver
 from netswap.actors.net.tcp_sender import Segment, Sender
 from netswap.protocol.rpc import PAGE
-from netswap.protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Message, Range, Record
-
-if TYPE_CHECKING:
-    from netswap.actors.net.tcp import Tcp
+from netswap.protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Message, Range, Record, mss
 
 CALLING: Final = "syn-sent"
 CALLED: Final = "syn-received"
@@ -56,6 +55,53 @@ class Owner(Protocol):
         """The connection is gone, and what it held with it."""
 
 
+class Layer:
+    """What a connection asks of the TCP of its machine."""
+
+    def __init__(self, net: NetBoard, limits: TcpMem | None) -> None:
+        """`limits`: `tcp_mem`, None for the kernel's own."""
+        board = net.board
+        pages = board.zone.total
+        self.events = board.events
+        self.buffers = net.buffers
+        self.rules = board.kernel.tcp
+        self.mss = mss(net.mtu)
+        self.floor = board.zone.floors.atomic
+        """How far down its allocations go (GFP_ATOMIC)."""
+        self.memory = TcpMemory(self.rules, limits or self.rules.mem(pages), pages, exempts=board.policy.tcp_exemption)
+        self.entitles = board.policy.reserve_access
+
+    def transmit(
+        self,
+        connection: "Connection",
+        flags: int,
+        seq: int,
+        payload: int,
+        records: tuple[Record, ...],
+        *,
+        entitled: bool,
+        closed: bool = False,
+        own: bool = False,
+    ) -> bool:
+        """Send one segment of a connection; False if there is no memory for it.
+
+        `closed`: with a window of zero. `own`: from its own buffers, whose second head serves the card (SKB_FCLONE).
+        """
+        raise NotImplementedError
+
+    def reset(self, peer: int, peer_port: int, port: int) -> None:
+        """Tell the other side that there is no such connection."""
+        raise NotImplementedError
+
+    def count(self, connection: "Connection") -> None:
+        """Keep the number of frames that wait in ordinary sockets."""
+        raise NotImplementedError
+
+    def forget(self, connection: "Connection") -> None:
+        """This connection is closed."""
+        raise NotImplementedError
+
+
 class Connection:
     """One end of a connection. Times in ns, sizes in bytes."""
 
@@ -87,7 +133,7 @@ class Connection:
     )
 
     def __init__(
-        self, tcp: "Tcp", peer: int, peer_port: int, port: int, owner: Owner, rcvbuf: int | None, *, marked: bool
+        self, tcp: Layer, peer: int, peer_port: int, port: int, owner: Owner, rcvbuf: int | None, *, marked: bool
     ) -> None:
         """`marked`: it serves the swap of this machine."""
         self.peer = peer

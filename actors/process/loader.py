@@ -6,6 +6,7 @@ from importlib import import_module
 from inspect import isgeneratorfunction, unwrap
 from typing import Any, Final, NamedTuple
 
+from netswap.actors.disk import WARM_STAMP
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import File, PageCache
 from netswap.actors.memory.zone import Zone
@@ -18,7 +19,6 @@ from netswap.actors.programs.service import Service
 from netswap.actors.programs.system import Host, System
 from netswap.actors.programs.task import Progress, Task
 from netswap.actors.settings import Files, SettingsError
-from netswap.actors.storage.backing import WARM_STAMP
 from netswap.actors.storage.server import SwapServer
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import plainly

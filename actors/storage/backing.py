@@ -1,43 +1,14 @@
 """The disk of a swap server: what it holds of each client, and the requests that wait for it."""
 
-from array import array
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
+from netswap.actors.disk import Store
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Need, Reason, Task
 from netswap.actors.wait import DISK, MESSAGE
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import seconds
-
-WARM_STAMP: Final = 1
-"""What the disk holds for every page before anything has been written to it."""
-_CHUNK: Final = 1 << 12
-
-
-class Store:
-    """The stamps of one client's pages, in chunks made on first write."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self) -> None:
-        self._chunks: dict[int, array[int]] = {}
-
-    def read(self, page: int, count: int) -> tuple[int, ...]:
-        """The stamps of what the disk holds for so many pages from `page` on."""
-        return tuple([self._read(number) for number in range(page, page + count)])
-
-    def write(self, page: int, stamps: tuple[int, ...]) -> None:
-        """Replace what the disk holds from `page` on."""
-        for number, stamp in enumerate(stamps, page):
-            chunk = self._chunks.get(number // _CHUNK)
-            if chunk is None:
-                chunk = self._chunks[number // _CHUNK] = array("I", [WARM_STAMP]) * _CHUNK
-            chunk[number % _CHUNK] = stamp
-
-    def _read(self, page: int) -> int:
-        chunk = self._chunks.get(page // _CHUNK)
-        return WARM_STAMP if chunk is None else chunk[page % _CHUNK]
 
 
 class Job:

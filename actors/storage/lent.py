@@ -9,8 +9,9 @@ refused, and the client asks again (NFS3ERR_JUKEBOX, RFC 1813; ENOSPC over NBD).
 from collections import OrderedDict
 from typing import NamedTuple
 
+from netswap.actors.disk import Store
 from netswap.actors.programs.system import System
-from netswap.actors.storage.backing import DiskQueue, Job, Store
+from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol.rpc import PAGE
 
 REFUSED = 0

@@ -8,8 +8,8 @@ the disk's queue takes: when they are used up, page-outs go no faster than the d
 from collections.abc import Callable
 from typing import Any, Final
 
+from netswap.actors.disk import Store
 from netswap.actors.memory.files import LocalDisk
-from netswap.actors.storage.backing import Store
 
 _STORE: Final = "swap backup"
 

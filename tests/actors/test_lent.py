@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netswap.actors.disk import Disk
+from netswap.actors.disk import WARM_STAMP, Disk
 from netswap.actors.events import Events
 from netswap.actors.programs.task import Progress
-from netswap.actors.storage.backing import WARM_STAMP, Job
+from netswap.actors.storage.backing import Job
 from netswap.actors.storage.lent import MemoryQueue
 from netswap.protocol.units import milliseconds, seconds
 

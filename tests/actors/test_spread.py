@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netswap.actors.counters import Counters
-from netswap.actors.disk import Disk
+from netswap.actors.disk import WARM_STAMP, Disk
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import LocalDisk
 from netswap.actors.settings import Spread
-from netswap.actors.storage.backing import WARM_STAMP
 from netswap.actors.swap.backup import Backup
 from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.swap.spread import SpreadDevice

@@ -1,0 +1,115 @@
+"""How the house is built: which way imports go, and how large a function may be."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FLOORS = ("protocol", "actors", "cluster")
+PARAMETERS_90TH, PARAMETERS_MAX = 3, 9
+"""`self` left out. More than 7 take only those that lay out a frame or a segment, field by field, and `Write`."""
+LINES_MAX = 60
+"""Of a function, docstring and signature included. To aim for: 40."""
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for floor in FLOORS
+    for path in sorted((ROOT / floor).rglob("*.py"))
+}
+"""Modules below `netswap`, by name."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Our own modules that a file names in any import, those for type checkers and within functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("netswap."):
+            base = node.module.removeprefix("netswap.")
+            for one in node.names:
+                yield f"{base}.{one.name}" if f"{base}.{one.name}" in FILES else base
+
+
+MODULES = nx.DiGraph((name, other) for name, path in FILES.items() for other in imports(path))
+
+
+def room(module: str) -> str:
+    """The folder that a module is in; one beside the rooms of its floor stands for itself."""
+    return ".".join(module.split(".")[:2])
+
+
+def floor(module: str) -> int:
+    """0 for protocol, 1 for actors, 2 for cluster."""
+    return FLOORS.index(module.split(".")[0])
+
+
+def circles(graph: nx.DiGraph) -> list[set[str]]:
+    """Those that import each other, directly or through others."""
+    return [found for found in nx.strongly_connected_components(graph) if len(found) > 1]
+
+
+def rooms(edges: nx.DiGraph) -> nx.DiGraph:
+    """The same arrows, from room to room."""
+    found = ((room(one), room(other)) for one, other in edges.edges)
+    return nx.DiGraph((one, other) for one, other in found if one != other)
+
+
+def test_imports_go_one_way_between_the_floors() -> None:
+    back = [(one, other) for one, other in MODULES.edges if floor(one) < floor(other)]
+    assert back == []
+
+
+def test_no_module_of_protocol_or_actors_imports_itself_through_others() -> None:
+    below = MODULES.subgraph([one for one in MODULES if floor(one) < 2])
+    assert circles(below) == []
+
+
+@pytest.mark.parametrize("top", ["protocol", "actors"])
+def test_no_rooms_import_each_other(top: str) -> None:
+    inside = MODULES.subgraph([one for one in MODULES if one.startswith(f"{top}.")])
+    assert circles(rooms(inside)) == []
+
+
+ROOMS = ("kernels", "memory", "net", "swap", "programs", "storage", "process", "machine")
+"""Of actors, as docs/design.md draws them: each may know those before it."""
+
+
+def test_the_rooms_of_actors_know_those_before_them() -> None:
+    order = {f"actors.{name}": place for place, name in enumerate(ROOMS)}
+    assert set(order) == {f"actors.{path.parent.name}" for path in (ROOT / "actors").glob("*/__init__.py")}
+    arrows = [(order.get(one, -1), order.get(other, -1), one, other) for one, other in rooms(MODULES).edges]
+    assert [arrow for arrow in arrows if 0 <= arrow[0] < arrow[1]] == []
+
+
+def test_a_circle_would_be_found() -> None:
+    """The same look at a drawing with one in it."""
+    drawn = nx.DiGraph([("actors.memory.faults", "actors.swap.device"), ("actors.swap.nfs", "actors.memory.zone")])
+    assert circles(drawn) == []
+    assert circles(rooms(drawn)) == [{"actors.memory", "actors.swap"}]
+
+
+def parameters() -> list[tuple[int, str]]:
+    """How many each function takes, with its place."""
+    found = []
+    for name, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and "typer" not in ast.dump(node):
+                taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                found.append((sum(one.arg not in ("self", "cls") for one in taken), f"{name}:{node.name}"))
+    return sorted(found)
+
+
+def test_functions_take_few_parameters() -> None:
+    found = parameters()
+    assert found[-1][0] <= PARAMETERS_MAX, found[-3:]
+    assert found[len(found) * 9 // 10][0] <= PARAMETERS_90TH
+
+
+def test_functions_are_short() -> None:
+    long = [
+        f"{name}:{node.name}"
+        for name, path in FILES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= LINES_MAX
+    ]
+    assert long == []
