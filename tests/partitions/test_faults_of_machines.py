@@ -222,6 +222,7 @@ troubles = st.lists(
     st.tuples(machine_faults | slow_disks | link_faults | shares | machine_faults, moments, st.integers(1, 12)),
     min_size=1,
     max_size=6,
+    unique_by=lambda one: (one[0][1], one[1]),  # a timeline has no fault twice at the same time
 )
 """(verb, words of a timeline, arguments of the lab) with its beginning and its length, in steps of 53 ms."""
 STEP_NS = milliseconds(53)
