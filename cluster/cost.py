@@ -243,7 +243,7 @@ def _flood(resolved: Plain, machine: Plain, settings: Plain) -> Traffic:
 
 
 def _read_hz(resolved: Plain, settings: Plain) -> float:
-    """Messages that those read in a second whom a flood goes to: TCP sends no more."""
+    """Messages that the targets of a flood read in a second: TCP sends no more."""
     read = 0.0
     for index in settings["to"]:
         for program in resolved["machines"][index]["programs"]:

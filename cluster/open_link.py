@@ -12,7 +12,7 @@ Report = dict[str, Any]
 _FOR_MEMORY: Final = (PAGE, REPLY, SLOT, CONNECTION, THROTTLE)
 """What a program waits for that needs a page."""
 _FAR: Final = 2
-"""Free memory that never fell below so many times the floor did not come near it."""
+"""Free memory that never fell below this many times the floor did not come near it."""
 
 
 def sentence(machine: Report) -> str:
