@@ -8,7 +8,7 @@ UV := uv==0.13.9
 COMPILED := build/compiled
 SPREAD := --numprocesses auto --dist loadgroup
 SITE := build
-PAGES := *.md CITATION.cff LICENSE Makefile setup.py docs examples protocol actors cluster configs tests benchmarks
+PAGES := *.md CITATION.cff LICENSE Makefile setup.py docs examples netswap protocol actors cluster configs tests benchmarks
 SOURCES := $(shell find protocol actors cluster configs -name '*.py' -o -name '*.yaml')
 
 # Looked for in this order; each is tried out, because a name on the PATH may be an empty shim.
@@ -93,8 +93,8 @@ demo: venv
 # Pages stand in the site as in the repository, and so do the sources that they name.
 docs: venv
 	@rm -rf $(SITE)/pages $(SITE)/site && mkdir -p $(SITE)/pages
-	@cp -R $(PAGES) $(SITE)/pages && cp zensical.toml $(SITE)
-	@find $(SITE)/pages -name __pycache__ -type d -prune -exec rm -rf {} +
+	@cp -RP $(PAGES) $(SITE)/pages && cp zensical.toml $(SITE)
+	@find $(SITE)/pages \( -name __pycache__ -o -type l \) -prune -exec rm -rf {} +
 	@$(BIN)/zensical build --strict --config-file $(SITE)/zensical.toml
 
 bench: venv

@@ -1,4 +1,4 @@
-"""Windows: who advances, and how far.
+"""Windows: which machines advance, and how far.
 
 No packet travels faster than the smallest link latency, the *lookahead*. So what a machine sends cannot be felt anywhere
 before the time it is sent plus the lookahead, and until then all machines may advance side by side. The one that may be

@@ -238,7 +238,7 @@ def _flood(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Tra
 
 
 def _read_hz(resolved: Resolved, settings: Plain) -> float:
-    """Messages that those read in a second whom a flood goes to: TCP sends no more."""
+    """Messages that the targets of a flood read in a second: TCP sends no more."""
     read = 0.0
     for index in settings["to"]:
         for kind, service in resolved.machines[index].programs:

@@ -1,7 +1,6 @@
 """A cluster to hold in one's hands: what tests and notebooks work with.
 
-    from netswap.cluster.lab import open_cluster
-    from netswap.protocol.units import seconds
+    from netswap import open_cluster, seconds
 
     with open_cluster("configs/three-machines.yaml", safeguards="reserve", timeline=[]) as cluster:
         cluster.run_for(seconds(5))
@@ -225,7 +224,7 @@ class Cluster:
         return {machine.name: MachineView(machine, judged[machine.name], graph) for machine in state.machines}
 
     def waits(self) -> "networkx.DiGraph[str]":
-        """Who waits for whom; nodes carry a `sentence` and `quantities`."""
+        """The wait-for graph: what each task waits for; nodes carry a `sentence` and `quantities`."""
         return wait_graph(self.state())
 
     def frames(self) -> dict[str, Any]:

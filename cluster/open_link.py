@@ -12,7 +12,7 @@ from netswap.actors.wait import CONNECTION, PAGE, REPLY, SLOT, THROTTLE
 _FOR_MEMORY: Final = (PAGE, REPLY, SLOT, CONNECTION, THROTTLE)
 """What a program waits for that needs a page."""
 _FAR: Final = 2
-"""Free memory that never fell below so many times the floor did not come near it."""
+"""Free memory that never fell below this many times the floor did not come near it."""
 
 
 def sentence(machine: MachineReport) -> str:

@@ -115,7 +115,7 @@ def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
 
 
 def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
-    """A finished run; `remedy` is the line that finds out what would have helped who is ill."""
+    """Print a finished run; `remedy` is the command line that finds what would have helped its stalled machines."""
     fitted(console)
     counted = summary["frames"]
     console.print(Text(summary["scenario"], style="bold"), f"({summary['engine']}, seed {summary['seed']})")

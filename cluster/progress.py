@@ -124,7 +124,7 @@ class ProgressLine:
 
 
 class Progress:
-    """Of many runs: so many are done, and the time left. `look` is for a pool to call while it waits."""
+    """Progress of many runs: how many are done, and the time left. A pool calls `look` while it waits."""
 
     def __init__(
         self,

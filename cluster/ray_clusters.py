@@ -112,7 +112,7 @@ def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
             with signals_later():
                 ray.init(
                     address="local",
-                    num_cpus=processes,  # so many workers are started beforehand; actors themselves ask for none
+                    num_cpus=processes,  # the number of workers that are started beforehand; actors themselves ask for none
                     num_gpus=0,
                     object_store_memory=STORE_BYTES,
                     include_dashboard=False,

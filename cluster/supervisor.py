@@ -70,7 +70,7 @@ def supervised(logs: Path | None = None) -> None:
     else:
         theirs.close()
         with contextlib.suppress(OSError):
-            os.setpgid(driver, driver)  # whoever of the two comes first
+            os.setpgid(driver, driver)  # both processes do this; the first one counts
         _Supervisor(driver, ours, logs).watch()
 
 

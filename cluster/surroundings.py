@@ -85,7 +85,7 @@ def _bases() -> list[Path]:
 
 
 def clear_abandoned() -> None:
-    """Clear the temp folders of those who were killed before they could."""
+    """Clear the temp folders of commands that were killed before they could do so."""
     for old in [folder for base in _bases() for folder in base.glob("netswap-????????")]:
         with contextlib.suppress(OSError), open(old / "lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,7 +110,7 @@ def keep_logs(folder: Path, logs: Path | None) -> None:
 
 
 def note_raylet(folder: Path) -> None:
-    """Leave the number of this process's raylet in its temp folder, for whoever has to clear that one day."""
+    """Leave the number of this process's raylet in its temp folder, for the command that will have to clear it."""
     (folder / RAYLET).write_text(" ".join(str(one.pid) for one in parts_of(os.getpid()) if one.name == RAYLET))
 
 

@@ -75,7 +75,7 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    """Each name comes from its module when it is asked for: who needs one part does not load all."""
+    """Each name comes from its module when it is asked for: a program that needs one part does not load all."""
     for home, names in _HOMES.items():
         if name in names:
             return getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,4 +1,4 @@
-"""Rows 9 and 10, and 21 to 29: watermarks, floors, and who gets how far down."""
+"""Rows 9 and 10, and 21 to 29: watermarks, floors, and how far down each kind of request goes."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,7 +14,7 @@ from netswap.protocol.units import milliseconds
 
 SIZES_MIB: Final = (256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
 CLAMP_KIB: Final = {ERA_2007: 65_536}
-"""Upper clamp of min_free_kbytes; today's is four times that."""
+"""Upper clamp of min_free_kbytes in 2.6.22; that of 6.11 is four times as much."""
 CLAMP_TODAY_KIB: Final = 262_144
 SMALL: Final = 4096
 """Pages of a zone for tests of single requests."""
@@ -62,7 +62,7 @@ def min_free(kernel: Kernel) -> Evidence:
 
 @row(22, "The watermarks follow from min by integer arithmetic", "mm/page_alloc.c, setup_per_zone_wmarks", eras=BOTH)
 def watermarks(kernel: Kernel) -> Evidence:
-    """2007: min/4 apart; today at least a thousandth of the zone."""
+    """2.6.22: min/4 apart; 6.11: at least a thousandth of the zone."""
     evidence = Evidence()
     for mib, total, minimum in _minima(kernel):
         old = kernel.name == ERA_2007
@@ -151,7 +151,7 @@ def no_block(kernel: Kernel) -> Evidence:
 
 
 def _scattered(kernel: Kernel, *, singles: int, blocks: int) -> BuddyZone:
-    """A zone of 4096 pages with so many free ones that have no free neighbour, and so many blocks of eight."""
+    """A zone of 4096 pages: `singles` free pages without a free neighbour, and `blocks` free blocks of eight."""
     zone = BuddyZone(SMALL, 256, kernel=kernel)
     apart = [taken for taken in (zone.take_block(0, 0) for _ in range(2048)) if taken is not None]
     eights = [taken for taken in (zone.take_block(3, 0) for _ in range(256)) if taken is not None]
@@ -161,7 +161,7 @@ def _scattered(kernel: Kernel, *, singles: int, blocks: int) -> BuddyZone:
 
 
 def _jumbo_frames(kernel: Kernel, evidence: Evidence) -> Evidence:
-    """In 2007 the ring runs dry with 9000 bytes, not with 1500; today frames lie in single pages."""
+    """In 2.6.22 the ring runs dry with 9000 bytes, not with 1500; in 6.11 frames lie in single pages."""
     row_pages, truesize = formulas.jumbo_2007(9000)
     with scene("row-27", kernel) as cluster:
         a = cluster.run()["A"]
@@ -193,7 +193,7 @@ def _jumbo_frames(kernel: Kernel, evidence: Evidence) -> Evidence:
     eras=(ERA_TODAY,),
 )
 def throttle(kernel: Kernel) -> Evidence:
-    """The switch is reclaim-throttle; what is looked at is who would reclaim."""
+    """The switch is reclaim-throttle; the test asks for a user task and for a kernel thread."""
     evidence = Evidence()
     zone = Zone(SMALL, 256, kernel=kernel)
     lists = [1]

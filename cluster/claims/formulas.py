@@ -37,7 +37,7 @@ FRAGMENT_HIGH_TODAY: Final = 4 * 1024 * 1024
 
 
 def pages(mib: int) -> int:
-    """Pages of so many MiB."""
+    """Pages of `mib` MiB."""
     return mib * 256
 
 
@@ -66,7 +66,7 @@ def atomic_floor(minimum: int) -> int:
 def passes_mark(era: str, blocks: Sequence[int], order: int, floor: int) -> bool:
     """Whether 2^order pages may be taken from free blocks of each order: zone_watermark_ok, read from its source.
 
-    2007: what lower orders hold does not count, and half of the floor has to be left at each. Today: one block will do.
+    2007: what lower orders hold does not count, and half of the floor has to be left at each. 6.11: one block will do.
     """
     free = sum(count << lower for lower, count in enumerate(blocks)) - 2**order + 1
     if era != "linux-2.6.22":
@@ -100,7 +100,7 @@ def lost_to_full(load: float, buffers: int) -> float:
 
 
 def nfs_fragments(pages_in_call: int) -> int:
-    """IP packets of a call with so many pages: 1480 bytes each, the RPC header 128 and UDP's 8 (1: 3, 8: 23)."""
+    """IP packets of a call with `pages_in_call` pages: 1480 bytes each, the RPC header 128 and UDP's 8 (1: 3, 8: 23)."""
     return ceil((PAGE * pages_in_call + 128 + 8) / 1480)
 
 
@@ -169,12 +169,12 @@ def kth_of_uniform(k: int, n: int) -> tuple[float, float]:
 
 
 def delayed_share(stall: float, ranks: int) -> float:
-    """How often a step of so many ranks is delayed if each stalls with this probability, whatever the others do."""
+    """The share of steps that are delayed, if each of `ranks` ranks stalls with probability `stall`, independently."""
     return 1 - (1 - stall) ** ranks
 
 
 def binomial_deviation(share: float, trials: int) -> float:
-    """Standard deviation of the share seen in so many trials."""
+    """Standard deviation of the share that is seen in this many independent trials."""
     return sqrt(share * (1 - share) / trials)
 
 

@@ -1,4 +1,4 @@
-"""Row 11 and row 39: what lies between card and demux, where nobody knows yet whom it is for."""
+"""Row 11 and row 39: frames between card and demux, of which the kernel does not know yet which socket they are for."""
 
 from random import Random
 from typing import Any, Final
@@ -37,7 +37,7 @@ GIGABIT: Final = 1_000_000_000
 
 
 class _Receiver:
-    """A machine at its atomic floor: so many buffers of the reserve for frames in flight, and a softirq that takes its time."""
+    """A machine at its atomic floor, with `buffers` of the reserve for frames in flight, and a softirq that takes time."""
 
     def __init__(self, kernel: Kernel, buffers: int) -> None:
         self.events = Events()

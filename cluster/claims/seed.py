@@ -23,7 +23,7 @@ IN_FLIGHT: Final = 16
 
 
 def min_pages(kernel: Kernel, mib: int = MEMORY_MIB) -> int:
-    """The min watermark of a machine of so many MiB."""
+    """The min watermark, in pages, of a machine of `mib` MiB."""
     return formulas.min_free_kib(formulas.pages(mib), kernel.min_free_kib_max) // 4
 
 

@@ -49,8 +49,8 @@ def crowd(kernel: Kernel) -> Evidence:
     """Programs stop at min, and below it is what reclaimers send.
 
     That is 1.1 times the dirty limit of 5 %, and a batch for each but the first. A page-out takes three heads, three headers
-    and an RPC request, 11/16 of a page, until the card has sent it. The throttle stops whoever comes below half of min; those
-    who are there already finish their batch.
+    and an RPC request, 11/16 of a page, until the card has sent it. The throttle stops each task that comes below half of min;
+    tasks that are already there finish their batch.
     """
     evidence = Evidence()
     each = formulas.transmit_pages_nfs()

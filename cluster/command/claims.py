@@ -68,7 +68,7 @@ def _prove(
     show: Callable[[Console, Tested], None] | None,
     rest: Callable[[int], str],
 ) -> typer.Exit:
-    """Show each as it comes, or all as one object; `rest`: the line for what is left when so many are done."""
+    """Show each as it comes, or all as one object; `rest`: the command line for the claims that are left after the first n."""
     console = Console()
     shown: list[Tested] = []
     with (

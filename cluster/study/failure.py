@@ -19,7 +19,7 @@ class Kind(StrEnum):
     INPUT = "input"
     """The scenario's, or that of a program of the user's own."""
     INFRASTRUCTURE = "infrastructure"
-    """That of Ray, of the disk, of the memory of this computer, or of whoever killed the process."""
+    """That of Ray, of the disk, of the memory of this computer, or of what killed the process."""
     INTERNAL = "internal"
     """That of netswap itself."""
 

@@ -122,7 +122,7 @@ def _runs_between(gap: int, workers: int) -> int:
 
 
 def _between(low: int, high: int, parts: int) -> list[int]:
-    """Up to so many values strictly between the two, evenly."""
+    """Up to this many values strictly between the two, evenly spaced."""
     return sorted({low + (high - low) * part // (parts + 1) for part in range(1, parts + 1)} - {low, high})
 
 

@@ -1,4 +1,4 @@
-"""What would have helped: the same scenario under other safeguards, until those who were ill are not.
+"""What would have helped: the same scenario under other safeguards, until the machines that were ill are not.
 
 Two answers. Of the parts of the reserve, the fewest that help: each of them alone is missed when it is taken away. And
 every proposal by itself.
@@ -51,7 +51,7 @@ class Tried(NamedTuple):
 
     @property
     def ill(self) -> tuple[str, ...]:
-        """Those who are wedged, livelocked or killed."""
+        """The machines that are wedged, livelocked or killed."""
         return tuple(name for name, verdict in self.verdicts.items() if verdict in BAD)
 
     @property

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import retransmissions
-from pair import FRAMING, GIGABIT, LATENCY_NS, PORT, Fate, Pair, Sent
+from pair import FRAMING, GIGABIT, LATENCY_NS, PORT, End, Fate, Pair, Sent
 
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.kernels.tcp import TcpMem
+from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.tcp_connection import ESTABLISHED, REFUSED, RESET, TIMED_OUT, UNREACHABLE
 from netswap.actors.net.tcp_memory import Account, TcpMemory
 from netswap.protocol.tcp import RST, SYN, mss, segment_wire
@@ -80,6 +81,14 @@ def test_random_loss_slows_it_as_the_square_root_model_says(kernel: Kernel, late
     frame_ns = segment_wire(MSS, FRAMING) * 8 * seconds(1) // GIGABIT
     expected = duration_ns / (2 * latency_ns + frame_ns) * sqrt(3 / (2 * loss))
     assert expected / 2 <= len(pair.ends[1].got) <= 2 * expected
+
+
+def starve(end: End) -> None:
+    """Let somebody take all pages of one end down to the atomic floor, and all objects of its caches for sending."""
+    end.zone.take_many(end.zone.floors.atomic, end.zone.total)
+    for cache in (end.buffers.heads, end.buffers.tx_headers):
+        while cache.take(end.zone.floors.atomic) is not None:
+            pass
 
 
 # -- time-outs ----------------------------------------------------------------------------------------------------------
@@ -174,10 +183,7 @@ def test_what_could_not_be_sent_for_want_of_memory_is_tried_again_after_half_a_s
     end.write(100, (1,))
     start_ns = pair.events.now
     pair.run_until(start_ns + seconds(3))
-    end.zone.take_many(end.zone.floors.atomic, end.zone.total)
-    for cache in (end.buffers.heads, end.buffers.tx_headers):
-        while cache.take(end.zone.floors.atomic) is not None:
-            pass
+    starve(end)
     before = len(pair.log)
     pair.run_until(start_ns + seconds(6))
     assert len(pair.log) == before
@@ -186,6 +192,55 @@ def test_what_could_not_be_sent_for_want_of_memory_is_tried_again_after_half_a_s
     end.zone.give(10)
     pair.run_until(start_ns + seconds(6.5))
     assert len(pair.log) == before + 1
+
+
+def refuse_to_send(monkeypatch: pytest.MonkeyPatch, end: End) -> None:
+    """No segment of this end finds memory to be sent."""
+    transmit = Buffers.transmit
+
+    def refused(buffers: Buffers, packets: int, floor: int, entitled: bool) -> object:
+        return None if buffers is end.buffers else transmit(buffers, packets, floor, entitled)
+
+    monkeypatch.setattr(Buffers, "transmit", refused)
+
+
+def test_a_writer_that_finds_no_memory_looks_again_after_a_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sk_stream_wait_memory: up to 0.2 s, half of it here. What it writes then is received, and nothing of it before."""
+    pair = opened()
+    end = pair.ends[0]
+    start_ns = pair.events.now
+    with monkeypatch.context() as memory:
+        refuse_to_send(memory, end)
+        assert end.write(MSS, (1,)) == 0
+        pair.run_until(start_ns + seconds(0.1))
+        assert end.writable_calls == 0
+    pair.run_until(start_ns + seconds(0.1) + 1)
+    assert end.writable_calls == 1
+    assert pair.ends[1].got == []
+    assert end.write(MSS, (1,)) == MSS
+    pair.run_for(ROUND_TRIP_NS)
+    assert pair.ends[1].got == [(MSS, (1,))]
+
+
+def test_an_acknowledgement_that_finds_no_memory_is_tried_again_after_a_fifth_of_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TCP_DELACK_MAX (tcp_send_ack). All that the sender sends again is lost here, so no other segment brings it about."""
+    pair = opened()
+    start_ns, before = pair.events.now, len(pair.log)
+    pair.fate = lambda number, sent: [LATENCY_NS] if sent.source == 1 or number == before else []
+    pair.ends[0].write(100, (1,))
+    with monkeypatch.context() as memory:
+        refuse_to_send(memory, pair.ends[1])
+        pair.run_for(milliseconds(150))
+        assert pair.ends[1].counters.tx_no_memory == 1
+    arrived_ns = start_ns + segment_wire(100, FRAMING) * 8 + LATENCY_NS
+    pair.run_for(seconds(1))
+    [ack] = [sent for sent in pair.log[before:] if sent.source == 1]
+    assert ack.at_ns == arrived_ns + seconds(0.2) + segment_wire(0, FRAMING) * 8
+    assert ack.body[1][3] == 101
+    assert pair.ends[0].connection is pair.connection
+    assert not pair.connection.sender.flight
 
 
 # -- windows ------------------------------------------------------------------------------------------------------------
