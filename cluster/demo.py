@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from netswap.cluster import present, supervisor
+from netswap.cluster import supervisor
 from netswap.cluster.command import status
 from netswap.cluster.inline import InlineEngine
-from netswap.cluster.progress import ProgressLine
 from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario, load
+from netswap.cluster.show import present
+from netswap.cluster.show.progress import ProgressLine
 from netswap.cluster.surroundings import noise_to
 
 SCENARIO = Path(str(files("netswap"))) / "configs" / "three-machines.yaml"

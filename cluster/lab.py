@@ -19,15 +19,16 @@ from typing import Any, Self
 import networkx
 
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster import expectations, results
-from netswap.cluster.digest import digest, first_difference
+from netswap.cluster import results
 from netswap.cluster.engine import EXCHANGES, Engine, State
 from netswap.cluster.inline import InlineEngine
+from netswap.cluster.judge import expectations
+from netswap.cluster.judge.digest import digest, first_difference
+from netswap.cluster.judge.verdict import judge, wait_graph
+from netswap.cluster.judge.views import MachineView
 from netswap.cluster.results import Outcome, Result
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.scenario.resolve import cast_of
-from netswap.cluster.verdict import judge, wait_graph
-from netswap.cluster.views import MachineView
 from netswap.protocol.frame import KIND_NAMES
 from netswap.protocol.units import PARTS_PER_MILLION, milliseconds
 

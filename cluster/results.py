@@ -3,14 +3,14 @@
 from typing import Any, Final, NamedTuple
 
 from netswap.actors.machine_report import MachineReport, WaitNode
-from netswap.cluster import explain, rates
-from netswap.cluster.digest import digest
 from netswap.cluster.engine import State
-from netswap.cluster.expectations import Expectation, judge_all
+from netswap.cluster.judge import explain, rates
+from netswap.cluster.judge.digest import digest
+from netswap.cluster.judge.expectations import Expectation, judge_all
+from netswap.cluster.judge.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
+from netswap.cluster.judge.views import MachineView
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolved import Resolved
-from netswap.cluster.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
-from netswap.cluster.views import MachineView
 
 UNDECIDED: Final = str(Verdict.UNDECIDED)
 """The verdict on a run that was cut short."""

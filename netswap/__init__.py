@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from netswap.actors.programs.system import System
     from netswap.actors.programs.task import Program, ProgramError
     from netswap.cluster.engine import InfrastructureError
+    from netswap.cluster.judge.verdict import Verdict
+    from netswap.cluster.judge.views import MachineView
     from netswap.cluster.lab import Cluster, Undo, open_cluster
     from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
-    from netswap.cluster.verdict import Verdict
-    from netswap.cluster.views import MachineView
     from netswap.protocol.units import microseconds, milliseconds, minutes, seconds
 
 __all__ = [
@@ -62,9 +62,9 @@ __all__ = [
 
 _HOMES: Final = {
     "cluster.lab": ("open_cluster", "Cluster", "Undo"),
-    "cluster.views": ("MachineView",),
+    "cluster.judge.views": ("MachineView",),
     "cluster.scenario": ("load", "Scenario", "ScenarioError", "Problem"),
-    "cluster.verdict": ("Verdict",),
+    "cluster.judge.verdict": ("Verdict",),
     "cluster.engine": ("InfrastructureError",),
     "actors.programs.system": ("System",),
     "actors.programs.task": ("Program", "ProgramError"),

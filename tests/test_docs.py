@@ -10,12 +10,12 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 
 from netswap.actors import counters, safeguards
-from netswap.cluster import expectations
 from netswap.cluster.command.app import app
+from netswap.cluster.judge import expectations
+from netswap.cluster.judge.verdict import Verdict
+from netswap.cluster.judge.views import MachineView
 from netswap.cluster.lab import Cluster
 from netswap.cluster.scenario import Scenario, load, models
-from netswap.cluster.verdict import Verdict
-from netswap.cluster.views import MachineView
 from netswap.protocol import units
 
 ROOT = Path(__file__).parents[1]

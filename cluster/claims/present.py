@@ -5,8 +5,8 @@ from rich.text import Text
 
 from netswap.cluster.claims.ablation import Ablated
 from netswap.cluster.claims.prove import Shown
-from netswap.cluster.present import say
-from netswap.cluster.tables import fitted
+from netswap.cluster.show.present import say
+from netswap.cluster.show.tables import fitted
 
 
 def claim(console: Console, shown: Shown) -> None:

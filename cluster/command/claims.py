@@ -10,8 +10,8 @@ from rich.console import Console
 from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import tell, wrong
 from netswap.cluster.command.studies import STATUS, line, study
-from netswap.cluster.progress import Progress
 from netswap.cluster.scenario import Problem
+from netswap.cluster.show.progress import Progress
 from netswap.cluster.study.pool import Watch
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from rich.console import Console
 from netswap.cluster.command.options import Json, Path_, Set
 from netswap.cluster.command.status import checked, tell
 from netswap.cluster.command.studies import line, say, study
-from netswap.cluster.progress import Progress
+from netswap.cluster.show.progress import Progress
 from netswap.cluster.study import present
 from netswap.cluster.study.minimum import Answer, Question, edges, narrow, runs_at_most, tries
 from netswap.cluster.study.minimum import as_json as searched

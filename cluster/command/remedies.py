@@ -8,7 +8,7 @@ from rich.console import Console
 from netswap.cluster.command.options import Json, Path_, Set
 from netswap.cluster.command.status import checked, tell
 from netswap.cluster.command.studies import line, say, study
-from netswap.cluster.progress import Progress
+from netswap.cluster.show.progress import Progress
 from netswap.cluster.study import present
 from netswap.cluster.study.pool import Pool
 from netswap.cluster.study.remedies import Patient, Remedies, as_it_is, runs_when_ill, search

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from netswap.cluster import present
 from netswap.cluster.command.beforehand import may_begin
 from netswap.cluster.command.options import (
     EngineName,
@@ -20,9 +19,10 @@ from netswap.cluster.command.options import (
     duration_checked,
 )
 from netswap.cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
-from netswap.cluster.progress import ProgressLine
 from netswap.cluster.runs import How, command_line, folder_for, terminal, write_result
 from netswap.cluster.runs import run as run_scenario
+from netswap.cluster.show import present
+from netswap.cluster.show.progress import ProgressLine
 from netswap.cluster.study.remedies import command_line as remedies_line
 
 

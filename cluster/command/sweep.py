@@ -17,9 +17,9 @@ from netswap.cluster.command.status import (
 )
 from netswap.cluster.command.studies import STATUS, line, say, study
 from netswap.cluster.engine import InfrastructureError
-from netswap.cluster.progress import Progress
 from netswap.cluster.runs import How, terminal
 from netswap.cluster.scenario import Problem
+from netswap.cluster.show.progress import Progress
 from netswap.cluster.study import present
 from netswap.cluster.study import sweep as sweeping
 from netswap.cluster.study.experiment import Experiment, load_experiment

@@ -8,7 +8,7 @@ from netswap.actors.counters import CAUSES, COUNTERS
 from netswap.actors.kernels import KERNELS
 from netswap.actors.process.loader import PROGRAMS
 from netswap.actors.safeguards import PRESETS, SWITCHES
-from netswap.cluster.tables import listing
+from netswap.cluster.show.tables import listing
 
 
 class Topic(StrEnum):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from netswap.actors import safeguards
 from netswap.actors.safeguards import SafeguardError
-from netswap.cluster import expectations
-from netswap.cluster.expectations import Expectation, ExpectationError
+from netswap.cluster.judge import expectations
+from netswap.cluster.judge.expectations import Expectation, ExpectationError
 from netswap.cluster.scenario import check_machines, check_ranks, check_timeline
 from netswap.cluster.scenario.hardly_meant import hardly_meant
 from netswap.cluster.scenario.source import Document, Place, Step, Tree, show

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster import expectations
-from netswap.cluster.expectations import Expectation
+from netswap.cluster.judge import expectations
+from netswap.cluster.judge.expectations import Expectation
 from netswap.cluster.scenario import files, resolve, source, translate
 from netswap.cluster.scenario import overrides as overriding
 from netswap.cluster.scenario.check import check

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from netswap.cluster.expectations import COUNTERS
+from netswap.cluster.judge.expectations import COUNTERS
 from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
 from netswap.cluster.scenario.files import read
 from netswap.cluster.scenario.models import Words

@@ -5,12 +5,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from netswap.cluster.present import say, seconds, verdict_text
+from netswap.cluster.show.present import say, seconds, verdict_text
+from netswap.cluster.show.tables import fitted, table
 from netswap.cluster.study.experiment import Experiment
 from netswap.cluster.study.minimum import Answer, Question
 from netswap.cluster.study.remedies import Remedies
 from netswap.cluster.study.sweep import Row
-from netswap.cluster.tables import fitted, table
 
 
 def minimum(console: Console, question: Question, answer: Answer) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from netswap.actors.safeguards import PRESETS, SWITCHES, is_built
+from netswap.cluster.judge.verdict import BAD, Verdict
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.study.failure import needed
 from netswap.cluster.study.pool import Pool, nobody
-from netswap.cluster.verdict import BAD, Verdict
 
 STILL_ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
 PARTS: Final = "reserve"

@@ -17,7 +17,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from netswap.cluster.expectations import JUDGED, look_up
+from netswap.cluster.judge.expectations import JUDGED, look_up
+from netswap.cluster.judge.verdict import Verdict
+from netswap.cluster.judge.views import MachineView
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.runs import folder_for
 from netswap.cluster.scenario import Scenario
@@ -27,8 +29,6 @@ from netswap.cluster.study.experiment import BEHIND, COST, SLOW_DOWN, Experiment
 from netswap.cluster.study.failure import Failure, Kind
 from netswap.cluster.study.journal import Journal, journal_in
 from netswap.cluster.study.pool import Pool, Watch, nobody, processors
-from netswap.cluster.verdict import Verdict
-from netswap.cluster.views import MachineView
 from netswap.protocol.rpc import PAGE
 
 GIB = 1 << 30

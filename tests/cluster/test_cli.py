@@ -19,7 +19,7 @@ from netswap.actors.kernels import KERNELS
 from netswap.actors.process.loader import PROGRAMS
 from netswap.actors.safeguards import PRESETS, SWITCHES
 from netswap.cluster.command.app import app
-from netswap.cluster.verdict import Verdict
+from netswap.cluster.judge.verdict import Verdict
 from netswap.protocol.units import seconds
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from programs import PERIOD_NS
 from scenes import outage, seed
 
-from netswap.cluster.digest import Difference, first_difference
+from netswap.cluster.judge.digest import Difference, first_difference
 from netswap.cluster.lab import Cluster, Undo, open_cluster
 from netswap.cluster.pytest_plugin import Open
 from netswap.protocol.frame import Frame, cut

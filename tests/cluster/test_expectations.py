@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from netswap.cluster.expectations import COUNTERS, VERDICTS, Expectation, ExpectationError, judge, judge_all, parse
+from netswap.cluster.judge.expectations import (
+    COUNTERS,
+    VERDICTS,
+    Expectation,
+    ExpectationError,
+    judge,
+    judge_all,
+    parse,
+)
 from netswap.protocol.units import seconds
 
 

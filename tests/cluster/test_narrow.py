@@ -17,20 +17,20 @@ from rich.console import Console
 from scenes import outage, seed
 
 from netswap.actors.counters import COUNTERS
-from netswap.cluster import present
 from netswap.cluster.claims import present as claims_present
 from netswap.cluster.claims.ablation import Ablated
 from netswap.cluster.claims.prove import Shown
 from netswap.cluster.inline import InlineEngine
 from netswap.cluster.results import as_json, conclude
 from netswap.cluster.scenario import load
+from netswap.cluster.show import present
+from netswap.cluster.show.tables import USUAL_WIDTH, listing, table
 from netswap.cluster.study import present as study_present
 from netswap.cluster.study.experiment import Experiment
 from netswap.cluster.study.failure import Failure, Kind
 from netswap.cluster.study.minimum import Answer, Question
 from netswap.cluster.study.remedies import Remedies, Tried
 from netswap.cluster.study.sweep import Row
-from netswap.cluster.tables import USUAL_WIDTH, listing, table
 from netswap.protocol.units import seconds
 
 WIDTHS = (30, 40, 80, 200)

@@ -10,10 +10,10 @@ from netswap.actors.machine_report import NodeKind
 from netswap.actors.programs.task import ProgramError
 from netswap.actors.safeguards import PRESETS, is_built
 from netswap.actors.wait import KINDS
+from netswap.cluster.judge.verdict import BAD, Verdict
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.results import as_json, conclude
 from netswap.cluster.scenario import ScenarioError, load
-from netswap.cluster.verdict import BAD, Verdict
 from netswap.protocol.units import seconds
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.text import Text
 
-from netswap.cluster.tables import Cell, fitted, table
-from netswap.cluster.verdict import BAD, Verdict
+from netswap.cluster.judge.verdict import BAD, Verdict
+from netswap.cluster.show.tables import Cell, fitted, table
 
 if TYPE_CHECKING:
     pass

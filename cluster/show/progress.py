@@ -10,10 +10,10 @@ from rich.live import Live
 from rich.text import Text
 
 from netswap.cluster.engine import Engine, State
-from netswap.cluster.present import verdict_text
+from netswap.cluster.judge.verdict import Verdict, judge
 from netswap.cluster.results import frames
-from netswap.cluster.tables import fitted
-from netswap.cluster.verdict import Verdict, judge
+from netswap.cluster.show.present import verdict_text
+from netswap.cluster.show.tables import fitted
 
 Clock = Callable[[], float]
 """Wall time in seconds, from anywhere."""

@@ -6,7 +6,7 @@ from typing import Any
 import networkx
 
 from netswap.actors.machine_report import MachineReport, NodeId, NodeKind
-from netswap.cluster.verdict import Judgement, Verdict
+from netswap.cluster.judge.verdict import Judgement, Verdict
 
 
 class MachineView:

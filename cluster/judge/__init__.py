@@ -1,0 +1,1 @@
+"""What became of a cluster: verdicts, their reasons, and what was expected."""
