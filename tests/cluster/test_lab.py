@@ -64,7 +64,7 @@ class TestOpen:
         ).scenario.resolved()
         a = resolved.machines[0]
         assert (a.memory, resolved.seed, resolved.stop_ns) == (mib(64), 7, seconds(9))
-        assert "drop-at-demux" in a["safeguards"]
+        assert a.policy.drop_at_demux
         assert resolved.timeline == ()
         assert resolved.title == "three machines, one outage"
 
