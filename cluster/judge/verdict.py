@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
-from statistics import median
+from statistics import median, median_low
 from typing import Final, NamedTuple
 
 import networkx
@@ -244,8 +244,8 @@ def _has_fired(timer: Timer, since_ns: int, now_ns: int, patience_ns: int) -> bo
 def _slow_since(program: ProgramReport, slot_ns: int, phase: Recovery, resumed_ns: int | None) -> int | None:
     """The slot from which on a program is slow, under half of its rate before the first fault; None if it is not.
 
-    By medians, since a warm start's first touches cost nothing. What stood still and got on again is looked at from then
-    on, one that never did from the first fault on.
+    By medians, and of an even number of slots before the fault the lower one, since a warm start's first touches cost
+    nothing. What stood still and got on again is looked at from then on, one that never did from the first fault on.
     """
     if phase.first_fault_ns is None or (resumed_ns is not None and _has_little_to_do(program)):
         return None
@@ -254,7 +254,7 @@ def _slow_since(program: ProgramReport, slot_ns: int, phase: Recovery, resumed_n
     begin = edge if resumed_ns is None else ceil(resumed_ns / slot_ns)
     before, since = slots[:edge], slots[begin:]
     enough = len(since) >= (1 if resumed_ns is None else _TELLING_SLOTS)
-    return begin if before and enough and 2 * median(since) < median(before) else None
+    return begin if before and enough and 2 * median(since) < median_low(before) else None
 
 
 def _has_little_to_do(program: ProgramReport) -> bool:
