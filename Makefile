@@ -22,7 +22,7 @@ help:
 	@echo 'make demo    show the deadlock of 2007 and its cure, on a private local Ray cluster'
 	@echo 'make test    lint, types, tests'
 	@echo 'make soak    the slow tests'
-	@echo 'make digests  everything that has a digest, compared with the committed ones (a quarter of an hour); digests-write writes them'
+	@echo 'make digests  everything that has a digest, compared with the committed ones; digests-write writes them'
 	@echo 'make bench   the benchmarks'
 	@echo 'make docs    the documents as a site, into $(SITE)/site'
 	@echo 'make lint    lint and types only'
