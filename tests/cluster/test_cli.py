@@ -207,7 +207,7 @@ class TestJson:
         for machine in machines.values():
             assert set(machine) == {
                 *("verdict", "stalled_at_ns", "stalled_ns", "recovered_after_ns", "counters"),
-                *("waits", "reason"),
+                *("waits", "reason", "programs"),
             }
             assert machine["verdict"] in set(Verdict)
             assert machine["counters"].keys() >= COUNTERS.keys()

@@ -78,8 +78,13 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "conclude", slips)
     monkeypatch.setattr(prove, "choose", slips)
     monkeypatch.setattr(Scenario, "schema", slips)
-    for name in ("check.loaded_scenario", "minimum.checked", "remedies.checked", "sweep.write_results"):
-        monkeypatch.setattr(f"netswap.cluster.command.{name}", slips)
+    for name in (
+        "command.check.loaded_scenario",
+        "command.minimum.checked",
+        "command.remedies.checked",
+        "study.sweep.write_results",
+    ):
+        monkeypatch.setattr(f"netswap.cluster.{name}", slips)
     monkeypatch.setattr("netswap.cluster.command.words.COUNTERS", None)
 
 
