@@ -2,8 +2,6 @@
 
 import gc
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,22 +108,6 @@ class TestOpen:
         other.run_for(seconds(1))
         assert one.frames()["dropped"]["partition"] > 0
         assert "partition" not in other.frames()["dropped"]
-
-
-def test_the_readmes_test_holds_in_a_project_of_its_own(tmp_path: Path) -> None:
-    """Word by word: the fixture is there without any conftest, and the path is relative to that project.
-
-    The machines are smaller than those of the example, and their story is the same.
-    """
-    section = (ROOT / "README.md").read_text().split("## A scripted partition test\n")[1]
-    (tmp_path / "test_readme.py").write_text(section.split("```python\n")[1].split("```\n")[0])
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    (tmp_path / "configs").mkdir()
-    (tmp_path / EXAMPLE).write_text(seed(flood_from="5s", timeline=outage("5s", "10s")))
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert "1 passed" in done.stdout
 
 
 # -- time ---------------------------------------------------------------------------------------------------------------
