@@ -5,11 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from leftovers import base_of_its_own, next_command, processes, traces
+
+from netswap.cluster.surroundings import is_alive
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
 
@@ -146,6 +149,8 @@ def test_what_both_leave_is_gone_with_the_next_command(base: Path) -> None:
     os.kill(command.driver, signal.SIGKILL)
     os.kill(command.process.pid, signal.SIGKILL)
     command.process.wait()
+    while is_alive(command.driver):  # a killed process may take a moment to let go of its lock
+        time.sleep(0.01)
     assert {"raylet", "gcs_server"} <= set(processes(base).values())
     next_command(base)
     assert traces(base) == before
