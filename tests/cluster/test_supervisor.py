@@ -14,7 +14,10 @@ from leftovers import base_of_its_own, next_command, processes, traces
 
 from netswap.cluster.surroundings import is_alive
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc"),
+    pytest.mark.xdist_group("ray"),  # what tests leave in shared memory would be seen by those of Ray
+]
 
 DRIVER = """
 import os, signal, subprocess, sys, time
