@@ -448,7 +448,7 @@ class _Graph:
         if zone.free > zone.floors.atomic and machine.nic.watching:
             due = machine.nic.watchdog_due_ns / 1e9
             sentence = f"a receive buffer: the ring is empty until the card's watchdog refills it, at {due:.3f} s"
-            return [self._add(self._id(NodeKind.RECEIVE_BUFFER), sentence, free=zone.free)]
+            return [self._add(self._id(NodeKind.RECEIVE_BUFFER), sentence, *self._queues(), free=zone.free)]
         sentence = (
             f"a receive buffer: the ring is empty, and no buffer can be had at {zone.free} free pages "
             f"(atomic floor {zone.floors.atomic})"

@@ -37,6 +37,8 @@ class Verdict(StrEnum):
 
 _ORDER: Final = list(Verdict)
 BAD: Final = (Verdict.OOM_KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
+_STEADY_SLOTS: Final = 2
+"""Whole slots before the first fault that say how fast a program was: the first holds a warm start's touches."""
 _TELLING_SLOTS: Final = 3
 """Whole slots after it has got on again that say whether a program crawls."""
 
@@ -253,8 +255,9 @@ def _slow_since(program: ProgramReport, slot_ns: int, phase: Recovery, resumed_n
     edge = phase.first_fault_ns // slot_ns
     begin = edge if resumed_ns is None else ceil(resumed_ns / slot_ns)
     before, since = slots[:edge], slots[begin:]
-    enough = len(since) >= (1 if resumed_ns is None else _TELLING_SLOTS)
-    return begin if before and enough and 2 * median(since) < median_low(before) else None
+    needed = (1, 1) if resumed_ns is None else (_STEADY_SLOTS, _TELLING_SLOTS)
+    enough = len(before) >= needed[0] and len(since) >= needed[1]
+    return begin if enough and 2 * median(since) < median_low(before) else None
 
 
 def _has_little_to_do(program: ProgramReport) -> bool:

@@ -5,6 +5,8 @@ from itertools import combinations
 import pytest
 from scenes import RING, atomic_floor
 
+from netswap.actors.counters import Tally
+from netswap.actors.machine.build_memory import reserve
 from netswap.actors.memory.reserve import find
 from netswap.protocol.frame import FRAGMENT, PAGE_OUT, cut
 from netswap.protocol.units import seconds
@@ -164,7 +166,8 @@ def test_the_reserve_has_tx_for_each_server_and_rx_once(netswap, transport, slot
     for number in (1, 2, 3):
         text = several(f"transport: {transport}", servers=SERVERS[:number], safeguards="[reserve]")
         cluster = netswap(text.replace("title:", f"kernel: {kernel}\ntitle:"))
-        trees.append(cluster.engine.machine(0).reserve)
+        a = cluster.engine.machine(0)
+        trees.append(reserve(a.settings, a.kernel, Tally()).tree)
     assert [tree.pages - trees[0].pages for tree in trees if transport == "nfs"] in (
         [],
         [0, 32 + slots, 2 * (32 + slots)],
