@@ -127,10 +127,6 @@ class SwapDevice:
         """Those that may help who waits."""
         raise NotImplementedError
 
-    def longest_wait_ns(self) -> int:
-        """The longest time between two transmissions of what is not answered."""
-        raise NotImplementedError
-
     # -- what can be seen of it -------------------------------------------------------------------------------------
 
     def stage(self, number: int) -> int:

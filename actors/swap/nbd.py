@@ -201,10 +201,6 @@ class NbdDevice(SwapDevice):
             return []
         return [Timer("reconnection", self._called_ns, self._called_before_ns, self._calls_ns)]
 
-    def longest_wait_ns(self) -> int:
-        """TCP's longest time-out."""
-        return self._tcp.rules.max_rto_ns
-
 
 class ProxiedNbdDevice(NbdDevice):
     """The kernel's socket is one end of a local pair, and a process of this machine relays what it finds at the other.

@@ -109,10 +109,6 @@ class NfsDevice(SwapDevice):
         due_ns = request.last_ns + self._intervals_ns[(request.attempts - 1) % len(self._intervals_ns)]
         return Timer("retransmission", request.last_ns, request.previous_ns, due_ns)
 
-    def longest_wait_ns(self) -> int:
-        """The major time-out."""
-        return self._intervals_ns[-1]
-
     def _arm(self, request: Request, now: int) -> None:
         """Start the time-out of this transmission; those of one length expire in the order in which they began."""
         which = request.attempts % (DOUBLINGS + 1)

@@ -176,10 +176,6 @@ class SpreadDevice(SwapDevice):
         """Those of all servers."""
         return [timer for device in self._devices for timer in device.timers()]
 
-    def longest_wait_ns(self) -> int:
-        """Of any of them."""
-        return max(device.longest_wait_ns() for device in self._devices)
-
     def stage(self, number: int) -> int:
         """What a page waits for: the reply that is nearest, or the machine's own disk."""
         if self.reads_from_disk(number):

@@ -2,18 +2,13 @@
 
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from netswap.cluster.judge.verdict import BAD, Verdict
 from netswap.cluster.show.tables import Cell, fitted, table
-
-if TYPE_CHECKING:
-    pass
-
-Done = TypeVar("Done")
 
 _COLOURS = {
     Verdict.RECOVERED: "green",
@@ -28,8 +23,6 @@ _MARKS = {
     False: Text("MISSED", style="bold red"),
     None: Text("open  ", style="yellow"),
 }
-_LOOK_S = 1.0
-_NO_EDGE = 10_000
 
 
 def seconds(time_ns: int | None) -> str:

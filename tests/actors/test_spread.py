@@ -37,10 +37,6 @@ class Server(SwapDevice):
         """None."""
         return []
 
-    def longest_wait_ns(self) -> int:
-        """Its number, to tell them apart."""
-        return self.server
-
     def unplug(self) -> None:
         """Noted."""
         self.unplugged += 1
@@ -418,6 +414,5 @@ def test_its_links_are_the_devices_of_its_servers() -> None:
     scene = Scene(3, 3)
     assert list(scene.device.links) == scene.servers
     assert [list(one.links) for one in scene.servers] == [[one] for one in scene.servers]
-    assert scene.device.longest_wait_ns() == 12
     scene.device.unplug()
     assert [one.unplugged for one in scene.servers] == [1, 1, 1]
