@@ -10,9 +10,9 @@ from benchmarks.measure import Benchmark, Measured, timed
 from netswap.actors.machine import Machine
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.engine.surroundings import is_compiled
 from netswap.cluster.lab import Cluster, open_cluster
-from netswap.cluster.surroundings import is_compiled
 from netswap.protocol.units import seconds
 
 

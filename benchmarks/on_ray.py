@@ -7,9 +7,9 @@ from typing import Final
 
 from benchmarks import scenes
 from benchmarks.measure import Benchmark, Measured
+from netswap.cluster.engine.on_ray import session
+from netswap.cluster.engine.surroundings import noise_to
 from netswap.cluster.lab import open_cluster
-from netswap.cluster.on_ray import session
-from netswap.cluster.surroundings import noise_to
 from netswap.protocol.units import seconds
 
 DEMO: Final = "configs/three-machines.yaml"

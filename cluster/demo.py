@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from netswap.cluster import supervisor
 from netswap.cluster.command import status
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine import supervisor
+from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.engine.surroundings import noise_to
 from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.show import present
 from netswap.cluster.show.progress import ProgressLine
-from netswap.cluster.surroundings import noise_to
 
 SCENARIO = Path(str(files("netswap"))) / "configs" / "three-machines.yaml"
 POLICIES = ("none", "reserve")
@@ -38,7 +38,7 @@ def main() -> NoReturn:
 
 def _demo(console: Console) -> bool:
     """Whether all is as expected and all digests agree."""
-    from netswap.cluster.on_ray import session
+    from netswap.cluster.engine.on_ray import session
 
     console.print(SCENARIO.read_text().split("\n")[0].removeprefix("# "), style="bold")
     present.say(console, "A swaps to C and serves B. At 5 s C becomes unreachable, for 10 s, and B starts to flood A.")
@@ -57,7 +57,7 @@ def _demo(console: Console) -> bool:
 
 
 def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]:
-    from netswap.cluster.on_ray import RayEngine
+    from netswap.cluster.engine.on_ray import RayEngine
 
     resolved = scenario.resolved()
     engine = RayEngine(resolved)

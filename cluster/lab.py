@@ -20,8 +20,8 @@ import networkx
 
 from netswap.actors.programs.task import ProgramError
 from netswap.cluster import results
-from netswap.cluster.engine import EXCHANGES, Engine, State
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine.engine import EXCHANGES, Engine
+from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.judge import expectations
 from netswap.cluster.judge.digest import digest, first_difference
 from netswap.cluster.judge.verdict import judge, wait_graph
@@ -29,6 +29,7 @@ from netswap.cluster.judge.views import MachineView
 from netswap.cluster.results import Outcome, Result
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.scenario.resolve import cast_of
+from netswap.cluster.state import State
 from netswap.protocol.frame import KIND_NAMES
 from netswap.protocol.units import PARTS_PER_MILLION, milliseconds
 
@@ -336,7 +337,7 @@ def open_cluster(
 
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
     `ScenarioError` with all that is wrong, also with the classes that it names: they are imported. `engine="ray"` needs
-    Ray to be started (`netswap.cluster.on_ray.session`), and packs `machines_per_actor`, with an `exchange` by "graph" or
+    Ray to be started (`netswap.cluster.engine.on_ray.session`), and packs `machines_per_actor`, with an `exchange` by "graph" or
     "calls". `record` keeps what is sent, in process only.
     """
     if engine not in ("inline", "ray"):
@@ -346,7 +347,7 @@ def open_cluster(
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
     if engine == "inline":
         return open_scenario(scenario, record=record)
-    from netswap.cluster.on_ray import RayEngine
+    from netswap.cluster.engine.on_ray import RayEngine
 
     scenario.check_whole()
     return Cluster(scenario, RayEngine(scenario.resolved(), machines_per_actor=machines_per_actor, exchange=exchange))

@@ -25,7 +25,7 @@ def netswap_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
         def start() -> None:
             if not started:
-                from netswap.cluster.on_ray import session
+                from netswap.cluster.engine.on_ray import session
 
                 stack.enter_context(session(logs=tmp_path_factory.mktemp("ray")))
                 started.append(True)

@@ -3,7 +3,6 @@
 from typing import Any, Final, NamedTuple
 
 from netswap.actors.machine_report import MachineReport, WaitNode
-from netswap.cluster.engine import State
 from netswap.cluster.judge import explain, rates
 from netswap.cluster.judge.digest import digest
 from netswap.cluster.judge.expectations import Expectation, judge_all
@@ -11,6 +10,7 @@ from netswap.cluster.judge.verdict import BAD, Judgement, Verdict, judge, recove
 from netswap.cluster.judge.views import MachineView
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolved import Resolved
+from netswap.cluster.state import State
 
 UNDECIDED: Final = str(Verdict.UNDECIDED)
 """The verdict on a run that was cut short."""

@@ -14,12 +14,12 @@ from time import monotonic
 from typing import Any, Final
 
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster.engine import Engine
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine.engine import Engine
+from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.engine.surroundings import Terminal, noise_to
 from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolved import Resolved
-from netswap.cluster.surroundings import Terminal, noise_to
 
 PROCESSES_AT_ONCE: Final = 8
 """Workers that a private Ray cluster starts beforehand, at most."""
@@ -104,7 +104,7 @@ def open_engine(resolved: Resolved, how: How, folder: Path, stack: ExitStack) ->
         inline = InlineEngine(resolved)
         stack.callback(inline.close)
         return inline
-    from netswap.cluster.on_ray import RayEngine, session
+    from netswap.cluster.engine.on_ray import RayEngine, session
 
     actors = -(-len(resolved.machines) // how.machines_per_actor) + 1
     stack.enter_context(session(processes=min(actors, PROCESSES_AT_ONCE), address=how.address, logs=folder / "ray"))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from netswap.actors.programs.streams import Delivery
     from netswap.actors.programs.system import System
     from netswap.actors.programs.task import Program, ProgramError
-    from netswap.cluster.engine import InfrastructureError
+    from netswap.cluster.engine.engine import InfrastructureError
     from netswap.cluster.judge.verdict import Verdict
     from netswap.cluster.judge.views import MachineView
     from netswap.cluster.lab import Cluster, Undo, open_cluster
@@ -65,7 +65,7 @@ _HOMES: Final = {
     "cluster.judge.views": ("MachineView",),
     "cluster.scenario": ("load", "Scenario", "ScenarioError", "Problem"),
     "cluster.judge.verdict": ("Verdict",),
-    "cluster.engine": ("InfrastructureError",),
+    "cluster.engine.engine": ("InfrastructureError",),
     "actors.programs.system": ("System",),
     "actors.programs.task": ("Program", "ProgramError"),
     "actors.programs.streams": ("Delivery",),

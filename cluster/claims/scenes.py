@@ -9,7 +9,7 @@ from typing import Any, Final
 from netswap.actors.kernels import Kernel
 from netswap.actors.machine import Machine
 from netswap.cluster.claims.claim import Evidence
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.lab import Cluster, open_cluster
 from netswap.protocol.units import seconds
 

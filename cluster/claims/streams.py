@@ -7,7 +7,7 @@ from netswap.actors.net.tcp_connection import Connection
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, Evidence, row
 from netswap.cluster.claims.scenes import scene
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.lab import Cluster
 from netswap.protocol.units import seconds
 

@@ -17,7 +17,7 @@ from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.run import run
 from netswap.cluster.command.sweep import sweep
 from netswap.cluster.command.words import list_
-from netswap.cluster.surroundings import is_compiled
+from netswap.cluster.engine.surroundings import is_compiled
 
 
 class Verb(TyperCommand):

@@ -4,10 +4,9 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from netswap.cluster import cost
 from netswap.cluster.command.status import checked, wrong
-from netswap.cluster.cost import Cost
-from netswap.cluster.scenario import Problem, Scenario
+from netswap.cluster.scenario import Problem, Scenario, cost
+from netswap.cluster.scenario.cost import Cost
 
 WORTH_SAYING_S: Final = 60
 WORTH_SAYING_BYTES: Final = 1 << 30

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from netswap.cluster import cost
 from netswap.cluster.command.beforehand import warn
 from netswap.cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set
 from netswap.cluster.command.status import checked, loaded_scenario, tell
-from netswap.cluster.scenario import Scenario
+from netswap.cluster.scenario import Scenario, cost
 
 
 def check(

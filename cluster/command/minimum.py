@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from netswap.cluster.command.options import Json, Path_, Set
+from netswap.cluster.command.options import Json, Path_, Seed, Set
 from netswap.cluster.command.status import checked, tell
 from netswap.cluster.command.studies import line, say, study
 from netswap.cluster.show.progress import Progress
@@ -23,7 +23,7 @@ def minimum(
     least: Annotated[int, typer.Option(min=0, help="the smallest value to try")] = 0,
     most: Annotated[int, typer.Option(min=1, help="the largest value to try")] = 65_536,
     unit: Annotated[str, typer.Option(help="written behind each value, as KiB")] = "",
-    seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
+    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Find the smallest value with which an expectation is met, by running the scenario again and again.

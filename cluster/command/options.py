@@ -27,6 +27,9 @@ Set = Annotated[
     ),
 ]
 MachinesPerActor = Annotated[int, typer.Option(min=1, help="machines in each Ray actor")]
+Address = Annotated[str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")]
+Seed = Annotated[int | None, typer.Option(help="the number all chance comes from")]
+WallLimit = Annotated[str | None, typer.Option(metavar="TIME", help="end after so much wall time, undecided; as 10min")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):([0-9]{1,5})", re.ASCII)

@@ -1,11 +1,9 @@
 """`netswap remedies`."""
 
-from typing import Annotated
-
 import typer
 from rich.console import Console
 
-from netswap.cluster.command.options import Json, Path_, Set
+from netswap.cluster.command.options import Json, Path_, Seed, Set
 from netswap.cluster.command.status import checked, tell
 from netswap.cluster.command.studies import line, say, study
 from netswap.cluster.show.progress import Progress
@@ -18,7 +16,7 @@ from netswap.cluster.study.remedies import as_json as remedies_found
 def remedies(
     scenario: Path_,
     override: Set = [],  # noqa: B006  (typer copies it)
-    seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
+    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
     """Find out what would have helped, by running the scenario under every proposal and under parts of the reserve.

@@ -10,17 +10,21 @@ from rich.console import Console
 
 from netswap.cluster.command.beforehand import may_begin
 from netswap.cluster.command.options import (
+    Address,
     EngineName,
     Json,
     MachinesPerActor,
     Path_,
+    Seed,
     Set,
+    WallLimit,
     address_checked,
     duration_checked,
 )
 from netswap.cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
-from netswap.cluster.runs import How, command_line, folder_for, terminal, write_result
+from netswap.cluster.runs import Finished, How, command_line, folder_for, terminal, write_result
 from netswap.cluster.runs import run as run_scenario
+from netswap.cluster.scenario import Scenario
 from netswap.cluster.show import present
 from netswap.cluster.show.progress import ProgressLine
 from netswap.cluster.study.remedies import command_line as remedies_line
@@ -37,20 +41,16 @@ def run(
     scenario: Path_,
     engine: Annotated[EngineName, typer.Option(help="on Ray, or all in this process")] = EngineName.RAY,
     machines_per_actor: MachinesPerActor = 1,
-    address: Annotated[
-        str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")
-    ] = None,
+    address: Address = None,
     exchange: Annotated[
         ExchangeName, typer.Option(help="on Ray: through a compiled graph, or by plain calls")
     ] = ExchangeName.GRAPH,
     override: Set = [],  # noqa: B006  (typer copies it)
-    seed: Annotated[int | None, typer.Option(help="the number all chance comes from")] = None,
+    seed: Seed = None,
     as_json: Json = False,
     run_dir: Annotated[Path | None, typer.Option(help="the run's folder; default runs/TITLE-SEED-N")] = None,
     ray_logs: Annotated[bool, typer.Option("--ray-logs", help="show Ray's own messages")] = False,
-    wall_limit: Annotated[
-        str | None, typer.Option(metavar="TIME", help="end after so much wall time, undecided; as 10min")
-    ] = None,
+    wall_limit: WallLimit = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="begin, however much memory and time it may take")] = False,
 ) -> None:
     """Run a scenario and judge it.
@@ -65,15 +65,9 @@ def run(
     may_begin(loaded, None if engine == EngineName.INLINE else machines_per_actor, address is None, anyway, as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs, limit_s)
     folder = folder_made(lambda: folder_for(loaded.title, loaded.seed, run_dir), run_dir, as_json)
-    resolved = loaded.resolved()
-    line = command_line(scenario, how, override, seed)
     if engine is EngineName.RAY:
         in_a_process_of_its_own(folder)
-    with (
-        terminal(how, folder) as screen,
-        ProgressLine(Console(file=screen.err), loaded.title, resolved.stop_ns, resolved.stall_after_ns) as progress,
-    ):
-        finished = run_scenario(loaded, how, folder, line, progress)
+    finished = _watched(loaded, how, folder, command_line(scenario, how, override, seed))
     try:
         if as_json:
             tell(finished.summary)
@@ -83,3 +77,13 @@ def run(
     finally:  # a result that cannot be told can be read, and one that cannot be kept has been told
         write_result(folder, finished)
     raise typer.Exit(finished.result.exit_status)
+
+
+def _watched(loaded: Scenario, how: How, folder: Path, line: str) -> Finished:
+    """Run it, with what can be seen meanwhile on standard error."""
+    resolved = loaded.resolved()
+    with (
+        terminal(how, folder) as screen,
+        ProgressLine(Console(file=screen.err), loaded.title, resolved.stop_ns, resolved.stall_after_ns) as progress,
+    ):
+        return run_scenario(loaded, how, folder, line, progress)

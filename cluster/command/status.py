@@ -23,10 +23,10 @@ from typing import Any, Final, TypeVar
 import typer
 
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster import supervisor
-from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.engine import supervisor
+from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.surroundings import clear_abandoned, term_exits
 from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
-from netswap.cluster.surroundings import clear_abandoned, term_exits
 
 Loaded = TypeVar("Loaded")
 

@@ -16,8 +16,8 @@ from netswap.cluster.command.status import (
     tell,
     wrong,
 )
+from netswap.cluster.engine.surroundings import term_exits
 from netswap.cluster.study.failure import Failure, Kind, RunFailedError
-from netswap.cluster.surroundings import term_exits
 
 STATUS: Final = {Kind.INPUT: INPUT_IS_WRONG, Kind.INFRASTRUCTURE: INFRASTRUCTURE_FAILED, Kind.INTERNAL: NETSWAP_FAILED}
 _VERDICT: Final = {Kind.INFRASTRUCTURE: "infrastructure failed", Kind.INTERNAL: "internal error"}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from netswap.cluster.command.options import EngineName, Json, address_checked
+from netswap.cluster.command.options import Address, EngineName, Json, address_checked
 from netswap.cluster.command.status import (
     INFRASTRUCTURE_FAILED,
     checked,
@@ -16,7 +16,7 @@ from netswap.cluster.command.status import (
     wrong,
 )
 from netswap.cluster.command.studies import STATUS, line, say, study
-from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.engine.engine import InfrastructureError
 from netswap.cluster.runs import How, terminal
 from netswap.cluster.scenario import Problem
 from netswap.cluster.show.progress import Progress
@@ -32,7 +32,7 @@ def sweep(
     engine: Annotated[
         EngineName, typer.Option(help="each run as a task on Ray, or in a process here")
     ] = EngineName.INLINE,
-    address: Annotated[str | None, typer.Option(help="an existing Ray cluster; default: a private one")] = None,
+    address: Address = None,
     as_json: Json = False,
     run_dir: Annotated[
         Path | None,
@@ -56,9 +56,15 @@ def sweep(
         "sweep", experiment, engine=None if engine == EngineName.INLINE else engine, address=address, json=as_json,
         run_dir=folder,
     )  # fmt: skip
+    rows = _swept(loaded, folder, how, again, bool(run_dir), as_json)
+    raise typer.Exit(_told(loaded, rows, folder, again, as_json))
+
+
+def _swept(loaded: Experiment, folder: Path, how: How, again: str, named: bool, as_json: bool) -> list[Row]:
+    """All rows of the experiment; `named`: whether the user has named the folder. Raises typer.Exit."""
     try:
         with sweeping.sweep_in(folder, loaded) as begun, study(as_json, lambda: _standing(begun, folder, again)):
-            _announce(begun, folder, None if run_dir else again)
+            _announce(begun, folder, None if named else again)
             try:
                 _perform(begun, how, folder)
             except UnwrittenError as error:
@@ -66,7 +72,7 @@ def sweep(
             except InfrastructureError:
                 say(_standing(begun, folder, again))
                 raise
-            rows = begun.rows()
+            return begun.rows()
     except BusyError:
         busy = Problem(
             f"--run-dir {folder}", 1, 1, "another sweep writes to this folder", "wait for it, or name another"
@@ -74,7 +80,6 @@ def sweep(
         raise wrong([busy], as_json) from None
     except UnwrittenError as error:
         raise _unwritten(str(error), folder, "nothing has been run", as_json) from None
-    raise typer.Exit(_told(loaded, rows, folder, again, as_json))
 
 
 def _announce(begun: Sweep, folder: Path, again: str | None) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from netswap.actors.machine import Machine
 from netswap.actors.settings import MachineSettings, SettingsError
-from netswap.cluster import cost
+from netswap.cluster.scenario import cost
 from netswap.cluster.scenario.cast import Cast
 from netswap.cluster.scenario.check_time import stands_still
 from netswap.cluster.scenario.errors import Problem, ScenarioError

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
-from netswap.cluster.clock import Fault
 from netswap.cluster.scenario.models import FAULTS, Network
+from netswap.cluster.scenario.resolved import Fault
 from netswap.cluster.scenario.source import Document, Place, Tree
 from netswap.cluster.scenario.written import Written, items_in, mapping_in, text_in, time_in
 from netswap.protocol.units import parse_time

@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from netswap.actors import safeguards
-from netswap.actors.link import LinkSettings
 from netswap.actors.net.drivers import DRIVERS
+from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
 from netswap.actors.programs.collectives import partners
 from netswap.actors.settings import Files, MachineSettings, Spread
 from netswap.actors.settings import Swap as SwapSettings
-from netswap.cluster import clock
-from netswap.cluster.scenario import user_programs
+from netswap.cluster.scenario import resolved, user_programs
 from netswap.cluster.scenario.cast import Cast
 from netswap.cluster.scenario.models import (
     Chance,
@@ -251,9 +250,9 @@ def _sockets_from(machine: Machine, port: int) -> int:
     return ends[0] - port if ends else 1
 
 
-def _fault(fault: Fault, cast: Cast) -> clock.Fault:
+def _fault(fault: Fault, cast: Cast) -> resolved.Fault:
     name = next(name for name in Fault.model_fields if name not in ("at", "for_") and getattr(fault, name) is not None)
-    return clock.Fault(
+    return resolved.Fault(
         verb=key_of(Fault, name),
         args=_fault_args(getattr(fault, name), cast),
         at_ns=fault.at,

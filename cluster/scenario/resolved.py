@@ -4,11 +4,10 @@ Machines, the network and the clock are built from this, in whatever process, an
 """
 
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from netswap.actors.link import LinkSettings
+from netswap.actors.network.link import LinkSettings
 from netswap.actors.settings import MachineSettings
-from netswap.cluster.clock import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,15 @@ class NetworkSettings:
     def lookahead_ns(self) -> int:
         """The smallest latency of any link."""
         return min([self.link.latency_ns, *(one.settings.latency_ns for one in self.links)])
+
+
+class Fault(NamedTuple):
+    """What was done to the cluster, and when. `end_ns` is None while it lasts."""
+
+    verb: str
+    args: dict[str, object]
+    at_ns: int
+    end_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)

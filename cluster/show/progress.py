@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from netswap.cluster.engine import Engine, State
+from netswap.cluster.engine.engine import Engine
 from netswap.cluster.judge.verdict import Verdict, judge
 from netswap.cluster.results import frames
 from netswap.cluster.show.present import verdict_text
 from netswap.cluster.show.tables import fitted
+from netswap.cluster.state import State
 
 Clock = Callable[[], float]
 """Wall time in seconds, from anywhere."""

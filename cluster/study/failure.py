@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.engine.engine import InfrastructureError
 from netswap.cluster.scenario import Problem, ScenarioError
 
 Done = TypeVar("Done")

@@ -15,8 +15,8 @@ from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Self, TypeVar, cast
 
+from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.study.failure import Failure, Kind, failure_of
-from netswap.cluster.surroundings import signals_later
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")

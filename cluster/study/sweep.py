@@ -206,7 +206,8 @@ def performers(
         with Pool(watch) as pool:
             yield lambda jobs: pool.as_they_come(perform, jobs)
         return
-    from netswap.cluster.on_ray import session, tasks
+    from netswap.cluster.engine.on_ray import session
+    from netswap.cluster.study.on_ray import tasks
 
     with session(processes=processors(), address=address, logs=folder / "ray"):
         yield lambda jobs: tasks(perform, jobs, watch)

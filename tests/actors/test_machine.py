@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import FRAMING, GIGABIT, MTU, RESERVE, SERVICE, A, B, C
 
-from netswap.actors.link import LinkSettings
 from netswap.actors.machine import Machine
-from netswap.actors.network import Network
+from netswap.actors.network.link import LinkSettings
+from netswap.actors.network.network import Network
 from netswap.actors.policy import Policy
 from netswap.actors.settings import MachineSettings, Swap
 from netswap.protocol.errors import RemoteProtocolError

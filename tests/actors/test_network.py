@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scene import A, B, C, udp
 
 from netswap.actors.events import NEVER
-from netswap.actors.link import LinkSettings
-from netswap.actors.network import Network
+from netswap.actors.network.link import LinkSettings
+from netswap.actors.network.network import Network
 from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import CORRUPT, PAGE_OUT_REPLY, UDP, Raw, arrivals, encode
 

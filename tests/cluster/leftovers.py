@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from netswap.cluster.surroundings import clear_abandoned, is_alive
+from netswap.cluster.engine.surroundings import clear_abandoned, is_alive
 
 
 @contextmanager

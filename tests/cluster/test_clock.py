@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from netswap.actors.machine import Machine
-from netswap.cluster import build, clock
+from netswap.cluster.engine import build, clock
 from netswap.cluster.lab import Cluster, open_cluster
 from netswap.cluster.scenario import load
 from netswap.protocol.frame import arrivals

@@ -13,10 +13,9 @@ from mutants import mutants
 from scenes import seed
 from typer.testing import CliRunner, Result
 
-from netswap.cluster import cost
 from netswap.cluster.command.app import app
-from netswap.cluster.inline import InlineEngine
-from netswap.cluster.scenario import Problem, Scenario, ScenarioError, files, load, nodes
+from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.scenario import Problem, Scenario, ScenarioError, cost, files, load, nodes
 from netswap.cluster.scenario.check import NAME_MAX
 from netswap.cluster.scenario.errors import HINT_MAX, MESSAGE_MAX
 from netswap.cluster.scenario.resolved import Resolved

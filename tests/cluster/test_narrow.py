@@ -20,7 +20,7 @@ from netswap.actors.counters import COUNTERS
 from netswap.cluster.claims import present as claims_present
 from netswap.cluster.claims.ablation import Ablated
 from netswap.cluster.claims.prove import Shown
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.results import as_json, conclude
 from netswap.cluster.scenario import load
 from netswap.cluster.show import present

@@ -13,8 +13,8 @@ import ray
 from leftovers import base_of_its_own, processes, traces
 from scenes import seed
 
-from netswap.cluster.engine import InfrastructureError
-from netswap.cluster.on_ray import RayEngine
+from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.on_ray import RayEngine
 from netswap.cluster.pytest_plugin import Open
 from netswap.protocol.units import milliseconds
 
@@ -135,7 +135,7 @@ def test_the_environment_and_the_signals_are_as_they_were() -> None:
     """A session in a process of a user's own, who goes on afterwards."""
     program = """
 import os, signal
-from netswap.cluster.on_ray import session
+from netswap.cluster.engine.on_ray import session
 before = dict(os.environ), [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 with session():
     pass
@@ -182,7 +182,7 @@ def test_a_wrong_token_is_told(existing: tuple[str, dict[str, str]]) -> None:
 def test_without_a_session_no_engine_starts_a_cluster_by_itself() -> None:
     """In a process of its own, since the others of this run share a cluster."""
     program = f"""
-from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.engine.engine import InfrastructureError
 from netswap.cluster.lab import open_cluster
 try:
     open_cluster({SHORT!r}, engine="ray")
@@ -190,7 +190,7 @@ except InfrastructureError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert "open a cluster.on_ray.session" in done.stdout
+    assert "open a cluster.engine.on_ray.session" in done.stdout
 
 
 @pytest.mark.parametrize("exchange", ["graph", "calls"])

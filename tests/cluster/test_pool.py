@@ -14,7 +14,7 @@ from time import monotonic, sleep
 import pytest
 
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.engine.engine import InfrastructureError
 from netswap.cluster.scenario import Problem, ScenarioError
 from netswap.cluster.study.failure import Failure, Kind, RunFailedError, failure_of, needed
 from netswap.cluster.study.pool import Pool, safely, side_by_side

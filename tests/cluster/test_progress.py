@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from netswap.cluster.inline import InlineEngine
+from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.scenario import load
 from netswap.cluster.show.progress import PLAIN_S, Progress, ProgressLine, time_left
 from netswap.protocol.units import seconds

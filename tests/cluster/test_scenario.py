@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netswap.actors import safeguards
-from netswap.actors.link import LinkSettings
+from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
 from netswap.actors.settings import Files, MachineSettings, Swap
-from netswap.cluster.clock import Fault
 from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load, models
 from netswap.cluster.scenario.resolve import resolve
-from netswap.cluster.scenario.resolved import DirectedLink, NetworkSettings
+from netswap.cluster.scenario.resolved import DirectedLink, Fault, NetworkSettings
 from netswap.protocol.units import gib, kib, mib, ms, seconds, us
 
 ROOT = Path(__file__).parents[2]

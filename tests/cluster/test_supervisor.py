@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from leftovers import base_of_its_own, next_command, processes, traces
 
-from netswap.cluster.surroundings import is_alive
+from netswap.cluster.engine.surroundings import is_alive
 
 pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc"),
@@ -21,9 +21,9 @@ pytestmark = [
 
 DRIVER = """
 import os, signal, subprocess, sys, time
-from netswap.cluster import supervisor
+from netswap.cluster.engine import supervisor
 from netswap.cluster.command import status
-from netswap.cluster.surroundings import STAMP, note_raylet, temp_folder
+from netswap.cluster.engine.surroundings import STAMP, note_raylet, temp_folder
 
 def part(name):
     stamped = {{**os.environ, STAMP: folder.name}}

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from netswap.cluster.command.app import app
-from netswap.cluster.engine import InfrastructureError
+from netswap.cluster.engine.engine import InfrastructureError
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.scenario import load
 from netswap.cluster.study import sweep

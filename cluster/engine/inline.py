@@ -7,10 +7,10 @@ from typing import Any
 
 from netswap.actors.machine import Machine
 from netswap.actors.report import report
-from netswap.cluster import build
-from netswap.cluster.clock import Answer, Clock
-from netswap.cluster.engine import State
+from netswap.cluster.engine import build
+from netswap.cluster.engine.clock import Answer, Clock
 from netswap.cluster.scenario.resolved import Resolved
+from netswap.cluster.state import State
 
 _LOOK_S = 0.2
 _YOUNG_MAX = 50_000

@@ -11,9 +11,9 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from netswap.actors.events import NEVER
-from netswap.actors.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
-from netswap.actors.outside import VERBS as MACHINE_FAULTS
-from netswap.actors.outside import Outside
+from netswap.actors.network.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
+from netswap.actors.network.outside import VERBS as MACHINE_FAULTS
+from netswap.actors.network.outside import Outside
 from netswap.protocol.frame import CORRUPT, KIND_NAMES, cut, encode_arrival, encode_time
 
 _SHARES: Final = {

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import permutations
 from typing import Any, Final
 
-from netswap.actors.network import Network
+from netswap.actors.network.network import Network
 from netswap.actors.settings import MachineSettings
-from netswap.cluster.clock import FEW
+from netswap.cluster.engine.clock import FEW
 from netswap.cluster.scenario.resolved import Resolved
 
 _SILENT: Final = ("service", "swap-server", "heartbeat", "reader", "writer")

@@ -1,4 +1,4 @@
-"""A run's actors on Ray. Only this module and `netswap.cluster.ray_clusters` import ray.
+"""A run's actors on Ray. Only this module, `netswap.cluster.engine.ray_clusters` and `netswap.cluster.study.on_ray` import ray.
 
 The network actor holds the clock; it drives the machine actors through a compiled graph of its own making, or by plain
 calls.
@@ -7,26 +7,24 @@ calls.
 import contextlib
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import ray
 from ray.dag import DAGContext, InputNode, MultiOutputNode
 
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster import build
-from netswap.cluster.clock import Answer, Clock
-from netswap.cluster.engine import InfrastructureError, State
-from netswap.cluster.host import MachineHost, pack_inbound, unpack_answers
-from netswap.cluster.ray_clusters import attached, private_cluster
+from netswap.cluster.engine import build
+from netswap.cluster.engine.clock import Answer, Clock
+from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.host import MachineHost, pack_inbound, unpack_answers
+from netswap.cluster.engine.ray_clusters import attached, private_cluster
+from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
 from netswap.cluster.scenario.resolved import Resolved
-from netswap.cluster.study.failure import Failure
-from netswap.cluster.study.pool import LOOK_S, Watch, nobody, safely
-from netswap.cluster.surroundings import signals_later
+from netswap.cluster.state import State
 
 SLICE_S: Final = 0.5
 """Wall time between two looks of the driver: progress, Ctrl-C."""
@@ -38,9 +36,6 @@ LINE_CHARS_MAX: Final = 200
 """Of what Ray says."""
 BUFFER_BYTES: Final = 4 << 20
 """Of each channel at first; a larger blob makes it grow."""
-
-Job = TypeVar("Job")
-Done = TypeVar("Done")
 
 
 @contextlib.contextmanager
@@ -126,7 +121,7 @@ class RayEngine:
     def __init__(self, resolved: Resolved, *, machines_per_actor: int = 1, exchange: str = "graph") -> None:
         """Needs a `session`. Raises `InfrastructureError`."""
         if not ray.is_initialized():  # or Ray would start a cluster by itself, with other settings
-            raise InfrastructureError("Ray has not been started: open a cluster.on_ray.session around this")
+            raise InfrastructureError("Ray has not been started: open a cluster.engine.on_ray.session around this")
         count = len(resolved.machines)
         shares = [
             list(range(first, min(first + machines_per_actor, count))) for first in range(0, count, machines_per_actor)
@@ -136,7 +131,7 @@ class RayEngine:
         self.hosts = [machine_host.remote(machines, resolved.names) for machines in own]
         self.network = network_host.remote(resolved, self.hosts, shares, exchange)
         self._now_ns = 0
-        _call(self.network.look.remote())
+        call(self.network.look.remote())
 
     @property
     def now_ns(self) -> int:
@@ -147,23 +142,23 @@ class RayEngine:
         """See `Engine.run`."""
         done = False
         while not done:
-            done, self._now_ns = _call(self.network.run_slice.remote(until_ns, SLICE_S))
+            done, self._now_ns = call(self.network.run_slice.remote(until_ns, SLICE_S))
             if watch is not None:
                 watch(self._now_ns)
 
     def begin(self, verb: str, args: dict[str, Any]) -> int:
         """See `Engine.begin`."""
-        number: int = _call(self.network.begin.remote(verb, args))
+        number: int = call(self.network.begin.remote(verb, args))
         return number
 
     def end(self, fault: int) -> None:
         """See `Engine.end`."""
-        _call(self.network.end.remote(fault))
+        call(self.network.end.remote(fault))
 
     def state(self) -> State:
         """See `Engine.state`; only between slices, since plain calls run beside a graph's."""
-        look: State = _call(self.network.look.remote())
-        reports: list[list[MachineReport]] = _call([host.reports.remote(look.now_ns) for host in self.hosts])
+        look: State = call(self.network.look.remote())
+        reports: list[list[MachineReport]] = call([host.reports.remote(look.now_ns) for host in self.hosts])
         return look._replace(machines=[report for share in reports for report in share])
 
     def close(self) -> None:
@@ -180,31 +175,7 @@ class RayEngine:
                     ray.kill(leaving[reference])
 
 
-def tasks(
-    work: Callable[[Job], Done], jobs: Sequence[Job], watch: Watch = nobody
-) -> Iterator[tuple[int, Done | Failure]]:
-    """`work` on each job as a task of its own, as they come; no more under way than keep the cluster busy.
-
-    Needs a `session`. `watch` is called now and then. A task that fails is a `Failure`. Raises `InfrastructureError`.
-    """
-    remote = ray.remote(safely).options(max_retries=0)
-    at_once = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    waiting = deque(enumerate(jobs))
-    under_way: dict[Any, int] = {}
-    while waiting or under_way:
-        while waiting and len(under_way) < at_once:
-            number, job = waiting.popleft()
-            under_way[remote.remote(work, job)] = number
-        try:
-            done, _ = ray.wait(list(under_way), timeout=LOOK_S)
-        except ray.exceptions.RayError as error:
-            raise InfrastructureError(f"Ray failed: {type(error).__name__}: {_first_line(error)}") from error
-        watch()
-        for reference in done:
-            yield under_way.pop(reference), safely(_call, reference)
-
-
-def _call(reference: Any) -> Any:
+def call(reference: Any) -> Any:
     """The one place where Ray's errors become ours. What our own code raised in an actor is raised again."""
     try:
         return ray.get(reference)
@@ -213,10 +184,10 @@ def _call(reference: Any) -> Any:
         if isinstance(cause, ProgramError | ScenarioError):
             raise cause from None
         if isinstance(cause, ray.exceptions.RayError) or _is_of_ray(error):
-            raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {_first_line(cause)}") from error
+            raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {first_line(cause)}") from error
         raise cause from error
     except ray.exceptions.RayError as error:
-        raise InfrastructureError(f"Ray failed: {type(error).__name__}: {_first_line(error)}") from error
+        raise InfrastructureError(f"Ray failed: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _cause(error: Exception) -> Exception:
@@ -232,6 +203,7 @@ def _is_of_ray(error: Any) -> bool:
     return bool(places) and Path(ray.__file__).parent in Path(places[-1]).parents
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What Ray says, without colours and at most `LINE_CHARS_MAX` long."""
     line = next(iter(str(error).splitlines()), "")
     return re.sub(r"\x1b\[[0-9;]*m", "", line)[:LINE_CHARS_MAX]

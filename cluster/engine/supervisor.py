@@ -18,8 +18,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Final, NoReturn
 
-from netswap.cluster.engine import InfrastructureError
-from netswap.cluster.surroundings import GCS, RAYLET, clear, end_processes, is_alive, keep_logs, parts_of
+from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.surroundings import GCS, RAYLET, clear, end_processes, is_alive, keep_logs, parts_of
 
 HOME: Final = "home"
 """Told with the temp folder of a private cluster that is about to start."""

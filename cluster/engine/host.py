@@ -13,7 +13,7 @@ from netswap.actors.machine import Machine
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.report import report
 from netswap.actors.settings import MachineSettings
-from netswap.cluster.clock import Answer
+from netswap.cluster.engine.clock import Answer
 
 
 def pack_inbound(share: Iterable[int], inbound: Mapping[int, tuple[int, bytes]]) -> bytes:

@@ -19,9 +19,9 @@ from ray._private import ray_constants, services  # see loopback_only, address_h
 from ray._raylet import AuthenticationTokenLoader, Config  # see authentication_reread
 from ray.job_config import JobConfig
 
-from netswap.cluster import supervisor
-from netswap.cluster.engine import InfrastructureError
-from netswap.cluster.surroundings import (
+from netswap.cluster.engine import supervisor
+from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.surroundings import (
     STAMP,
     arguments_of,
     end_processes,

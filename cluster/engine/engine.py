@@ -1,9 +1,9 @@
 """What an engine is: the same cluster, in this process or on Ray."""
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
-from netswap.actors.machine_report import MachineReport
+from netswap.cluster.state import State
 
 EXCHANGES: Final = ("graph", "calls")
 """How batches travel between actors on Ray: through a compiled graph, or by plain calls."""
@@ -11,23 +11,6 @@ EXCHANGES: Final = ("graph", "calls")
 
 class InfrastructureError(Exception):
     """Ray, not the simulated cluster, has failed: never a result."""
-
-
-class State(NamedTuple):
-    """The whole cluster at one moment."""
-
-    now_ns: int
-    windows: int
-    machines: list[MachineReport]
-    """In scenario order."""
-    links: dict[str, dict[str, Any]]
-    """`Network.tallies`."""
-    faults: list[tuple[str, dict[str, Any], int, int | None]]
-    """(verb, args, begin, end) of each fault so far; end is None while it lasts."""
-
-    def intervals(self) -> list[tuple[int, int | None]]:
-        """When each fault began and ended."""
-        return [(begin, end) for _, _, begin, end in self.faults]
 
 
 class Engine(Protocol):

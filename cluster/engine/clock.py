@@ -11,7 +11,8 @@ from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
 from netswap.actors.events import NEVER
-from netswap.actors.network import Network
+from netswap.actors.network.network import Network
+from netswap.cluster.scenario.resolved import Fault
 
 
 class Answer(NamedTuple):
@@ -26,15 +27,6 @@ class Answer(NamedTuple):
 
 Exchange = Callable[[dict[int, tuple[int, bytes]]], dict[int, Answer]]
 """Advance these machines, each to its time (ns) and with its inbound batch; their answers, in any order."""
-
-
-class Fault(NamedTuple):
-    """What was done to the cluster, and when. `end_ns` is None while it lasts."""
-
-    verb: str
-    args: dict[str, object]
-    at_ns: int
-    end_ns: int | None
 
 
 class Ends(NamedTuple):

@@ -1,0 +1,1 @@
+"""What lies between machines: links, switch ports, and disturbances of both and of machines."""
