@@ -36,8 +36,8 @@ def windows(scenario: str, exchange: str, stop: str) -> Measured:
 
 _RATE: Final = "windows per second"
 BENCHMARKS: Final = (
-    Benchmark("windows-graph", partial(windows, scenes.BEATS, "graph", "2s"), _RATE, floor=2_000),
+    Benchmark("windows-connections", partial(windows, scenes.BEATS, "connections", "2s"), _RATE, floor=2_000),
     Benchmark("windows-calls", partial(windows, scenes.BEATS, "calls", "500ms"), _RATE),
-    Benchmark("demo-graph", partial(windows, DEMO, "graph", "8s"), _RATE),
+    Benchmark("demo-connections", partial(windows, DEMO, "connections", "8s"), _RATE),
     Benchmark("demo-calls", partial(windows, DEMO, "calls", "6s"), _RATE),
 )

@@ -328,8 +328,8 @@ def open_cluster(
     *,
     engine: str = "inline",
     record: bool = False,
-    machines_per_actor: int = 1,
-    exchange: str = "graph",
+    machines_per_actor: int | None = None,
+    exchange: str = EXCHANGES[0],
     set: Mapping[str, Any] | None = None,
     **top_level: Any,
 ) -> Cluster:
@@ -337,8 +337,8 @@ def open_cluster(
 
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
     `ScenarioError` with all that is wrong, also with the classes that it names: they are imported. `engine="ray"` needs
-    Ray to be started (`netswap.cluster.engine.on_ray.session`), and packs `machines_per_actor`, with an `exchange` by "graph" or
-    "calls". `record` keeps what is sent, in process only.
+    Ray to be started (`netswap.cluster.engine.on_ray.session`), and packs `machines_per_actor` (None for what is best), with
+    an `exchange` over "connections" or by "calls". `record` keeps what is sent, in process only.
     """
     if engine not in ("inline", "ray"):
         raise ValueError(f'there is no engine "{engine}": write inline or ray')

@@ -14,9 +14,10 @@ from time import monotonic
 from typing import Any, Final
 
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster.engine.engine import Engine
+from netswap.cluster.engine import placement
+from netswap.cluster.engine.engine import EXCHANGES, Engine
 from netswap.cluster.engine.inline import InlineEngine
-from netswap.cluster.engine.surroundings import Terminal, noise_to
+from netswap.cluster.engine.surroundings import Terminal, noise_to, processors
 from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolved import Resolved
@@ -31,14 +32,20 @@ class How:
     """Where and how a scenario is run."""
 
     engine: str = "ray"
-    machines_per_actor: int = 1
-    exchange: str = "graph"
+    machines_per_actor: int | None = None
+    """None for what is best: see `netswap.cluster.engine.placement`."""
+    exchange: str = EXCHANGES[0]
     address: str | None = None
     """An existing Ray cluster; None starts a private one."""
     ray_logs: bool = False
     """Show Ray's own messages in the terminal too."""
     wall_limit_s: float = inf
     """Wall time after which the run ends early, between windows; from then on nothing can be decided."""
+
+    def hosts(self, resolved: Resolved) -> int:
+        """Machine actors, as far as this computer's cores tell; 0 in process."""
+        machines = len(resolved.machines)
+        return 0 if self.engine == "inline" else placement.actors(machines, self.machines_per_actor, processors())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,8 @@ def open_engine(resolved: Resolved, how: How, folder: Path, stack: ExitStack) ->
         return inline
     from netswap.cluster.engine.on_ray import RayEngine, session
 
-    actors = -(-len(resolved.machines) // how.machines_per_actor) + 1
-    stack.enter_context(session(processes=min(actors, PROCESSES_AT_ONCE), address=how.address, logs=folder / "ray"))
+    processes = min(how.hosts(resolved) + 1, PROCESSES_AT_ONCE)
+    stack.enter_context(session(processes=processes, address=how.address, logs=folder / "ray"))
     engine = RayEngine(resolved, machines_per_actor=how.machines_per_actor, exchange=how.exchange)
     stack.callback(engine.close)
     return engine
@@ -154,9 +161,9 @@ def command_line(scenario: str, how: How, overrides: list[str], seed: int | None
     words = ["netswap", "run", scenario]
     if how.engine != "ray":
         words += ["--engine", how.engine]
-    elif how.exchange != "graph":
+    elif how.exchange != EXCHANGES[0]:
         words += ["--exchange", how.exchange]
-    if how.machines_per_actor != 1:
+    if how.machines_per_actor is not None:
         words += ["--machines-per-actor", str(how.machines_per_actor)]
     if how.address is not None:
         words += ["--address", how.address]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from netswap.cluster.command.status import checked, wrong
+from netswap.cluster.runs import How
 from netswap.cluster.scenario import Problem, Scenario, cost
 from netswap.cluster.scenario.cost import Cost
 
@@ -12,15 +13,15 @@ WORTH_SAYING_S: Final = 60
 WORTH_SAYING_BYTES: Final = 1 << 30
 
 
-def may_begin(scenario: Scenario, machines_per_actor: int | None, here: bool, anyway: bool, as_json: bool) -> None:
+def may_begin(scenario: Scenario, how: How, anyway: bool, as_json: bool) -> None:
     """Return if the run may begin; else say why not, with exit status 2.
 
-    `machines_per_actor`: None in process; `here`: whether this computer's memory is what is used; `anyway`: whether it
-    may take more than there is.
+    `anyway`: whether it may take more than there is, of this computer's memory where that is what is used.
     """
     warn(scenario.warnings)
-    will_cost = cost.estimate(scenario.resolved(), machines_per_actor=machines_per_actor)
-    problems = [] if anyway else cost.too_much(will_cost, cost.available_bytes() if here else None)
+    resolved = scenario.resolved()
+    will_cost = cost.estimate(resolved, hosts=how.hosts(resolved))
+    problems = [] if anyway else cost.too_much(will_cost, None if how.address else cost.available_bytes())
     if problems:
         raise wrong([Problem(str(scenario.path), 1, 1, message, hint) for message, hint in problems], as_json)
     if _is_worth_saying(will_cost):

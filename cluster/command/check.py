@@ -9,6 +9,7 @@ import typer
 from netswap.cluster.command.beforehand import warn
 from netswap.cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set
 from netswap.cluster.command.status import checked, loaded_scenario, tell
+from netswap.cluster.runs import How
 from netswap.cluster.scenario import Scenario, cost
 
 
@@ -16,7 +17,7 @@ def check(
     scenario: Path_,
     override: Set = [],  # noqa: B006  (typer copies it)
     engine: Annotated[EngineName, typer.Option(help="whose cost is told")] = EngineName.RAY,
-    machines_per_actor: MachinesPerActor = 1,
+    machines_per_actor: MachinesPerActor = None,
     imports: Annotated[
         bool, typer.Option("--import", help="import the classes that the scenario names, which runs their code")
     ] = False,
@@ -27,7 +28,7 @@ def check(
     if imports:
         checked(loaded.check_whole, as_json)
     resolved = loaded.resolved()
-    will_cost = cost.estimate(resolved, machines_per_actor=None if engine == EngineName.INLINE else machines_per_actor)
+    will_cost = cost.estimate(resolved, hosts=How(str(engine), machines_per_actor).hosts(resolved))
     warn(loaded.warnings)
     if as_json:
         warnings = [asdict(one) for one in loaded.warnings]

@@ -8,11 +8,12 @@ from rich.console import Console
 from netswap.cluster.command.options import Json, Path_, Seed, Set
 from netswap.cluster.command.status import checked, tell
 from netswap.cluster.command.studies import line, say, study
+from netswap.cluster.engine.surroundings import processors
 from netswap.cluster.show.progress import Progress
 from netswap.cluster.study import present
 from netswap.cluster.study.minimum import Answer, Question, edges, narrow, runs_at_most, tries
 from netswap.cluster.study.minimum import as_json as searched
-from netswap.cluster.study.pool import Pool, processors
+from netswap.cluster.study.pool import Pool
 
 
 def minimum(

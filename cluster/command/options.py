@@ -26,7 +26,12 @@ Set = Annotated[
         "--set", metavar="KEY=VALUE", help="override a key, dotted; the value is YAML", autocompletion=settings
     ),
 ]
-MachinesPerActor = Annotated[int, typer.Option(min=1, help="machines in each Ray actor")]
+MachinesPerActor = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="machines in each Ray actor; default: 1 for up to 16 machines, beyond that an actor a core"
+    ),
+]
 Address = Annotated[str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")]
 Seed = Annotated[int | None, typer.Option(help="the number all chance comes from")]
 WallLimit = Annotated[str | None, typer.Option(metavar="TIME", help="end after so much wall time, undecided; as 10min")]

@@ -33,18 +33,18 @@ from netswap.cluster.study.remedies import command_line as remedies_line
 class ExchangeName(StrEnum):
     """How batches travel between actors on Ray."""
 
-    GRAPH = "graph"
+    CONNECTIONS = "connections"
     CALLS = "calls"
 
 
 def run(
     scenario: Path_,
     engine: Annotated[EngineName, typer.Option(help="on Ray, or all in this process")] = EngineName.RAY,
-    machines_per_actor: MachinesPerActor = 1,
+    machines_per_actor: MachinesPerActor = None,
     address: Address = None,
     exchange: Annotated[
-        ExchangeName, typer.Option(help="on Ray: through a compiled graph, or by plain calls")
-    ] = ExchangeName.GRAPH,
+        ExchangeName, typer.Option(help="on Ray: over connections of the actors' own, or by plain calls")
+    ] = ExchangeName.CONNECTIONS,
     override: Set = [],  # noqa: B006  (typer copies it)
     seed: Seed = None,
     as_json: Json = False,
@@ -62,8 +62,8 @@ def run(
     address_checked(address, as_json)
     limit_s = inf if wall_limit is None else duration_checked("--wall-limit", wall_limit, as_json) / 1e9
     loaded = loaded_scenario(scenario, overrides, as_json)
-    may_begin(loaded, None if engine == EngineName.INLINE else machines_per_actor, address is None, anyway, as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs, limit_s)
+    may_begin(loaded, how, anyway, as_json)
     folder = folder_made(lambda: folder_for(loaded.title, loaded.seed, run_dir), run_dir, as_json)
     if engine is EngineName.RAY:
         in_a_process_of_its_own(folder)

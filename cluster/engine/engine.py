@@ -5,8 +5,8 @@ from typing import Any, Final, Protocol
 
 from netswap.cluster.state import State
 
-EXCHANGES: Final = ("graph", "calls")
-"""How batches travel between actors on Ray: through a compiled graph, or by plain calls."""
+EXCHANGES: Final = ("connections", "calls")
+"""How batches travel between actors on Ray: over connections of their own, or by plain calls of Ray."""
 
 
 class InfrastructureError(Exception):

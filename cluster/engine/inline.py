@@ -1,37 +1,17 @@
 """All actors in this process: the fast path for small studies and for tests."""
 
-import gc
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 from netswap.actors.machine import Machine
 from netswap.actors.report import report
-from netswap.cluster.engine import build
+from netswap.cluster.engine import build, collector
 from netswap.cluster.engine.clock import Answer, Clock
 from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.state import State
 
 _LOOK_S = 0.2
-_YOUNG_MAX = 50_000
-"""Objects made before the garbage collector looks at them: frames and events die without it, and there are many."""
-
-
-_collector: list[tuple[int, int, int]] = []
-"""The garbage collector's thresholds before the first of the engines that are open, once for each of them."""
-
-
-def _hold_collector() -> None:
-    _collector.append(_collector[0] if _collector else gc.get_threshold())
-    gc.freeze()
-    gc.set_threshold(_YOUNG_MAX, *_collector[0][1:])
-
-
-def _release_collector() -> None:
-    before = _collector.pop()
-    if not _collector:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 class InlineEngine:
@@ -46,7 +26,7 @@ class InlineEngine:
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
         first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
         self._clock = Clock(build.network(resolved), self._exchange, first, resolved.timeline)
-        _hold_collector()
+        collector.hold()
         self._open = True
 
     @property
@@ -94,7 +74,7 @@ class InlineEngine:
         """Let the garbage collector see what was built."""
         if self._open:
             self._open = False
-            _release_collector()
+            collector.release()
 
     def _exchange(self, inbound: dict[int, tuple[int, bytes]]) -> dict[int, Answer]:
         answers: dict[int, Answer] = {}

@@ -1,26 +1,35 @@
 """A run's actors on Ray. Only this module, `netswap.cluster.engine.ray_clusters` and `netswap.cluster.study.on_ray` import ray.
 
-The network actor holds the clock; it drives the machine actors through a compiled graph of its own making, or by plain
-calls.
+The network actor holds the clock; it drives the machine actors over connections of their own, or by plain calls.
 """
 
 import contextlib
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import ray
-from ray.dag import DAGContext, InputNode, MultiOutputNode
 
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.programs.task import ProgramError
-from netswap.cluster.engine import build
+from netswap.actors.settings import MachineSettings
+from netswap.cluster.engine import build, collector, placement
 from netswap.cluster.engine.clock import Answer, Clock
-from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.connections import (
+    KEY_BYTES,
+    Address,
+    Answering,
+    Asking,
+    DisconnectedError,
+    HostFailedError,
+    Lines,
+)
+from netswap.cluster.engine.engine import EXCHANGES, InfrastructureError
 from netswap.cluster.engine.host import MachineHost, pack_inbound, unpack_answers
-from netswap.cluster.engine.ray_clusters import attached, private_cluster
+from netswap.cluster.engine.ray_clusters import attached, cores, private_cluster
 from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
 from netswap.cluster.scenario.resolved import Resolved
@@ -28,14 +37,10 @@ from netswap.cluster.state import State
 
 SLICE_S: Final = 0.5
 """Wall time between two looks of the driver: progress, Ctrl-C."""
-WINDOW_S_MAX: Final = 3600
-"""A window that takes longer counts as hung; Ray's own 10 s would break a long advance."""
 CLOSE_S_MAX: Final = 3
-"""For a graph to end by itself; its actors are killed afterwards in any case."""
+"""For actors to end by themselves; afterwards they are killed."""
 LINE_CHARS_MAX: Final = 200
 """Of what Ray says."""
-BUFFER_BYTES: Final = 4 << 20
-"""Of each channel at first; a larger blob makes it grow."""
 
 
 @contextlib.contextmanager
@@ -49,41 +54,97 @@ def session(*, processes: int = 4, address: str | None = None, logs: Path | None
         yield
 
 
+class MachineActor(MachineHost):
+    """A machine actor: machines that can be called, by Ray or over a connection."""
+
+    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str]) -> None:
+        """See `MachineHost`."""
+        super().__init__(share, names)
+        collector.hold()
+        self._line: Answering | None = None
+
+    def listen(self, key: bytes) -> Address:
+        """Let the one that knows the key in; the address to call."""
+        self._line = Answering(self.exchange, ray.util.get_node_ip_address(), key)
+        return self._line.address
+
+    def fail(self) -> None:
+        """Raise what has ended the connection, so that Ray brings it to where it is understood."""
+        if self._line is not None and self._line.failure is not None:
+            raise self._line.failure
+
+
+class ByConnections:
+    """Batches go over connections between the actors."""
+
+    def __init__(self, hosts: Sequence[Any], labels: Sequence[str]) -> None:
+        """`hosts`: the machine actors; `labels`: the machines of each. Raises `InfrastructureError`."""
+        self._hosts = hosts
+        self._labels = labels
+        key = secrets.token_bytes(KEY_BYTES)
+        with self._understood():
+            self._lines = Asking(ray.get([host.listen.remote(key) for host in hosts]), key)
+
+    def exchange(self, blobs: Sequence[bytes]) -> list[bytes]:
+        """See `Lines.exchange`. Raises what the host has raised, or `InfrastructureError`."""
+        with self._understood():
+            return self._lines.exchange(blobs)
+
+    def close(self) -> None:
+        """See `Lines.close`."""
+        self._lines.close()
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except HostFailedError as error:
+            ray.get(self._hosts[error.place].fail.remote())
+            raise
+        except DisconnectedError as error:
+            raise InfrastructureError(f"an actor failed: that of {self._labels[error.place]}: {error}") from None
+
+
+class ByCalls:
+    """Batches are arguments and results of plain calls: slower, and a check of the other way."""
+
+    def __init__(self, hosts: Sequence[Any]) -> None:
+        """`hosts`: the machine actors."""
+        self._hosts = hosts
+
+    def exchange(self, blobs: Sequence[bytes]) -> list[bytes]:
+        """See `Lines.exchange`."""
+        asked = zip(self._hosts, blobs, strict=True)
+        answers: list[bytes] = ray.get([host.exchange.remote(blob) for host, blob in asked if blob])
+        return answers
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class NetworkHost:
     """The network actor: it holds the network and the clock, and drives the machines."""
 
     def __init__(
         self, resolved: Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str
     ) -> None:
-        """`hosts`: the machine actors; `shares`: the machines that each holds; `exchange`: "graph" or "calls"."""
-        self._hosts = list(hosts)
+        """`hosts`: the machine actors; `shares`: the machines that each holds; `exchange`: one of `EXCHANGES`."""
+        collector.hold()
         self._shares = [list(share) for share in shares]
-        self._graph = self._compile() if exchange == "graph" else None
-        promised: list[dict[int, Answer]] = ray.get([host.promises.remote() for host in self._hosts])
-        first = [answer for promises in promised for answer in promises.values()]
+        labels = [_label([resolved.names[index] for index in share]) for share in shares]
+        self._lines: Lines = ByCalls(hosts) if exchange == "calls" else ByConnections(hosts, labels)
+        promised: list[dict[int, Answer]] = ray.get([host.promises.remote() for host in hosts])
+        first = [answer for _, answer in sorted(one for promises in promised for one in promises.items())]
         self._clock = Clock(build.network(resolved), self._exchange, first, resolved.timeline)
-
-    def _compile(self) -> Any:
-        DAGContext.get_current().get_timeout = WINDOW_S_MAX  # has no parameter of its own
-        with InputNode() as blobs:
-            graph = MultiOutputNode([host.exchange.bind(blobs[place]) for place, host in enumerate(self._hosts)])
-        return graph.experimental_compile(
-            _submit_timeout=WINDOW_S_MAX, _max_inflight_executions=1, _buffer_size_bytes=BUFFER_BYTES
-        )
 
     def _exchange(self, inbound: dict[int, tuple[int, bytes]]) -> dict[int, Answer]:
         blobs = [pack_inbound(share, inbound) for share in self._shares]
-        if self._graph is not None:
-            pending = self._graph.execute(*blobs)
-        else:
-            pending = [host.exchange.remote(blob) for host, blob in zip(self._hosts, blobs, strict=True) if blob]
         answers: dict[int, Answer] = {}
         try:
-            replies = ray.get(pending)
+            for reply in self._lines.exchange(blobs):
+                answers.update(unpack_answers(reply))
         except ray.exceptions.RayTaskError as error:
             raise _cause(error) from None
-        for reply in replies:
-            answers.update(unpack_answers(reply))
         return answers
 
     def run_slice(self, until_ns: int, wall_s: float) -> tuple[bool, int]:
@@ -107,10 +168,12 @@ class NetworkHost:
         return State(clock.now_ns, clock.windows, [], clock.network.tallies(), faults)
 
     def close(self) -> None:
-        """Take the graph down."""
-        if self._graph is not None:
-            self._graph.teardown()
-            self._graph = None
+        """Hang up."""
+        self._lines.close()
+
+
+def _label(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 class RayEngine:
@@ -118,18 +181,17 @@ class RayEngine:
 
     name = "ray"
 
-    def __init__(self, resolved: Resolved, *, machines_per_actor: int = 1, exchange: str = "graph") -> None:
+    def __init__(
+        self, resolved: Resolved, *, machines_per_actor: int | None = None, exchange: str = EXCHANGES[0]
+    ) -> None:
         """Needs a `session`. Raises `InfrastructureError`."""
         if not ray.is_initialized():  # or Ray would start a cluster by itself, with other settings
             raise InfrastructureError("Ray has not been started: open a cluster.engine.on_ray.session around this")
-        count = len(resolved.machines)
-        shares = [
-            list(range(first, min(first + machines_per_actor, count))) for first in range(0, count, machines_per_actor)
-        ]
-        machine_host, network_host = (ray.remote(host).options(num_cpus=0) for host in (MachineHost, NetworkHost))
-        own = [[resolved.machines[index] for index in share] for share in shares]
+        self._shares = placement.shares(resolved, machines_per_actor, cores())
+        machine_host, network_host = (ray.remote(host).options(num_cpus=0) for host in (MachineActor, NetworkHost))
+        own = [[resolved.machines[index] for index in share] for share in self._shares]
         self.hosts = [machine_host.remote(machines, resolved.names) for machines in own]
-        self.network = network_host.remote(resolved, self.hosts, shares, exchange)
+        self.network = network_host.remote(resolved, self.hosts, self._shares, exchange)
         self._now_ns = 0
         call(self.network.look.remote())
 
@@ -156,18 +218,20 @@ class RayEngine:
         call(self.network.end.remote(fault))
 
     def state(self) -> State:
-        """See `Engine.state`; only between slices, since plain calls run beside a graph's."""
+        """See `Engine.state`; only between slices, when no machine is under way."""
         look: State = call(self.network.look.remote())
         reports: list[list[MachineReport]] = call([host.reports.remote(look.now_ns) for host in self.hosts])
-        return look._replace(machines=[report for share in reports for report in share])
+        placed = [
+            one for share, told in zip(self._shares, reports, strict=True) for one in zip(share, told, strict=True)
+        ]
+        return look._replace(machines=[report for _, report in sorted(placed, key=lambda one: one[0])])
 
     def close(self) -> None:
-        """Graph, then actors. A private cluster would take them with it if this failed."""
+        """Connections, then actors. A private cluster would take them with it if this failed."""
         actors = (self.network, *self.hosts)
         with signals_later():
             with contextlib.suppress(Exception):
                 ray.get(self.network.close.remote(), timeout=CLOSE_S_MAX)
-            # Asked to leave before they are made to: an actor that is killed leaves its channels' semaphores behind.
             leaving = {actor.__ray_terminate__.remote(): actor for actor in actors}
             _, stubborn = ray.wait(list(leaving), num_returns=len(leaving), timeout=CLOSE_S_MAX)
             for reference in stubborn:
@@ -181,7 +245,7 @@ def call(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         cause = _cause(error)
-        if isinstance(cause, ProgramError | ScenarioError):
+        if isinstance(cause, ProgramError | ScenarioError | InfrastructureError):
             raise cause from None
         if isinstance(cause, ray.exceptions.RayError) or _is_of_ray(error):
             raise InfrastructureError(f"an actor failed: {type(cause).__name__}: {first_line(cause)}") from error

@@ -28,6 +28,7 @@ from netswap.cluster.engine.surroundings import (
     keep_logs,
     note_raylet,
     processes_of,
+    processors,
     signals_later,
     temp_folder,
     term_exits,
@@ -163,6 +164,13 @@ def attached(address: str) -> Iterator[None]:
         forget_reset()
         stack.enter_context(term_exits())
         yield
+
+
+def cores() -> int:
+    """Of the whole cluster; those of this computer where it is a private one."""
+    if os.environ.get("RAY_AUTH_TOKEN") == PRIVATE_TOKEN:
+        return processors()
+    return int(ray.cluster_resources().get("CPU", 1))
 
 
 class Probe:

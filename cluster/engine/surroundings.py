@@ -32,6 +32,13 @@ def is_compiled() -> bool:
     return not machine.__file__.endswith(".py")
 
 
+def processors() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Terminal(NamedTuple):
     """What standard output and error were before Ray's noise was sent elsewhere."""
 

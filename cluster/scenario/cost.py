@@ -43,6 +43,8 @@ ON_RAY_S: Final = 400e-6
 ACTOR_S: Final = 100e-6
 """For each actor, in each window."""
 ACTOR_START_S: Final = 0.5
+MACHINE_S: Final = 1e-3
+"""Of a machine that does nothing."""
 MACHINE_START_S: Final = 2e-3
 
 TIME_MAX_S: Final = 3600
@@ -98,11 +100,11 @@ class Traffic(NamedTuple):
     moments: float
 
 
-def estimate(resolved: Resolved, *, machines_per_actor: int | None = None) -> Cost:
-    """The cost of a scenario as resolved: in process or, with `machines_per_actor`, on Ray."""
+def estimate(resolved: Resolved, *, hosts: int = 0) -> Cost:
+    """The cost of a scenario as resolved: in process or, with so many machine actors, on Ray."""
     machines = resolved.machines
     count = len(machines)
-    actors = 0 if machines_per_actor is None else -(-count // machines_per_actor) + 1
+    actors = hosts + 1 if hosts else 0
     traffic = [one for machine in machines for one in _traffic(resolved, machine)]
     frames = sum(one.frames for one in traffic)
     moments = sum(one.moments for one in traffic)
@@ -119,6 +121,29 @@ def estimate(resolved: Resolved, *, machines_per_actor: int | None = None) -> Co
         seconds_max=fixed_s + windows_max * window_s,
         actors=actors,
     )
+
+
+def loads(resolved: Resolved) -> list[float]:
+    """The work of each machine, in seconds, as far as the scenario tells it: what it does, and what others send to it."""
+    found = []
+    frames = [0.0] * len(resolved.machines)
+    for machine in resolved.machines:
+        traffic = list(_traffic(resolved, machine))
+        own = sum(one.frames for one in traffic)
+        found.append(MACHINE_S + FRAME_S * own + MOMENT_S * sum(one.moments for one in traffic))
+        reached = _reached(machine)
+        for index in reached:
+            frames[index] += own / len(reached)
+    return [own_s + FRAME_S * received for own_s, received in zip(found, frames, strict=True)]
+
+
+def _reached(machine: MachineSettings) -> list[int]:
+    """The machines that most of its frames go to, or come from."""
+    reached = [] if machine.swap is None else [machine.swap.server]
+    for kind, settings in machine.programs:
+        if kind == "flood":
+            reached += settings["to"]
+    return reached
 
 
 def available_bytes() -> int | None:

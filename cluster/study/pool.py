@@ -15,7 +15,7 @@ from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Self, TypeVar, cast
 
-from netswap.cluster.engine.surroundings import signals_later
+from netswap.cluster.engine.surroundings import processors, signals_later
 from netswap.cluster.study.failure import Failure, Kind, failure_of
 
 Job = TypeVar("Job")
@@ -29,13 +29,6 @@ _SPAWN: Final = get_context("spawn")
 
 def nobody() -> None:
     """Watches nothing."""
-
-
-def processors() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def safely(work: Callable[[Job], Done], job: Job) -> Done | Failure:

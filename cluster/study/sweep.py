@@ -17,6 +17,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from netswap.cluster.engine.surroundings import processors
 from netswap.cluster.judge.expectations import JUDGED, look_up
 from netswap.cluster.judge.verdict import Verdict
 from netswap.cluster.judge.views import MachineView
@@ -28,7 +29,7 @@ from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.study.experiment import BEHIND, COST, SLOW_DOWN, Experiment
 from netswap.cluster.study.failure import Failure, Kind
 from netswap.cluster.study.journal import Journal, journal_in
-from netswap.cluster.study.pool import Pool, Watch, nobody, processors
+from netswap.cluster.study.pool import Pool, Watch, nobody
 from netswap.protocol.rpc import PAGE
 
 GIB = 1 << 30

@@ -214,7 +214,7 @@ def test_the_same_program_that_sorts_its_set_is_the_same_in_every_process(tmp_pa
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("exchange", ["graph", "calls"])
+@pytest.mark.parametrize("exchange", ["connections", "calls"])
 @pytest.mark.parametrize("machines_per_actor", [1, 2])
 def test_ray_gives_the_digest_of_this_process(netswap: Open, exchange: str, machines_per_actor: int) -> None:
     """However machines are packed into actors, and however their batches travel."""

@@ -543,7 +543,7 @@ class TestCost:
     def test_an_actor_costs_its_process(self) -> None:
         """10,000 machines, one actor each, and the network."""
         resolved = load(f"{HEAD}machines: {{A: {{count: 10000}}}}\n").resolved()
-        alone, packed = (cost.estimate(resolved, machines_per_actor=number) for number in (1, 1000))
+        alone, packed = (cost.estimate(resolved, hosts=hosts) for hosts in (10_000, 10))
         assert alone.memory_bytes >= 10_001 * cost.ACTOR_BYTES
         assert packed.memory_bytes < alone.memory_bytes / 100
 

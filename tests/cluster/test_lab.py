@@ -84,8 +84,8 @@ class TestOpen:
 
     def test_an_unknown_engine_is_not_taken_for_ray(self) -> None:
         """Ray is started only by who asks for it."""
-        with pytest.raises(ValueError, match='no exchange "grahp": write graph or calls'):
-            open_cluster(SCENE, exchange="grahp")
+        with pytest.raises(ValueError, match='no exchange "cals": write connections or calls'):
+            open_cluster(SCENE, exchange="cals")
         with pytest.raises(ValueError, match='no engine "in-line": write inline or ray'):
             open_cluster(SCENE, engine="in-line")
 

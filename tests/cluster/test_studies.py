@@ -13,8 +13,8 @@ from netswap.cluster.command import remedies as remedies_command
 from netswap.cluster.command.app import app
 from netswap.cluster.command.status import INFRASTRUCTURE_FAILED
 from netswap.cluster.command.studies import line
+from netswap.cluster.engine.surroundings import processors
 from netswap.cluster.study.failure import Failure, Kind, RunFailedError
-from netswap.cluster.study.pool import processors
 from netswap.cluster.study.remedies import Tried
 
 BEAT = "{title: a beat, stop: 1s, machines: {A: {memory: 16MiB, programs: [{heartbeat: {every: 100ms}}]}}}"

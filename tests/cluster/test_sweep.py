@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 
 from netswap.cluster.command.app import app
 from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.surroundings import processors
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.scenario import load
 from netswap.cluster.study import sweep
 from netswap.cluster.study.experiment import load_experiment
 from netswap.cluster.study.failure import Failure, Kind
 from netswap.cluster.study.journal import FILE, BusyError, Journal, UnwrittenError, journal_in
-from netswap.cluster.study.pool import processors, safely
+from netswap.cluster.study.pool import safely
 from netswap.cluster.study.sweep import key_of
 
 SCENARIO = """\
