@@ -78,7 +78,7 @@ test: lint
 
 soak: venv
 	@echo 'pytest, the slow tests'
-	@$(BIN)/python -m pytest $(SPREAD) -m slow
+	@$(BIN)/python -m pytest $(SPREAD) --timeout 3600 -m slow
 
 # Of every scenario, claim and experiment, or of those with ONLY in their names: what differs from what was committed.
 digests: venv

@@ -179,19 +179,44 @@ class Nic:
                     woken.pop(0)()
                 return None
         end = index + count
+        ring = self._ring
         while True:
-            events.now = at_ns
-            counters.received += 1
-            self._frame(frame, index, flags)
-            while woken:
-                woken.pop(0)()
-            index += 1
-            at_ns += gap
+            frames = 1
+            if not ring and self._is_dry():
+                frames = self._lose(at_ns, end - index, gap, limit_ns)
+            else:
+                events.now = at_ns
+                counters.received += 1
+                self._frame(frame, index, flags)
+                while woken:
+                    woken.pop(0)()
+            index += frames
+            at_ns += frames * gap
             if index == end:
                 return None
             if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 done = index - arrival[6]
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
+
+    def _is_dry(self) -> bool:
+        """Whether no frame could be received, however small."""
+        return not self._ring
+
+    def _lose(self, at_ns: int, frames: int, gap_ns: int, limit_ns: int) -> int:
+        """Drop those of so many frames that come before `limit_ns` and the next event; how many.
+
+        Nothing but an event fills an empty ring, and a frame that is lost touches nothing else: all of them are one step.
+        """
+        events, counters = self._events, self._counters
+        end_ns = min(limit_ns, events.heap[0][0]) if events.heap else limit_ns
+        if gap_ns:
+            frames = min(frames, max(1, -(-(end_ns - at_ns) // gap_ns)))
+        elif end_ns <= at_ns:
+            frames = 1
+        events.now = at_ns + (frames - 1) * gap_ns
+        counters.received += frames
+        counters.dropped["ring-empty"] += frames
+        return frames
 
     def keep(self, arrival: Arrival, frames: int) -> None:
         """Nobody serves the card: the first `frames` of a train fill the buffers of the ring, then they are dropped."""

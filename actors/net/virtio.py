@@ -151,6 +151,10 @@ class VirtioNic(Nic):
         """Whether a frame that came now could be received."""
         return not self.working and self.filled() > 0
 
+    def _is_dry(self) -> bool:
+        """Whether no frame could be received, however small."""
+        return self.unserved * self._most >= len(self._data)
+
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
         needed = 1
         if self._most > 1:

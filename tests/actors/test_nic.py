@@ -248,3 +248,33 @@ def test_a_watchdog_is_not_needed_while_the_ring_is_full() -> None:
     a.run_until(seconds(100))
     assert a.nic.watchdog_ns == []
     assert KERNEL.watchdog_ns == seconds(2)
+
+
+# -- an empty ring, at once --------------------------------------------------------------------------------------------
+
+
+@given(
+    count=st.integers(2, 300),
+    gap=st.integers(0, 50),
+    room=st.integers(0, RING - 1),
+    limit=st.integers(1, 5_000),
+    event=st.one_of(st.none(), st.integers(1, 5_000)),
+)
+def test_frames_lost_at_an_empty_ring_are_lost_up_to_the_next_event_and_no_farther(
+    count: int, gap: int, room: int, limit: int, event: int | None
+) -> None:
+    """The ring empties within the train: then those that come before the limit and the event go in one step, as one by one."""
+    a = starved(sockets=64)
+    a.receive(udp(RING - room, flows=64, ports=64))
+    filled = a.nic.filled()
+    if event is not None:
+        a.events.at(event, lambda _: None)
+    frame = udp(count, gap_ns=gap, flows=64, ports=64)
+    rest = a.nic.receive((0, frame[2], 7, 0, count, gap, 0, 0, frame), limit)
+    before = min(limit, limit if event is None else event)
+    handled = next((index for index in range(1, count) if index * gap >= before), count)
+    assert a.counters.received == RING - room + handled
+    assert a.dropped() == ({"ring-empty": handled - filled} if handled > filled else {})
+    assert a.events.now == (handled - 1) * gap
+    left = count - handled
+    assert rest == ((handled * gap, frame[2], 7 + handled, 0, left, gap, handled, 0, frame) if left else None)
