@@ -17,9 +17,10 @@ from ray.dag import DAGContext, InputNode, MultiOutputNode
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.programs.task import ProgramError
 from netswap.cluster.engine import build
-from netswap.cluster.engine.clock import Answer, Clock
+from netswap.cluster.engine.clock import Clock
 from netswap.cluster.engine.engine import InfrastructureError
-from netswap.cluster.engine.host import MachineHost, pack_inbound, unpack_answers
+from netswap.cluster.engine.host import MachineHost, pack_orders, unpack_answers
+from netswap.cluster.engine.pace import Answer, Order
 from netswap.cluster.engine.ray_clusters import attached, private_cluster
 from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
@@ -71,8 +72,8 @@ class NetworkHost:
             _submit_timeout=WINDOW_S_MAX, _max_inflight_executions=1, _buffer_size_bytes=BUFFER_BYTES
         )
 
-    def _exchange(self, inbound: dict[int, tuple[int, bytes]]) -> dict[int, Answer]:
-        blobs = [pack_inbound(share, inbound) for share in self._shares]
+    def _exchange(self, orders: dict[int, Order]) -> dict[int, Answer]:
+        blobs = [pack_orders(share, orders) for share in self._shares]
         if self._graph is not None:
             pending = self._graph.execute(*blobs)
         else:
@@ -103,6 +104,7 @@ class NetworkHost:
     def look(self) -> State:
         """The cluster without its machines."""
         clock = self._clock
+        clock.level()
         faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
         return State(clock.now_ns, clock.windows, [], clock.network.tallies(), faults)
 
