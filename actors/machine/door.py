@@ -138,10 +138,12 @@ class Machine:
 
     def next_ns(self) -> int:
         """Nothing leaves before then unless something arrives that has not been told yet."""
-        next_ns = NEVER if self.down or self.paused else self.events.next_ns()
+        next_ns = self._controls[0].at_ns if self._controls else NEVER
+        if self.down or self.paused:
+            return next_ns
         if self._arrivals:
             next_ns = min(next_ns, self._arrivals[0][0])
-        return min(next_ns, self._controls[0].at_ns) if self._controls else next_ns
+        return min(next_ns, self.events.next_ns())
 
     def silent_until_ns(self) -> int:
         """Nothing leaves before then whatever arrives: what has been sent has to leave the card first."""

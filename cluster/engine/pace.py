@@ -99,9 +99,9 @@ class Apart:
         return reached
 
     def _news(self, index: int) -> list[int] | None:
-        """When this machine could be answered, unless it knows; with ports it need not, as no machine gets so far."""
+        """When this machine could be answered, unless it knows."""
         row = self._answers[index]
-        if self._network.has_ports or row == self._told[index]:
+        if row == self._told[index]:
             return None
         self._told[index] = row
         return row
