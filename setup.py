@@ -12,7 +12,7 @@ from typing import Any, Final
 from setuptools import setup
 
 _FOLDERS: Final = ("netswap/protocol", "netswap/actors")
-_TOO: Final = "netswap/cluster/engine/clock.py"
+_TOO: Final = [f"netswap/cluster/engine/{name}.py" for name in ("clock", "pace", "horizons")]
 _LEFT_OUT: Final = "ClassVar"
 """Programs with one stay plain: mypyc (2.4) makes instances of a dataclass with slots and a class variable fail."""
 _RECORDS: Final = ("settings.py", "policy.py", "machine_report.py")
@@ -22,7 +22,7 @@ _RECORDS: Final = ("settings.py", "policy.py", "machine_report.py")
 def _sources() -> list[str]:
     paths = [path for folder in _FOLDERS for path in sorted(Path(folder).rglob("*.py"))]
     paths = [path for path in paths if path.name not in ("__init__.py", *_RECORDS)]
-    return [*(str(path) for path in paths if _LEFT_OUT not in path.read_text(encoding="utf-8")), _TOO]
+    return [*(str(path) for path in paths if _LEFT_OUT not in path.read_text(encoding="utf-8")), *_TOO]
 
 
 def _extensions() -> list[Any]:

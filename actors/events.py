@@ -1,11 +1,13 @@
 """One machine's event queue: a heap of (time, number, action, argument), what happens at once, and the machine's clock."""
 
 from collections import deque
-from collections.abc import Callable
-from heapq import heappop, heappush
+from collections.abc import Callable, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Any, Final, NamedTuple
 
 NEVER: Final = 1 << 62
+ANNOUNCED_MAX: Final = 1 << 20
+"""Bytes that a machine whose answers are known announces in one go; it takes a few more, and then goes no farther."""
 
 Action = Callable[[Any], None]
 
@@ -22,10 +24,18 @@ class Timer(NamedTuple):
     """When it fires next."""
 
 
+class Halt(Exception):  # noqa: N818  (nothing is wrong)
+    """A machine has come as far as it may."""
+
+
+def _halt(_: object) -> None:
+    raise Halt
+
+
 class Events:
     """What a machine will do next. Events of one time happen in the order in which they were asked for."""
 
-    __slots__ = ("_number", "heap", "now", "soon", "stood_ns")
+    __slots__ = ("_marks", "_number", "_room", "answers", "halt_ns", "heap", "now", "soon", "stood_ns")
 
     def __init__(self) -> None:
         self.now = 0
@@ -34,7 +44,14 @@ class Events:
         """What happens now. It was asked for now, so it comes after all that the heap holds for this time."""
         self.stood_ns = 0
         """How long the machine has stood still in all."""
+        self.answers: Sequence[int] = ()
+        """For each machine, how long (ns) what is sent to it takes until something caused by it can be back; empty: unknown."""
+        self.halt_ns = NEVER
+        """How far the machine may go: what it sends may make this sooner."""
         self._number = 0
+        self._marks = 0
+        """Halts in the heap. Their number is 0: they come before all that happens at their time."""
+        self._room = ANNOUNCED_MAX
 
     def at(self, time_ns: int, action: Action, argument: Any = None) -> None:
         """Let `action(argument)` happen at `time_ns`, which is not in the past."""
@@ -51,6 +68,31 @@ class Events:
             heappush(self.heap, (self.now + delay_ns, number, action, argument))
         else:
             self.soon.append((action, argument))
+
+    def begin(self, until_ns: int) -> None:
+        """The machine may go on until then, or until something can come of what it sends meanwhile."""
+        self.halt_ns = until_ns
+        self._room = ANNOUNCED_MAX
+
+    def sent(self, leaves_ns: int, to: int, size: int) -> None:
+        """Something of so many bytes, when announced, leaves for machine `to` at that time."""
+        if not self.answers:
+            return
+        halt_ns = leaves_ns + self.answers[to]
+        self._room -= size
+        if self._room < 0:
+            halt_ns = self.now + 1
+        if halt_ns < self.halt_ns:
+            self.halt_ns = halt_ns
+            self._marks += 1
+            heappush(self.heap, (halt_ns, 0, _halt, None))
+
+    def end(self) -> None:
+        """The machine goes no farther for now: halts that it has not come to are forgotten."""
+        if self._marks:
+            self._marks = 0
+            self.heap[:] = [event for event in self.heap if event[1]]
+            heapify(self.heap)
 
     def next_ns(self) -> int:
         """When the next event happens; `NEVER` if there is none."""

@@ -1,16 +1,20 @@
 """One computer: memory, a card, a protocol stack, perhaps a swap device, and its programs.
 
 A plain object that does no I/O. Its only door is `advance`: inbound bytes in, outbound bytes out, and two promises about
-when something will leave. The same object runs in this process or inside a Ray actor.
+when something will leave. A machine that knows when it could be answered goes no farther than that. The same object runs
+in this process or inside a Ray actor.
 """
 
 from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 from netswap.actors.counters import Counters
 from netswap.actors.disk import Disk
-from netswap.actors.events import NEVER, Events
+from netswap.actors.events import NEVER, Events, Halt
 from netswap.actors.kernels import KERNELS
 from netswap.actors.machine.assembly import Lasting, Parts, assemble
 from netswap.actors.machine.tally import tallied
@@ -28,6 +32,9 @@ from netswap.protocol.frame import (
     arrivals,
     split,
 )
+
+_FEW: Final = 8
+"""A batch that is so many times smaller than what waits is put into it arrival by arrival; a larger one is sorted in."""
 
 
 class Machine:
@@ -66,23 +73,37 @@ class Machine:
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
-    def advance(self, until_ns: int, inbound: bytes = b"") -> bytes:
+    def advance(self, until_ns: int, inbound: bytes = b"", answers: Sequence[int] | None = None) -> bytes:
         """Do all that lies strictly before `until_ns`, and return what was sent.
+
+        `answers`: from now on, for each machine, how long (ns) what is sent to it takes until something that it causes can
+        be back here. Who has been told goes no farther than that after it has sent something, even if `until_ns` is later,
+        nor much farther once it has announced `events.ANNOUNCED_MAX` bytes; what has come for later then stays here, and
+        `next_ns` counts it in. Who has not been told comes to `until_ns` always.
 
         Raises `RemoteProtocolError` if `inbound` is no batch of arrivals; nothing of the batch is taken then.
         """
+        events = self.events
+        if answers is not None:
+            events.answers = answers
         if inbound:
             self._take_in(inbound)
-        controls = self._controls
-        while controls and controls[0].at_ns < until_ns:
-            control = controls.popleft()
-            self._run(control.at_ns)
-            self._obey(control)
-        self._run(until_ns)
+        events.begin(until_ns)
+        with suppress(Halt):
+            self._go()
+        events.end()
         out = self._left + self.nic.take_out()
         self._left = b""
         self._sent.update(out)
         return out
+
+    def _go(self) -> None:
+        """Do what lies before `halt_ns`, which may come nearer on the way."""
+        events, controls = self.events, self._controls
+        while controls and controls[0].at_ns < events.halt_ns:
+            self._run(controls[0].at_ns)
+            self._obey(controls.popleft())
+        self._run(events.halt_ns)
 
     def _run(self, until_ns: int) -> None:
         """Do all that lies strictly before `until_ns`, and is due by itself."""
@@ -116,8 +137,13 @@ class Machine:
         events.now = until_ns
 
     def next_ns(self) -> int:
-        """Nothing leaves before then unless something arrives."""
-        return NEVER if self.down or self.paused else self.events.next_ns()
+        """Nothing leaves before then unless something arrives that has not been told yet."""
+        next_ns = self._controls[0].at_ns if self._controls else NEVER
+        if self.down or self.paused:
+            return next_ns
+        if self._arrivals:
+            next_ns = min(next_ns, self._arrivals[0][0])
+        return min(next_ns, self.events.next_ns())
 
     def silent_until_ns(self) -> int:
         """Nothing leaves before then whatever arrives: what has been sent has to leave the card first."""
@@ -184,9 +210,22 @@ class Machine:
         except RemoteProtocolError:
             self.counters.malformed += 1
             raise
-        self._arrivals += batch
-        heapify(self._arrivals)
+        self._check_times(batch, controls)
+        waiting = self._arrivals
+        if len(batch) * _FEW < len(waiting):
+            for arrival in batch:
+                heappush(waiting, arrival)
+        else:
+            waiting += batch
+            heapify(waiting)
         self._controls.extend(controls)
+
+    def _check_times(self, batch: list[Arrival], controls: list[Control]) -> None:
+        """Nothing may come for a time that is over: whoever let the machine go so far was wrong."""
+        first_ns = min(min(batch)[0] if batch else NEVER, controls[0].at_ns if controls else NEVER)
+        if first_ns < self.events.now:
+            name, now = self.settings.name, self.events.now
+            raise RuntimeError(f"something reaches {name} at {first_ns} ns, and {name} is at {now} ns already")
 
     # -- what others may see ----------------------------------------------------------------------------------------
 

@@ -115,9 +115,9 @@ class Nic:
         number = self.sent
         self.sent = number + count
         gap = 0 if count == 1 else _wire_ns(wire, rate_bps)
-        self._out.append(
-            encode((VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body))
-        )
+        frame = encode((VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body))
+        self._out.append(frame)
+        self._events.sent(sent_ns, destination, len(frame))
         self.idle_ns = idle_ns = sent_ns + (count - 1) * gap
         if slabs:
             self._events.at(idle_ns, self._buffers.release, slabs)
@@ -127,9 +127,11 @@ class Nic:
     ) -> None:
         """Let `count` equal packets leave from now on, `gap_ns` apart; others find the wire busy for one of them."""
         self.idle_ns = first = max(self._events.now, self.idle_ns) + _wire_ns(wire, self._rate_bps)
-        self._out.append(
-            encode((VERSION, first, self._index, self.sent, destination, wire, wire, kind, port, count, gap_ns, body))
+        frame = encode(
+            (VERSION, first, self._index, self.sent, destination, wire, wire, kind, port, count, gap_ns, body)
         )
+        self._out.append(frame)
+        self._events.sent(first, destination, len(frame))
         self.sent += count
 
     def take_out(self) -> bytes:

@@ -35,16 +35,16 @@ class Network:
         links: dict[tuple[int, int], LinkSettings],
         seed: int,
         port: tuple[int, int | None] | None = None,
-        strangers: Collection[tuple[int, int]] = (),
+        talks: Collection[tuple[int, int]] | None = None,
     ) -> None:
         """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port.
 
         A queue of None has no end.
 
-        `strangers`: (source, destination) of machines that never send each other anything, whatever happens.
+        `talks`: (source, destination) of all that may ever send something, whatever happens; None: everybody to everybody.
         """
         self.names = names
-        self.strangers = frozenset(strangers)
+        self._talks = None if talks is None else frozenset(talks)
         self.lookahead_ns = min([default.latency_ns, *(link.latency_ns for link in links.values())])
         if self.lookahead_ns < 1:
             raise ValueError("the smallest latency is the lookahead: it cannot be 0")
@@ -74,7 +74,9 @@ class Network:
         if self._ports:
             earliest = [min(at, heap[0][0]) if heap else at for at, heap in zip(earliest, self._in_port, strict=True)]
         for link in self._sending:
-            earliest[link.destination] = min(earliest[link.destination], link.leaving[0][0] + self.lookahead_ns)
+            at_ns = link.leaving[0][0] + link.now.latency_ns
+            if at_ns < earliest[link.destination]:
+                earliest[link.destination] = at_ns
         for to in self._outside.pending:
             earliest[to] = min(earliest[to], self._first[to])
         return earliest
@@ -85,6 +87,34 @@ class Network:
         while soonest and self._first[soonest[0][1]] != soonest[0][0]:
             heappop(soonest)
         return soonest[0][0] if soonest else NEVER
+
+    def ways(self) -> list[list[tuple[int, int]]]:
+        """For each machine, (destination, latency in ns as it is now) of all to which it may send."""
+        everybody = range(len(self.names))
+        return [
+            [(to, self._latency_ns(source, to)) for to in everybody if to != source and self._may_send(source, to)]
+            for source in everybody
+        ]
+
+    def _latency_ns(self, source: int, to: int) -> int:
+        link = self._links.get((source, to))
+        return link.now.latency_ns if link else self._settings.get((source, to), self._default).latency_ns
+
+    def _may_send(self, source: int, to: int) -> bool:
+        return self._talks is None or (source, to) in self._talks
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether frames queue for the switch port of their destination, in the order in which they come there."""
+        return self._ports is not None
+
+    def undecided(self) -> bool:
+        """Whether something has been announced whose fate depends on what else its machine sends."""
+        return any(not link.plain for link in self._sending)
+
+    def undecided_ns(self) -> list[tuple[int, int]]:
+        """(destination, ns): what has been announced and is not on its link yet does not arrive there before then."""
+        return [(link.destination, link.leaving[0][0] + link.now.latency_ns) for link in self._sending]
 
     def leaving_ns(self) -> int:
         """When the first frame leaves its card that has been announced and is not on its way yet."""
@@ -138,6 +168,16 @@ class Network:
                     heappush(link.leaving, (sent_ns, frame[3], piece))
         for link in self._sending:
             self._send(link, settled_ns if link.plain else until_ns)
+        self._sending = [link for link in self._sending if link.leaving]
+
+    def place(self, sends: Sequence[int], settled_ns: int) -> None:
+        """Put on their links the frames that leave before `settled_ns` and of which all that leaves before is known.
+
+        `sends`: nothing that is not announced yet leaves a machine before then (ns); it has a higher number, so what is
+        announced for that very time comes first. No fault begins or ends before `settled_ns`.
+        """
+        for link in self._sending:
+            self._send(link, settled_ns if link.plain else min(settled_ns, sends[link.source] + 1))
         self._sending = [link for link in self._sending if link.leaving]
 
     def _send(self, link: Link, until_ns: int) -> None:
@@ -294,7 +334,7 @@ class Network:
 
     def _open(self, source: int, destination: int) -> Link:
         """A link that carries its first frame."""
-        if (source, destination) in self.strangers:
+        if not self._may_send(source, destination):
             names = self.names[source], self.names[destination]
             raise RuntimeError(f"{names[0]} sends to {names[1]}, and was not to: windows relied on that")
         return self._link(source, destination)
@@ -392,7 +432,7 @@ class Network:
                 self._link(source, to)
                 for source in _indexes(args["from"])
                 for to in _indexes(args["to"])
-                if source != to and (source, to) not in self.strangers
+                if source != to and self._may_send(source, to)
             ]
         groups = [list(group) for group in args["groups"]]
         return [
@@ -402,7 +442,7 @@ class Network:
             if one is not other
             for source in one
             for to in other
-            if (source, to) not in self.strangers
+            if self._may_send(source, to)
         ]
 
     # -- what others may see ----------------------------------------------------------------------------------------

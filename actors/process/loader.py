@@ -17,6 +17,7 @@ from netswap.actors.programs.proxy import Proxy
 from netswap.actors.programs.rank import Rank
 from netswap.actors.programs.service import Service
 from netswap.actors.programs.system import Host, System
+from netswap.actors.programs.talks import Talks
 from netswap.actors.programs.task import Progress, Task
 from netswap.actors.settings import Files, SettingsError
 from netswap.actors.storage.server import SwapServer
@@ -231,6 +232,14 @@ def _program(index: int, kind: str, settings: dict[str, Any]) -> Any:
     except BaseException as error:  # a user's class may fail in any way; that is an error of the input, not ours
         wrong = f"{kind} cannot be made of these settings: {_said(error)}"
         raise SettingsError(wrong, "its keys are the parameters of the class", index) from error
+
+
+def talks(kind: str, settings: dict[str, Any]) -> Talks | None:
+    """To whom a program of this kind sends; None if that cannot be known, as with all programs of users."""
+    if kind not in PROGRAMS:
+        return None
+    said: Talks = PROGRAMS[kind](**settings).talks()
+    return said
 
 
 def own_program(kind: str) -> type:

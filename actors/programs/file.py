@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netswap.actors.programs.system import System
+from netswap.actors.programs.talks import NOBODY, Talks
 from netswap.actors.programs.task import Program
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import seconds
@@ -24,6 +25,10 @@ class Reader:
     start: str = "warm"
     on: str = "disk"
     """Of the machine, or the swap server's."""
+
+    def talks(self) -> Talks:
+        """To nobody unasked."""
+        return NOBODY
 
     def file_pages(self) -> int:
         """Pages of its file."""
@@ -48,6 +53,10 @@ class Writer:
     rate: int
     on: str = "disk"
     """Of the machine, or the swap server's."""
+
+    def talks(self) -> Talks:
+        """To nobody unasked."""
+        return NOBODY
 
     def file_pages(self) -> int:
         """Pages of its file."""

@@ -6,10 +6,12 @@ from typing import ClassVar, Final
 from netswap.actors.net.tcp_connection import Connection
 from netswap.actors.programs.streams import Room
 from netswap.actors.programs.system import System
+from netswap.actors.programs.talks import Talks, asks, tells
 from netswap.actors.programs.task import Program
 from netswap.protocol.arp import wire as link_wire
 from netswap.protocol.frame import ARP, KIND_NAMES, SMALL_MAX
 from netswap.protocol.ip import datagram_wire
+from netswap.protocol.rpc import CALL_PORT, SERVER_PORT
 from netswap.protocol.tcp import mss, segment_wire
 from netswap.protocol.units import seconds
 
@@ -41,6 +43,11 @@ class Flood:
     protocol: str = "udp"
     link: str = "ipv4"
     counts_pages: ClassVar[bool] = False
+
+    def talks(self) -> Talks:
+        """To its targets, which answer only over TCP or ARP, or where a kernel itself takes what comes."""
+        kernels = self.link == "ipv4" and self.port <= SERVER_PORT and self.port + self.sockets > CALL_PORT
+        return asks(self.to) if self.protocol == "tcp" or self.link == "arp" or kernels else tells(self.to)
 
     def run(self, system: System) -> Program:
         """Over UDP or TCP, from the start to the end."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netswap.actors.programs.system import System
+from netswap.actors.programs.talks import NOBODY, Talks
 from netswap.actors.programs.task import Program
 
 
@@ -14,6 +15,10 @@ class Heartbeat:
     every: int
     pages: int = 1
     counts_pages: ClassVar[bool] = False
+
+    def talks(self) -> Talks:
+        """To nobody unasked."""
+        return NOBODY
 
     def run(self, system: System) -> Program:
         """Beat for ever; a beat that comes late is not made up for."""

@@ -12,6 +12,7 @@ from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
 from netswap.actors.programs import daemon
 from netswap.actors.programs.system import System
+from netswap.actors.programs.talks import NOBODY, Talks
 from netswap.actors.programs.task import Program, Request
 from netswap.protocol import nbd
 from netswap.protocol.tcp import Message
@@ -37,6 +38,10 @@ class Proxy:
     on_swap_path: ClassVar[bool] = True
     unkillable: ClassVar[bool] = True
     """nbd-client protects itself, and so its proxy, from the OOM killer."""
+
+    def talks(self) -> Talks:
+        """To nobody but the swap server, as the machine would without it."""
+        return NOBODY
 
     def wire(self, system: System) -> None:
         """Listen at its end of the pair before any program runs: the kernel may have something to say at once."""

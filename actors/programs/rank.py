@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from netswap.actors.programs.exchange import Exchange
 from netswap.actors.programs.system import System
+from netswap.actors.programs.talks import Talks, asks
 from netswap.actors.programs.task import Program
 from netswap.protocol.rpc import PAGE
 
@@ -27,6 +28,10 @@ class Rank:
     ranks: int = 1
     partners: Sequence[tuple[int, int]] = ()
     """(rank, machine) of all that this one, number `place` of `ranks`, exchanges with."""
+
+    def talks(self) -> Talks:
+        """To its partners."""
+        return asks(machine for _, machine in self.partners)
 
     def pages(self) -> int:
         """Anonymous pages it uses."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from netswap.actors.memory.anonymous import HOT
 from netswap.actors.programs.system import System
+from netswap.actors.programs.talks import NOBODY, Talks
 from netswap.actors.programs.task import Program, Request
 from netswap.protocol.rpc import PAGE
 
@@ -25,6 +26,10 @@ class Service:
     protocol: str = "udp"
     text: int | None = None
     counts_pages: ClassVar[bool] = False
+
+    def talks(self) -> Talks:
+        """To nobody unasked."""
+        return NOBODY
 
     def text_pages(self) -> int:
         """Pages of program text that every message runs through."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netswap.actors.programs.system import System
+from netswap.actors.programs.talks import NOBODY, Talks
 from netswap.actors.programs.task import Program
 from netswap.actors.storage.backing import DiskQueue
 from netswap.actors.storage.lent import MemoryQueue
@@ -50,6 +51,10 @@ class SwapServer:
     def on_swap_path(self) -> bool:
         """Whether it is a daemon of user space."""
         return self.pages is not None
+
+    def talks(self) -> Talks:
+        """To nobody unasked."""
+        return NOBODY
 
     def file_pages(self) -> int:
         """Pages of its file."""

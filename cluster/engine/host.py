@@ -1,7 +1,7 @@
 """Machines that share a process, and how their batches travel: what a machine actor is made of, without Ray.
 
-A blob *to* a host is a msgpack array [index, until_ns, inbound, ...] of those of its machines that are due; the blob back
-is [index, next_ns, silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
+A blob *to* a host is a msgpack array [index, until_ns, inbound, answers or nil, ...] of those of its machines that are due; the
+blob back is [index, next_ns, silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +13,12 @@ from netswap.actors.machine import Machine
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.report import report
 from netswap.actors.settings import MachineSettings
-from netswap.cluster.engine.clock import Answer
+from netswap.cluster.engine.pace import Answer, Order
 
 
-def pack_inbound(share: Iterable[int], inbound: Mapping[int, tuple[int, bytes]]) -> bytes:
+def pack_orders(share: Iterable[int], orders: Mapping[int, Order]) -> bytes:
     """What a host with these machines is to do."""
-    due = [part for index in share if index in inbound for part in (index, *inbound[index])]
+    due = [part for index in share if index in orders for part in (index, *orders[index])]
     return _pack(due) if due else b""
 
 
@@ -51,9 +51,9 @@ class MachineHost:
             return b""
         parts = _unpack(blob)
         answers: list[Any] = []
-        for at in range(0, len(parts), 3):
+        for at in range(0, len(parts), 4):
             machine = self._machines[parts[at]]
-            out = machine.advance(parts[at + 1], parts[at + 2])
+            out = machine.advance(*parts[at + 1 : at + 4])
             answers += (parts[at], machine.next_ns(), machine.silent_until_ns(), out)
         return _pack(answers)
 

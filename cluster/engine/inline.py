@@ -7,7 +7,8 @@ from typing import Any
 from netswap.actors.machine import Machine
 from netswap.actors.report import report
 from netswap.cluster.engine import build, collector
-from netswap.cluster.engine.clock import Answer, Clock
+from netswap.cluster.engine.clock import Clock
+from netswap.cluster.engine.pace import Answer, Order
 from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.state import State
 
@@ -66,6 +67,7 @@ class InlineEngine:
     def state(self) -> State:
         """See `Engine.state`."""
         clock = self._clock
+        clock.level()
         machines = [report(machine, self._names, clock.now_ns) for machine in self._machines]
         faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
         return State(clock.now_ns, clock.windows, machines, clock.network.tallies(), faults)
@@ -76,11 +78,11 @@ class InlineEngine:
             self._open = False
             collector.release()
 
-    def _exchange(self, inbound: dict[int, tuple[int, bytes]]) -> dict[int, Answer]:
+    def _exchange(self, orders: dict[int, Order]) -> dict[int, Answer]:
         answers: dict[int, Answer] = {}
-        for index, (until_ns, batch) in inbound.items():
+        for index, order in orders.items():
             machine = self._machines[index]
-            out = machine.advance(until_ns, batch)
+            out = machine.advance(*order)
             if self._outbound is not None:
                 self._outbound[index].append(out)
             answers[index] = Answer(machine.next_ns(), machine.silent_until_ns(), out)

@@ -17,7 +17,7 @@ from netswap.actors.machine_report import MachineReport
 from netswap.actors.programs.task import ProgramError
 from netswap.actors.settings import MachineSettings
 from netswap.cluster.engine import build, collector, placement
-from netswap.cluster.engine.clock import Answer, Clock
+from netswap.cluster.engine.clock import Clock
 from netswap.cluster.engine.connections import (
     KEY_BYTES,
     Address,
@@ -28,7 +28,8 @@ from netswap.cluster.engine.connections import (
     Lines,
 )
 from netswap.cluster.engine.engine import EXCHANGES, InfrastructureError
-from netswap.cluster.engine.host import MachineHost, pack_inbound, unpack_answers
+from netswap.cluster.engine.host import MachineHost, pack_orders, unpack_answers
+from netswap.cluster.engine.pace import Answer, Order
 from netswap.cluster.engine.ray_clusters import attached, cores, private_cluster
 from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
@@ -137,8 +138,8 @@ class NetworkHost:
         first = [answer for _, answer in sorted(one for promises in promised for one in promises.items())]
         self._clock = Clock(build.network(resolved), self._exchange, first, resolved.timeline)
 
-    def _exchange(self, inbound: dict[int, tuple[int, bytes]]) -> dict[int, Answer]:
-        blobs = [pack_inbound(share, inbound) for share in self._shares]
+    def _exchange(self, orders: dict[int, Order]) -> dict[int, Answer]:
+        blobs = [pack_orders(share, orders) for share in self._shares]
         answers: dict[int, Answer] = {}
         try:
             for reply in self._lines.exchange(blobs):
@@ -164,6 +165,7 @@ class NetworkHost:
     def look(self) -> State:
         """The cluster without its machines."""
         clock = self._clock
+        clock.level()
         faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
         return State(clock.now_ns, clock.windows, [], clock.network.tallies(), faults)
 

@@ -1,0 +1,29 @@
+"""To whom a program sends: a trait that it declares, by which the clock knows who cannot be felt by whom.
+
+A class of programs has a method `talks(self) -> Talks`. One without may send to anybody.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Talks(NamedTuple):
+    """Machines, by index, that a program sends to unasked. Whoever is sent to may answer, unless it is only told."""
+
+    asks: frozenset[int] = frozenset()
+    tells: frozenset[int] = frozenset()
+    """No answer ever comes from these: nobody there looks at who has sent it."""
+
+
+NOBODY = Talks()
+"""Sends nothing but answers, and what its machine sends for it."""
+
+
+def asks(machines: Iterable[int]) -> Talks:
+    """Sends to these, and hears from them."""
+    return Talks(asks=frozenset(machines))
+
+
+def tells(machines: Iterable[int]) -> Talks:
+    """Sends to these, and hears nothing."""
+    return Talks(tells=frozenset(machines))
