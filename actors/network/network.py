@@ -14,7 +14,7 @@ from netswap.actors.events import NEVER
 from netswap.actors.network.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
 from netswap.actors.network.outside import VERBS as MACHINE_FAULTS
 from netswap.actors.network.outside import Outside
-from netswap.protocol.frame import CORRUPT, KIND_NAMES, cut, encode_arrival, encode_time
+from netswap.protocol.frame import CORRUPT, KIND_NAMES, Raw, encode_arrival, encode_time
 
 _SHARES: Final = {
     "lossy": "loss_ppm",
@@ -36,14 +36,18 @@ class Network:
         seed: int,
         port: tuple[int, int | None] | None = None,
         talks: Collection[tuple[int, int]] | None = None,
+        own: Collection[int] | None = None,
     ) -> None:
         """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port.
 
         A queue of None has no end.
 
         `talks`: (source, destination) of all that may ever send something, whatever happens; None: everybody to everybody.
+        `own`: the destinations whose links are here, None for all: what happens to the other machines is known here, but
+        told to them elsewhere.
         """
         self.names = names
+        self._own = None if own is None else frozenset(own)
         self._talks = None if talks is None else frozenset(talks)
         self.lookahead_ns = min([default.latency_ns, *(link.latency_ns for link in links.values())])
         if self.lookahead_ns < 1:
@@ -103,6 +107,9 @@ class Network:
     def _may_send(self, source: int, to: int) -> bool:
         return self._talks is None or (source, to) in self._talks
 
+    def _is_own(self, machine: int) -> bool:
+        return self._own is None or machine in self._own
+
     @property
     def has_ports(self) -> bool:
         """Whether frames queue for the switch port of their destination, in the order in which they come there."""
@@ -144,28 +151,26 @@ class Network:
                 self._expect(to, heap[0][0])
         return batch
 
-    def accept(self, batches: Iterable[bytes], until_ns: int, settled_ns: int = 0) -> None:
-        """What the machines have sent while they advanced to `until_ns`, or farther.
+    def accept(self, frames: Iterable[tuple[Raw, bytes]], until_ns: int, settled_ns: int = 0) -> None:
+        """What the machines have sent while they advanced to `until_ns`, or farther: each frame, and the same in bytes.
 
         No fault begins or ends before `settled_ns`, if that is later: on a link that is only a delay the fate of what
-        leaves until then is known. Raises `RemoteProtocolError` if a batch is no stream of frames.
+        leaves until then is known.
         """
         settled_ns = max(settled_ns, until_ns)
         link: Link | None = None
-        for batch in batches:
-            if batch:
-                for frame, data in cut(batch):
-                    sent_ns, source, to, count, gap_ns = frame[1], frame[2], frame[4], frame[9], frame[10]
-                    if link is None or link.destination != to or link.source != source:
-                        link = self._links.get((source, to)) or self._open(source, to)
-                    piece = (link, frame, data, 0, count, gap_ns, 0)
-                    if not link.leaving:
-                        last_ns = sent_ns + (count - 1) * gap_ns
-                        if last_ns < settled_ns if link.plain else count == 1 and last_ns < until_ns:
-                            self._put(link, sent_ns, frame[3], piece)
-                            continue
-                        self._sending.append(link)
-                    heappush(link.leaving, (sent_ns, frame[3], piece))
+        for frame, data in frames:
+            sent_ns, source, to, count, gap_ns = frame[1], frame[2], frame[4], frame[9], frame[10]
+            if link is None or link.destination != to or link.source != source:
+                link = self._links.get((source, to)) or self._open(source, to)
+            piece = (link, frame, data, 0, count, gap_ns, 0)
+            if not link.leaving:
+                last_ns = sent_ns + (count - 1) * gap_ns
+                if last_ns < settled_ns if link.plain else count == 1 and last_ns < until_ns:
+                    self._put(link, sent_ns, frame[3], piece)
+                    continue
+                self._sending.append(link)
+            heappush(link.leaving, (sent_ns, frame[3], piece))
         for link in self._sending:
             self._send(link, settled_ns if link.plain else until_ns)
         self._sending = [link for link in self._sending if link.leaving]
@@ -390,7 +395,10 @@ class Network:
         """What has not left the card of a machine that is down never does; that of a paused one waits until it goes on."""
         outside, standing = self._outside, self._standing
         for machine in machines:
-            self._expect(machine, now_ns)
+            if self._is_own(machine):
+                self._expect(machine, now_ns)
+            else:
+                outside.pending.pop(machine, None)
             if outside.is_paused(machine) and machine not in standing:
                 standing[machine] = (now_ns, self._withhold(machine))
             if outside.is_down(machine):
@@ -432,7 +440,7 @@ class Network:
                 self._link(source, to)
                 for source in _indexes(args["from"])
                 for to in _indexes(args["to"])
-                if source != to and self._may_send(source, to)
+                if source != to and self._may_send(source, to) and self._is_own(to)
             ]
         groups = [list(group) for group in args["groups"]]
         return [
@@ -442,7 +450,7 @@ class Network:
             if one is not other
             for source in one
             for to in other
-            if self._may_send(source, to)
+            if self._may_send(source, to) and self._is_own(to)
         ]
 
     # -- what others may see ----------------------------------------------------------------------------------------

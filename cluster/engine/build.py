@@ -1,16 +1,68 @@
 """From a resolved scenario to the objects that run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from netswap.actors.network.network import Network
 from netswap.actors.process import loader
 from netswap.actors.settings import MachineSettings
-from netswap.cluster.engine.clock import FEW
+from netswap.cluster.engine.clock import Clock
+from netswap.cluster.engine.orders import Answer, Exchange
+from netswap.cluster.engine.pace import Apart, Tallies, Together
+from netswap.cluster.engine.shard import Shard, Step, Told
 from netswap.cluster.scenario.resolved import Resolved
 
+FEW: Final = 64
+"""Most machines that are all looked at before each window."""
 
-def network(resolved: Resolved) -> Network:
-    """Build the network."""
+
+def clock(
+    resolved: Resolved, exchange: Exchange, first: Sequence[Answer], shares: Sequence[Sequence[int]] | None = None
+) -> Clock:
+    """Build the clock, and the network that it drives here.
+
+    `first`: what each machine promised before anything has happened. `shares`: the machines of each shard, if there are to
+    be several; without, one has them all.
+    """
+    if len(first) <= FEW and shares is None:
+        return Clock(Apart(network(resolved), exchange, first), resolved.timeline)
+    shards = [
+        shard(resolved, exchange, first, shares or [range(len(first))], place) for place in range(len(shares or "1"))
+    ]
+
+    def steps(steps: Sequence[Step]) -> list[Told]:
+        return [shard.step(step) for shard, step in zip(shards, steps, strict=True)]
+
+    def tallies() -> Tallies:
+        return merged(resolved.names, [shard.network.tallies() for shard in shards])
+
+    first_ns = [shard.first_ns() for shard in shards]
+    return Clock(Together(steps, first_ns, resolved.network.lookahead_ns, tallies), resolved.timeline)
+
+
+def shard(
+    resolved: Resolved, exchange: Exchange, first: Sequence[Answer], shares: Sequence[Sequence[int]], place: int
+) -> Shard:
+    """Build one of the shards; of `first`, the promises of all machines, it takes those of its own."""
+    owners = {index: number for number, share in enumerate(shares) for index in share}
+    own = shares[place]
+    return Shard(
+        network(resolved, own),
+        exchange,
+        {index: first[index] for index in own},
+        [owners[index] for index in sorted(owners)],
+    )
+
+
+def merged(names: Sequence[str], parts: Iterable[Tallies]) -> Tallies:
+    """The tallies of all shards, in the order of a network's own."""
+    places = {name: place for place, name in enumerate(names)}
+    whole = {link: tally for part in parts for link, tally in part.items()}
+    return dict(sorted(whole.items(), key=lambda one: tuple(places[name] for name in one[0].split(">"))))
+
+
+def network(resolved: Resolved, own: Sequence[int] | None = None) -> Network:
+    """Build the network; with `own`, as far as it leads to these machines."""
     settings = resolved.network
     return Network(
         names=resolved.names,
@@ -19,6 +71,7 @@ def network(resolved: Resolved) -> Network:
         seed=resolved.seed,
         port=None if settings.port is None else (settings.port.bandwidth_bps, settings.port.queue),
         talks=talks(resolved.machines),
+        own=own,
     )
 
 

@@ -5,36 +5,23 @@ stepped through. Both engines drive this one clock; the network actor holds it o
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any
 
-from netswap.actors.network.network import Network
-from netswap.cluster.engine.pace import Answer, Apart, Order, Pace, Together
+from netswap.cluster.engine.pace import Pace
 from netswap.cluster.scenario.resolved import Fault
-
-Exchange = Callable[[dict[int, Order]], dict[int, Answer]]
-"""Let these machines advance; their answers, in any order."""
-
-FEW: Final = 64
-"""Most machines that are all looked at before each window."""
 
 
 class Clock:
     """The cluster's time."""
 
-    def __init__(
-        self, network: Network, exchange: Exchange, first: Sequence[Answer], timeline: Sequence[Fault] = ()
-    ) -> None:
-        """`first`: what each machine promised before anything has happened."""
-        self.network = network
+    def __init__(self, pace: Pace, timeline: Sequence[Fault] = ()) -> None:
         self.now_ns = 0
         """All that lies before has happened."""
         self.windows = 0
         """Exchanges so far in which somebody advanced."""
         self.faults: list[Fault] = []
         """What has begun so far, with the ends that have come."""
-        self._exchange = exchange
-        self._count = len(first)
-        self._pace: Pace = (Apart if len(first) <= FEW else Together)(network, first)
+        self._pace = pace
         self._farthest_ns = 0
         """No machine is beyond."""
         self._due: list[tuple[int, int, int]] = []
@@ -60,7 +47,7 @@ class Clock:
             if may_go_on is not None and self.now_ns < until_ns and not may_go_on():
                 return False
         self._farthest_ns = until_ns
-        self._exchange({index: Order(until_ns, b"") for index in range(self._count)})
+        self._pace.bring(until_ns)
         return True
 
     def level(self) -> None:
@@ -70,12 +57,14 @@ class Clock:
 
     def _window(self, until_ns: int) -> None:
         settled_ns = min(until_ns, self._due[-1][0]) if self._due else until_ns
-        orders = self._pace.orders(self.now_ns, settled_ns)
-        for order in orders.values():
-            self._farthest_ns = max(self._farthest_ns, order.until_ns)
-        answers = self._exchange(orders) if orders else {}
-        self.windows += bool(orders)
-        self.now_ns = self._pace.take(answers, self.now_ns, settled_ns)
+        passed = self._pace.window(self.now_ns, settled_ns)
+        self.now_ns = passed.now_ns
+        self._farthest_ns = max(self._farthest_ns, passed.farthest_ns)
+        self.windows += passed.anybody
+
+    def tallies(self) -> dict[str, dict[str, Any]]:
+        """See `Network.tallies`."""
+        return self._pace.tallies()
 
     # -- faults -----------------------------------------------------------------------------------------------------
 
@@ -90,14 +79,12 @@ class Clock:
         self._end(place)
 
     def _begin(self, verb: str, args: dict[str, object]) -> int:
-        self._numbers[len(self.faults)] = self.network.begin(verb, args, self.now_ns)
-        self._pace.doubt(self.now_ns)
+        self._numbers[len(self.faults)] = self._pace.begin(verb, args, self.now_ns)
         self.faults.append(Fault(verb, args, self.now_ns, None))
         return len(self.faults) - 1
 
     def _end(self, place: int) -> None:
-        self.network.end(self._numbers.pop(place), self.now_ns)
-        self._pace.doubt(self.now_ns)
+        self._pace.end(self._numbers.pop(place), self.now_ns)
         self.faults[place] = self.faults[place]._replace(end_ns=self.now_ns)
 
     def _apply_due(self) -> None:

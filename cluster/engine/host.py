@@ -13,7 +13,7 @@ from netswap.actors.machine import Machine
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.report import report
 from netswap.actors.settings import MachineSettings
-from netswap.cluster.engine.pace import Answer, Order
+from netswap.cluster.engine.orders import Answer, Order
 
 
 def pack_orders(share: Iterable[int], orders: Mapping[int, Order]) -> bytes:

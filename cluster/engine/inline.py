@@ -1,14 +1,13 @@
 """All actors in this process: the fast path for small studies and for tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
 from netswap.actors.machine import Machine
 from netswap.actors.report import report
 from netswap.cluster.engine import build, collector
-from netswap.cluster.engine.clock import Clock
-from netswap.cluster.engine.pace import Answer, Order
+from netswap.cluster.engine.orders import Answer, Order
 from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.state import State
 
@@ -20,13 +19,15 @@ class InlineEngine:
 
     name = "inline"
 
-    def __init__(self, resolved: Resolved, *, record: bool = False) -> None:
-        """`record`: keep all that each machine sends, for `outbound`."""
+    def __init__(
+        self, resolved: Resolved, *, record: bool = False, shares: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        """`record`: keep all that each machine sends, for `outbound`. `shares`: as in `build.clock`."""
         self._names = resolved.names
         self._machines = [Machine(settings) for settings in resolved.machines]
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
         first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
-        self._clock = Clock(build.network(resolved), self._exchange, first, resolved.timeline)
+        self._clock = build.clock(resolved, self._exchange, first, shares)
         collector.hold()
         self._open = True
 
@@ -70,7 +71,7 @@ class InlineEngine:
         clock.level()
         machines = [report(machine, self._names, clock.now_ns) for machine in self._machines]
         faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
-        return State(clock.now_ns, clock.windows, machines, clock.network.tallies(), faults)
+        return State(clock.now_ns, clock.windows, machines, clock.tallies(), faults)
 
     def close(self) -> None:
         """Let the garbage collector see what was built."""

@@ -17,7 +17,6 @@ from netswap.actors.machine_report import MachineReport
 from netswap.actors.programs.task import ProgramError
 from netswap.actors.settings import MachineSettings
 from netswap.cluster.engine import build, collector, placement
-from netswap.cluster.engine.clock import Clock
 from netswap.cluster.engine.connections import (
     KEY_BYTES,
     Address,
@@ -29,7 +28,7 @@ from netswap.cluster.engine.connections import (
 )
 from netswap.cluster.engine.engine import EXCHANGES, InfrastructureError
 from netswap.cluster.engine.host import MachineHost, pack_orders, unpack_answers
-from netswap.cluster.engine.pace import Answer, Order
+from netswap.cluster.engine.orders import Answer, Order
 from netswap.cluster.engine.ray_clusters import attached, cores, private_cluster
 from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
@@ -136,7 +135,7 @@ class NetworkHost:
         self._lines: Lines = ByCalls(hosts) if exchange == "calls" else ByConnections(hosts, labels)
         promised: list[dict[int, Answer]] = ray.get([host.promises.remote() for host in hosts])
         first = [answer for _, answer in sorted(one for promises in promised for one in promises.items())]
-        self._clock = Clock(build.network(resolved), self._exchange, first, resolved.timeline)
+        self._clock = build.clock(resolved, self._exchange, first)
 
     def _exchange(self, orders: dict[int, Order]) -> dict[int, Answer]:
         blobs = [pack_orders(share, orders) for share in self._shares]
@@ -167,7 +166,7 @@ class NetworkHost:
         clock = self._clock
         clock.level()
         faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
-        return State(clock.now_ns, clock.windows, [], clock.network.tallies(), faults)
+        return State(clock.now_ns, clock.windows, [], clock.tallies(), faults)
 
     def close(self) -> None:
         """Hang up."""

@@ -3,13 +3,14 @@
 A pace is told the time before which all has happened, and the *settled* time: nothing is done to the cluster before it.
 """
 
-from collections.abc import Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
-from netswap.actors.events import NEVER
 from netswap.actors.network.network import Network
 from netswap.cluster.engine import horizons
+from netswap.cluster.engine.orders import Answer, Exchange, Order
+from netswap.cluster.engine.shard import Disturbance, Step, Told, Window
+from netswap.protocol.frame import cut
 from netswap.protocol.units import seconds
 
 AHEAD_NS: Final = seconds(1)
@@ -18,45 +19,47 @@ AHEAD_BYTES: Final = 4 << 20
 """And while it is ahead it announces no more than this, and what it announces in one advance."""
 
 
-class Order(NamedTuple):
-    """What a machine is told to do."""
-
-    until_ns: int
-    """How far it may advance."""
-    inbound: bytes
-    answers: list[int] | None = None
-    """When it could be answered, as in `Machine.advance`, if that is not what it has been told before."""
+Tallies = dict[str, dict[str, Any]]
+"""What `Network.tallies` gives."""
 
 
-class Answer(NamedTuple):
-    """What a machine gives back when it has advanced."""
+class Passed(NamedTuple):
+    """What a window has come to. Times in ns."""
 
-    next_ns: int
-    """Nothing leaves before then unless something arrives."""
-    silent_until_ns: int
-    """Nothing leaves before then whatever arrives."""
-    outbound: bytes
+    now_ns: int
+    """All that lies before has happened."""
+    farthest_ns: int
+    """No machine is beyond."""
+    anybody: bool
+    """Whether somebody advanced."""
 
 
 class Pace(Protocol):
-    """Decides about windows. Times in ns."""
+    """Decides about windows, and has them happen. Times in ns."""
 
-    def orders(self, now_ns: int, settled_ns: int) -> dict[int, Order]:
-        """Open a window: who advances."""
+    def window(self, now_ns: int, settled_ns: int) -> Passed:
+        """One window: who advances, how far, and what they have sent."""
 
-    def take(self, answers: Mapping[int, Answer], now_ns: int, settled_ns: int) -> int:
-        """Close it: what they have sent; before the time that is returned, settled at most, all has happened."""
+    def bring(self, until_ns: int) -> None:
+        """Let all machines stand at this time, before which all has happened, and all that has been sent be on its links."""
 
-    def doubt(self, now_ns: int) -> None:
-        """A fault has begun or ended: what was promised whatever happens was promised without it."""
+    def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
+        """A fault begins; the number by which it is ended."""
+
+    def end(self, fault: int, now_ns: int) -> None:
+        """That fault ends."""
+
+    def tallies(self) -> Tallies:
+        """See `Network.tallies`: of the links that are here."""
 
 
 class Apart:
     """Each machine advances until something unknown could reach it."""
 
-    def __init__(self, network: Network, first: Sequence[Answer]) -> None:
+    def __init__(self, network: Network, exchange: Exchange, first: Sequence[Answer]) -> None:
         """`first`: what each machine promised before anything has happened."""
         self._network = network
+        self._exchange = exchange
         self._next = [answer.next_ns for answer in first]
         self._silent = [answer.silent_until_ns for answer in first]
         self._ways = network.ways()
@@ -66,8 +69,34 @@ class Apart:
         """Bytes that each machine has announced since it was not ahead of the others."""
         self._limit_ns = 0
 
-    def orders(self, now_ns: int, settled_ns: int) -> dict[int, Order]:
-        """See `Pace.orders`."""
+    def window(self, now_ns: int, settled_ns: int) -> Passed:
+        """See `Pace.window`."""
+        orders = self._orders(now_ns, settled_ns)
+        answers = self._exchange(orders) if orders else {}
+        farthest_ns = max((order.until_ns for order in orders.values()), default=0)
+        return Passed(self._take(answers, now_ns, settled_ns), farthest_ns, bool(orders))
+
+    def bring(self, until_ns: int) -> None:
+        """See `Pace.bring`."""
+        self._exchange({index: Order(until_ns, b"") for index in range(len(self._next))})
+
+    def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
+        """See `Pace.begin`."""
+        number = self._network.begin(verb, args, now_ns)
+        self._doubt(now_ns)
+        return number
+
+    def end(self, fault: int, now_ns: int) -> None:
+        """See `Pace.end`."""
+        self._network.end(fault, now_ns)
+        self._doubt(now_ns)
+
+    def tallies(self) -> Tallies:
+        """See `Pace.tallies`."""
+        return self._network.tallies()
+
+    def _orders(self, now_ns: int, settled_ns: int) -> dict[int, Order]:
+        """Open a window: who advances."""
         acts = self._acts()
         self._limit_ns = min(settled_ns, (now_ns // AHEAD_NS + 2) * AHEAD_NS)
         reached = self._reached(acts)
@@ -106,14 +135,15 @@ class Apart:
         self._told[index] = row
         return row
 
-    def take(self, answers: Mapping[int, Answer], now_ns: int, settled_ns: int) -> int:
-        """See `Pace.take`."""
+    def _take(self, answers: Mapping[int, Answer], now_ns: int, settled_ns: int) -> int:
+        """Close it: what they have sent; before the time that is returned, settled at most, all has happened."""
         network = self._network
         for index, (next_ns, silent_until_ns, outbound) in answers.items():
             self._next[index] = next_ns
             self._silent[index] = silent_until_ns
             self._announced[index] += len(outbound)
-        network.accept([answers[index].outbound for index in sorted(answers)], now_ns, settled_ns)
+        frames = (frame for index in sorted(answers) for frame in cut(answers[index].outbound))
+        network.accept(frames, now_ns, settled_ns)
         acts = self._acts()
         if network.undecided():
             sends = horizons.look(self._ways, acts, self._silent, self._limit_ns).sends
@@ -121,8 +151,8 @@ class Apart:
             acts = self._acts()
         return min(settled_ns, *acts)
 
-    def doubt(self, now_ns: int) -> None:
-        """See `Pace.doubt`. Latencies may be others, too."""
+    def _doubt(self, now_ns: int) -> None:
+        """A fault has begun or ended: what was promised whatever happens was promised without it. Latencies may be others."""
         self._silent = [now_ns for _ in self._silent]
         ways = self._network.ways()
         if ways != self._ways:
@@ -130,53 +160,64 @@ class Apart:
             self._answers = horizons.answers(ways)
 
 
-_UNKNOWN: Final = -1
-"""Stands for the promise of a machine that is advancing."""
-
-
 class Together:
     """All machines advance to the first time at which something unknown could be felt anywhere.
 
-    Where there are many, another one always sends soon. A window costs what has to be done in it, not what there is.
+    Where there are many, another one always sends soon. A window costs what has to be done in it, not what there is. The
+    machines and their links are in shards, which are told what to do and say one number each.
     """
 
-    def __init__(self, network: Network, first: Sequence[Answer]) -> None:
-        """`first`: what each machine promised before anything has happened."""
-        self._network = network
-        self._next = [answer.next_ns for answer in first]
-        self._wakes = [(answer.next_ns, index) for index, answer in enumerate(first)]
-        """A heap of what the machines promised; those whose `_next` is another have been overtaken."""
-        heapify(self._wakes)
-        self._end_ns = 0
+    def __init__(
+        self,
+        steps: Callable[[Sequence[Step]], Sequence[Told]],
+        first_ns: Sequence[int],
+        lookahead_ns: int,
+        tallies: Callable[[], Tallies],
+    ) -> None:
+        """`steps`: has each shard do its step. `first_ns`: before which each sends nothing, as in `Told`."""
+        self._steps = steps
+        self._lookahead_ns = lookahead_ns
+        self._tallies = tallies
+        self._first_ns = min(first_ns)
+        self._before = Window(0, 0)
+        self._disturbances: list[Disturbance] = []
+        self._faults = 0
+        self._foreign: list[list[bytes]] = [[] for _ in first_ns]
+        """For each shard, what the others have sent to its machines."""
 
-    def orders(self, now_ns: int, settled_ns: int) -> dict[int, Order]:
-        """See `Pace.orders`."""
-        network = self._network
-        sends_ns = min(self._wakes_ns(), network.first_ns(), network.leaving_ns())
-        self._end_ns = end_ns = max(min(settled_ns, sends_ns + network.lookahead_ns), now_ns + 1)
-        orders = {index: Order(end_ns, batch) for index, batch in network.deliver(end_ns).items()}
-        while self._wakes_ns() < end_ns:
-            _, index = heappop(self._wakes)
-            self._next[index] = _UNKNOWN
-            orders.setdefault(index, Order(end_ns, b""))
-        return orders
+    def window(self, now_ns: int, settled_ns: int) -> Passed:
+        """See `Pace.window`."""
+        # What a fault does at once is not in what the shards have said.
+        first_ns = now_ns if self._disturbances else self._first_ns
+        end_ns = max(min(settled_ns, first_ns + self._lookahead_ns), now_ns + 1)
+        self._step(Window(end_ns, settled_ns))
+        return Passed(end_ns, end_ns, anybody=True)
 
-    def take(self, answers: Mapping[int, Answer], now_ns: int, settled_ns: int) -> int:
-        """See `Pace.take`."""
-        for index, answer in answers.items():
-            if answer.next_ns != self._next[index]:
-                self._next[index] = answer.next_ns
-                heappush(self._wakes, (answer.next_ns, index))
-        batches = [answers[index].outbound for index in sorted(answers)]
-        self._network.accept(batches, self._end_ns, settled_ns)
-        return self._end_ns
+    def bring(self, until_ns: int) -> None:
+        """See `Pace.bring`."""
+        self._step(Window(until_ns, until_ns), everybody=True)
 
-    def doubt(self, now_ns: int) -> None:
-        """See `Pace.doubt`. No such promise has been used."""
+    def _step(self, window: Window, *, everybody: bool = False) -> None:
+        foreign, disturbances = self._foreign, self._disturbances
+        self._foreign, self._disturbances = [[] for _ in foreign], []
+        told = self._steps([Step(window, self._before, disturbances, batches, everybody) for batches in foreign])
+        for one in told:
+            for batches, batch in zip(self._foreign, one.away, strict=True):
+                if batch:
+                    batches.append(batch)
+        self._first_ns = min(one.first_ns for one in told)
+        self._before = window
 
-    def _wakes_ns(self) -> int:
-        """When the first machine does something unless something arrives."""
-        wakes = self._wakes
-        while wakes and self._next[wakes[0][1]] != wakes[0][0]:
-            heappop(wakes)
-        return wakes[0][0] if wakes else NEVER
+    def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
+        """See `Pace.begin`. The shards hear of it in the next window."""
+        self._faults += 1
+        self._disturbances.append(Disturbance(True, self._faults, verb, args, now_ns))
+        return self._faults
+
+    def end(self, fault: int, now_ns: int) -> None:
+        """See `Pace.end`."""
+        self._disturbances.append(Disturbance(False, fault, "", {}, now_ns))
+
+    def tallies(self) -> Tallies:
+        """See `Pace.tallies`."""
+        return self._tallies()
