@@ -35,16 +35,16 @@ class Network:
         links: dict[tuple[int, int], LinkSettings],
         seed: int,
         port: tuple[int, int | None] | None = None,
-        strangers: Collection[tuple[int, int]] = (),
+        never_talk: Collection[tuple[int, int]] = (),
     ) -> None:
         """`links`: those that differ from `default`; `port`: bits per second and packets of each switch port.
 
         A queue of None has no end.
 
-        `strangers`: (source, destination) of machines that never send each other anything, whatever happens.
+        `never_talk`: (source, destination) of machines that never send each other anything, whatever happens.
         """
         self.names = names
-        self.strangers = frozenset(strangers)
+        self.never_talk = frozenset(never_talk)
         self.lookahead_ns = min([default.latency_ns, *(link.latency_ns for link in links.values())])
         if self.lookahead_ns < 1:
             raise ValueError("the smallest latency is the lookahead: it cannot be 0")
@@ -294,7 +294,7 @@ class Network:
 
     def _open(self, source: int, destination: int) -> Link:
         """A link that carries its first frame."""
-        if (source, destination) in self.strangers:
+        if (source, destination) in self.never_talk:
             names = self.names[source], self.names[destination]
             raise RuntimeError(f"{names[0]} sends to {names[1]}, and was not to: windows relied on that")
         return self._link(source, destination)
@@ -392,7 +392,7 @@ class Network:
                 self._link(source, to)
                 for source in _indexes(args["from"])
                 for to in _indexes(args["to"])
-                if source != to and (source, to) not in self.strangers
+                if source != to and (source, to) not in self.never_talk
             ]
         groups = [list(group) for group in args["groups"]]
         return [
@@ -402,7 +402,7 @@ class Network:
             if one is not other
             for source in one
             for to in other
-            if (source, to) not in self.strangers
+            if (source, to) not in self.never_talk
         ]
 
     # -- what others may see ----------------------------------------------------------------------------------------

@@ -22,11 +22,11 @@ def network(resolved: Resolved) -> Network:
         links={(link.source, link.to): link.settings for link in settings.links},
         seed=resolved.seed,
         port=None if settings.port is None else (settings.port.bandwidth_bps, settings.port.queue),
-        strangers=strangers(resolved.machines),
+        never_talk=never_talk(resolved.machines),
     )
 
 
-def strangers(machines: Sequence[MachineSettings]) -> set[tuple[int, int]]:
+def never_talk(machines: Sequence[MachineSettings]) -> set[tuple[int, int]]:
     """(source, destination) of machines neither of which sends to the other unasked, so that neither answers either.
 
     Empty where a program may send to anybody, and where there are too many machines for the clock to ask.

@@ -148,7 +148,7 @@ class Clock:
         # The others may be woken by what the first one sends, or by each other: not before `end`.
         first_ns = min(known_ns, end + AHEAD * lookahead_ns)
         for index, silent_ns in enumerate(self._silent):
-            if index != first and (index, first) not in network.strangers:
+            if index != first and (index, first) not in network.never_talk:
                 answers_ns = max(silent_ns, min(acts[index], end)) + lookahead_ns
                 if answers_ns < first_ns:
                     first_ns = answers_ns

@@ -17,7 +17,7 @@ from netswap.actors.machine import build_memory
 from netswap.actors.machine.build_net import NetParts, net_parts
 from netswap.actors.machine.build_swap import SwapParts, swap_parts
 from netswap.actors.machine.completion import Completion
-from netswap.actors.memory.anonymous import Hand
+from netswap.actors.memory.anonymous import ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import LocalDisk, PageCache
@@ -78,7 +78,7 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     files = settings.files
     local = LocalDisk(events, lasting.disk, files.disk_latency_ns, files.disk_bandwidth, kernel.block_queue)
     swap = swap_parts(settings, board, frames, local)
-    writeback = Writeback(board, PageCache(Hand()), local, swap.device)
+    writeback = Writeback(board, PageCache(ClockHand()), local, swap.device)
     reclaim = build_memory.reclaim(board, swap.device, writeback)
     faults = Faults(board, reclaim, swap.device, local, settings.swap.readahead if settings.swap else 1)
     Completion(counters, reclaim, writeback, faults).own(local, swap.device)

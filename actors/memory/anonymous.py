@@ -160,7 +160,7 @@ class AddressSpace:
         return (page, page + 1) if found else (-1, end)
 
 
-class Hand:
+class ClockHand:
     """The clock hand that goes round all address spaces of a machine, the oldest first."""
 
     __slots__ = ("_page", "_space", "spaces")

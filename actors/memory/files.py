@@ -20,7 +20,7 @@ from netswap.actors.memory.anonymous import (
     UNTOUCHED,
     WRITING,
     AddressSpace,
-    Hand,
+    ClockHand,
 )
 from netswap.protocol.rpc import PAGE, STAMP_MAX
 from netswap.protocol.units import seconds
@@ -199,12 +199,12 @@ class LocalDisk:
 class PageCache:
     """The files of one machine, and how much memory of each kind there is."""
 
-    def __init__(self, mapped: Hand) -> None:
+    def __init__(self, mapped: ClockHand) -> None:
         self.files: list[File] = []
         self.flushes_remotely = False
         """Whether any of them is on the swap server."""
-        self.unmapped = Hand()
-        self.text = Hand()
+        self.unmapped = ClockHand()
+        self.text = ClockHand()
         """Mapped files only, for those who cannot see past what has to be written."""
         self.locked: Sequence[AddressSpace] = ()
         """Memory of programs that may not leave."""

@@ -55,7 +55,7 @@ class LargeCache(SlabCache):
         block = self._zone.take_block(self.order, floor)
         return None if block is None else self._made_of(block, from_reserve=False)
 
-    def take_entitled(self, floor: int) -> Slab | None:
+    def take_memalloc(self, floor: int) -> Slab | None:
         """An object for a request that ignores the watermarks where `floor` refuses it: a block there has to be."""
         slab = self.take(floor)
         if slab is not None:
@@ -107,9 +107,9 @@ class PagedCache(SlabCache):
         got = sum(self._zone.take(floor) for _ in range(self._pages))
         return self._whole(PagedObject(self, header, 0), got)
 
-    def take_entitled(self, floor: int) -> Slab | None:
+    def take_memalloc(self, floor: int) -> Slab | None:
         """The same for a request that ignores the watermarks where `floor` refuses it."""
-        header = self._headers.take_entitled(floor)
+        header = self._headers.take_memalloc(floor)
         if header is None:
             return None
         zone = self._zone

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netswap.actors.kernels import Kernel
-from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, Hand
+from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.clean_minimum import CleanMinimum
 from netswap.actors.memory.files import File, PageCache
@@ -25,7 +25,7 @@ from netswap.actors.memory.laundry import Laundry
 from netswap.actors.memory.oom import OomKiller
 from netswap.actors.memory.ports import Sleeper, SwapOut
 from netswap.actors.memory.throttle import NO_FS_NS, Throttle
-from netswap.actors.memory.waiter import Asleep, Doomed, Outcome, Rests, Waiter
+from netswap.actors.memory.waiter import Asleep, Outcome, PollQueue, VictimServed, Waiter
 from netswap.actors.memory.writeback import Writeback
 
 _ASLEEP = (Outcome.NO_SLOT, Outcome.NAP)
@@ -57,7 +57,7 @@ class Reclaim:
         reached; each if there is such a rule.
         """
         zone, kernel, tally = board.zone, board.kernel, board.tally
-        self.cache = writeback.cache if writeback is not None else PageCache(Hand())
+        self.cache = writeback.cache if writeback is not None else PageCache(ClockHand())
         self.hand = self.cache.mapped
         self.waiters: deque[Waiter] = deque()
         self.asleep = True
@@ -91,7 +91,7 @@ class Reclaim:
         self._kswapd_outcome = _NOTHING
         self._stuck_ns = 0
         """From when on kswapd, asleep for a slot, is taken to be stuck."""
-        self._rests = {length_ns: Rests() for length_ns in (kernel.retry_wait_ns, kernel.reclaim_wait_ns)}
+        self._rests = {length_ns: PollQueue() for length_ns in (kernel.retry_wait_ns, kernel.reclaim_wait_ns)}
         self.polls = self._rests[kernel.reclaim_wait_ns].ends
         """When each nap ends."""
         zone.on_pressure(self.wake_kswapd)
@@ -183,11 +183,11 @@ class Reclaim:
         spaces = [space for space in self.hand.spaces if not isinstance(space, File)]
         return max(0, self.swap_pages - sum(space.copies() for space in spaces))
 
-    def doom(self, task: Sleeper, settled: Doomed) -> None:
+    def mark_victim(self, task: Sleeper, settled: VictimServed) -> None:
         """This program has been killed: if it waits for a page, it has a victim's right to one, and `settled` is told."""
         for waiter in self.waiters:
             if waiter.task is task:
-                waiter.doomed = settled
+                waiter.victim_served = settled
                 if waiter.asleep is _THROTTLE and self._kernel.oom.wakes_killed:
                     waiter.sleep(_NOWHERE)
                     self._events.after(0, self._go_on, waiter)
@@ -213,8 +213,8 @@ class Reclaim:
         while polls and polls[0][1].served:
             polls.popleft()
         waiter.granted()
-        if waiter.doomed is not None:
-            waiter.doomed(True)
+        if waiter.victim_served is not None:
+            waiter.victim_served(True)
 
     def _find_awake(self) -> bool:
         """Bring the first waiter to the front who is awake, if there is one."""
@@ -249,7 +249,7 @@ class Reclaim:
 
     def _round(self, waiter: Waiter) -> None:
         """Reclaim, and rest; or kill, if that has been in vain; or die."""
-        if not (waiter.over and self._kills(waiter)) and not (waiter.is_doomed() and self._try_as_victim(waiter)):
+        if not (waiter.over and self._kills(waiter)) and not (waiter.is_victim() and self._try_as_victim(waiter)):
             self._rest(waiter, self._enter(waiter))
         self._page_freed()
 
@@ -257,10 +257,10 @@ class Reclaim:
         """After an attempt in vain: whether somebody has been killed, or is to die still, and there is that to wait for."""
         waiter.over = False
         oom, kernel = self.oom, self._kernel
-        if oom is None or waiter.is_doomed() or not oom.is_out(waiter):
+        if oom is None or waiter.is_victim() or not oom.is_out(waiter):
             return False
         killed = oom.kill()
-        if waiter.is_doomed():
+        if waiter.is_victim():
             return False
         self._wait(waiter, kernel.retry_wait_ns if killed else kernel.reclaim_wait_ns)
         return True
@@ -273,7 +273,7 @@ class Reclaim:
                 self._rest(waiter, rest_ns)
                 return True
         self.waiters.remove(waiter)
-        zone, settled = self._zone, waiter.doomed
+        zone, settled = self._zone, waiter.victim_served
         if zone.take(zone.floors.oom_victim):
             self._grant(waiter)
         elif settled is not None:
@@ -310,7 +310,7 @@ class Reclaim:
             rests.watched = True
             self._events.at(due_ns, self._poll, rests)
 
-    def _poll(self, rests: Rests) -> None:
+    def _poll(self, rests: PollQueue) -> None:
         """A direct reclaimer's rest is over: scan harder, and rest again; after the last priority start anew."""
         due = rests.due(self._events.now)
         if rests.watched:
@@ -500,7 +500,7 @@ class Reclaim:
         distress = 100 >> priority
         return mapped * 100 // self._zone.total // 2 + distress + kernel.swappiness >= 100
 
-    def _shrink_files(self, hand: Hand, priority: int, enough: int, rounds: int) -> Outcome:
+    def _shrink_files(self, hand: ClockHand, priority: int, enough: int, rounds: int) -> Outcome:
         """Drop clean pages of files; dirty ones are written if the disk takes them, and else stay."""
         quota = _quota(hand.resident(), priority, rounds, self._kernel)
         if not quota or self._zone.free >= enough:

@@ -121,7 +121,7 @@ class SlabCache:
             runs[-1] = (last, per_slab - left)
         return runs
 
-    def take_entitled(self, floor: int) -> Slab | None:
+    def take_memalloc(self, floor: int) -> Slab | None:
         """An object for a request that ignores the watermarks where `floor` refuses it."""
         slab = self.take(floor)
         if slab is not None:
@@ -190,7 +190,7 @@ class PageMarkedCache(SlabCache):
         """Objects that are out."""
         return super().in_use - sum(slab.free for slab in self._marked)
 
-    def take_entitled(self, floor: int) -> Slab | None:
+    def take_memalloc(self, floor: int) -> Slab | None:
         """An object for a request that ignores the watermarks, and the marks, where `floor` refuses it."""
         slab = self.take(floor)
         if slab is not None:

@@ -36,7 +36,7 @@ _NOWHERE: Final = Asleep.NOWHERE
 _NOTHING: Final = Outcome.NOTHING
 _WAITS_FOR: Final = {Asleep.NOWHERE: PAGE, Asleep.SLOT: SLOT, Asleep.THROTTLE: THROTTLE}
 
-Doomed = Callable[[bool], None]
+VictimServed = Callable[[bool], None]
 """Called with whether a page was to be had."""
 
 
@@ -45,7 +45,7 @@ class Waiter:
 
     __slots__ = (
         "asleep",
-        "doomed",
+        "victim_served",
         "freed",
         "fruitless",
         "granted",
@@ -90,7 +90,7 @@ class Waiter:
         """Attempts in a row after which nothing had been freed."""
         self.freed = 0
         """What had been freed by reclaim when the last of them ended."""
-        self.doomed: Doomed | None = None
+        self.victim_served: VictimServed | None = None
         """Set once its program has been killed: told how its wait has ended."""
         self.served = False
 
@@ -100,12 +100,12 @@ class Waiter:
         if self.process is not None:
             self.process.block(_WAITS_FOR[where])
 
-    def is_doomed(self) -> bool:
+    def is_victim(self) -> bool:
         """Whether its program has been killed."""
-        return self.doomed is not None
+        return self.victim_served is not None
 
 
-class Rests:
+class PollQueue:
     """Rests of one length, which end in the order in which they began."""
 
     __slots__ = ("ends", "watched")

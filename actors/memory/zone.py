@@ -206,7 +206,7 @@ class Zone:
         self.give(1 << block.order)
 
     def take_ignoring_watermarks(self) -> bool:
-        """Take one of the last pages, for an entitled request whose ordinary floor refused it."""
+        """Take one of the last pages, for a request with `memalloc` whose ordinary floor refused it."""
         if not self.take(0):
             return False
         self._use_reserve(1)

@@ -64,7 +64,7 @@ class Neighbour:
     __slots__ = (
         "confirmed_ns",
         "due_ns",
-        "entitled",
+        "memalloc",
         "index",
         "last_ns",
         "previous_ns",
@@ -87,7 +87,7 @@ class Neighbour:
         self.last_ns = -1
         """When it was asked last, or would have been if there had been memory for it."""
         self.previous_ns = -1
-        self.entitled = False
+        self.memalloc = False
         """Whether what waits for it gives its request a right to the reserve."""
         self.queue: deque[Packet] = deque()
 
@@ -114,7 +114,7 @@ class Neighbours:
         self._draw = draw
         self._drawn_ns = 0
         self._reachable_ns = self._drawn()
-        self._entitles = board.policy.memalloc_processing
+        self._memalloc_processing = board.policy.memalloc_processing
         self._queued = 0
 
     @property
@@ -133,11 +133,11 @@ class Neighbours:
         tail: int,
         body: tuple[object, ...],
         *,
-        entitled: bool = False,
+        memalloc: bool = False,
     ) -> None:
         """Send a datagram's packets as soon as the neighbour is known; they give `slabs` back when they have left."""
         packet = Packet(slabs, kind, port, count, wire, tail, body)
-        neighbour = self._for_sending(destination, entitled=entitled)
+        neighbour = self._for_sending(destination, memalloc=memalloc)
         if neighbour is None:
             self._counters.tx_no_memory += 1
             self._buffers.release(slabs)
@@ -150,7 +150,7 @@ class Neighbours:
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
     ) -> None:
         """Let a train leave, if the neighbour is known; else it is lost, and the neighbour is asked."""
-        neighbour = self._for_sending(destination, entitled=False)
+        neighbour = self._for_sending(destination, memalloc=False)
         if neighbour is not None and neighbour.state in _USABLE:
             self._nic.send_train(destination, kind, port, count, gap_ns, wire, body)
         else:
@@ -168,34 +168,34 @@ class Neighbours:
             if neighbour is not None:
                 self._confirm(neighbour)
             return
-        entitled = self._entitles and any(buffer[3] for buffer in datagram.buffers)
-        neighbour = self.entries.get(source) or self._create(source, entitled=entitled)
+        memalloc = self._memalloc_processing and any(buffer[3] for buffer in datagram.buffers)
+        neighbour = self.entries.get(source) or self._create(source, memalloc=memalloc)
         if neighbour is None:
             return
         if neighbour.state is not REACHABLE:
             self._set(neighbour, STALE, max(self._events.now, neighbour.used_ns + STALE_NS))
             self._flush(neighbour)
-        self._say(source, REPLY, entitled=entitled)
+        self._say(source, REPLY, memalloc=memalloc)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
-    def _for_sending(self, destination: int, *, entitled: bool) -> Neighbour | None:
+    def _for_sending(self, destination: int, *, memalloc: bool) -> Neighbour | None:
         """The entry for a packet that is to leave now, which may start a question; None if there is no memory for one."""
-        neighbour = self.entries.get(destination) or self._create(destination, entitled=entitled)
+        neighbour = self.entries.get(destination) or self._create(destination, memalloc=memalloc)
         if neighbour is None:
             return None
         now = self._events.now
         neighbour.used_ns = now
-        neighbour.entitled = self._entitles and entitled
+        neighbour.memalloc = self._memalloc_processing and memalloc
         if neighbour.state is STALE:
             self._set(neighbour, DELAY, now + DELAY_NS)
         elif neighbour.state in (NONE, FAILED):
             self._begin_asking(neighbour, INCOMPLETE)
         return neighbour
 
-    def _create(self, index: int, *, entitled: bool) -> Neighbour | None:
+    def _create(self, index: int, *, memalloc: bool) -> Neighbour | None:
         cache = self._buffers.neighbours
-        slab = cache.take_entitled(self._floor) if entitled else cache.take(self._floor)
+        slab = cache.take_memalloc(self._floor) if memalloc else cache.take(self._floor)
         if slab is None:
             return None
         neighbour = self.entries[index] = Neighbour(index, slab, self._events.now)
@@ -235,11 +235,11 @@ class Neighbours:
         now = self._events.now
         neighbour.probes += 1
         neighbour.previous_ns, neighbour.last_ns = neighbour.last_ns, now
-        self._say(neighbour.index, REQUEST, entitled=neighbour.entitled)
+        self._say(neighbour.index, REQUEST, memalloc=neighbour.memalloc)
         self._set(neighbour, neighbour.state, now + RETRANSMIT_NS)
 
-    def _say(self, to: int, said: int, *, entitled: bool) -> None:
-        slabs = self._buffers.transmit(1, self._floor, entitled=entitled)
+    def _say(self, to: int, said: int, *, memalloc: bool) -> None:
+        slabs = self._buffers.transmit(1, self._floor, memalloc=memalloc)
         if slabs is None:
             self._counters.tx_no_memory += 1
             return

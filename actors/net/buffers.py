@@ -84,7 +84,7 @@ class Buffers:
             return (data, head, truesize, flag)
         charge = charge_of(self.heads.size)
         if self._reserve is not None and self._reserve.charge(charge):
-            head = self.heads.take_entitled(self._atomic)
+            head = self.heads.take_memalloc(self._atomic)
             if head is not None:
                 return (data, head, truesize, charge)
             self._reserve.uncharge(charge)
@@ -105,9 +105,9 @@ class Buffers:
         charge = charge_of(cache.size) + charge_of(self.heads.size)
         if not reserve.charge(charge):
             return None
-        head = self.heads.take_entitled(self._atomic)
+        head = self.heads.take_memalloc(self._atomic)
         if head is not None:
-            data = cache.take_entitled(self._atomic)
+            data = cache.take_memalloc(self._atomic)
             if data is not None:
                 return (data, head, truesize, charge)
             self.heads.give(head)
@@ -131,13 +131,13 @@ class Buffers:
             if charge and self._reserve is not None:
                 self._reserve.uncharge(charge)
 
-    def transmit(self, packets: int, floor: int, entitled: bool) -> list[Run] | None:
+    def transmit(self, packets: int, floor: int, memalloc: bool) -> list[Run] | None:
         """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""
         if self.zone.free > floor + 2 * packets:
             return self.heads.take_many(packets, floor) + self.tx_headers.take_many(packets, floor)
         taken: list[Run] = []
         for cache in (self.heads, self.tx_headers) * packets:
-            slab = cache.take_entitled(floor) if entitled else cache.take(floor)
+            slab = cache.take_memalloc(floor) if memalloc else cache.take(floor)
             if slab is None:
                 self.release(taken)
                 return None

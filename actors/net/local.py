@@ -125,12 +125,12 @@ class LocalSocket:
         """Whether it is worth to wake a writer (unix_writable)."""
         return 4 * self.wmem <= self.sndbuf
 
-    def write(self, size: int, message: Message, *, floor: int, entitled: bool = False) -> int:
+    def write(self, size: int, message: Message, *, floor: int, memalloc: bool = False) -> int:
         """Write a message whole: `size`, or 0 if there is no room or no memory; then the owner is told when to go on.
 
-        `floor` is how far down the writer's allocations may go, `entitled` whether they may ignore it.
+        `floor` is how far down the writer's allocations may go, `memalloc` whether they may ignore it.
         """
-        held = self._allocate(size, message, floor, entitled) if self.has_send_room() else None
+        held = self._allocate(size, message, floor, memalloc) if self.has_send_room() else None
         if held is None:
             self._wait()
             return 0
@@ -139,14 +139,14 @@ class LocalSocket:
         self.peer.owner.readable(self.peer)
         return size
 
-    def _allocate(self, size: int, message: Message, floor: int, entitled: bool) -> Held | None:
+    def _allocate(self, size: int, message: Message, floor: int, memalloc: bool) -> Held | None:
         buffers = self._buffers
-        runs = buffers.transmit(1, floor, entitled=entitled)
+        runs = buffers.transmit(1, floor, memalloc=memalloc)
         if runs is None:
             return None
         pages: list[Slab] = []
         for _ in range(size // PAGE):
-            page = buffers.pages.take_entitled(floor) if entitled else buffers.pages.take(floor)
+            page = buffers.pages.take_memalloc(floor) if memalloc else buffers.pages.take(floor)
             if page is None:
                 buffers.release(runs)
                 for one in pages:

@@ -38,14 +38,14 @@ class MemallocBuffers(Buffers):
         data = cache.take(self._atomic)
         if data is not None:
             return self.with_head(data, truesize)
-        data = cache.take_entitled(self._atomic) if self._access else None
+        data = cache.take_memalloc(self._atomic) if self._access else None
         return None if data is None else self.with_head(data, truesize, FLAGGED)
 
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
         """A buffer of this data, had as `flag` says; without memory for its head the data is given back, and there is none."""
         if self._cached_heads or self._cache_heads():
             return (data, self._cached_heads.pop(), truesize, flag)
-        head = self.heads.take_entitled(self._atomic) if self._rx_head else None
+        head = self.heads.take_memalloc(self._atomic) if self._rx_head else None
         if head is not None:
             return (data, head, truesize, FLAGGED)
         data.cache.give(data)

@@ -100,7 +100,7 @@ class Nic:
         tail: int,
         body: tuple[object, ...],
         *,
-        entitled: bool = False,
+        memalloc: bool = False,
     ) -> None:
         """Put a datagram's packets on the wire behind all others. A card needs no memory.
 

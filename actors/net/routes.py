@@ -23,10 +23,10 @@ class Routes:
         self._entries: dict[int, Slab] = {}
         self._used_ns: dict[int, int] = {}
 
-    def find(self, source: int, *, entitled: bool) -> bool:
+    def find(self, source: int, *, memalloc: bool) -> bool:
         """Use the entry for packets from `source`, a new one if need be; False if there is no memory for it."""
         if source not in self._entries:
-            slab = self._cache.take_entitled(self._floor) if entitled else self._cache.take(self._floor)
+            slab = self._cache.take_memalloc(self._floor) if memalloc else self._cache.take(self._floor)
             if slab is None:
                 return False
             self._entries[source] = slab

@@ -210,8 +210,8 @@ class Stack:
 
     def _has_route(self, source: int, buffers: tuple[Buffer, ...]) -> bool:
         """Whether there is a route cache entry for what comes from there, one of those that need one."""
-        entitled = self._memalloc_processing and any(buffer[3] for buffer in buffers)
-        return self._routes.find(source, entitled=entitled)
+        memalloc = self._memalloc_processing and any(buffer[3] for buffer in buffers)
+        return self._routes.find(source, memalloc=memalloc)
 
     def _to_kernel(self, datagram: Datagram, link: int) -> None:
         source, _, port, _, _, buffers, _ = datagram

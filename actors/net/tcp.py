@@ -161,7 +161,7 @@ class Tcp(Layer):
         payload: int,
         records: tuple[Record, ...],
         *,
-        entitled: bool,
+        memalloc: bool,
         closed: bool = False,
         own: bool = False,
     ) -> bool:
@@ -169,7 +169,7 @@ class Tcp(Layer):
 
         `closed`: with a window of zero. `own`: from its own buffers, whose second head serves the card (SKB_FCLONE).
         """
-        memory: list[Run] = [] if own else self._memory_to_send(entitled=entitled)
+        memory: list[Run] = [] if own else self._memory_to_send(memalloc=memalloc)
         if not (own or memory):
             return False
         receiver = connection.receiver
@@ -178,12 +178,12 @@ class Tcp(Layer):
         wire = segment_wire(payload, self._framing, len(blocks)) if blocks else payload + self._overhead
         body = (connection.port, flags, seq, receiver.nxt, window, payload, blocks, records)
         peer_port = connection.peer_port
-        self._output.transmit(memory, connection.peer, TCP, peer_port, 1, wire, wire, body, entitled=entitled)
+        self._output.transmit(memory, connection.peer, TCP, peer_port, 1, wire, wire, body, memalloc=memalloc)
         connection.acknowledging()
         return True
 
-    def _memory_to_send(self, *, entitled: bool) -> list[Run]:
-        memory = self.buffers.transmit(1, self.floor, entitled=entitled)
+    def _memory_to_send(self, *, memalloc: bool) -> list[Run]:
+        memory = self.buffers.transmit(1, self.floor, memalloc=memalloc)
         if memory is None:
             self._counters.tx_no_memory += 1
             return []
@@ -191,7 +191,7 @@ class Tcp(Layer):
 
     def reset(self, peer: int, peer_port: int, port: int) -> None:
         """Tell the other side that there is no such connection."""
-        memory = self._memory_to_send(entitled=False)
+        memory = self._memory_to_send(memalloc=False)
         if memory:
             wire = self._overhead
             self._output.transmit(memory, peer, TCP, peer_port, 1, wire, wire, (port, RST, 0, 0, 0, 0, (), ()))

@@ -69,7 +69,7 @@ class Layer:
         self.floor = board.zone.floors.atomic
         """How far down its allocations go (GFP_ATOMIC)."""
         self.memory = TcpMemory(self.rules, limits or self.rules.mem(pages), pages, exempts=board.policy.tcp_exemption)
-        self.entitles = board.policy.reserve_access
+        self.reserve_access = board.policy.reserve_access
 
     def transmit(
         self,
@@ -79,7 +79,7 @@ class Layer:
         payload: int,
         records: tuple[Record, ...],
         *,
-        entitled: bool,
+        memalloc: bool,
         closed: bool = False,
         own: bool = False,
     ) -> bool:
@@ -120,7 +120,7 @@ class Connection:
         "account",
         "ack_due_ns",
         "counted",
-        "entitled",
+        "memalloc",
         "in_line",
         "owner",
         "peer",
@@ -141,7 +141,7 @@ class Connection:
         self.port = port
         self.owner = owner
         self.state = CLOSED
-        self.entitled = marked and tcp.entitles
+        self.memalloc = marked and tcp.reserve_access
         """Whether what it sends may come from the reserve."""
         self.account = Account(tcp.memory, rcvbuf, marked=marked)
         self.sender = Sender(tcp.rules, tcp.mss, self)
@@ -305,7 +305,7 @@ class Connection:
             self._set_ack_timer(now + self._tcp.rules.delayed_ack_ns)
 
     def _send_ack(self, *, closed: bool = False) -> None:
-        if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), entitled=self.entitled, closed=closed):
+        if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), memalloc=self.memalloc, closed=closed):
             self._set_ack_timer(self._tcp.events.now + self._tcp.rules.starved_ack_ns)
 
     def acknowledging(self) -> None:
@@ -316,7 +316,7 @@ class Connection:
             self._quick -= 1
 
     def _send_control(self, flags: int) -> None:
-        self._tcp.transmit(self, flags, 0, 0, (), entitled=self.entitled)
+        self._tcp.transmit(self, flags, 0, 0, (), memalloc=self.memalloc)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -341,20 +341,20 @@ class Connection:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def write(self, size: int, message: Message | None = None, *, floor: int, entitled: bool = False) -> int:
+    def write(self, size: int, message: Message | None = None, *, floor: int, memalloc: bool = False) -> int:
         """Queue up to `size` bytes, and `message` at their end if all fit; how many did.
 
-        `floor` is how far down the writer's allocations may go, `entitled` whether they may ignore it. If not all
+        `floor` is how far down the writer's allocations may go, `memalloc` whether they may ignore it. If not all
         fits, the owner is told when to go on.
         """
         done = 0
         while done < size and self.account.has_send_room():
             left = size - done
-            took = self._append(left, message, floor, entitled)
+            took = self._append(left, message, floor, memalloc)
             if not took:
                 break
             done += took
-        self._writing = entitled
+        self._writing = memalloc
         if done:
             self.sender.push(self._tcp.events.now)
             self._set_timer(self.sender.due_ns)
@@ -363,7 +363,7 @@ class Connection:
             self._wait_to_write()
         return done
 
-    def _append(self, left: int, message: Message | None, floor: int, entitled: bool) -> int:
+    def _append(self, left: int, message: Message | None, floor: int, memalloc: bool) -> int:
         """Append to the last segment, or to a new one; how many bytes, 0 if there is no memory."""
         sender = self.sender
         tail = sender.open_tail()
@@ -372,11 +372,11 @@ class Connection:
         charge = size if tail is not None else size + self._tcp.rules.segment_charge
         if not self.account.send(charge):
             return 0
-        if not self._reach(sender.end + size, floor, entitled):
+        if not self._reach(sender.end + size, floor, memalloc):
             self.account.sent(charge)
             return 0
         if tail is None:
-            memory = self._tcp.buffers.transmit(1, floor, entitled=entitled)
+            memory = self._tcp.buffers.transmit(1, floor, memalloc=memalloc)
             if memory is None:
                 self.account.sent(charge)
                 return 0
@@ -384,13 +384,13 @@ class Connection:
         sender.append(tail, size, message if size == left else None)
         return size
 
-    def _reach(self, end: int, floor: int, entitled: bool) -> bool:
+    def _reach(self, end: int, floor: int, memalloc: bool) -> bool:
         """Have pages for payload up to `end`."""
         pages = self._tcp.buffers.pages
         if not self._pages:
             self._pages_end = self.sender.end
         while self._pages_end < end:
-            page = pages.take_entitled(floor) if entitled else pages.take(floor)
+            page = pages.take_memalloc(floor) if memalloc else pages.take(floor)
             if page is None:
                 return False
             self._pages_end += PAGE
@@ -446,20 +446,20 @@ class Connection:
             segment.seq,
             segment.end - segment.seq,
             segment.records,
-            entitled=self.entitled or self._writing,
+            memalloc=self.memalloc or self._writing,
             own=not segment.transmissions,
         )
 
     def probe(self) -> bool:
         """An old number, which has to be answered (tcp_xmit_probe_skb)."""
-        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, (), entitled=self.entitled)
+        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, (), memalloc=self.memalloc)
 
     def another(self) -> list[Run] | None:
         """Memory for the second half of a segment that is cut in two."""
         charge = self._tcp.rules.segment_charge
         if not self.account.send(charge):
             return None
-        memory = self._tcp.buffers.transmit(1, self._tcp.floor, entitled=self.entitled)
+        memory = self._tcp.buffers.transmit(1, self._tcp.floor, memalloc=self.memalloc)
         if memory is None:
             self.account.sent(charge)
         return memory

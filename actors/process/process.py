@@ -130,7 +130,7 @@ class Process:
             self._events.after(0, self.die)
             return
         task.request = Dying(self, request)
-        self._reclaim.doom(task, self._settle)
+        self._reclaim.mark_victim(task, self._settle)
 
     def _sleeps(self, request: Request) -> bool:
         """Whether it waits for something that a signal does not interrupt, or for memory."""

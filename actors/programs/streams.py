@@ -31,7 +31,7 @@ class Delivery(NamedTuple):
 class Streams:
     """All connections of one program; it is their owner."""
 
-    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "entitled", "on_closed", "room")
+    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "memalloc", "on_closed", "room")
 
     def __init__(self, tcp: Tcp, floor: int) -> None:
         """`floor`: how far down the program's allocations go."""
@@ -39,7 +39,7 @@ class Streams:
         """Connections that may be written to, each once; whoever writes takes it off and puts it back."""
         self.on_closed: Callable[[Connection], None] | None = None
         """Called when a connection is gone."""
-        self.entitled = False
+        self.memalloc = False
         """Whether what the program writes may ignore the watermarks (PF_MEMALLOC)."""
         self._tcp = tcp
         self._floor = floor
@@ -107,7 +107,7 @@ class Streams:
 
     def write(self, connection: Connection | LocalSocket, size: int, message: Message) -> int:
         """Queue what fits of a message, as a process; how many bytes did."""
-        return connection.write(size, message, floor=self._floor, entitled=self.entitled)
+        return connection.write(size, message, floor=self._floor, memalloc=self.memalloc)
 
     def has_message(self) -> bool:
         """Whether there is anything to read."""

@@ -334,7 +334,7 @@ class System:
 
     def exempt_from_throttling(self) -> None:
         """All that is done in its name has PF_MEMALLOC from here on."""
-        self.exempt = self.streams.entitled = True
+        self.exempt = self.streams.memalloc = True
         self._faults.exempt.add(self.space)
 
     @property
@@ -400,7 +400,7 @@ class System:
     ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
         packets, wire, tail = _wire(payload, self.framing, self.mtu)
-        slabs = self._buffers.transmit(packets, self._zone.floors.kernel, entitled=False)
+        slabs = self._buffers.transmit(packets, self._zone.floors.kernel, memalloc=False)
         if slabs is None:
             return False
         body: tuple[object, ...] = (source_port, payload, 0, 1, 1, message)

@@ -9,7 +9,7 @@ from collections import deque
 from netswap.actors.net.tcp_connection import CLOSED, Connection
 from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
-from netswap.actors.storage.lent import REFUSED
+from netswap.actors.storage.remote_memory import REFUSED
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE

@@ -6,7 +6,7 @@ from typing import Final
 from netswap.actors.net.sockets import Datagram
 from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
-from netswap.actors.storage.lent import REFUSED
+from netswap.actors.storage.remote_memory import REFUSED
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
 from netswap.protocol.rpc import HEADER, PAGE, SERVER_PORT, message

@@ -10,9 +10,9 @@ from typing import ClassVar
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Program
 from netswap.actors.storage.backing import DiskQueue
-from netswap.actors.storage.lent import MemoryQueue
 from netswap.actors.storage.nbd_server import NbdServer
 from netswap.actors.storage.nfs_server import NfsServer
+from netswap.actors.storage.remote_memory import MemoryQueue
 from netswap.actors.storage.user_server import UserServer
 from netswap.protocol.rpc import PAGE, SERVER_PORT
 

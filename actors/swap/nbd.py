@@ -54,7 +54,7 @@ class NbdDevice(SwapDevice):
         self._tcp = tcp
         self._unit = remote.unit
         self._marked = policy.reserve_access or policy.tcp_exemption
-        self._entitled = policy.reserve_access or board.kernel.nbd_sends_memalloc
+        self._memalloc = policy.reserve_access or board.kernel.nbd_sends_memalloc
         self._floor = board.zone.floors.kernel
         self._reader_runs = False
         """Whether the client's kernel thread will run soon."""
@@ -79,7 +79,7 @@ class NbdDevice(SwapDevice):
         """The server has accepted: send what has not been answered, in order."""
         self.connection = connection
         self._left = 0
-        self.outbox = deque((request, self._entitled) for request in self.under_way.values())
+        self.outbox = deque((request, self._memalloc) for request in self.under_way.values())
         for request, _ in self.outbox:
             self._note_attempt(request)
         self._pump()
@@ -125,7 +125,7 @@ class NbdDevice(SwapDevice):
         if not self.is_open:
             return  # it is sent once there is a connection
         self._note_attempt(request)
-        self.outbox.append((request, reclaimer or self._entitled))
+        self.outbox.append((request, reclaimer or self._memalloc))
         if len(self.outbox) == 1:
             self._pump()
 
@@ -147,9 +147,9 @@ class NbdDevice(SwapDevice):
         connection, outbox = self.connection, self.outbox
         assert connection is not None, "whoever sends has a connection"
         while outbox:
-            request, entitled = outbox[0]
+            request, memalloc = outbox[0]
             left = self._left or nbd.request_size(request.write, self._unit)
-            self._left = left - connection.write(left, self._said(request), floor=self._floor, entitled=entitled)
+            self._left = left - connection.write(left, self._said(request), floor=self._floor, memalloc=memalloc)
             if self._left:
                 return
             outbox.popleft()

@@ -41,7 +41,7 @@ class NfsDevice(SwapDevice):
         self._port = remote.port
         self._unit = unit
         self._asks_for = 0 if unit == PAGE else unit
-        self._entitled = board.policy.reserve_access
+        self._memalloc = board.policy.reserve_access
         self._atomic = board.zone.floors.atomic
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
         """(ns, request, attempt) of each length of time-out, in the order in which they end."""
@@ -52,7 +52,7 @@ class NfsDevice(SwapDevice):
 
     def _send(self, request: Request, *, reclaimer: bool = False) -> None:
         """Send a request, or fail to for want of memory; its time-out runs in both cases."""
-        entitled = reclaimer or self._entitled
+        memalloc = reclaimer or self._memalloc
         floor = self._atomic
         now = self._events.now
         self.under_way[request.xid] = request
@@ -67,8 +67,8 @@ class NfsDevice(SwapDevice):
         packets, wire, tail = self._wires[pages]
         buffers = self._buffers
         if request.slab is None:
-            request.slab = buffers.rpc.take_entitled(floor) if entitled else buffers.rpc.take(floor)
-        slabs = None if request.slab is None else buffers.transmit(packets, floor, entitled)
+            request.slab = buffers.rpc.take_memalloc(floor) if memalloc else buffers.rpc.take(floor)
+        slabs = None if request.slab is None else buffers.transmit(packets, floor, memalloc)
         if slabs is None:
             self._counters.tx_no_memory += 1
             return
@@ -77,7 +77,7 @@ class NfsDevice(SwapDevice):
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
-        self._nic.transmit(slabs, self.server, kind, SERVER_PORT, packets, wire, tail, body, entitled=entitled)
+        self._nic.transmit(slabs, self.server, kind, SERVER_PORT, packets, wire, tail, body, memalloc=memalloc)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 

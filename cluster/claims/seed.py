@@ -237,9 +237,9 @@ def slab_rule(kernel: Kernel) -> Evidence:
         zone.take_many(zone.floors.atomic, 4096)
         cache = SlabCache(zone, "kmalloc-512", 512, guarded=guarded)
         before = zone.free
-        critical = cache.take_entitled(zone.floors.atomic)
+        critical = cache.take_memalloc(zone.floors.atomic)
         for _ in range(SLAB_ROUNDS):
-            following = cache.take_entitled(zone.floors.atomic)
+            following = cache.take_memalloc(zone.floors.atomic)
             assert critical is not None, "the reserve is larger than what leaks here"
             cache.give(critical)
             cache.take(zone.floors.atomic)

@@ -64,7 +64,7 @@ class Card:
         tail: int,
         body: Any,
         *,
-        entitled: bool = False,
+        memalloc: bool = False,
     ) -> None:
         """As the real one."""
         self._idle_ns = max(self._events.now, self._idle_ns) + wire * 8 * seconds(1) // self._rate_bps

@@ -380,7 +380,7 @@ def test_what_is_no_frame_is_refused_with_its_offset() -> None:
 
 def test_strangers_that_send_to_each_other_are_an_error_of_ours() -> None:
     """Windows rely on it that they do not; a fault of their link changes nothing."""
-    net = Network(NAMES, PLAIN, {}, 1, strangers={(B, A)})
+    net = Network(NAMES, PLAIN, {}, 1, never_talk={(B, A)})
     net.begin("partition", {"groups": [[A], [B, C]]}, 0)
     net.accept([encode(frame(0, source=C))], 1_000)
     with pytest.raises(RuntimeError, match="B sends to A"):

@@ -17,7 +17,7 @@ from netswap.actors.memory.anonymous import (
     UNTOUCHED,
     WRITING,
     AddressSpace,
-    Hand,
+    ClockHand,
 )
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
@@ -224,7 +224,7 @@ def test_who_may_not_enter_a_file_system_never_kills(kernel: Kernel) -> None:
 # -- when, 6.11 ---------------------------------------------------------------------------------------------------------
 
 
-def test_today_it_gives_up_after_sixteen_attempts_in_vain() -> None:
+def test_in_6_11_it_gives_up_after_sixteen_attempts_in_vain() -> None:
     """Enough on the lists, all of it on its way to the server: the attempts are counted, each with one rest."""
     a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=LINUX_6_11, swap=Swap())
     a.reclaim.hand.spaces[0].rewritten.update(range(100))
@@ -232,7 +232,7 @@ def test_today_it_gives_up_after_sixteen_attempts_in_vain() -> None:
     assert a.killed_at(seconds(10)) == (LINUX_6_11.oom.fruitless_attempts + 1) * LINUX_6_11.retry_wait_ns
 
 
-def test_today_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
+def test_in_6_11_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
     """A reply within every sixteen attempts, and nobody is ever killed."""
     a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=LINUX_6_11, swap=Swap())
     a.reclaim.hand.spaces[0].rewritten.update(range(100))
@@ -243,7 +243,7 @@ def test_today_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
     assert a.counters.oom_kills == 0
 
 
-def test_today_it_gives_up_at_once_if_all_there_is_would_not_do() -> None:
+def test_in_6_11_it_gives_up_at_once_if_all_there_is_would_not_do() -> None:
     """free + reclaimable <= min: 40 + 24 pages are not above 64, 40 + 25 are."""
     for pages, at_once in ((24, True), (25, False)):
         a = Machine([RESIDENT | DIRTY] * pages, Victim(), kernel=LINUX_6_11, swap=Swap(), free=40)
@@ -273,7 +273,7 @@ def test_badness_of_2007_is_less_for_who_has_computed_or_run_for_long(cpu_s: int
     assert badness_by_size(Victim(pages=1000, cpu=cpu_s, run=run_s)) == points
 
 
-def test_badness_of_today_is_what_is_in_memory_or_on_the_server_and_its_tables() -> None:
+def test_badness_of_6_11_is_what_is_in_memory_or_on_the_server_and_its_tables() -> None:
     """10,000 pages need 20 tables of 512 entries, those one, and that one more; what was never touched does not count."""
     assert badness_by_memory(Victim(pages=1_000_000, used=10_000)) == 10_000 + 20 + 1 + 1
 
@@ -301,7 +301,7 @@ def test_in_2007_nobody_else_is_killed_before_the_victim_has_died() -> None:
     assert first.reaped_at == []
 
 
-def test_today_the_reaper_takes_its_memory_after_two_seconds_and_then_the_next_may_be_killed() -> None:
+def test_in_6_11_the_reaper_takes_its_memory_after_two_seconds_and_then_the_next_may_be_killed() -> None:
     """OOM_REAPER_DELAY; one that has died by then is left alone."""
     first, second = Victim("first", 50, 50), Victim("second", 10, 10)
     a = Machine([], first, second, kernel=LINUX_6_11)
@@ -348,12 +348,12 @@ def task() -> Task:
 def test_a_victim_may_go_below_min_and_if_that_is_refused_its_wait_is_over_too(
     kernel: Kernel, free: int, gets: bool
 ) -> None:
-    """Down to nothing in 2007, to half of min today; others wait on."""
+    """Down to nothing in 2007, to half of min in 6.11; others wait on."""
     a = Machine([], kernel=kernel, free=free)
     victim, ended = task(), []
     a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
     a.reclaim.obtain("other", lambda: a.granted.append("other"))
-    a.reclaim.doom(victim, ended.append)
+    a.reclaim.mark_victim(victim, ended.append)
     a.run_until(NAP_NS + 1)
     assert (a.granted, ended) == (["victim"] if gets else [], [gets])
     assert [waiter.who for waiter in a.reclaim.waiters] == ["other"]
@@ -367,7 +367,7 @@ def test_a_victim_asleep_for_a_request_slot_sleeps_on_until_there_is_one(kernel:
     a = Machine([COLD] * 100, kernel=kernel, swap=swap, free=MIN - 1)
     victim, ended = task(), []
     a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
-    a.reclaim.doom(victim, ended.append)
+    a.reclaim.mark_victim(victim, ended.append)
     a.run_until(seconds(10))
     assert (a.granted, ended) == ([], [])
     swap.slots = 1_000
@@ -383,7 +383,7 @@ def test_a_victim_in_the_throttle_of_direct_reclaimers_wakes() -> None:
     a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
     a.reclaim.obtain("other", lambda: a.granted.append("other"))
     assert a.reclaim.sleepers() == 2
-    a.reclaim.doom(victim, ended.append)
+    a.reclaim.mark_victim(victim, ended.append)
     a.run_until(1)
     assert ended == [False]
     assert a.reclaim.sleepers() == 1
@@ -408,7 +408,7 @@ def test_what_is_on_its_way_is_not_free_before_it_has_arrived() -> None:
 @pytest.mark.parametrize("gone", [0, 1, 2])
 def test_the_hand_goes_on_where_it_stood_when_a_space_is_gone(stands: int, gone: int) -> None:
     """Or at the beginning of the next, if it stood in that one."""
-    hand = Hand()
+    hand = ClockHand()
     spaces = [AddressSpace(name, 0, 4) for name in "abc"]
     for space in spaces:
         space.states[:] = bytes([COLD]) * 4

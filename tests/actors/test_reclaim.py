@@ -17,7 +17,7 @@ from netswap.actors.memory.anonymous import (
     UNTOUCHED,
     WRITING,
     AddressSpace,
-    Hand,
+    ClockHand,
 )
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk
@@ -238,7 +238,7 @@ def test_direct_reclaim_frees_a_cluster_and_no_more() -> None:
     assert scene.zone.free == 64 + 32 - 1
 
 
-class RecordingHand(Hand):
+class RecordingHand(ClockHand):
     """Notes when the hand was asked to look, and at how many pages; it finds none."""
 
     def __init__(self, now: Callable[[], int]) -> None:

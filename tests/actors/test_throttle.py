@@ -162,7 +162,7 @@ def test_many_concurrent_reclaimers_empty_the_reserve_unless_they_are_throttled(
     assert a.zone.free == (HALF if throttled else 0)
 
 
-def test_today_who_finds_no_request_slot_sleeps_until_there_is_one() -> None:
+def test_in_6_11_who_finds_no_request_slot_sleeps_until_there_is_one() -> None:
     """Pages that become free meanwhile do not wake it; a reply does."""
     a = Machine(MIN, slots=0)
     a.ask("rank 0")
