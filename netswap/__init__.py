@@ -18,7 +18,7 @@ any time: it is there to be read.
 | `open_cluster`, `Cluster`, `MachineView`, `Undo` | a scenario under way, a machine in it, and a fault that can be undone |
 | `load`, `Scenario`, `ScenarioError`, `Problem` | a scenario that holds together, and all that is wrong with one that does not |
 | `Verdict` | what can be said of a machine, from worst to best |
-| `System`, `Program`, `Datagram`, `Delivery` | what a program of one's own yields to, and what it is given |
+| `System`, `Program`, `Datagram`, `Delivery`, `Flows` | what a program of one's own yields to, is given, and sends |
 | `ProgramError`, `InfrastructureError` | a program has failed; Ray has, which is never a result |
 | `microseconds`, `milliseconds`, `seconds`, `minutes` | times, as whole nanoseconds |
 """
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from netswap.actors.net.sockets import Datagram
     from netswap.actors.programs.streams import Delivery
-    from netswap.actors.programs.system import System
+    from netswap.actors.programs.system import Flows, System
     from netswap.actors.programs.task import Program, ProgramError
     from netswap.cluster.engine import InfrastructureError
     from netswap.cluster.judge.verdict import Verdict
@@ -52,6 +52,7 @@ __all__ = [
     "Program",
     "Datagram",
     "Delivery",
+    "Flows",
     "ProgramError",
     "InfrastructureError",
     "microseconds",
@@ -66,7 +67,7 @@ _HOMES: Final = {
     "cluster.scenario": ("load", "Scenario", "ScenarioError", "Problem"),
     "cluster.judge.verdict": ("Verdict",),
     "cluster.engine": ("InfrastructureError",),
-    "actors.programs.system": ("System",),
+    "actors.programs.system": ("System", "Flows"),
     "actors.programs.task": ("Program", "ProgramError"),
     "actors.programs.streams": ("Delivery",),
     "actors.net.sockets": ("Datagram",),

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import Run, Slab
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.nic import Nic
+from netswap.actors.net.nic import Nic, Packets
 from netswap.actors.net.sockets import Datagram
 from netswap.protocol.arp import (
     DELAY_NS,
@@ -46,16 +46,12 @@ _USABLE: Final = (REACHABLE, DELAY, PROBE)
 ASKED: Final = (INCOMPLETE, PROBE)
 
 
-class Packet(NamedTuple):
-    """A datagram that waits for the address of the machine it goes to."""
+class Waiting(NamedTuple):
+    """A datagram that waits for the link address of its destination."""
 
-    slabs: list[Run]
-    kind: int
-    port: int
+    memory: list[Run]
+    packets: Packets
     frames: int
-    wire: int
-    tail: int
-    body: tuple[object, ...]
 
 
 class Neighbour:
@@ -89,7 +85,7 @@ class Neighbour:
         self.previous_ns = -1
         self.memalloc = False
         """Whether what waits for it gives its request a right to the reserve."""
-        self.queue: deque[Packet] = deque()
+        self.queue: deque[Waiting] = deque()
 
 
 class Neighbours:
@@ -122,29 +118,19 @@ class Neighbours:
         """Packets given to the card, and those that have ever waited here: never the same for two datagrams."""
         return self._nic.sent + self._queued
 
-    def transmit(
-        self,
-        slabs: list[Run],
-        destination: int,
-        kind: int,
-        port: int,
-        count: int,
-        wire: int,
-        tail: int,
-        body: tuple[object, ...],
-        *,
-        memalloc: bool = False,
-    ) -> None:
-        """Send a datagram's packets as soon as the neighbour is known; they give `slabs` back when they have left."""
-        packet = Packet(slabs, kind, port, count, wire, tail, body)
+    def transmit(self, memory: list[Run], destination: int, packets: Packets, *, memalloc: bool = False) -> None:
+        """Send a datagram's packets as soon as the neighbour is known; `memory` is free when they have left.
+
+        `memalloc`: what has to be allocated to find the neighbour's address may come from the reserve.
+        """
         neighbour = self._for_sending(destination, memalloc=memalloc)
         if neighbour is None:
             self._counters.tx_no_memory += 1
-            self._buffers.release(slabs)
+            self._buffers.release(memory)
         elif neighbour.state in _USABLE:
-            self._send(neighbour, packet)
+            self._nic.transmit(memory, destination, packets)
         else:
-            self._queue(neighbour, packet)
+            self._queue(neighbour, Waiting(memory, packets, packets[2]))
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
@@ -201,27 +187,24 @@ class Neighbours:
         neighbour = self.entries[index] = Neighbour(index, slab, self._events.now)
         return neighbour
 
-    def _send(self, neighbour: Neighbour, packet: Packet) -> None:
-        slabs, kind, port, count, wire, tail, body = packet
-        self._nic.transmit(slabs, neighbour.index, kind, port, count, wire, tail, body)
-
-    def _queue(self, neighbour: Neighbour, packet: Packet) -> None:
+    def _queue(self, neighbour: Neighbour, datagram: Waiting) -> None:
         queue = neighbour.queue
-        self._queued += packet.frames
-        queue.append(packet)
-        waiting = sum(one.frames for one in queue)
-        while waiting > self._kernel.neighbour_queue:
-            waiting -= self._throw_away(queue.popleft())
+        self._queued += datagram.frames
+        queue.append(datagram)
+        frames = sum(one.frames for one in queue)
+        while frames > self._kernel.neighbour_queue:
+            frames -= self._throw_away(queue.popleft())
 
-    def _throw_away(self, packet: Packet) -> int:
-        """A packet that has waited in vain; how many frames it would have been."""
-        self._counters.unresolved += packet.frames
-        self._buffers.release(packet.slabs)
-        return packet.frames
+    def _throw_away(self, datagram: Waiting) -> int:
+        """Drop a datagram that has waited in vain; the number of frames it would have been."""
+        self._counters.unresolved += datagram.frames
+        self._buffers.release(datagram.memory)
+        return datagram.frames
 
     def _flush(self, neighbour: Neighbour) -> None:
         while neighbour.queue:
-            self._send(neighbour, neighbour.queue.popleft())
+            memory, packets, _ = neighbour.queue.popleft()
+            self._nic.transmit(memory, neighbour.index, packets)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -239,11 +222,11 @@ class Neighbours:
         self._set(neighbour, neighbour.state, now + RETRANSMIT_NS)
 
     def _say(self, to: int, said: int, *, memalloc: bool) -> None:
-        slabs = self._buffers.transmit(1, self._floor, memalloc=memalloc)
-        if slabs is None:
+        memory = self._buffers.transmit(1, self._floor, memalloc=memalloc)
+        if memory is None:
             self._counters.tx_no_memory += 1
             return
-        self._nic.transmit(slabs, to, ARP, 0, 1, self._wire, self._wire, (0, PACKET, 0, 1, 1, (said,)))
+        self._nic.transmit(memory, to, (ARP, 0, 1, self._wire, self._wire, (0, PACKET, 0, 1, 1, (said,))))
 
     def _confirm(self, neighbour: Neighbour) -> None:
         """It has answered."""

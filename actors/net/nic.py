@@ -28,6 +28,10 @@ _SECOND: Final = seconds(1)
 _STANDARD: Final = MTU + ETHERNET
 """Bytes on the wire of the largest frame for the ring of small buffers."""
 
+Packets = tuple[int, int, int, int, int, tuple[object, ...]]
+"""What a datagram or a segment becomes on the wire: kind, port, number of packets, bytes on the wire of each packet but the
+last, those of the last, body."""
+
 
 @lru_cache(maxsize=256)
 def _wire_ns(wire: int, rate_bps: int) -> int:
@@ -39,14 +43,9 @@ class Nic:
     """One machine's network card."""
 
     def __init__(
-        self,
-        net: NetBoard,
-        stack: Stack | InputQueue,
-        index: int,
-        rate_bps: int,
-        ring: int,
-        refill: str,
+        self, net: NetBoard, stack: Stack | InputQueue, index: int, rate_bps: int, ring: int, refill: str
     ) -> None:
+        """`index`: the machine's, in the scenario. `ring`: descriptors. `refill`: the name of a driver."""
         board, buffers, kernel = net.board, net.buffers, net.board.kernel
         self.ring_size = ring
         self.refill_rule = refill
@@ -89,24 +88,13 @@ class Nic:
         """How long the card takes for so many bytes."""
         return _wire_ns(wire, self._rate_bps)
 
-    def transmit(
-        self,
-        slabs: list[Run],
-        destination: int,
-        kind: int,
-        port: int,
-        count: int,
-        wire: int,
-        tail: int,
-        body: tuple[object, ...],
-        *,
-        memalloc: bool = False,
-    ) -> None:
-        """Put a datagram's packets on the wire behind all others. A card needs no memory.
+    def transmit(self, memory: list[Run], destination: int, packets: Packets, *, memalloc: bool = False) -> None:
+        """Put packets on the wire behind all others. The card itself needs no memory, so `memalloc` is nothing to it.
 
-        They are sent as one train on the beat of the full packets; its last packet is exact. Their transmit buffers are free
-        when that has left.
+        They are sent as one train on the beat of the full packets; its last packet is exact. `memory`, their transmit
+        buffers, is free when that has left.
         """
+        kind, port, count, wire, tail, body = packets
         rate_bps = self._rate_bps
         sent_ns = self._events.now
         if sent_ns < self.idle_ns:
@@ -119,8 +107,8 @@ class Nic:
             encode((VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body))
         )
         self.idle_ns = idle_ns = sent_ns + (count - 1) * gap
-        if slabs:
-            self._events.at(idle_ns, self._buffers.release, slabs)
+        if memory:
+            self._events.at(idle_ns, self._buffers.release, memory)
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]

@@ -15,7 +15,7 @@ from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.tcp_connection import KILLED, Connection, Layer, Owner
 from netswap.protocol.frame import TCP, Raw
-from netswap.protocol.tcp import ACK, RST, SYN, Record, segment_wire
+from netswap.protocol.tcp import ACK, RST, SYN, Body, Record, segment_wire
 
 _FIRST_PORT: Final = 32_768
 """Where the ports begin that callers are given (ip_local_port_range)."""
@@ -102,20 +102,20 @@ class Tcp(Layer):
 
     def input(self, frame: Raw, buffer: Buffer) -> str:
         """A segment has been received into `buffer`, which is taken; else the cause for which it must be dropped."""
-        peer_port, flags, seq, ack, window, payload, blocks, records = frame[11]
-        peer, port = frame[2], frame[8]
-        connection = self.connections.get((peer, peer_port, port))
+        segment: Body = frame[11]
+        connection = self.connections.get((frame[2], segment[0], frame[8]))
         if connection is None:
-            return self._stranger(peer, peer_port, port, flags, window, buffer)
+            return self._unconnected(frame[2], frame[8], segment, buffer)
         if buffer[3] and self._drop_at_demux and not connection.account.marked:
             return "demux"
-        cause = connection.input(flags, seq, ack, window, payload, blocks, records, buffer)
-        if payload:
+        cause = connection.input(segment, buffer)
+        if segment[5]:  # only payload waits in a socket
             self.count(connection)
         return cause
 
-    def _stranger(self, peer: int, peer_port: int, port: int, flags: int, window: int, buffer: Buffer) -> str:
-        """A segment of no connection: somebody calls, or has to be told that there is none."""
+    def _unconnected(self, peer: int, port: int, segment: Body, buffer: Buffer) -> str:
+        """Answer a segment of no connection: a SYN may open one, anything else is reset."""
+        peer_port, flags, _, _, window, _, _, _ = segment
         listener = self._listeners.get(port)
         if buffer[3] and self._drop_at_demux and not (listener and listener.marked):
             return "demux"
@@ -161,7 +161,6 @@ class Tcp(Layer):
         payload: int,
         records: tuple[Record, ...],
         *,
-        memalloc: bool,
         closed: bool = False,
         own: bool = False,
     ) -> bool:
@@ -169,6 +168,7 @@ class Tcp(Layer):
 
         `closed`: with a window of zero. `own`: from its own buffers, whose second head serves the card (SKB_FCLONE).
         """
+        memalloc = connection.memalloc or connection.writer_memalloc
         memory: list[Run] = [] if own else self._memory_to_send(memalloc=memalloc)
         if not (own or memory):
             return False
@@ -178,7 +178,7 @@ class Tcp(Layer):
         wire = segment_wire(payload, self._framing, len(blocks)) if blocks else payload + self._overhead
         body = (connection.port, flags, seq, receiver.nxt, window, payload, blocks, records)
         peer_port = connection.peer_port
-        self._output.transmit(memory, connection.peer, TCP, peer_port, 1, wire, wire, body, memalloc=memalloc)
+        self._output.transmit(memory, connection.peer, (TCP, peer_port, 1, wire, wire, body), memalloc=memalloc)
         connection.acknowledging()
         return True
 
@@ -194,7 +194,7 @@ class Tcp(Layer):
         memory = self._memory_to_send(memalloc=False)
         if memory:
             wire = self._overhead
-            self._output.transmit(memory, peer, TCP, peer_port, 1, wire, wire, (port, RST, 0, 0, 0, 0, (), ()))
+            self._output.transmit(memory, peer, (TCP, peer_port, 1, wire, wire, (port, RST, 0, 0, 0, 0, (), ())))
 
 
 class _Nobody:

@@ -16,7 +16,7 @@ from netswap.actors.net.tcp_memory import Account, TcpMemory
 from netswap.actors.net.tcp_receiver import EARLY, IN_ORDER, OLD, Receiver
 from netswap.actors.net.tcp_sender import Segment, Sender
 from netswap.protocol.rpc import PAGE
-from netswap.protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Message, Range, Record, mss
+from netswap.protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Body, Message, Range, Record, mss
 
 CALLING: Final = "syn-sent"
 CALLED: Final = "syn-received"
@@ -79,7 +79,6 @@ class Layer:
         payload: int,
         records: tuple[Record, ...],
         *,
-        memalloc: bool,
         closed: bool = False,
         own: bool = False,
     ) -> bool:
@@ -116,7 +115,6 @@ class Connection:
         "_tcp",
         "_timer_event_ns",
         "_waiting",
-        "_writing",
         "account",
         "ack_due_ns",
         "counted",
@@ -130,6 +128,7 @@ class Connection:
         "sender",
         "state",
         "syn_retries",
+        "writer_memalloc",
     )
 
     def __init__(
@@ -166,7 +165,7 @@ class Connection:
         self._pages_end = FIRST_BYTE
         self._waiting = False
         """Whether the owner is to be told when there is room."""
-        self._writing = False
+        self.writer_memalloc = False
         """Whether what is sent now is sent by a reclaimer (PF_MEMALLOC)."""
 
     # -- opening and closing ----------------------------------------------------------------------------------------
@@ -204,24 +203,15 @@ class Connection:
     def _open(self) -> None:
         self.state = ESTABLISHED
         if not self.syn_retries:
-            self.sender.measure(self._tcp.events.now - self._called_ns)
+            self.sender.round_trip.measure(self._tcp.events.now - self._called_ns)
         self.sender.due_ns = NEVER
         self.owner.opened(self)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    def input(
-        self,
-        flags: int,
-        seq: int,
-        ack: int,
-        window: int,
-        payload: int,
-        blocks: tuple[Range, ...],
-        records: tuple[Record, ...],
-        buffer: Buffer,
-    ) -> str:
-        """A segment has come in `buffer`; the cause for which it is dropped, or nothing: then the buffer is taken."""
+    def input(self, segment: Body, buffer: Buffer) -> str:
+        """Take a segment that has come in `buffer`; else the cause for which both must be dropped."""
+        _, flags, seq, ack, window, payload, blocks, records = segment
         if (flags & (SYN | RST) or self.state != ESTABLISHED) and not self._handshake(flags, ack, window):
             self._tcp.buffers.free(buffer)
             return ""
@@ -305,7 +295,7 @@ class Connection:
             self._set_ack_timer(now + self._tcp.rules.delayed_ack_ns)
 
     def _send_ack(self, *, closed: bool = False) -> None:
-        if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), memalloc=self.memalloc, closed=closed):
+        if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), closed=closed):
             self._set_ack_timer(self._tcp.events.now + self._tcp.rules.starved_ack_ns)
 
     def acknowledging(self) -> None:
@@ -316,7 +306,7 @@ class Connection:
             self._quick -= 1
 
     def _send_control(self, flags: int) -> None:
-        self._tcp.transmit(self, flags, 0, 0, (), memalloc=self.memalloc)
+        self._tcp.transmit(self, flags, 0, 0, ())
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -354,11 +344,11 @@ class Connection:
             if not took:
                 break
             done += took
-        self._writing = memalloc
+        self.writer_memalloc = memalloc
         if done:
             self.sender.push(self._tcp.events.now)
             self._set_timer(self.sender.due_ns)
-        self._writing = False
+        self.writer_memalloc = False
         if done < size:
             self._wait_to_write()
         return done
@@ -440,19 +430,12 @@ class Connection:
 
     def transmit(self, segment: Segment) -> bool:
         """Put a segment of the write queue on the wire."""
-        return self._tcp.transmit(
-            self,
-            ACK,
-            segment.seq,
-            segment.end - segment.seq,
-            segment.records,
-            memalloc=self.memalloc or self._writing,
-            own=not segment.transmissions,
-        )
+        payload = segment.end - segment.seq
+        return self._tcp.transmit(self, ACK, segment.seq, payload, segment.records, own=not segment.transmissions)
 
     def probe(self) -> bool:
         """An old number, which has to be answered (tcp_xmit_probe_skb)."""
-        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, (), memalloc=self.memalloc)
+        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, ())
 
     def another(self) -> list[Run] | None:
         """Memory for the second half of a segment that is cut in two."""

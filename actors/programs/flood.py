@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from netswap.actors.net.tcp_connection import Connection
 from netswap.actors.programs.streams import Room
-from netswap.actors.programs.system import System
+from netswap.actors.programs.system import Flows, System
 from netswap.actors.programs.task import Program
 from netswap.protocol.arp import wire as link_wire
 from netswap.protocol.frame import ARP, KIND_NAMES, SMALL_MAX
@@ -49,9 +49,8 @@ class Flood:
     def _over_udp(self, system: System) -> Program:
         """A train, its time, and the next; the frames of a train go to one machine."""
         packets, wire, tail = self._wire(system)
-        incomplete = self.fragments == "incomplete"
-        bits = 8 * (wire if incomplete or packets == 1 else (packets - 1) * wire + tail) * seconds(1)
-        whole = packets > 1 and not incomplete
+        whole = packets > 1 and self.fragments != "incomplete"
+        bits = 8 * ((packets - 1) * wire + tail if whole else wire) * seconds(1)
         gap = max(1, bits // self.rate)  # a short frame at a high rate takes less than a nanosecond
         count = 1 if whole else min(SMALL_MAX, max(1, self.train // gap))
         sent = trains = 0
@@ -68,26 +67,22 @@ class Flood:
                 self.start_ns += late
                 continue
             to = self.to[trains % len(self.to)]
-            if self.link != "ipv4":
-                system.send_link(to, LINKS[self.link], self.payload, count, gap)
-            elif incomplete:
-                system.send_first_fragments(to, self.port, self.payload, count, gap)
-            elif whole:
+            if whole:  # a datagram of several packets is a train by itself
                 system.send(to, self.port + sent % self.flows % self.sockets, self.payload)
             else:
-                system.send_train(
-                    to,
-                    self.port,
-                    self.payload,
-                    count,
-                    gap,
-                    flow=sent % self.flows,
-                    flows=self.flows,
-                    ports=self.sockets,
-                )
+                self._send_train(system, to, count, gap, Flows(sent % self.flows, self.flows, self.sockets))
             sent += count
             trains += 1
             system.progress.add(count)
+
+    def _send_train(self, system: System, to: int, count: int, gap_ns: int, flows: Flows) -> None:
+        """Send frames that fit into one packet, or the first fragments of datagrams that do not."""
+        if self.link != "ipv4":
+            system.send_link(to, LINKS[self.link], self.payload, count, gap_ns)
+        elif self.fragments == "incomplete":
+            system.send_first_fragments(to, self.port, self.payload, count, gap_ns)
+        else:
+            system.send_train(to, self.port, self.payload, count, gap_ns, flows=flows)
 
     def _wire(self, system: System) -> tuple[int, int, int]:
         """Packets of a message, bytes on the wire of each, and of the last."""

@@ -114,6 +114,23 @@ class Allocate:
         return False
 
 
+class Host(NamedTuple):
+    """The parts of a machine that its programs use, each through its own `System`."""
+
+    name: str
+    seed: int
+    stall_after_ns: int
+    net: NetBoard
+    faults: Faults
+    stack: Stack
+    nic: Output
+    disk: Disk
+    writeback: Writeback
+    tcp: Tcp
+    kernel_end: LocalSocket | None
+    """Where a proxy finds what the kernel has to say to the swap server, and says what that has answered."""
+
+
 class Write:
     """Write `count` pages of a file from `first` on; whoever writes more than may be dirty is held up."""
 
@@ -131,28 +148,19 @@ class Write:
     )
     idle = False
 
-    def __init__(
-        self,
-        faults: Faults,
-        events: Events,
-        writeback: Writeback,
-        file: File,
-        first: int,
-        count: int,
-        nap_ns: int,
-        *,
-        less_throttle: bool,
-    ) -> None:
+    def __init__(self, host: Host, file: File, first: int, count: int, *, less_throttle: bool) -> None:
+        """`less_throttle`: the writer has PF_LESS_THROTTLE."""
+        board = host.net.board
         if not 0 <= first <= first + count <= file.pages:
             raise ValueError(f"pages {first} to {first + count} of {file.name}, which has {file.pages}")
-        self._faults = faults
-        self._events = events
+        self._faults = host.faults
+        self._events = board.events
         self._less_throttle = less_throttle
-        self._writeback = writeback
+        self._writeback = host.writeback
         self._file = file
         self._page = first
         self._end = first + count
-        self._nap_ns = nap_ns
+        self._nap_ns = board.kernel.reclaim_wait_ns
         self._held_up = False
         self._written = 0
 
@@ -276,21 +284,16 @@ class Receive:
         return bool(self._queues.datagrams)
 
 
-class Host(NamedTuple):
-    """The parts of a machine that its programs use, each through its own `System`."""
+class Flows(NamedTuple):
+    """Which flows the datagrams of a train belong to, in turn: flow i goes to port `port + i % ports`."""
 
-    name: str
-    seed: int
-    stall_after_ns: int
-    net: NetBoard
-    faults: Faults
-    stack: Stack
-    nic: Output
-    disk: Disk
-    writeback: Writeback
-    tcp: Tcp
-    kernel_end: LocalSocket | None
-    """Where a proxy finds what the kernel has to say to the swap server, and says what that has answered."""
+    first: int = 0
+    """Flow of the first datagram."""
+    number: int = 1
+    ports: int = 1
+
+
+_ONE_FLOW: Final = Flows()
 
 
 class System:
@@ -367,10 +370,7 @@ class System:
     def write(self, first: int, count: int = 1) -> Write:
         """Write whole pages of the program's file."""
         assert self.file is not None, f"{self.name} has no file"
-        host = self._host
-        nap_ns = self._buffers.kernel.reclaim_wait_ns
-        file = self.file
-        return Write(self._faults, self._events, host.writeback, file, first, count, nap_ns, less_throttle=self.exempt)
+        return Write(self._host, self.file, first, count, less_throttle=self.exempt)
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""
@@ -400,36 +400,27 @@ class System:
     ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
         packets, wire, tail = _wire(payload, self.framing, self.mtu)
-        slabs = self._buffers.transmit(packets, self._zone.floors.kernel, memalloc=False)
-        if slabs is None:
+        memory = self._buffers.transmit(packets, self._zone.floors.kernel, memalloc=False)
+        if memory is None:
             return False
         body: tuple[object, ...] = (source_port, payload, 0, 1, 1, message)
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
-        self._nic.transmit(slabs, to, kind, port, packets, wire, tail, body)
+        self._nic.transmit(memory, to, (kind, port, packets, wire, tail, body))
         return True
 
     def send_train(
-        self,
-        to: int,
-        port: int,
-        payload: int,
-        count: int,
-        gap_ns: int,
-        *,
-        flow: int = 0,
-        flows: int = 1,
-        ports: int = 1,
+        self, to: int, port: int, payload: int, count: int, gap_ns: int, *, flows: Flows = _ONE_FLOW
     ) -> None:
-        """Send `count` datagrams, `gap_ns` apart, of `flows` flows in turn, beginning with number `flow`.
+        """Send `count` datagrams, `gap_ns` apart, each within one packet; a train takes no transmit buffers.
 
-        Flow i goes to port `port + i % ports`. Each must fit into one packet; a train takes no transmit buffers.
+        `flows`: which flows the datagrams belong to, in turn.
         """
         packets, wire, _ = datagram_wire(payload, self.framing, self.mtu)
         if packets > 1:
             raise ValueError(f"{payload} bytes do not fit into one packet of {self.mtu}")
-        self._nic.send_train(to, UDP, port, count, gap_ns, wire, (0, payload, flow, flows, ports, ()))
+        self._nic.send_train(to, UDP, port, count, gap_ns, wire, (0, payload, *flows, ()))
 
     def send_first_fragments(self, to: int, port: int, payload: int, count: int, gap_ns: int) -> None:
         """Send the first fragments of `count` datagrams, `gap_ns` apart; the rest of them never comes."""

@@ -68,8 +68,8 @@ class NfsDevice(SwapDevice):
         buffers = self._buffers
         if request.slab is None:
             request.slab = buffers.rpc.take_memalloc(floor) if memalloc else buffers.rpc.take(floor)
-        slabs = None if request.slab is None else buffers.transmit(packets, floor, memalloc)
-        if slabs is None:
+        memory = None if request.slab is None else buffers.transmit(packets, floor, memalloc)
+        if memory is None:
             self._counters.tx_no_memory += 1
             return
         said = (request.xid, request.space.base + request.page, *stamps)
@@ -77,7 +77,7 @@ class NfsDevice(SwapDevice):
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
-        self._nic.transmit(slabs, self.server, kind, SERVER_PORT, packets, wire, tail, body, memalloc=memalloc)
+        self._nic.transmit(memory, self.server, (kind, SERVER_PORT, packets, wire, tail, body), memalloc=memalloc)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 

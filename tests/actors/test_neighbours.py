@@ -36,7 +36,7 @@ class Scene:
         kind = UDP
         if packets > 1:
             kind, body = PAGE_OUT | FRAGMENT, (self.table.sent & 0xFFFF, 0, body)
-        self.table.transmit(slabs, to, kind, 2049, packets, 200, 200, body, memalloc=memalloc)
+        self.table.transmit(slabs, to, (kind, 2049, packets, 200, 200, body), memalloc=memalloc)
 
     def until(self, time_ns: int) -> list[tuple[float, str]]:
         """Let time pass; (second, kind) of what left meanwhile, the wire's own time left out."""
@@ -278,7 +278,7 @@ def test_without_memory_for_an_entry_a_packet_is_lost_and_its_buffers_are_free()
     while one.host.buffers.neighbours.take(one.host.zone.floors.atomic) is not None:
         pass
     in_use = one.host.buffers.heads.in_use
-    one.table.transmit(slabs, C, UDP, 2049, 1, 200, 200, (0, TINY, 0, 1, 1, ()))
+    one.table.transmit(slabs, C, (UDP, 2049, 1, 200, 200, (0, TINY, 0, 1, 1, ())))
     assert one.state() is None
     assert one.host.counters.tx_no_memory == 1
     assert one.host.buffers.heads.in_use == in_use - 1
