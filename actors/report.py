@@ -63,17 +63,17 @@ def counters(machine: Machine) -> dict[str, int]:
         "pages_out": counted.pages_out,
         "pages_in": counted.pages_in,
         "lost_pages": counted.lost_pages,
-        "file_pages": machine.reclaim.cache.resident(),
-        "clean_pages": machine.reclaim.cache.clean(),
-        "dirty_pages": machine.reclaim.cache.dirty(),
+        "file_pages": machine.reclaim.scan.cache.resident(),
+        "clean_pages": machine.reclaim.scan.cache.clean(),
+        "dirty_pages": machine.reclaim.scan.cache.dirty(),
         "file_pages_in": counted.file_pages_in,
         "file_pages_out": counted.file_pages_out,
         "writeback_pages_max": machine.writeback.under_way_max,
-        "writeout_naps": machine.reclaim.writeout_naps,
+        "writeout_naps": machine.reclaim.scan.writeout_naps,
         "retransmissions": counted.retransmissions,
         "tx_no_memory": counted.tx_no_memory,
         "unresolved": counted.unresolved,
-        "kswapd_wakes": machine.reclaim.kswapd_wakes,
+        "kswapd_wakes": machine.reclaim.kswapd.wakes,
         "faults": counted.faults,
         "oom_kills": counted.oom_kills,
         "oom_deaths": counted.oom_deaths,
@@ -258,7 +258,7 @@ class _Graph:
 
     def _dirty_limit(self) -> NodeId:
         writeback = self._machine.writeback
-        dirty, limit = self._machine.reclaim.cache.dirty(), writeback.limits()[1]
+        dirty, limit = self._machine.reclaim.scan.cache.dirty(), writeback.limits()[1]
         sentence = f"{dirty} pages are dirty and {writeback.under_way()} under writeback, of at most {limit}"
         return self._add(
             self._id(NodeKind.DIRTY_LIMIT),
@@ -291,7 +291,7 @@ class _Graph:
             said = "kswapd and direct reclaim look for a page that may leave"
             return self._add(node, said, *self._room(link))
         writes = sum(request.write for request in link.under_way.values())
-        kswapd = self._machine.reclaim.kswapd_waits_for()
+        kswapd = self._machine.reclaim.kswapd.waits_for()
         kswapd = f"; kswapd waits for {kswapd}" if kswapd else ""
         sentence = (
             f"{writes} page-outs and {under_way - writes} page-ins of at most {link.in_flight} wait"

@@ -9,10 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("protocol", "actors", "cluster")
-PARAMETERS_90TH, PARAMETERS_MAX = 3, 9
-"""`self` left out. More than 7 take only those that lay out a frame or a segment, field by field, and `Write`."""
-LINES_MAX = 60
-"""Of a function, docstring and signature included. To aim for: 40."""
+PARAMETERS_90TH, PARAMETERS_MAX = 3, 7
+"""`self` left out, and the options of the command."""
+LINES_MAX = 40
+"""Of a function, docstring and signature included."""
+LONGER = {"cluster.command.run:run", "cluster.command.sweep:sweep"}
+"""Commands that spell out their options, a line or more each."""
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for floor in FLOORS
@@ -112,4 +114,4 @@ def test_functions_are_short() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= LINES_MAX
     ]
-    assert long == []
+    assert set(long) <= LONGER

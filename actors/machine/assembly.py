@@ -24,6 +24,7 @@ from netswap.actors.memory.files import LocalDisk, PageCache
 from netswap.actors.memory.oom import OomKiller
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.reserve import Node
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.virtio import VirtioNic
@@ -84,41 +85,49 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     Completion(counters, reclaim, writeback, faults).own(local, swap.device)
     if isinstance(frames.nic, VirtioNic):
         frames.nic.obtain = partial(reclaim.obtain, user=False)
-    host = Host(
-        settings.name,
-        settings.seed,
-        settings.stall_after_ns,
-        frames.net,
-        faults,
-        frames.stack,
-        frames.output,
-        lasting.disk,
-        writeback,
-        frames.tcp,
-        swap.kernel_end,
-    )
+    host = _host(settings, frames, swap, faults, lasting.disk, writeback)
     swap_pages = settings.swap.size // PAGE if settings.swap else None
     programs = loader.load(settings.programs, host, tally.boots * (swap_pages or 0), before)
-    _fill_memory(settings, zone, reclaim, programs, swap.device)
+    _fill_memory(settings, zone, reclaim.scan, programs, swap.device)
     for file in writeback.cache.files:
         writeback.dirtied(file)
-    if reclaim.clean_minimum is not None:
-        reclaim.clean_minimum.look()
-    reclaim.oom = oom = _oom_killer(board, reclaim, faults, programs)
+    scan = reclaim.scan
+    if scan.clean_minimum is not None:
+        scan.clean_minimum.look()
+    scan.oom = oom = _oom_killer(board, reclaim, faults, programs)
     return Parts(tally.boots, zone, reserve.data, frames, swap, local, reclaim, writeback, programs, oom)
+
+
+def _host(
+    settings: MachineSettings, frames: NetParts, swap: SwapParts, faults: Faults, disk: Disk, writeback: Writeback
+) -> Host:
+    """What system calls act on."""
+    return Host(
+        name=settings.name,
+        seed=settings.seed,
+        stall_after_ns=settings.stall_after_ns,
+        net=frames.net,
+        faults=faults,
+        stack=frames.stack,
+        nic=frames.output,
+        disk=disk,
+        writeback=writeback,
+        tcp=frames.tcp,
+        kernel_end=swap.kernel_end,
+    )
 
 
 def _fill_memory(
     settings: MachineSettings,
     zone: Zone,
-    reclaim: Reclaim,
+    scan: Scan,
     programs: list[loader.Loaded],
     device: SwapDevice | None,
 ) -> None:
     """What a machine that has run for long has in memory, and who goes round it."""
-    cache = reclaim.cache
+    cache = scan.cache
     swap_pages = settings.swap.size // PAGE if settings.swap else None
-    reclaim.go_round(loader.swappable(programs), swap_pages)
+    scan.go_round(loader.swappable(programs), swap_pages)
     cache.locked = loader.locked(programs)
     loader.cached_files(settings.files, zone, cache)
     remote = device and RemoteDisk(device)
@@ -133,10 +142,10 @@ def _fill_memory(
 
 def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[loader.Loaded]) -> OomKiller:
     """Over all programs, daemons first, as they were started."""
-    counted = board.counters
+    counted, scan = board.counters, reclaim.scan
     return OomKiller(
         board,
-        reclaim.reclaimable,
-        lambda: reclaim.dropped + counted.pages_out + counted.file_pages_out,
+        scan.reclaimable,
+        lambda: scan.dropped + counted.pages_out + counted.file_pages_out,
         [Process(one, board, reclaim, faults) for one in loader.oldest_first(programs)],
     )

@@ -12,6 +12,7 @@ from netswap.actors.memory.laundry import Laundry
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.rescue import CleanRescue
 from netswap.actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.drivers import parked
@@ -111,7 +112,7 @@ def reclaim(board: Board, device: SwapDevice | None, writeback: Writeback) -> Re
     """kswapd and direct reclaim, with what proposals do differently."""
     policy, zone = board.policy, board.zone
     percent = CLEAN_SHARE if policy.clean_minimum else SMALL_CLEAN_SHARE if policy.clean_minimum_10 else 0
-    made = Reclaim(
+    scan = Scan(
         board,
         device,
         writeback,
@@ -121,5 +122,5 @@ def reclaim(board: Board, device: SwapDevice | None, writeback: Writeback) -> Re
     recursive, atomic = policy.recursive_reclaim or percent > 0, policy.atomic_reclaim or percent > 0
     if recursive or atomic:
         pages = board.kernel.swap_cluster_max
-        zone.on_shortage(CleanRescue(zone, made, pages, recursive=recursive, atomic=atomic))
-    return made
+        zone.on_shortage(CleanRescue(zone, scan, pages, recursive=recursive, atomic=atomic))
+    return Reclaim(board, scan)

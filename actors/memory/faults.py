@@ -106,8 +106,8 @@ class Faults:
     def file_read(self, file: File, page: int) -> None:
         """The disk has read a page."""
         self._arrived(file, page)
-        if self._reclaim.clean_minimum is not None:
-            self._reclaim.clean_minimum.look()
+        if self._reclaim.scan.clean_minimum is not None:
+            self._reclaim.scan.clean_minimum.look()
 
     def release(self, space: AddressSpace) -> None:
         """A program has ended: its resident pages are free."""
@@ -117,7 +117,7 @@ class Faults:
 
     def unmap(self, file: File) -> None:
         """Nobody has this file mapped any more; its pages stay in the page cache."""
-        self._reclaim.cache.unmap(file)
+        self._reclaim.scan.cache.unmap(file)
 
     def waits_for_slot(self, space: AddressSpace, page: int) -> bool:
         """Whether the request for an absent page has not found a slot yet."""

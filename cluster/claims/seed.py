@@ -148,7 +148,7 @@ def all_anonymous(kernel: Kernel) -> Evidence:
     evidence = Evidence()
     with scene("row-01", kernel) as cluster:
         machine = inline_machine(run_to(cluster, 1), 0)
-        evidence.equal("pages freed without writing", 0, machine.reclaim.drop_clean(32))
+        evidence.equal("pages freed without writing", 0, machine.reclaim.scan.drop_clean(32))
     with scene("row-01", kernel, safeguards="min-free-20") as cluster:
         kept = inline_machine(cluster, 0).zone.min
         evidence.equal("pages kept free", formulas.pages(MEMORY_MIB) // 5, kept)

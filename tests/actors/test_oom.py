@@ -22,6 +22,7 @@ from netswap.actors.memory.anonymous import (
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
 from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.zone import Zone
 from netswap.actors.policy import Policy
 from netswap.actors.programs.task import Program, Progress, Task
@@ -97,13 +98,13 @@ class Machine:
         self.zone.free = free
         self.counters = Counters()
         board = Board(self.events, self.zone, kernel, self.counters, Policy(reclaim_throttle=throttled))
-        self.reclaim = Reclaim(board, swap)
+        self.reclaim = Reclaim(board, Scan(board, swap))
         space = AddressSpace("rank 0", 0, max(1, len(states)))
         space.states[: len(states)] = bytes(states)
         space.resident = sum(state >= RESIDENT for state in states)
-        self.reclaim.hand.spaces = [space]
+        self.reclaim.scan.hand.spaces = [space]
         self.freed = 0
-        self.reclaim.oom = self.oom = OomKiller(board, self.reclaim.reclaimable, lambda: self.freed, victims)
+        self.reclaim.scan.oom = self.oom = OomKiller(board, self.reclaim.scan.reclaimable, lambda: self.freed, victims)
         for victim in victims:
             victim.events = self.events
         self.granted: list[str] = []
@@ -137,10 +138,10 @@ def test_an_attempt_without_progress_takes_ten_naps_and_the_third_at_the_latest_
     locked = AddressSpace("locked", 0, 3200)
     locked.states[:] = bytes([RESIDENT | DIRTY]) * 3200
     locked.resident = 3200
-    a.reclaim.cache.locked = [locked]
-    a.reclaim.hand.spaces = [AddressSpace("rank 0", 0, 1)]
-    a.reclaim.hand.spaces[0].states[0] = RESIDENT | DIRTY
-    a.reclaim.hand.spaces[0].resident = 1
+    a.reclaim.scan.cache.locked = [locked]
+    a.reclaim.scan.hand.spaces = [AddressSpace("rank 0", 0, 1)]
+    a.reclaim.scan.hand.spaces[0].states[0] = RESIDENT | DIRTY
+    a.reclaim.scan.hand.spaces[0].resident = 1
     a.ask()
     killed_ns = a.killed_at(seconds(10))
     assert killed_ns is not None
@@ -186,9 +187,9 @@ def test_a_packet_that_comes_and_goes_keeps_nobody_alive() -> None:
         a = Machine([], Victim())
         locked = AddressSpace("locked", 0, 3200)
         locked.resident = 3200
-        a.reclaim.cache.locked = [locked]
-        a.reclaim.hand.spaces[0].states[0] = RESIDENT | DIRTY
-        a.reclaim.hand.spaces[0].resident = 1
+        a.reclaim.scan.cache.locked = [locked]
+        a.reclaim.scan.hand.spaces[0].states[0] = RESIDENT | DIRTY
+        a.reclaim.scan.hand.spaces[0].resident = 1
         a.ask()
         for step in range(3000 if trickle else 0):
             a.run_until(milliseconds(step))
@@ -227,7 +228,7 @@ def test_who_may_not_enter_a_file_system_never_kills(kernel: Kernel) -> None:
 def test_in_6_11_it_gives_up_after_sixteen_attempts_in_vain() -> None:
     """Enough on the lists, all of it on its way to the server: the attempts are counted, each with one rest."""
     a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=LINUX_6_11, swap=Swap())
-    a.reclaim.hand.spaces[0].rewritten.update(range(100))
+    a.reclaim.scan.hand.spaces[0].rewritten.update(range(100))
     a.ask()
     assert a.killed_at(seconds(10)) == (LINUX_6_11.oom.fruitless_attempts + 1) * LINUX_6_11.retry_wait_ns
 
@@ -235,7 +236,7 @@ def test_in_6_11_it_gives_up_after_sixteen_attempts_in_vain() -> None:
 def test_in_6_11_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
     """A reply within every sixteen attempts, and nobody is ever killed."""
     a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=LINUX_6_11, swap=Swap())
-    a.reclaim.hand.spaces[0].rewritten.update(range(100))
+    a.reclaim.scan.hand.spaces[0].rewritten.update(range(100))
     a.ask()
     for step in range(20):
         a.freed += 1
@@ -247,7 +248,7 @@ def test_in_6_11_it_gives_up_at_once_if_all_there_is_would_not_do() -> None:
     """free + reclaimable <= min: 40 + 24 pages are not above 64, 40 + 25 are."""
     for pages, at_once in ((24, True), (25, False)):
         a = Machine([RESIDENT | DIRTY] * pages, Victim(), kernel=LINUX_6_11, swap=Swap(), free=40)
-        a.reclaim.hand.spaces[0].rewritten.update(range(pages))
+        a.reclaim.scan.hand.spaces[0].rewritten.update(range(pages))
         a.ask()
         a.run_until(2 * LINUX_6_11.retry_wait_ns)
         assert (a.counters.oom_kills == 1) == at_once
@@ -356,7 +357,7 @@ def test_a_victim_may_go_below_min_and_if_that_is_refused_its_wait_is_over_too(
     a.reclaim.mark_victim(victim, ended.append)
     a.run_until(NAP_NS + 1)
     assert (a.granted, ended) == (["victim"] if gets else [], [gets])
-    assert [waiter.who for waiter in a.reclaim.waiters] == ["other"]
+    assert [waiter.name for waiter in a.reclaim.waiters] == ["other"]
     assert a.zone.free == free - gets
 
 
