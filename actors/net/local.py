@@ -20,7 +20,7 @@ RESET: Final = "the other end is closed"
 
 
 class Owner(Protocol):
-    """Whoever uses one end."""
+    """The user of one end."""
 
     def readable(self, connection: Any) -> None:
         """There is something to read."""
@@ -60,24 +60,24 @@ class LocalSocket:
     )
 
     def __init__(self, events: Events, buffers: Buffers, server: int) -> None:
-        """`server`: the machine that all this is for."""
+        """`server`: the swap server that the pair leads to."""
         self.server = server
         self.owner: Owner
         self.peer: LocalSocket = self
         self.state = CLOSED
         self.wmem = 0
-        """Written here and not read yet."""
+        """Bytes written here and not read yet."""
         self.sndbuf = buffers.kernel.rmem_default  # wmem_default is the same number
         self._events = events
         self._buffers = buffers
         self._retry_ns = buffers.kernel.tcp.memory_wait_ns
         self._queue: deque[Held] = deque()
-        """To be read here."""
+        """Messages to be read here."""
         self._waiting = False
         """Whether the owner is to be told when there is room."""
 
     def open(self) -> None:
-        """Both ends may be used."""
+        """Let both ends be used from now on."""
         self.state = self.peer.state = ESTABLISHED
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class LocalSocket:
         return bool(self._queue)
 
     def read(self) -> list[tuple[int, Message]]:
-        """The next message with its size, and its memory is free."""
+        """Take the next message, with its size; its memory is free."""
         held = self._take()
         peer = self.peer
         if peer._waiting and peer.has_room():
@@ -157,7 +157,7 @@ class LocalSocket:
         return Held(size, message, runs, pages, kernel.skb_head_charge + kernel.tx_header + len(pages) * PAGE)
 
     def _wait(self) -> None:
-        """For room, or a while if it was memory that was missing."""
+        """Wait for room, or for a while if it was memory that was missing."""
         self._waiting = True
         if self.has_send_room():
             self._events.after(self._retry_ns, self._look_again)
@@ -173,7 +173,7 @@ class LocalSocket:
 
 
 def local_pair(events: Events, buffers: Buffers, server: int) -> tuple[LocalSocket, LocalSocket]:
-    """Two ends, not open yet."""
+    """Two ends connected with each other, not open yet."""
     one, other = LocalSocket(events, buffers, server), LocalSocket(events, buffers, server)
     one.peer, other.peer = other, one
     return one, other
