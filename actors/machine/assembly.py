@@ -1,8 +1,8 @@
-"""From the settings of a machine to its parts: in what order they are made, and what each of them is given.
+"""From the settings of a machine to its parts: the order in which they are made, and the arguments that each takes.
 
 A part is complete when it is made. Three ties lead back to what is made later, since memory is needed to write and writing
-frees it: who hears what a device has answered (`Completion.own`), where a card's worker gets its page, and the OOM killer.
-They are all tied in `assemble`.
+frees it: the part that a device's answers go to (`Completion.own`), where a card's worker gets its page, and the OOM killer.
+All three are tied in `assemble`.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from netswap.protocol.rpc import PAGE
 
 @dataclass(frozen=True, slots=True)
 class Lasting:
-    """What a crash does not take away."""
+    """The parts that a crash does not take away."""
 
     kernel: Kernel
     events: Events
@@ -49,13 +49,13 @@ class Lasting:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that a crash takes away."""
+    """The parts that a crash takes away."""
 
     boots: int
     """How often the machine had been started before."""
     zone: Zone
     emergency_data: Node | None
-    """What emergency receive buffers are charged to, if they are."""
+    """The node that emergency receive buffers are charged to, if they are."""
     frames: NetParts
     swap: SwapParts
     local: LocalDisk
@@ -101,7 +101,7 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
 def _host(
     settings: MachineSettings, frames: NetParts, swap: SwapParts, faults: Faults, disk: Disk, writeback: Writeback
 ) -> Host:
-    """What system calls act on."""
+    """The parts that system calls act on."""
     return Host(
         name=settings.name,
         seed=settings.seed,
@@ -124,7 +124,7 @@ def _fill_memory(
     programs: list[loader.Loaded],
     device: SwapDevice | None,
 ) -> None:
-    """What a machine that has run for long has in memory, and who goes round it."""
+    """Fill the memory as in a machine that has run for long, and set the clock hands going round it."""
     cache = scan.cache
     swap_pages = settings.swap.size // PAGE if settings.swap else None
     scan.go_round(loader.swappable(programs), swap_pages)
@@ -141,7 +141,7 @@ def _fill_memory(
 
 
 def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[loader.Loaded]) -> OomKiller:
-    """Over all programs, daemons first, as they were started."""
+    """The OOM killer of all programs, daemons first, in the order in which they were started."""
     counted, scan = board.counters, reclaim.scan
     return OomKiller(
         board,

@@ -10,7 +10,7 @@ from netswap.actors.swap.device import Request, SwapDevice
 
 
 class Completion:
-    """Owns the answers of one machine's devices."""
+    """Takes the answers of one machine's devices."""
 
     __slots__ = ("_counters", "_faults", "_reclaim", "_scan", "_writeback")
 
@@ -22,7 +22,7 @@ class Completion:
         self._faults = faults
 
     def own(self, disk: LocalDisk, device: SwapDevice | None) -> None:
-        """Be told what these have done. They come first: reclaim writes to them."""
+        """Take the answers of these devices. They are made before this: reclaim writes to them."""
         disk.owner = self
         if device is not None:
             device.owner = self
@@ -44,7 +44,7 @@ class Completion:
             self._faults.page_read(space, page, stamp)
 
     def moved(self, request: Request) -> None:
-        """A request that had to wait has got on."""
+        """A request that had to wait has found a slot, or has been sent."""
         for page in range(request.page, request.page + len(request.stamps)):
             self._faults.moved(request.space, page)
 

@@ -1,11 +1,11 @@
-"""What a machine has counted so far: read off its parts when they go, and given to those that come after them."""
+"""The counts of a machine so far: read off its parts when a crash takes them, and given to the parts of the next boot."""
 
 from netswap.actors.counters import FIRST, Tally
 from netswap.actors.machine.assembly import Parts
 
 
 def tallied(before: Parts | None) -> Tally:
-    """What the next boot goes on from: with `before` it all begins."""
+    """The counts that the next boot goes on from; `before`: the parts of the last boot, None at the first."""
     if before is None:
         return FIRST
     zone = before.zone

@@ -5,7 +5,7 @@ a reply. All of it is GFP_ATOMIC. With `memalloc-processing` the request has the
 entry and reply that of the packet that asks. (2.6.22 sends the request from a timer, without any right; that reception's
 reserve has to cover ARP too was the argument of 2006, and the switch is where the series answers it.)
 
-Packets for a neighbour who is still being asked wait, as many as the kernel lets; then the oldest are thrown away, here by
+Packets for a neighbour that is still being asked wait, as many as the kernel lets; then the oldest are thrown away, here by
 whole datagrams, since one that misses a fragment is lost anyway. A train of an open-loop source does not wait.
 """
 
@@ -55,7 +55,7 @@ class Waiting(NamedTuple):
 
 
 class Neighbour:
-    """What is known of another machine, and what waits for more."""
+    """The entry of another machine, and the datagrams that wait for its address."""
 
     __slots__ = (
         "confirmed_ns",
@@ -84,12 +84,12 @@ class Neighbour:
         """When it was asked last, or would have been if there had been memory for it."""
         self.previous_ns = -1
         self.memalloc = False
-        """Whether what waits for it gives its request a right to the reserve."""
+        """Whether its request may use the reserve, since a waiting datagram may."""
         self.queue: deque[Waiting] = deque()
 
 
 class Neighbours:
-    """The neighbour table of one machine. It stands before the card: whoever sends, sends through it."""
+    """The neighbour table of one machine. It stands before the card: all that is sent goes through it."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Neighbours:
         nic: Nic,
         draw: Random,
     ) -> None:
-        """`draw`: for how long an answer is good."""
+        """`draw`: the chance by which an answer is good for a shorter or longer time."""
         board = net.board
         self.entries: dict[int, Neighbour] = {}
         self._events = board.events
@@ -135,7 +135,7 @@ class Neighbours:
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
     ) -> None:
-        """Let a train leave, if the neighbour is known; else it is lost, and the neighbour is asked."""
+        """Let a train leave, if the neighbour is known; else the train is lost, and the neighbour is asked."""
         neighbour = self._for_sending(destination, memalloc=False)
         if neighbour is not None and neighbour.state in _USABLE:
             self._nic.send_train(destination, kind, port, count, gap_ns, wire, body)
@@ -143,7 +143,7 @@ class Neighbours:
             self._counters.unresolved += count
 
     def receive(self, datagram: Datagram) -> None:
-        """A request or a reply has come; what is neither is ignored."""
+        """Take a request or a reply; what is neither is ignored."""
         try:
             said = operation(datagram.message)
         except LocalProtocolError:
@@ -229,7 +229,7 @@ class Neighbours:
         self._nic.transmit(memory, to, (ARP, 0, 1, self._wire, self._wire, (0, PACKET, 0, 1, 1, (said,))))
 
     def _confirm(self, neighbour: Neighbour) -> None:
-        """It has answered."""
+        """Note that a neighbour has answered."""
         now = self._events.now
         neighbour.confirmed_ns = now
         self._set(neighbour, REACHABLE, now + self._good_for_ns())
@@ -280,7 +280,7 @@ class Neighbours:
             self._throw_away(neighbour.queue.popleft())
 
     def _unused(self, neighbour: Neighbour) -> None:
-        """Nobody has used it for long: its memory is free again."""
+        """Free an entry that no packet has used for long."""
         due_ns = neighbour.used_ns + STALE_NS
         if due_ns > self._events.now:
             self._set(neighbour, neighbour.state, due_ns)

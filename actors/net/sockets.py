@@ -1,7 +1,8 @@
 """UDP sockets that programs read: charged by truesize, while real memory is what the slabs say.
 
-A socket accepts a datagram iff what the socket holds already plus the datagram's truesize stays below the receive buffer (net/core/sock.c
-of 2.6.22; the rule of 6.11 is in `udp_limits`); otherwise the datagram is dropped and its memory is free at once.
+A socket accepts a datagram iff what the socket holds already plus the datagram's truesize stays below the receive buffer
+(net/core/sock.c of 2.6.22; the rule of 6.11 is in `udp_limits`); otherwise the datagram is dropped and its memory is free at
+once.
 """
 
 from collections import deque

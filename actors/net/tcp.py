@@ -1,4 +1,4 @@
-"""TCP of one machine: its connections by who is at the other end, its listeners, and the way to the card.
+"""TCP of one machine: its connections by their other end, its listeners, and the way to the card.
 
 Source: net/ipv4/tcp_ipv4.c of 2.6.22 with Zijlstra's netvm patches. The parts: `kernels.tcp` (numbers of each kernel),
 `tcp_memory` (what sockets are charged), `tcp_sender` and `tcp_receiver` (the two halves), `tcp_connection`.
@@ -22,7 +22,7 @@ _FIRST_PORT: Final = 32_768
 _PORTS: Final = 28_233
 
 Accept = Callable[[Connection], Owner]
-"""Called with a connection that somebody has opened; who it belongs to."""
+"""Called with a connection that another machine has opened; returns its owner."""
 
 
 class Listener(NamedTuple):
@@ -43,7 +43,7 @@ class Tcp(Layer):
         hold: Callable[[int], None],
         limits: TcpMem | None = None,
     ) -> None:
-        """`hold` is told how many more frames wait in sockets which do not serve the swap.
+        """`hold` is called with the number of frames that have come to wait in sockets which do not serve the swap.
 
         `limits`: `tcp_mem`, None for the kernel's own.
         """
@@ -61,7 +61,7 @@ class Tcp(Layer):
         self.calls = board.tally.calls
         """Connections that have been opened from here."""
 
-    # -- who is there -----------------------------------------------------------------------------------------------
+    # -- connections ------------------------------------------------------------------------------------------------
 
     def listen(self, port: int, accept: Accept, rcvbuf: int | None = None, *, marked: bool = False) -> None:
         """Accept connections on a port; their receive buffers in bytes of truesize (default: the kernel's)."""
@@ -70,7 +70,7 @@ class Tcp(Layer):
         self._listeners[port] = Listener(accept, rcvbuf, marked)
 
     def abandon(self, owner: Owner, ports: list[int]) -> None:
-        """A program has ended: nobody listens on its ports, and its connections are reset (tcp_close, unread data)."""
+        """Close the ports of a program that has ended, and reset its connections (tcp_close, unread data)."""
         for port in ports:
             del self._listeners[port]
         for connection in [one for one in self.connections.values() if one.owner is owner]:
@@ -80,14 +80,14 @@ class Tcp(Layer):
     def connect(
         self, peer: int, port: int, owner: Owner, rcvbuf: int | None = None, *, marked: bool = False
     ) -> Connection:
-        """Call another machine; the owner hears when it has answered."""
+        """Send a SYN to another machine; the owner is called when it has been answered."""
         connection = Connection(self, peer, port, self._free_port(peer, port), owner, rcvbuf, marked=marked)
         self.connections[peer, port, connection.port] = connection
         connection.call()
         return connection
 
     def forget(self, connection: Connection) -> None:
-        """This connection is closed."""
+        """Remove a connection that has been closed."""
         self.count(connection)
         del self.connections[connection.peer, connection.peer_port, connection.port]
 
@@ -131,7 +131,7 @@ class Tcp(Layer):
         return ""
 
     def count(self, connection: Connection) -> None:
-        """Keep the number of frames that wait in ordinary sockets."""
+        """Bring the number of frames up to date that wait in ordinary sockets."""
         frames = connection.receiver.frames
         if frames != connection.counted and not connection.account.marked:
             self._hold(frames - connection.counted)
@@ -198,19 +198,19 @@ class Tcp(Layer):
 
 
 class _Nobody:
-    """Owns a connection until somebody has accepted it."""
+    """Owns a connection until a program has accepted it."""
 
     def opened(self, connection: Connection) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
     def readable(self, connection: Connection) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
     def writable(self, connection: Connection) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
     def closed(self, connection: Connection, why: str) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
 
 _NOBODY: Final = _Nobody()

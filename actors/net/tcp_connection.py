@@ -24,9 +24,9 @@ ESTABLISHED: Final = "established"
 CLOSED: Final = "closed"
 
 REFUSED: Final = "refused"
-"""Nobody listens there."""
+"""No program listens there."""
 UNREACHABLE: Final = "no answer"
-"""Nobody has answered the SYN."""
+"""The SYN has not been answered."""
 TIMED_OUT: Final = "timed out"
 """Retransmissions have been given up."""
 RESET: Final = "reset"
@@ -40,7 +40,7 @@ _LEAST_WINDOW: Final = 4
 
 
 class Owner(Protocol):
-    """Whoever uses a connection. All calls come from within its machine's events."""
+    """The user of a connection. All calls come from within its machine's events."""
 
     def opened(self, connection: "Connection") -> None:
         """The other side has answered."""
@@ -52,11 +52,11 @@ class Owner(Protocol):
         """There is room for more to send, or memory may be had again."""
 
     def closed(self, connection: "Connection", why: str) -> None:
-        """The connection is gone, and what it held with it."""
+        """The connection is gone, and all that it held."""
 
 
 class Layer:
-    """What a connection asks of the TCP of its machine."""
+    """The TCP of a machine, as its connections see it."""
 
     def __init__(self, net: NetBoard, limits: TcpMem | None) -> None:
         """`limits`: `tcp_mem`, None for the kernel's own."""
@@ -141,7 +141,7 @@ class Connection:
         self.owner = owner
         self.state = CLOSED
         self.memalloc = marked and tcp.reserve_access
-        """Whether what it sends may come from the reserve."""
+        """Whether memory for what it sends may come from the reserve."""
         self.account = Account(tcp.memory, rcvbuf, marked=marked)
         self.sender = Sender(tcp.rules, tcp.mss, self)
         self.receiver = Receiver(tcp.mss, tcp.memory, self.account, tcp.buffers)
@@ -155,7 +155,7 @@ class Connection:
         self._tcp = tcp
         self._called_ns = 0
         self._acked = FIRST_BYTE
-        """What has been acknowledged last."""
+        """The acknowledgement sent last."""
         self._quick = tcp.rules.quick_acks
         self._rcv_mss = tcp.rules.min_rcv_mss
         self._timer_event_ns = NEVER
@@ -166,7 +166,7 @@ class Connection:
         self._waiting = False
         """Whether the owner is to be told when there is room."""
         self.writer_memalloc = False
-        """Whether what is sent now is sent by a reclaimer (PF_MEMALLOC)."""
+        """Whether a reclaimer (PF_MEMALLOC) writes at this moment."""
 
     # -- opening and closing ----------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class Connection:
         self._set_timer(self._tcp.events.now + self._tcp.rules.initial_rto_ns)
 
     def answer(self, window: int) -> None:
-        """A SYN has come: answer it."""
+        """Answer a SYN."""
         self.state = CALLED
         self.sender.edge = FIRST_BYTE + window
         self._send_control(SYN | ACK)
@@ -226,7 +226,7 @@ class Connection:
         return self._data(seq, seq + payload, records, buffer)
 
     def _handshake(self, flags: int, ack: int, window: int) -> bool:
-        """What opens or resets a connection; whether there may be more in the segment."""
+        """Take a segment that opens or resets a connection; whether there may be more in the segment."""
         if flags & RST:
             self.close(REFUSED if self.state == CALLING else RESET)
         elif self.state == CALLING and flags & SYN and flags & ACK:
@@ -299,7 +299,7 @@ class Connection:
             self._set_ack_timer(self._tcp.events.now + self._tcp.rules.starved_ack_ns)
 
     def acknowledging(self) -> None:
-        """What leaves now acknowledges all that has come."""
+        """Note that a segment leaves, which acknowledges all that has come."""
         self._acked = self.receiver.nxt
         self.ack_due_ns = NEVER
         if self._quick > 0:

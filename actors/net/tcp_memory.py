@@ -32,7 +32,7 @@ class TcpMemory:
     )
 
     def __init__(self, rules: TcpRules, limits: TcpMem, memory_pages: int, *, exempts: bool) -> None:
-        """`exempts`: whether the switch tcp-exemption is on; whether it holds for sockets or for segments is the kernel's rule."""
+        """`exempts`: whether the switch tcp-exemption is on; the kernel's rule says whether for sockets or for segments."""
         self.rules = rules
         self.limits = limits
         self.rcvbuf_max, self.sndbuf_max = rules.buffers_max(memory_pages)

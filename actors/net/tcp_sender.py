@@ -41,7 +41,7 @@ class Segment:
         self.end = seq
         self.records: tuple[Record, ...] = ()
         self.memory = memory
-        """What it takes to hold it; the connection's own business."""
+        """The memory that holds it, allocated and freed by the connection."""
         self.state = FLYING
         self.order = 0
         """Number of its latest transmission, of all of this connection."""
@@ -50,7 +50,7 @@ class Segment:
 
 
 class Wire(Protocol):
-    """Whoever puts segments on the wire."""
+    """The connection, as its sender sees it: it puts segments on the wire."""
 
     def transmit(self, segment: Segment) -> bool:
         """Send it; False if there is no memory for that."""
@@ -159,7 +159,7 @@ class Sender:
         return segment
 
     def append(self, segment: Segment, size: int, message: Message | None) -> None:
-        """So many more bytes in the last segment, and the message that ends there."""
+        """Put `size` more bytes into the last segment, and the message that ends there."""
         self.end = segment.end = segment.end + size
         if message is not None:
             segment.records = (*segment.records, (segment.end, message))
@@ -213,7 +213,7 @@ class Sender:
     # -- what the receiver says -------------------------------------------------------------------------------------
 
     def acknowledge(self, ack: int, window: int, blocks: tuple[Range, ...], now: int) -> list[Segment]:
-        """The receiver has all bytes before `ack`, those of `blocks`, and room for `window` more; what that frees."""
+        """Take an acknowledgement of the bytes before `ack` and in `blocks`; the segments that it frees."""
         if ack > self.nxt:
             return []
         self.heard_ns = now
@@ -231,7 +231,7 @@ class Sender:
         return freed
 
     def _free(self, ack: int, now: int) -> list[Segment]:
-        """Take what is acknowledged off the flight."""
+        """Take acknowledged segments off the flight."""
         flight = self.flight
         freed: list[Segment] = []
         while flight and flight[0].end <= ack:
@@ -257,7 +257,7 @@ class Sender:
             self.edge = edge
 
     def _arrived(self, segment: Segment) -> None:
-        """A transmission has reached the receiver."""
+        """Count a transmission that has reached the receiver."""
         if segment.state == FLYING:
             self.pipe -= 1
         else:
@@ -307,7 +307,7 @@ class Sender:
     # -- time -------------------------------------------------------------------------------------------------------
 
     def fire(self, now: int) -> bool:
-        """The timer has fired; False if the connection is given up."""
+        """Act on the timer, which has fired; False if the connection is given up."""
         self.due_ns = NEVER
         self.previous_ns, self.fired_ns = self.fired_ns, now
         if self.flight:
@@ -318,7 +318,7 @@ class Sender:
         return True
 
     def _time_out(self, now: int) -> bool:
-        """Everything in flight counts as lost, and the first segment is sent again."""
+        """Count everything in flight as lost, and send the first segment again."""
         if self.retries >= self.rules.retries and not self._is_closed_but_alive(now):
             return False
         if self.state != LOSS:
@@ -340,7 +340,7 @@ class Sender:
         return self.edge <= self.una and now - self.heard_ns <= self.rules.max_rto_ns
 
     def _probe(self, now: int) -> bool:
-        """The next segment does not fit into the window: send what does, or ask whether it is still closed."""
+        """Send what fits of a segment that does not fit into the window, or ask whether the window is still closed."""
         if self.probes >= self.rules.retries:
             return False
         self.probes += 1

@@ -23,14 +23,14 @@ class Reader:
     rate: int
     start: str = "warm"
     on: str = "disk"
-    """Of the machine, or the swap server's."""
+    """The disk: the machine's own, or the swap server's."""
 
     def file_pages(self) -> int:
         """Pages of its file."""
         return -(-self.file // PAGE)
 
     def run(self, system: System) -> Program:
-        """From the first page to the last, and again."""
+        """Go through the file from the first page to the last, and again."""
         pages = self.file_pages()
         first = 0
         while True:
@@ -47,14 +47,14 @@ class Writer:
     file: int
     rate: int
     on: str = "disk"
-    """Of the machine, or the swap server's."""
+    """The disk: the machine's own, or the swap server's."""
 
     def file_pages(self) -> int:
         """Pages of its file."""
         return -(-self.file // PAGE)
 
     def run(self, system: System) -> Program:
-        """From the first page to the last, and again."""
+        """Go through the file from the first page to the last, and again."""
         pages = self.file_pages()
         first = 0
         while True:

@@ -43,11 +43,11 @@ class Flood:
     counts_pages: ClassVar[bool] = False
 
     def run(self, system: System) -> Program:
-        """Over UDP or TCP, from the start to the end."""
+        """Send over UDP or TCP, from the start to the end."""
         return self._over_tcp(system) if self.protocol == "tcp" else self._over_udp(system)
 
     def _over_udp(self, system: System) -> Program:
-        """A train, its time, and the next; the frames of a train go to one machine."""
+        """Send a train, let its time pass, and send the next; the frames of a train go to one machine."""
         packets, wire, tail = self._wire(system)
         whole = packets > 1 and self.fragments != "incomplete"
         bits = 8 * ((packets - 1) * wire + tail if whole else wire) * seconds(1)
@@ -92,7 +92,7 @@ class Flood:
         return 1, wire, wire
 
     def _over_tcp(self, system: System) -> Program:
-        """Messages on whatever connection has room, none before its time."""
+        """Send messages on any connection that has room, none before its time."""
         frames, bits = self._message(system)
         room = system.streams.room
         halves: dict[Connection, int] = {}

@@ -53,7 +53,7 @@ class Touch:
         return None if page == self._end else self._faults.fault(task, self._space, page)
 
     def waits_for_memory(self) -> bool:
-        """Whether it waits for a free page, and not for what is to be in it."""
+        """Whether the program waits for a free page, and not for its contents."""
         return self._space.states[self._page] != READING
 
     def waits_for_slot(self) -> bool:
@@ -70,9 +70,9 @@ class Touch:
 
 
 class Allocate:
-    """Memory for what the kernel does in a program's name (GFP_KERNEL): who finds none reclaims, and may be throttled.
+    """Memory for what the kernel does in a program's name (GFP_KERNEL): without it the program reclaims, and may be throttled.
 
-    Once the call returns so many pages are free above the floor, for the caller to take before anybody else.
+    Once the call returns `pages` pages are free above the floor, for the caller to take before any other task.
     """
 
     __slots__ = ("_asked", "_faults", "_held", "_pages", "_what")
@@ -110,7 +110,7 @@ class Allocate:
         return Reason(Need.FREE_PAGE, f"a free page {self._what}")
 
     def is_over(self) -> bool:
-        """Reclaim knows who waits for a page."""
+        """Never: reclaim keeps its own list of waiting tasks."""
         return False
 
 
@@ -128,11 +128,11 @@ class Host(NamedTuple):
     writeback: Writeback
     tcp: Tcp
     kernel_end: LocalSocket | None
-    """Where a proxy finds what the kernel has to say to the swap server, and says what that has answered."""
+    """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
 
 
 class Write:
-    """Write `count` pages of a file from `first` on; whoever writes more than may be dirty is held up."""
+    """Write `count` pages of a file from `first` on; a program that writes more than may be dirty is held up."""
 
     __slots__ = (
         "_end",
@@ -276,11 +276,11 @@ class Receive:
         return datagram
 
     def reason(self) -> Reason:
-        """A message."""
+        """A datagram, which need not come."""
         return Reason(Need.NOTHING, "a message")
 
     def is_over(self) -> bool:
-        """Whether there is one."""
+        """Whether a datagram has come."""
         return bool(self._queues.datagrams)
 
 
@@ -306,7 +306,7 @@ class System:
         self.space = space
         """The program's anonymous memory."""
         self.text = text
-        """Its program text, if anybody looks at that."""
+        """Its program text, if the scenario gives it any."""
         self.file = file
         """The file that it reads or writes."""
         self.queues = Queues()
@@ -331,9 +331,9 @@ class System:
         """The program's TCP connections."""
         self._gone = False
         self.unkillable = False
-        """Whether nobody ever kills it: what it has asked to be called for is not looked at twice then."""
+        """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
         self.exempt = False
-        """Whether it is a daemon on the path of the swap that nothing holds up (switch exempt-daemons)."""
+        """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
 
     def exempt_from_throttling(self) -> None:
         """All that is done in its name has PF_MEMALLOC from here on."""
@@ -346,7 +346,7 @@ class System:
         return self._events.now
 
     def lend_page(self) -> bool:
-        """A page of the machine's memory for others, if it has more than kswapd would leave it."""
+        """Take a page of the machine's memory to lend it, if more are free than kswapd keeps; whether there was one."""
         return self._zone.take(self._zone.high_mark)
 
     def random(self, stream: str) -> Random:
@@ -463,7 +463,7 @@ class System:
         return Poll(self.streams, peer)
 
     def allocate(self, pages: int, what: str) -> Allocate:
-        """So many pages free, for what the kernel does next in this program's name."""
+        """Wait for `pages` free pages, for what the kernel does next in this program's name."""
         return Allocate(self._faults, pages, what)
 
     def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
@@ -479,7 +479,7 @@ class System:
             action(argument)
 
     def exit(self) -> None:
-        """The program has been killed, and has died: its sockets are closed, and nobody has its text mapped."""
+        """Close all sockets and unmap the text of a program that has been killed, and has died."""
         self._gone = True
         self._stack.close(self.queues)
         self.streams.exit()

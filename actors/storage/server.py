@@ -31,24 +31,24 @@ class SwapServer:
     disk_bandwidth: int = 100_000_000
     queue: int = 128
     pages: int | None = None
-    """Those of the process that it is; None if it is none."""
+    """Pages of the process that serves; None if kernel threads serve."""
     lock: bool = False
     file: int | None = None
     """Bytes of the file that the process keeps pages in, through the page cache; None: it writes to the disk itself."""
     memory: int | None = None
-    """Bytes of memory that it lends; None: it keeps all on disk."""
+    """Bytes of memory lent; None: all pages are kept on disk."""
     full: str = "evict"
     """What becomes of pages that do not fit into it: "evict" or "refuse"."""
     counts_pages: ClassVar[bool] = False
 
     @property
     def unkillable(self) -> bool:
-        """Whether the OOM killer has to leave it alone: it is no process."""
+        """Whether the OOM killer leaves it alone, since it is no process."""
         return self.pages is None
 
     @property
     def on_swap_path(self) -> bool:
-        """Whether it is a daemon of user space."""
+        """Whether the server is a daemon of user space."""
         return self.pages is not None
 
     def file_pages(self) -> int:
