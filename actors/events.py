@@ -11,19 +11,19 @@ Action = Callable[[Any], None]
 
 
 class Timer(NamedTuple):
-    """A timer that could still help who waits. Times in ns; -1 for never."""
+    """A timer that could still end a wait. Times in ns; -1 for never."""
 
     what: str
     last_ns: int
     """When it fired last."""
     previous_ns: int
-    """And before that."""
+    """When it fired before that."""
     due_ns: int
     """When it fires next."""
 
 
 class Events:
-    """What a machine will do next. Events of one time happen in the order in which they were asked for."""
+    """The events of a machine. Those of one time happen in the order in which they were asked for."""
 
     __slots__ = ("_number", "heap", "now", "soon", "stood_ns")
 
@@ -31,9 +31,9 @@ class Events:
         self.now = 0
         self.heap: list[tuple[int, int, Action, Any]] = []
         self.soon: deque[tuple[Action, Any]] = deque()
-        """What happens now. It was asked for now, so it comes after all that the heap holds for this time."""
+        """Events of this moment. They were asked for now, so they come after all that the heap holds for this time."""
         self.stood_ns = 0
-        """How long the machine has stood still in all."""
+        """The time that the machine has stood still in all."""
         self._number = 0
 
     def at(self, time_ns: int, action: Action, argument: Any = None) -> None:
@@ -59,12 +59,12 @@ class Events:
         return self.heap[0][0] if self.heap else NEVER
 
     def clear(self) -> None:
-        """Nothing of what was asked for happens any more."""
+        """Drop all events."""
         self.heap.clear()
         self.soon.clear()
 
     def go_on(self, since_ns: int) -> None:
-        """The machine has stood still: what was due meanwhile happens now, in the order in which it was due."""
+        """Go on after the machine has stood still: events due meanwhile happen now, in the order in which they were due."""
         self.stood_ns += self.now - since_ns
         while self.heap and self.heap[0][0] <= self.now:
             _, _, action, argument = heappop(self.heap)

@@ -3,7 +3,7 @@
 Source: mm/page_alloc.c of 2.6.22 and 6.11. Free frames lie in lists by order. A request takes the smallest block that is
 large enough, and what is left over of it goes back in halves; a block that comes back joins its buddy, the one whose
 address differs in the bit of its order, as long as that is free too. Blocks that are asked for keep their frames. Single
-pages are counts for those who hold them, so here is the one thing that has to be assumed: a page that comes back is any of
+pages are counts for their owners, so here is the one thing that has to be assumed: a page that comes back is any of
 the single pages in use, drawn from a stream of its own. Programs' pages lie scattered, and reclaim does not look where.
 
 Only a machine that asks for more than a page at a time has such a zone; a single page never fails for want of a block.
@@ -173,7 +173,7 @@ class BuddyZone(Zone):
     def suits(self, order: int, floor: int) -> bool:
         """Whether a request of this order passes the test of the watermark (zone_watermark_ok).
 
-        In 2.6.22 the pages of each lower order do not count, and half as many have to be left at each. Today one block
+        In 2.6.22 the pages of each lower order do not count, and half as many have to be left at each. In 6.11 one block
         that is large enough will do.
         """
         free = self.free - (1 << order) + 1

@@ -85,9 +85,9 @@ class Faults:
         """Take up to `pages` pages that are free, for a program's allocation; the number taken."""
         return self.zone.take_many(self.zone.floors.kernel, pages)
 
-    def allocate(self, who: str, granted: Callable[[], None], process: Toucher) -> bool:
+    def allocate(self, name: str, granted: Callable[[], None], process: Toucher) -> bool:
         """Allocate a page for a program: True if there was one at once; otherwise `granted` is called later."""
-        return self._reclaim.obtain(who, granted, process=process)
+        return self._reclaim.obtain(name, granted, process=process)
 
     def let_go(self, pages: int) -> None:
         """Free pages that have been held."""

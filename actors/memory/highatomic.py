@@ -2,8 +2,8 @@
 
 Source: mm/page_alloc.c of 6.11 (reserve_highatomic_pageblock, rmqueue_buddy). When an atomic request for a block is met
 from ordinary memory, its block is set aside: from then on it goes only to such requests, up to a hundredth of the zone,
-rounded up to a pageblock. While they are free, these pages count for whoever may go below min, and cannot be had by
-anybody who wants a single page: part of the reserve is there and useless.
+rounded up to a pageblock. While they are free, these pages count for requests that may go below min, and cannot be had
+by a request for a single page: part of the reserve is there and useless.
 """
 
 from typing import Final

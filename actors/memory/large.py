@@ -100,7 +100,7 @@ class PagedCache(SlabCache):
         self._pages = pages
 
     def take(self, floor: int) -> Slab | None:
-        """All of it for a request that may go down to `floor` free pages, or nothing."""
+        """Allocate all of it for a request that may go down to `floor` free pages, or nothing."""
         header = self._headers.take(floor)
         if header is None:
             return None

@@ -153,7 +153,7 @@ class OomKiller:
         attempts.fruitless = 0
         return True
 
-    # -- whom -------------------------------------------------------------------------------------------------------
+    # -- which------------------------------------------------------------------------------------------------------
 
     def kill(self) -> bool:
         """Kill the worst program; False if one that has been killed is still to die, or there is none to be killed.

@@ -2,7 +2,7 @@
 
 *Recursive reclaim*: where an allocation made inside reclaim (PF_MEMALLOC) finds no page at all, it reclaims once more, but
 only what can be freed without allocating: clean pages of files, mapped ones too. *Atomic reclaim*: an allocation at
-interrupt time does the same at its own floor. Nothing is written, and nobody sleeps.
+interrupt time does the same at its own floor. Nothing is written, and no task sleeps.
 """
 
 from netswap.actors.memory.scan import Scan

@@ -2,7 +2,7 @@
 
 Source: net/core/dev.c of 2.6.22 and 6.11 (netif_rx, process_backlog). The interrupt puts each received frame into a queue of
 its CPU, and a softirq takes them from there, one after the other. A frame that finds more than netdev_max_backlog frames in
-it is dropped, whatever it is: nobody has looked at it yet.
+it is dropped, whatever it is: it has not been looked at yet.
 
 One simplification: the CPU has nothing else to do, so neither the softirq's budget nor a process delays it.
 """

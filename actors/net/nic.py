@@ -144,11 +144,7 @@ class Nic:
         return bool(self._ring)
 
     def receive(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
-        """Receive the frames of a train one by one, up to `limit_ns` or the next event; the rest of the train.
-
-        After each frame the programs run that it has woken: a softirq ends before any process runs, and what the process
-        does (it may read, and free a buffer) decides what becomes of the next frame.
-        """
+        """Receive the frames of a train one by one, up to `limit_ns` or the next event; the rest of the train."""
         at_ns, source, number, copy, count, gap, index, flags, frame = arrival
         events = self._events
         woken = self._stack.woken
@@ -160,8 +156,7 @@ class Nic:
             while woken:
                 woken.pop(0)()
             return None
-        heap = events.heap
-        soon = events.soon
+        heap, soon = events.heap, events.soon
         # Fragments that come whole, with no event in between and memory for all, need no look at each of them: nothing in
         # the machine can tell the difference.
         if frame[7] & FRAGMENT and count == frame[9] and not flags:
@@ -177,7 +172,7 @@ class Nic:
             events.now = at_ns
             counters.received += 1
             self._frame(frame, index, flags)
-            while woken:
+            while woken:  # a process that runs now, after the softirq, may free the buffer that the next frame needs
                 woken.pop(0)()
             index += 1
             at_ns += gap

@@ -14,7 +14,7 @@ class RoundTrip:
         self.variation_ns = 0
 
     def measure(self, rtt_ns: int) -> None:
-        """Take in the round trip of a segment or SYN that was sent once (of others nobody knows which one was answered)."""
+        """Take in the round trip of a segment or SYN sent once; of others it is unknown which transmission was answered."""
         if not self.smoothed_ns:
             self.smoothed_ns, self.variation_ns = max(1, rtt_ns), rtt_ns // 2
             return

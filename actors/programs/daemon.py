@@ -16,7 +16,7 @@ _PAGES_MAX: Final = 3
 def write(system: System, line: Connection | LocalSocket, left: int, message: Message) -> Generator[Request, Any, int]:
     """Write as much of a message as there is room for, and reclaim where memory is missing; the number of bytes left.
 
-    Who has PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.
+    A daemon with PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.
     """
     pages = 1
     while left and line.state == ESTABLISHED and line.has_send_room():

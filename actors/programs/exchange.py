@@ -1,7 +1,7 @@
 """The blocking exchange of an MPI-style rank with its partners over TCP.
 
 Each rank calls all its partners before its first step, and sends on the connections that it has opened itself. Messages to
-a partner are numbered. Whoever is called says how many it has, and is sent the others: so a connection that breaks costs
+a partner are numbered. The rank that is called says how many it has, and is sent the others: so a connection that breaks costs
 time and no message, and a rank that starts anew after a crash of its machine is told again all that it had been told.
 """
 
@@ -237,8 +237,8 @@ class Exchange:
 
     # -- connections ------------------------------------------------------------------------------------------------
 
-    def _call(self, whom: tuple[Line, int]) -> None:
-        line, port = whom
+    def _call(self, address: tuple[Line, int]) -> None:
+        line, port = address
         line.connection = self._system.streams.call(line.machine, port)
 
     def _lost(self, connection: Connection) -> None:

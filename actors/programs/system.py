@@ -65,7 +65,7 @@ class Touch:
         return _page_reason(self._space, self._page)
 
     def is_over(self) -> bool:
-        """Whether the page is there, or nobody will bring it."""
+        """Whether the page is there, or no request is under way that brings it."""
         return self._faults.is_over(self._space, self._page)
 
 
@@ -86,7 +86,7 @@ class Allocate:
         self._asked = False
 
     def begin(self, task: Task) -> Any:
-        """Hold what there is, and wait for one more; then give all of it back."""
+        """Hold the pages there are, and wait for one more; then give all of them back."""
         if not self._asked:
             self._asked = True
             self._held = self._faults.hold(self._pages - 1)
@@ -439,7 +439,7 @@ class System:
         self._nic.send_train(to, link, 0, count, gap_ns, link_wire(payload, self.framing), body)
 
     def accept(self, port: int, accept: Accept) -> None:
-        """Be the kernel's own user of a TCP port: `accept` says who owns a connection that somebody has opened."""
+        """Be the kernel's own user of a TCP port: `accept` returns the owner of a connection that another machine has opened."""
         self._host.tcp.listen(port, accept)
 
     def listen(self, port: int, rcvbuf: int | None = None) -> None:

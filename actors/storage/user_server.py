@@ -96,7 +96,7 @@ class UserServer:
     def _through_cache(self, job: Job) -> Program:
         """Write a page whole, or read it; the file is as large as all that is kept in it, or begins anew."""
         system, file = self._system, self._system.file
-        assert file is not None, "whoever has none goes to the disk"
+        assert file is not None, "without a file it writes to the disk"
         page = job.page % file.pages
         if not job.write:
             yield system.read(page)

@@ -1,6 +1,6 @@
 """A copy of every page-out on the machine's own disk, written while the servers have it already.
 
-As Infiniswap has it (Gu et al., NSDI 2017): the copy is asynchronous and nobody waits for it, and what a lost server had
+As Infiniswap has it (Gu et al., NSDI 2017): the copy is asynchronous and no task waits for it, and what a lost server had
 is read from the disk, at its latency. What waits to be written lies in buffers of its own, of which there are as many as
 the disk's queue takes: when they are used up, page-outs go no faster than the disk.
 """

@@ -1,6 +1,6 @@
 """A's side of swap: requests under way to a server, and how many there may be; the transports say how requests travel.
 
-A request is made by whoever needs it: a page-out by a reclaimer (PF_MEMALLOC, down to no free page at all), a page-in by
+A request is made by the task that needs it: a page-out by a reclaimer (PF_MEMALLOC, down to no free page at all), a page-in by
 the process that waits for it. Both submit pages one by one; a transport whose requests carry several pages gathers
 neighbours until it is *unplugged*.
 """

@@ -1,7 +1,7 @@
 """Swap over NBD: one TCP connection to the server, and requests sent one after the other by the tasks that make them.
 
 Source: drivers/block/nbd.c of 2.6.22 and 6.11. The sender holds the connection's lock until its request lies in the send
-buffer: if that is full, or memory is missing, everybody else who has something to send waits behind it, kswapd too. A page
+buffer: if that is full, or memory is missing, every other task that has something to send waits behind it, kswapd too. A page
 is copied into the socket's buffers, and they are kept until TCP has acknowledged them. There is no time-out: TCP sends
 again. When TCP gives up or is reset, the client connects again (nbd-client's `persist`), and requests that have not been
 answered are sent again, in order.
@@ -145,7 +145,7 @@ class NbdDevice(SwapDevice):
     def _pump(self) -> None:
         """Copy requests into the send buffer, in order, as far as there is room and memory for them."""
         connection, outbox = self.connection, self.outbox
-        assert connection is not None, "whoever sends has a connection"
+        assert connection is not None, "a sender has a connection"
         while outbox:
             request, memalloc = outbox[0]
             left = self._left or nbd.request_size(request.write, self._unit)

@@ -1,6 +1,6 @@
 """Swap over NFS: requests as remote procedure calls over UDP, their time-outs, and the memory that sending takes.
 
-The first time a request is sent by whoever made it. It is sent *again* by rpciod, whose allocations are GFP_ATOMIC: so
+The first time a request is sent by the task that made it. It is sent *again* by rpciod, whose allocations are GFP_ATOMIC: so
 without a right to the reserve of its own, no retransmission leaves a machine that stands at the atomic floor.
 """
 
