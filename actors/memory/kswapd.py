@@ -46,14 +46,15 @@ class Kswapd:
 
         While it sleeps for a slot, others scan in its place: every reclaim wait it looks for clean pages of files again.
         """
-        cache = self._scan.cache
         if self.asleep:
             self.asleep = False
             self.wakes += 1
             self._events.after(0, self._run)
-        elif self.wants_slot and cache.files and self._events.now >= self._stuck_ns and cache.clean():
-            self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
-            self._events.after(0, self._run)
+        elif self.wants_slot and self._events.now >= self._stuck_ns:
+            cache = self._scan.cache
+            if cache.files and cache.clean():
+                self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
+                self._events.after(0, self._run)
 
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""
