@@ -61,7 +61,7 @@ LATER: Final = frozenset({"no_block"})
 
 @dataclass(slots=True)
 class Counters:
-    """Counted where it happens; everything else is read off when somebody asks."""
+    """Events are counted where they happen; all other numbers are read off the parts for a report."""
 
     pages_out: int = 0
     pages_in: int = 0
@@ -83,7 +83,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What parts count themselves, for the speed of it, and what a machine numbers: the next boot goes on from here."""
+    """Counts that parts keep themselves, for speed, and numbers given so far: the next boot goes on from here."""
 
     boots: int = 0
     """How often the machine has been started before."""

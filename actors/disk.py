@@ -1,10 +1,10 @@
-"""A machine's disk: what survives when the machine goes down."""
+"""A machine's disk: the contents that survive when the machine goes down."""
 
 from array import array
 from typing import Any, Final
 
 WARM_STAMP: Final = 1
-"""What the disk holds for every page before anything has been written to it."""
+"""The stamp of every page before anything has been written to it."""
 _CHUNK: Final = 1 << 12
 
 
@@ -17,7 +17,7 @@ class Store:
         self._chunks: dict[int, array[int]] = {}
 
     def read(self, page: int, count: int) -> tuple[int, ...]:
-        """The stamps of what the disk holds for so many pages from `page` on."""
+        """The stamps of `count` pages from `page` on."""
         return tuple([self._read(number) for number in range(page, page + count)])
 
     def write(self, page: int, stamps: tuple[int, ...]) -> None:
@@ -40,9 +40,9 @@ class Disk:
 
     def __init__(self) -> None:
         self.slow_ns: int | None = None
-        """Its latency while it is slow, in place of the one its user knows."""
+        """Its latency while it is slow, in place of the one in the scenario."""
         self._files: dict[str, dict[Any, Any]] = {}
 
     def of(self, program: str) -> dict[Any, Any]:
-        """What a program has kept here, and may change; empty at first."""
+        """The pages that a program keeps here, and may change; empty at first."""
         return self._files.setdefault(program, {})

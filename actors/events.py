@@ -13,13 +13,13 @@ Action = Callable[[Any], None]
 
 
 class Timer(NamedTuple):
-    """A timer that could still help who waits. Times in ns; -1 for never."""
+    """A timer that could still end a wait. Times in ns; -1 for never."""
 
     what: str
     last_ns: int
     """When it fired last."""
     previous_ns: int
-    """And before that."""
+    """When it fired before that."""
     due_ns: int
     """When it fires next."""
 
@@ -33,7 +33,7 @@ def _halt(_: object) -> None:
 
 
 class Events:
-    """What a machine will do next. Events of one time happen in the order in which they were asked for."""
+    """The events of a machine. Those of one time happen in the order in which they were asked for."""
 
     __slots__ = ("_marks", "_number", "_room", "answers", "halt_ns", "heap", "now", "soon", "stood_ns")
 
@@ -41,9 +41,9 @@ class Events:
         self.now = 0
         self.heap: list[tuple[int, int, Action, Any]] = []
         self.soon: deque[tuple[Action, Any]] = deque()
-        """What happens now. It was asked for now, so it comes after all that the heap holds for this time."""
+        """Events of this moment. They were asked for now, so they come after all that the heap holds for this time."""
         self.stood_ns = 0
-        """How long the machine has stood still in all."""
+        """The time that the machine has stood still in all."""
         self.answers: Sequence[int] = ()
         """For each machine, how long (ns) what is sent to it takes until something caused by it can be back; empty: unknown."""
         self.halt_ns = NEVER
@@ -101,12 +101,12 @@ class Events:
         return self.heap[0][0] if self.heap else NEVER
 
     def clear(self) -> None:
-        """Nothing of what was asked for happens any more."""
+        """Drop all events."""
         self.heap.clear()
         self.soon.clear()
 
     def go_on(self, since_ns: int) -> None:
-        """The machine has stood still: what was due meanwhile happens now, in the order in which it was due."""
+        """Go on after the machine has stood still: events due meanwhile happen now, in the order in which they were due."""
         self.stood_ns += self.now - since_ns
         while self.heap and self.heap[0][0] <= self.now:
             _, _, action, argument = heappop(self.heap)

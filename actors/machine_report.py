@@ -1,4 +1,4 @@
-"""What can be seen of a machine from outside, as plain data: counters, programs, timers, and who waits for what.
+"""The report of a machine, as plain data: counters, programs, timers, and the wait-for graph.
 
 `netswap.actors.report` reads it off a machine; it crosses between processes as it is. Times in ns.
 """
@@ -84,11 +84,11 @@ class ProgramReport:
     last_ns: int
     """When it got on last."""
     stalls: tuple[tuple[int, int], ...]
-    """Those after which it got on."""
+    """Stalls after which it got on."""
     unended: tuple[tuple[int, int], ...]
-    """Those that a crash has ended."""
+    """Stalls that a crash has ended."""
     stalled_since_ns: int | None
-    """Since when it stands still; None if it does not."""
+    """Since when it stalls; None if it does not."""
     slot_ns: int
     slots: tuple[int, ...]
     """Progress in each slot of `slot_ns` that is over."""
@@ -121,9 +121,9 @@ class MachineReport:
     """Free blocks of each order, from single pages on; empty where pages are only counted."""
     programs: tuple[ProgramReport, ...]
     timers: tuple[Timer, ...]
-    """Those that could still help."""
+    """Timers that could still end a wait."""
     overslept: tuple[str, ...]
-    """Who waits although what they wait for has come, in words: nobody, or we have a bug."""
+    """Tasks that wait although what they wait for has come, in words. Any at all is a bug."""
     swaps: bool
     """Whether it has a swap device."""
     atomic_floor: int

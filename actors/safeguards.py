@@ -58,25 +58,25 @@ SWITCHES: dict[str, Switch] = {
             "the pool as well. In linux-6.11 it is no pool but what lies below the watermarks, for the data of a packet, "
             "and nothing is charged.",
             "Zijlstra, 20070806103659.399233000@chello.nl (pool), 20071030160913.811204000@chello.nl (network); "
-            "today net/core/skbuff.c",
+            "6.11: net/core/skbuff.c",
             built=True,
         ),
         Switch(
             "memalloc-processing",
             "While a marked packet is processed, small allocations on its way (route, neighbour) may use the pool too.",
-            "Zijlstra, 20080724141530.942450703@chello.nl; today net/core/dev.c",
+            "Zijlstra, 20080724141530.942450703@chello.nl; 6.11: net/core/dev.c",
             built=True,
         ),
         Switch(
             "drop-at-demux",
             "A marked packet that turns out to be for a socket which does not serve the swap is dropped and its "
             "memory returned at once.",
-            "Zijlstra, 20080320202124.262771000@chello.nl; today net/core/filter.c (PFMEMALLOCDROP)",
+            "Zijlstra, 20080320202124.262771000@chello.nl; 6.11: net/core/filter.c (PFMEMALLOCDROP)",
             built=True,
         ),
         Switch(
             "slab-rule",
-            "Objects of a slab page that came from the pool go only to requests entitled to the pool.",
+            "Objects of a slab page that came from the pool go only to requests that may use the pool.",
             "Zijlstra, 1186424248.11797.66.camel@lappy and 1187734144.5463.35.camel@lappy",
             built=True,
         ),
@@ -95,12 +95,12 @@ SWITCHES: dict[str, Switch] = {
         Switch(
             "tcp-exemption",
             "Sockets that serve the swap are exempt from TCP's global memory limit.",
-            "Zijlstra, 20071030160914.457853000@chello.nl; today include/net/sock.h",
+            "Zijlstra, 20071030160914.457853000@chello.nl; 6.11: include/net/sock.h",
             built=True,
         ),
         Switch(
             "reclaim-throttle",
-            "Who enters direct reclaim sleeps while half of the reserve is used.",
+            "A task that enters direct reclaim sleeps while half of the reserve is used.",
             "Gorman, commit 5515061d22f0, mm/vmscan.c",
             built=True,
         ),

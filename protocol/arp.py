@@ -15,15 +15,15 @@ PACKET: Final = 28
 LEAST: Final = 46
 """Bytes to which Ethernet fills up a shorter payload."""
 REACHABLE_NS: Final = seconds(30)
-"""What is known is good for this long: a random time from half of it to one and a half, drawn anew every `DRAWN_NS`."""
+"""An answer is good for this long: a random time from half of it to one and a half, drawn anew every `DRAWN_NS`."""
 DRAWN_NS: Final = seconds(300)
 DELAY_NS: Final = seconds(5)
 """A neighbour that may have moved is used for this long before it is asked."""
 RETRANSMIT_NS: Final = seconds(1)
 PROBES: Final = 3
-"""Questions before it is given up: so many to the address that is known, as many to all if none is."""
+"""Questions before a neighbour is given up: to its address if that is known, else to all."""
 STALE_NS: Final = seconds(60)
-"""An entry that nobody has used for this long is forgotten."""
+"""An entry that no packet has used for this long is forgotten."""
 
 
 def wire(payload: int, framing: int) -> int:

@@ -255,7 +255,7 @@ def _unpacker(data: bytes) -> msgpack.Unpacker:
 def _fits(item: object) -> bool:
     """Whether a decoded msgpack value is a frame within all limits.
 
-    No bit is left of whole numbers shifted by so many bits if and only if each is from 0 to that limit.
+    Whole numbers from 0 to a limit of n bits, and only these, leave no bit when they are shifted by n.
     """
     if type(item) is not tuple or len(item) != 12:
         return False

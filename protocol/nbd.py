@@ -18,7 +18,7 @@ WRITE: Final = 1
 ENOSPC: Final = 28
 """The error in a reply: there is no room for the page."""
 TAGS: Final = 128
-"""Most requests under way: the length of the block layer's queue, today the depth of the tags."""
+"""Most requests under way: the length of the block layer's queue, in 6.11 the depth of the tags."""
 
 _REQUEST: Final = (int,) * 4
 _REPLY: Final = (int,) * 3

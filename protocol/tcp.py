@@ -43,7 +43,7 @@ def mss(mtu: int) -> int:
 
 
 def segment_wire(payload: int, framing: int, blocks: int = 0) -> int:
-    """Bytes on the wire of a segment that also carries so many SACK blocks."""
+    """Bytes on the wire of a segment that also carries `blocks` SACK blocks."""
     options = SACK_HEADER + blocks * SACK_BLOCK if blocks else 0
     return payload + IP_HEADER + TCP_HEADER + options + framing
 

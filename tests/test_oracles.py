@@ -48,6 +48,6 @@ def test_the_claims_formula_of_tcp_mem_gives_the_published_limits(
 def test_the_shares_are_those_of_the_kernels_comments() -> None:
     """4.68, 6.25, 9.37 %, cut off after two digits; in 2007 37.5, 50 and 75 % from 256 MiB on."""
     pages = 4096 * 256
-    today = [limit * 10_000 // pages for limit in formulas.tcp_mem("linux-6.11", pages)]
-    assert today == [468, 625, 937]
+    modern = [limit * 10_000 // pages for limit in formulas.tcp_mem("linux-6.11", pages)]
+    assert modern == [468, 625, 937]
     assert [limit * 1000 // pages for limit in formulas.tcp_mem("linux-2.6.22", pages)] == [375, 500, 750]

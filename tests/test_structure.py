@@ -8,10 +8,12 @@ import networkx as nx
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("protocol", "actors", "cluster")
-PARAMETERS_90TH, PARAMETERS_MAX = 3, 9
-"""`self` left out. More than 7 take only those that lay out a frame or a segment, field by field, and `Write`."""
-LINES_MAX = 60
-"""Of a function, docstring and signature included. To aim for: 40."""
+PARAMETERS_90TH, PARAMETERS_MAX = 3, 7
+"""`self` left out, and the options of the command."""
+LINES_MAX = 40
+"""Of a function, docstring and signature included."""
+MORE = {"actors.programs.system:send_train"}
+"""Of the Python interface, whose parameters stay as they are within a minor version."""
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for floor in FLOORS
@@ -97,7 +99,7 @@ def parameters() -> list[tuple[int, str]]:
 
 def test_functions_take_few_parameters() -> None:
     found = parameters()
-    assert found[-1][0] <= PARAMETERS_MAX, found[-3:]
+    assert {place for count, place in found if count > PARAMETERS_MAX} == MORE
     assert found[len(found) * 9 // 10][0] <= PARAMETERS_90TH
 
 

@@ -1,4 +1,4 @@
-"""What kernels differ in: numbers, each with the source file it was read from, and a few rules."""
+"""The differences of kernels: numbers, each with the source file it was read from, and a few rules."""
 
 from dataclasses import dataclass
 from math import isqrt
@@ -13,7 +13,7 @@ class Kernel:
 
     name: str
     doc: str
-    """One line for whoever chooses among them."""
+    """One line to choose a kernel by."""
     min_free_kib_max: int
     """Upper clamp of min_free_kbytes (mm/page_alloc.c)."""
     watermark_scale: int
@@ -27,7 +27,7 @@ class Kernel:
     memalloc_in_softirq: bool
     """PF_MEMALLOC counts in softirq too, where it is set only for flagged packets (mm/page_alloc.c, net/core/dev.c)."""
     halves_floor: bool
-    """A request for 2^n pages does without those of each lower order, and half as many have to be left at each; today one
+    """A request for 2^n pages does without those of each lower order, and half as many have to be left at each; in 6.11 one
     free block that is large enough will do (zone_watermark_ok in mm/page_alloc.c)."""
     sets_blocks_aside: bool
     """Blocks that atomic requests have taken are set aside for such requests (mm/page_alloc.c, MIGRATE_HIGHATOMIC)."""
@@ -39,13 +39,13 @@ class Kernel:
     reclaim_wait_ns: int
     """congestion_wait in reclaim (mm/vmscan.c)."""
     sleeps_for_slot: bool
-    """Who finds no free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
+    """A task without a free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
     def_priority: int
     """First scan priority; a pass looks at LRU >> priority pages (include/linux/mmzone.h)."""
     naps_each_pass: bool
     """A reclaimer naps after each pass from the fourth on; else once an attempt, if anything is under writeback."""
     retry_wait_ns: int
-    """How long it rests after a whole attempt without a nap: congestion_wait(HZ/50) (mm/page_alloc.c); today a jiffy."""
+    """Rest of a reclaimer after a whole attempt without a nap: congestion_wait(HZ/50) (mm/page_alloc.c); in 6.11 a jiffy."""
     swappiness: int
     spares_mapped: bool
     """Mapped pages stay until swap_tendency is reached; else while there is a share of the cache to look at."""
@@ -73,21 +73,21 @@ class Kernel:
     rx_data: int
     """The slab object of a card's receive buffer (drivers/net/e1000: 1912 bytes come from kmalloc-2048)."""
     rx_truesize: int
-    """What a socket is charged for a received frame: the aligned buffer and the head, not the shared info."""
+    """The charge to a socket for a received frame: the aligned buffer and the head, not the shared info."""
     rx_pages: int
     """Whole pages, beside that object, in each of the card's receive buffers."""
     rx_standard: tuple[int, int] | None
     """Object and truesize of frames up to 1500 bytes where the card keeps a second ring, of buffers as above, for larger ones."""
     rx_refill_batch: int
-    """So many empty descriptors are refilled together (E1000_RX_BUFFER_WRITE); today all, at the end of each poll."""
+    """Empty descriptors that are refilled together (E1000_RX_BUFFER_WRITE); in 6.11 all, at the end of each poll."""
     copy_data: int
     """The slab object of a short frame's copy: up to 255 bytes, padding and the shared info do not fit into 512."""
     copy_truesize: int
     tx_header: int
     """The slab object of a transmitted segment's headers; its data is sent from the page itself."""
     nbd_sends_memalloc: bool
-    """NBD sends with PF_MEMALLOC, whoever it is (memalloc_noreclaim_save in drivers/block/nbd.c, sock_xmit); before, with
-    the rights of whoever makes the request."""
+    """NBD sends with PF_MEMALLOC in any task (memalloc_noreclaim_save in drivers/block/nbd.c, sock_xmit); before, with the
+    rights of the task that makes the request."""
     rpc_request: int
     """The slab object of an RPC request under way: 8 to a page."""
     rpc_slots_max: int

@@ -12,7 +12,7 @@ from netswap.protocol.units import milliseconds, seconds
 LINUX_6_11: Final = replace(
     LINUX_2_6_22,
     name="linux-6.11",
-    doc="the kernel of today, with what Linux 3.6 took in",
+    doc="the kernel of 2024, with what Linux 3.6 took in",
     min_free_kib_max=262_144,
     watermark_scale=10,
     oom_victim_half=True,

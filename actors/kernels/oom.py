@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OomRules:
-    """When a kernel gives up reclaiming, whom it kills, and what a kill wakes."""
+    """When a kernel gives up reclaiming, which program it kills, and what a kill wakes."""
 
     fruitless_scans: int
-    """kswapd takes a zone for unreclaimable once all its pages have been looked at so often and none has been freed
+    """kswapd takes a zone for unreclaimable once all its pages have been looked at this often and none has been freed
     (mm/vmscan.c, balance_pgdat); 0 where there is no such mark, and attempts are counted instead."""
     fruitless_attempts: int
     """Attempts of a direct reclaimer in a row after which it gives up (MAX_RECLAIM_RETRIES, mm/internal.h); it gives up
@@ -17,8 +17,8 @@ class OomRules:
     """Badness is the memory in use: resident, swapped out, page tables (oom_badness). Before, it was the size of the
     address space, less for programs that have computed or run for long (badness, mm/oom_kill.c)."""
     wakes_killed: bool
-    """Who waits for a page to be read, for the dirty limits or in the throttle of direct reclaimers wakes if killed
-    (mm/filemap.c, __folio_lock_or_retry; TASK_KILLABLE); before, nobody does."""
+    """A task that waits for a page to be read, for the dirty limits or in the reclaim throttle wakes if it is killed
+    (mm/filemap.c, __folio_lock_or_retry; TASK_KILLABLE); before, none does."""
     reaper_delay_ns: int | None
     """After this time the memory of a victim that has not died is taken from it, and the next may be killed (oom_reaper,
-    OOM_REAPER_DELAY in mm/oom_kill.c); None: nobody is killed until the victim has died (TIF_MEMDIE)."""
+    OOM_REAPER_DELAY in mm/oom_kill.c); None: no other is killed until the victim has died (TIF_MEMDIE)."""

@@ -14,7 +14,7 @@ class TcpMem(NamedTuple):
     """`tcp_mem`: limits on what all TCP sockets of a machine are charged, in pages."""
 
     low: int
-    """Below it nobody is refused, and memory pressure ends."""
+    """Below it no charge is refused, and memory pressure ends."""
     pressure: int
     """Above it there is memory pressure."""
     high: int
@@ -38,20 +38,20 @@ class TcpRules:
     resource_retry_ns: int
     """When a retransmission or probe is tried again for which there was no memory (TCP_RESOURCE_PROBE_INTERVAL)."""
     memory_wait_ns: int
-    """When a writer looks again that was refused memory: up to 0.2 s at random there, always half of it here
+    """When a writer that was refused memory looks again: up to 0.2 s at random there, always half of it here
     (sk_stream_wait_memory)."""
     initial_window: int
     quick_acks: int
     """Segments at the start that are acknowledged at once (TCP_MAX_QUICKACKS)."""
     min_rcv_mss: int
-    """What a receiver first takes the sender's segments to be (TCP_MIN_RCVMSS)."""
+    """The segment size that a receiver first assumes of the sender (TCP_MIN_RCVMSS)."""
     window_share: tuple[int, int]
     """(n, d): n/d of the free receive buffer is offered as window; the rest is for overheads (tcp_adv_win_scale)."""
     rmem: tuple[int, int, int]
     """tcp_rmem: guaranteed, default, and the most where memory allows."""
     wmem: tuple[int, int, int]
     segment_charge: int
-    """What a socket is charged for a segment it sends, beside the payload."""
+    """The charge to a socket for a segment it sends, beside the payload."""
     ram_share: bool
     """tcp_mem grows with the square of small memories (2.6.22); else it is a sixteenth of memory at any size."""
     low_inclusive: bool
@@ -64,7 +64,7 @@ class TcpRules:
     """A segment dropped for want of memory is answered at once by a window of zero."""
 
     def mem(self, memory_pages: int) -> TcpMem:
-        """The default `tcp_mem` of a machine with so many pages (tcp_init of both)."""
+        """The default `tcp_mem` of a machine with `pages` pages (tcp_init of both)."""
         pressure = memory_pages // 16
         if self.ram_share:
             mebibytes = memory_pages * _PAGE // MIB

@@ -1,8 +1,8 @@
-"""From the settings of a machine to its parts: in what order they are made, and what each of them is given.
+"""From the settings of a machine to its parts: the order in which they are made, and the arguments that each takes.
 
 A part is complete when it is made. Three ties lead back to what is made later, since memory is needed to write and writing
-frees it: who hears what a device has answered (`Completion.own`), where a card's worker gets its page, and the OOM killer.
-They are all tied in `assemble`.
+frees it: the part that a device's answers go to (`Completion.own`), where a card's worker gets its page, and the OOM killer.
+All three are tied in `assemble`.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,14 @@ from netswap.actors.machine import build_memory
 from netswap.actors.machine.build_net import NetParts, net_parts
 from netswap.actors.machine.build_swap import SwapParts, swap_parts
 from netswap.actors.machine.completion import Completion
-from netswap.actors.memory.anonymous import Hand
+from netswap.actors.memory.anonymous import ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import LocalDisk, PageCache
 from netswap.actors.memory.oom import OomKiller
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.reserve import Node
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.virtio import VirtioNic
@@ -38,7 +39,7 @@ from netswap.protocol.rpc import PAGE
 
 @dataclass(frozen=True, slots=True)
 class Lasting:
-    """What a crash does not take away."""
+    """The parts that a crash does not take away."""
 
     kernel: Kernel
     events: Events
@@ -48,13 +49,13 @@ class Lasting:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that a crash takes away."""
+    """The parts that a crash takes away."""
 
     boots: int
     """How often the machine had been started before."""
     zone: Zone
     emergency_data: Node | None
-    """What emergency receive buffers are charged to, if they are."""
+    """The node that emergency receive buffers are charged to, if they are."""
     frames: NetParts
     swap: SwapParts
     local: LocalDisk
@@ -78,47 +79,55 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     files = settings.files
     local = LocalDisk(events, lasting.disk, files.disk_latency_ns, files.disk_bandwidth, kernel.block_queue)
     swap = swap_parts(settings, board, frames, local)
-    writeback = Writeback(board, PageCache(Hand()), local, swap.device)
+    writeback = Writeback(board, PageCache(ClockHand()), local, swap.device)
     reclaim = build_memory.reclaim(board, swap.device, writeback)
     faults = Faults(board, reclaim, swap.device, local, settings.swap.readahead if settings.swap else 1)
     Completion(counters, reclaim, writeback, faults).own(local, swap.device)
     if isinstance(frames.nic, VirtioNic):
         frames.nic.obtain = partial(reclaim.obtain, user=False)
-    host = Host(
-        settings.name,
-        settings.seed,
-        settings.stall_after_ns,
-        frames.net,
-        faults,
-        frames.stack,
-        frames.output,
-        lasting.disk,
-        writeback,
-        frames.tcp,
-        swap.kernel_end,
-    )
+    host = _host(settings, frames, swap, faults, lasting.disk, writeback)
     swap_pages = settings.swap.size // PAGE if settings.swap else None
     programs = loader.load(settings.programs, host, tally.boots * (swap_pages or 0), before)
-    _fill_memory(settings, zone, reclaim, programs, swap.device)
+    _fill_memory(settings, zone, reclaim.scan, programs, swap.device)
     for file in writeback.cache.files:
         writeback.dirtied(file)
-    if reclaim.clean_minimum is not None:
-        reclaim.clean_minimum.look()
-    reclaim.oom = oom = _oom_killer(board, reclaim, faults, programs)
+    scan = reclaim.scan
+    if scan.clean_minimum is not None:
+        scan.clean_minimum.look()
+    scan.oom = oom = _oom_killer(board, reclaim, faults, programs)
     return Parts(tally.boots, zone, reserve.data, frames, swap, local, reclaim, writeback, programs, oom)
+
+
+def _host(
+    settings: MachineSettings, frames: NetParts, swap: SwapParts, faults: Faults, disk: Disk, writeback: Writeback
+) -> Host:
+    """The parts that system calls act on."""
+    return Host(
+        name=settings.name,
+        seed=settings.seed,
+        stall_after_ns=settings.stall_after_ns,
+        net=frames.net,
+        faults=faults,
+        stack=frames.stack,
+        nic=frames.output,
+        disk=disk,
+        writeback=writeback,
+        tcp=frames.tcp,
+        kernel_end=swap.kernel_end,
+    )
 
 
 def _fill_memory(
     settings: MachineSettings,
     zone: Zone,
-    reclaim: Reclaim,
+    scan: Scan,
     programs: list[loader.Loaded],
     device: SwapDevice | None,
 ) -> None:
-    """What a machine that has run for long has in memory, and who goes round it."""
-    cache = reclaim.cache
+    """Fill the memory as in a machine that has run for long, and set the clock hands going round it."""
+    cache = scan.cache
     swap_pages = settings.swap.size // PAGE if settings.swap else None
-    reclaim.go_round(loader.swappable(programs), swap_pages)
+    scan.go_round(loader.swappable(programs), swap_pages)
     cache.locked = loader.locked(programs)
     loader.cached_files(settings.files, zone, cache)
     remote = device and RemoteDisk(device)
@@ -132,11 +141,11 @@ def _fill_memory(
 
 
 def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[loader.Loaded]) -> OomKiller:
-    """Over all programs, daemons first, as they were started."""
-    counted = board.counters
+    """The OOM killer of all programs, daemons first, in the order in which they were started."""
+    counted, scan = board.counters, reclaim.scan
     return OomKiller(
         board,
-        reclaim.reclaimable,
-        lambda: reclaim.dropped + counted.pages_out + counted.file_pages_out,
+        scan.reclaimable,
+        lambda: scan.dropped + counted.pages_out + counted.file_pages_out,
         [Process(one, board, reclaim, faults) for one in loader.oldest_first(programs)],
     )

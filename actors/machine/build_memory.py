@@ -1,4 +1,4 @@
-"""The memory of a machine: its reserve, its pages, and who frees them, sized and chosen by settings, kernel and policy."""
+"""The memory of a machine: its reserve, its pages and its reclaim, sized and chosen by settings, kernel and policy."""
 
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ from netswap.actors.memory.laundry import Laundry
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.rescue import CleanRescue
 from netswap.actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.drivers import parked
@@ -22,22 +23,22 @@ from netswap.protocol.rpc import PAGE
 
 CLEAN_SHARE: Final = 20
 SMALL_CLEAN_SHARE: Final = 10
-"""What clean-minimum and clean-minimum-10 keep clean, percent of memory; the larger goes before."""
+"""Percent of memory that clean-minimum and clean-minimum-10 keep clean; with both, the larger counts."""
 
 
 class Reserve(NamedTuple):
-    """What a machine has for emergencies."""
+    """The reserve of a machine."""
 
     pages: int
-    """Added under every watermark."""
+    """Pages added under every watermark."""
     data: Node | None = None
-    """What receive buffers are charged to, where they are."""
+    """The node that receive buffers are charged to, where they are."""
     tree: Node | None = None
-    """What it has to hold, by its formulas."""
+    """What the reserve has to hold, by its formulas."""
 
 
 def reserve(settings: MachineSettings, kernel: Kernel, tally: Tally) -> Reserve:
-    """That of a machine that swaps with access to a reserve; sized as asked for, or by its formulas."""
+    """The reserve of a machine that swaps with access to one; sized as asked for, or by its formulas."""
     swap = settings.swap
     if swap is None or not settings.policy.reserve_access:
         return Reserve(0)
@@ -51,7 +52,7 @@ def reserve(settings: MachineSettings, kernel: Kernel, tally: Tally) -> Reserve:
 
 
 def _covering(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Node:
-    """The tree of a kernel that charges nothing: what has to lie below the watermarks."""
+    """The tree of a kernel that charges nothing: the pages that have to lie below the watermarks."""
     needs = transports.needs(settings, swap, kernel)
     slots = min(needs.in_flight, needs.slots)
     bounded = [slots] * len(transports.servers(swap)) if settings.policy.tx_bound else None
@@ -76,7 +77,7 @@ def _charged(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Node:
 
 
 def zone(settings: MachineSettings, kernel: Kernel, tally: Tally, emergency: int) -> Zone:
-    """All pages free, with an emergency pool of so many. Raises `SettingsError`."""
+    """A zone with all pages free, and an emergency pool of `emergency` pages. Raises `SettingsError`."""
     total = settings.memory // PAGE
     min_pages = _min_pages(settings, kernel, total)
     hint = "give it more memory, or keep fewer pages free"
@@ -98,7 +99,7 @@ def _min_pages(settings: MachineSettings, kernel: Kernel, total: int) -> int:
 
 
 def _free_pages(settings: MachineSettings, kernel: Kernel, tally: Tally, total: int, min_pages: int) -> Zone:
-    """Counted, unless the card asks for several in a row and cannot do with less."""
+    """A zone that counts its pages, or one with blocks if the card asks for several in a row and cannot do with less."""
     if kernel.sets_blocks_aside:
         return HighAtomicZone(total, min_pages, kernel=kernel, tally=tally)
     if kernel.rx_data <= PAGE:
@@ -108,10 +109,10 @@ def _free_pages(settings: MachineSettings, kernel: Kernel, tally: Tally, total: 
 
 
 def reclaim(board: Board, device: SwapDevice | None, writeback: Writeback) -> Reclaim:
-    """kswapd and direct reclaim, with what proposals do differently."""
+    """kswapd and direct reclaim, with the rules of the policy's proposals."""
     policy, zone = board.policy, board.zone
     percent = CLEAN_SHARE if policy.clean_minimum else SMALL_CLEAN_SHARE if policy.clean_minimum_10 else 0
-    made = Reclaim(
+    scan = Scan(
         board,
         device,
         writeback,
@@ -121,5 +122,5 @@ def reclaim(board: Board, device: SwapDevice | None, writeback: Writeback) -> Re
     recursive, atomic = policy.recursive_reclaim or percent > 0, policy.atomic_reclaim or percent > 0
     if recursive or atomic:
         pages = board.kernel.swap_cluster_max
-        zone.on_shortage(CleanRescue(zone, made, pages, recursive=recursive, atomic=atomic))
-    return made
+        zone.on_shortage(CleanRescue(zone, scan, pages, recursive=recursive, atomic=atomic))
+    return Reclaim(board, scan)

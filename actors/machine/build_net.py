@@ -1,4 +1,4 @@
-"""How frames get in and out of a machine: buffers, protocol stack, card, neighbours and TCP, wired to each other."""
+"""The way of frames in and out of a machine: buffers, protocol stack, card, neighbours and TCP, wired to each other."""
 
 from dataclasses import dataclass
 from random import Random
@@ -22,7 +22,7 @@ from netswap.protocol.frame import ARP
 
 @dataclass(frozen=True, slots=True)
 class NetParts:
-    """All that a frame passes."""
+    """All parts that a frame passes."""
 
     net: NetBoard
     stack: Stack
@@ -30,12 +30,12 @@ class NetParts:
     nic: Nic
     neighbours: Neighbours | None
     output: Output
-    """What senders send through: the neighbour table, if addresses have to be asked for, or the card."""
+    """The neighbour table, if addresses have to be asked for, or the card: all that is sent goes through it."""
     tcp: Tcp
 
 
 def net_parts(settings: MachineSettings, board: Board, data: Node | None) -> NetParts:
-    """`data`: what emergency receive buffers are charged to."""
+    """`data`: the node that emergency receive buffers are charged to."""
     buffers = _buffers(settings, board, data)
     net = NetBoard(board, buffers, settings.framing, settings.mtu)
     stack = LimitedStack(net, settings.udp_mem) if board.kernel.limits_udp else Stack(net)
@@ -63,7 +63,7 @@ def _nic(settings: MachineSettings, net: NetBoard, above: Stack | InputQueue) ->
 
 
 def _neighbours(settings: MachineSettings, net: NetBoard, nic: Nic, stack: Stack) -> Neighbours:
-    """Between whoever sends and the card."""
+    """The neighbour table between senders and the card."""
     neighbours = Neighbours(net, nic, Random(f"{settings.seed}/machine/{settings.name}/arp"))
     stack.serve(-ARP, neighbours.receive)
     return neighbours

@@ -18,7 +18,7 @@ from netswap.protocol.rpc import CALL_PORT, PAGE
 
 @dataclass(frozen=True, slots=True)
 class SwapParts:
-    """Where pages go."""
+    """The swap device, and what it needs beside it."""
 
     device: SwapDevice | None = None
     kernel_end: LocalSocket | None = None
@@ -44,7 +44,7 @@ def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: L
 
 
 def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:
-    """To one server, over the transport that is asked for."""
+    """The device for one server, over the transport that is asked for."""
     net, routed = parts.net, frozenset({remote.server})
     if swap.transport == transports.NBD:
         parts.stack.need_routes(routed)
@@ -56,7 +56,7 @@ def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:
 
 
 def _spread(swap: Swap, board: Board, parts: NetParts, in_flight: int, disk: LocalDisk) -> SwapParts:
-    """Several, each with a device of its own, and perhaps the machine's disk."""
+    """The device for several servers, each with one of its own, and perhaps the machine's disk."""
     spread = swap.spread
     assert spread is not None, "only a machine with several servers spreads its pages"
     queue = board.kernel.block_queue

@@ -1,4 +1,4 @@
-"""What becomes of a request that the swap device or the disk has answered: it goes to reclaim, or to who waits for a page."""
+"""What becomes of a request that the swap device or the disk has answered: it goes to reclaim, or to the page's faults."""
 
 from netswap.actors.counters import Counters
 from netswap.actors.memory.anonymous import AddressSpace
@@ -10,18 +10,19 @@ from netswap.actors.swap.device import Request, SwapDevice
 
 
 class Completion:
-    """Owns the answers of one machine's devices."""
+    """Takes the answers of one machine's devices."""
 
-    __slots__ = ("_counters", "_faults", "_reclaim", "_writeback")
+    __slots__ = ("_counters", "_faults", "_reclaim", "_scan", "_writeback")
 
     def __init__(self, counters: Counters, reclaim: Reclaim, writeback: Writeback, faults: Faults) -> None:
         self._counters = counters
         self._reclaim = reclaim
+        self._scan = reclaim.scan
         self._writeback = writeback
         self._faults = faults
 
     def own(self, disk: LocalDisk, device: SwapDevice | None) -> None:
-        """Be told what these have done. They come first: reclaim writes to them."""
+        """Take the answers of these devices. They are made before this: reclaim writes to them."""
         disk.owner = self
         if device is not None:
             device.owner = self
@@ -33,7 +34,7 @@ class Completion:
         if isinstance(space, File):
             self.file_written(space, page, stamp)
         else:
-            self._reclaim.written(space, page, stamp)
+            self._scan.written(space, page, stamp)
 
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-in has been answered."""
@@ -43,14 +44,14 @@ class Completion:
             self._faults.page_read(space, page, stamp)
 
     def moved(self, request: Request) -> None:
-        """A request that had to wait has got on."""
+        """A request that had to wait has found a slot, or has been sent."""
         for page in range(request.page, request.page + len(request.stamps)):
             self._faults.moved(request.space, page)
 
     def slot_free(self) -> None:
         """Another request may start."""
         self._reclaim.slot_free()
-        if self._reclaim.cache.flushes_remotely:
+        if self._scan.cache.flushes_remotely:
             self._writeback.proceed()
 
     def put_off(self) -> None:
@@ -61,7 +62,7 @@ class Completion:
     def file_written(self, file: File, page: int, stamp: int) -> None:
         """A page of a file is on disk."""
         self._counters.file_pages_out += 1
-        self._reclaim.file_written(file, page, stamp)
+        self._scan.file_written(file, page, stamp)
         self._writeback.proceed()
 
     def file_read(self, file: File, page: int) -> None:

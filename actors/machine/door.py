@@ -48,18 +48,18 @@ class Machine:
         self.counters = Counters()
         self.disk = Disk()
         self.down = False
-        """It has crashed, and not been restarted yet."""
+        """Whether it has crashed, and not been restarted yet."""
         self.paused = False
         self._paused_ns = 0
         self._arrivals: list[Arrival] = []
         self._controls: deque[Control] = deque()
         self._left = b""
-        """What it sent before it went down."""
+        """The bytes it sent before it went down."""
         self._sent = sha256()
         self._boot(None)
 
     def _boot(self, before: Parts | None) -> None:
-        """Make all that a crash takes away; `before`: what it has taken."""
+        """Make all that a crash takes away; `before`: the parts that it has taken."""
         lasting = Lasting(self.kernel, self.events, self.counters, self.disk)
         programs = before.programs if before is not None else ()
         self.parts = parts = assemble(self.settings, lasting, tallied(before), programs)
@@ -167,7 +167,7 @@ class Machine:
             self.disk.slow_ns = control.value if what == SLOW_DISK else None
 
     def _go_down(self) -> None:
-        """All that is not on a disk is gone, the frames that were waiting to be received or completed too."""
+        """Lose all that is not on a disk, the frames that were waiting to be received or completed too."""
         self.down = True
         self._left += self.nic.take_out()
         for one in self.programs:
@@ -177,18 +177,18 @@ class Machine:
         self.counters.dropped["crashed"] += self.held()
 
     def _restart(self) -> None:
-        """As at time 0, with what is on the disk; counts, peaks and numbers go on."""
+        """Start as at time 0, with what is on the disk; counts, peaks and numbers go on."""
         self._boot(self.parts)
         self.down = False
 
     def _go_on(self) -> None:
-        """After a pause: timers that are late by now, then what lies in the ring."""
+        """Go on after a pause: first timers that are late by now, then the frames in the ring."""
         if not self.down:
             self.events.go_on(self._paused_ns)
             self.nic.go_on(self._paused_ns)
 
     def _stand_still(self, until_ns: int) -> None:
-        """Nothing happens but to the card: one that is down loses what comes, one that is paused keeps what it has room for."""
+        """Let only the card act: of a machine that is down it loses all frames, of a paused one it keeps what it has room for."""
         waiting = self._arrivals
         while waiting and waiting[0][0] < until_ns:
             arrival = heappop(waiting)

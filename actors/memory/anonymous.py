@@ -1,6 +1,6 @@
 """Anonymous memory: the pages of programs, their states, and the clock hand that looks for the next to leave.
 
-A machine is millions of pages, so a page is one byte of state and four of stamp, whole runs are looked at and changed at
+A machine has millions of pages, so a page is one byte of state and four of stamp, whole runs are looked at and changed at
 C speed, and the host gives the tables memory only where they are touched. The *stamp* says which contents a page holds;
 what comes back from the swap server must carry the stamp that was sent out.
 """
@@ -14,16 +14,16 @@ from typing import Final
 from netswap.protocol.rpc import STAMP_MAX
 
 UNTOUCHED: Final = 0x00
-"""Never written: the first touch gets a zeroed page."""
+"""A page never written: its first touch gets a zeroed page."""
 SWAPPED: Final = 0x01
-"""Only the swap server has it."""
+"""A page whose contents only the swap server has."""
 READING: Final = 0x02
-"""A page has been found for it and its page-in is under way."""
+"""A page for which memory has been found and whose page-in is under way."""
 WRITING: Final = 0x03
-"""Its page-out is under way; not free until the reply has been processed."""
+"""A page whose page-out is under way; its memory is not free until the reply has been processed."""
 RESIDENT: Final = 0x10
 ACCESSED: Final = 0x20
-"""Touched since the hand came by: it gets a second chance."""
+"""A page touched since the hand came by: it gets a second chance."""
 DIRTY: Final = 0x40
 """The swap server does not have these contents."""
 HOT: Final = RESIDENT | ACCESSED | DIRTY
@@ -47,7 +47,7 @@ _FORGET: Final = bytes(state & ~ACCESSED if state & RESIDENT else state for stat
 
 
 def _zeroed(size: int) -> bytearray | mmap:
-    """So many zeroes; where they are many they take memory in chunks, on their first touch.
+    """A table of zeroes; a large one takes memory in chunks, on their first touch.
 
     Small tables are made at once: a process may have 65,530 mappings, and a cluster more address spaces than that.
     """
@@ -99,21 +99,21 @@ class AddressSpace:
         self.stamps[start:end] = array("I", [stamp]) * count
 
     def fill(self, start: int, end: int) -> None:
-        """Pages [start, end) have been found: zeroed pages, written by their first touch."""
+        """Make pages [start, end) resident: zeroed pages have been found for them, written by their first touch."""
         self.resident += end - start
         self.touch(start, end, write=True)
 
     def keep_while_writing(self, page: int, *, write: bool) -> None:
-        """A page whose page-out is under way is used again: it becomes resident, and the reply does not free it."""
+        """Use a page again whose page-out is under way: it becomes resident, and the reply does not free it."""
         self.states[page] = RESIDENT | DIRTY
         self.resident += 1
         self.rewritten.add(page)
         self.touch(page, page + 1, write=write)
 
     def release(self) -> int:
-        """Its program has ended: nothing of it is resident or swapped out any more; how many pages were resident.
+        """Forget all pages, since the program has ended; the number of pages that were resident.
 
-        What is being read or written is not free before that is over.
+        A page that is being read or written is not free before that is over.
         """
         for page in self.rewritten:
             self.states[page] = WRITING
@@ -133,7 +133,7 @@ class AddressSpace:
         return len(self.states[: self.pages].translate(None, _WITHOUT_COPY)) + len(self.rewritten)
 
     def warm(self, resident: int, stamp: int) -> None:
-        """As if it had run for long: the first pages resident and dirty, the rest on the server with this stamp."""
+        """Begin as after a long run: the first pages resident and dirty, the rest on the server with this stamp."""
         self.states[: self.pages] = bytes([RESIDENT | DIRTY]) * resident + bytes([SWAPPED]) * (self.pages - resident)
         self.stamps[:] = array("I", [stamp]) * self.pages
         self.resident = resident
@@ -160,7 +160,7 @@ class AddressSpace:
         return (page, page + 1) if found else (-1, end)
 
 
-class Hand:
+class ClockHand:
     """The clock hand that goes round all address spaces of a machine, the oldest first."""
 
     __slots__ = ("_page", "_space", "spaces")
@@ -205,7 +205,7 @@ class Hand:
                 yield space, page
 
     def remove(self, space: AddressSpace) -> None:
-        """A space is gone."""
+        """Leave out a space whose program has ended."""
         index = self.spaces.index(space)
         del self.spaces[index]
         if index == self._space:
@@ -216,6 +216,6 @@ class Hand:
             self._space = 0
 
     def step_back(self, space: AddressSpace, page: int) -> None:
-        """The hand's last victim could not leave now: it is the first to be looked at next time."""
+        """Go back to the last victim, which could not leave now: it is the first to be looked at next time."""
         self._space = self.spaces.index(space)
         self._page = page

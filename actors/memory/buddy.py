@@ -3,7 +3,7 @@
 Source: mm/page_alloc.c of 2.6.22 and 6.11. Free frames lie in lists by order. A request takes the smallest block that is
 large enough, and what is left over of it goes back in halves; a block that comes back joins its buddy, the one whose
 address differs in the bit of its order, as long as that is free too. Blocks that are asked for keep their frames. Single
-pages are counts for those who hold them, so here is the one thing that has to be assumed: a page that comes back is any of
+pages are counts for their owners, so here is the one thing that has to be assumed: a page that comes back is any of
 the single pages in use, drawn from a stream of its own. Programs' pages lie scattered, and reclaim does not look where.
 
 Only a machine that asks for more than a page at a time has such a zone; a single page never fails for want of a block.
@@ -66,7 +66,7 @@ class FreeLists:
         return frame
 
     def take_pages(self, pages: int) -> Iterator[range]:
-        """So many single pages, as `take` would find them one by one; there must be as many."""
+        """Take `count` single pages, as `take` would find them one by one; there must be as many."""
         lists = self._lists
         while pages:
             order = next(order for order in range(ORDERS) if lists[order])
@@ -77,7 +77,7 @@ class FreeLists:
             yield range(frame, frame + (1 << order))
 
     def give(self, frame: int, order: int, end: int) -> None:
-        """A block comes back to memory of `end` frames, and joins its buddies."""
+        """Free a block in memory of `end` frames; it joins its buddies."""
         lists = self._lists
         while order < ORDERS - 1:
             buddy = frame ^ (1 << order)
@@ -91,7 +91,7 @@ class FreeLists:
 
 
 class BuddyZone(Zone):
-    """Free pages of one machine that asks for several in a row."""
+    """Free pages of a machine that asks for several in a row."""
 
     __slots__ = ("_held", "_lists", "_random", "kswapd_order")
 
@@ -116,7 +116,7 @@ class BuddyZone(Zone):
         self._free_from(0, total)
 
     def _free_from(self, frame: int, end: int) -> None:
-        """These frames are free: as few blocks as possible."""
+        """Add free frames, in as few blocks as possible."""
         while frame < end:
             order = min(ORDERS - 1, (frame & -frame).bit_length() - 1 if frame else ORDERS - 1)
             while frame + (1 << order) > end:
@@ -129,7 +129,7 @@ class BuddyZone(Zone):
         return self._lists.counts()
 
     def settle(self) -> None:
-        """As if the machine had run for long: the single pages that are in use lie anywhere."""
+        """Let the single pages in use lie anywhere, as if the machine had run for long."""
         if not self._held:
             return
         for one in self._lists.take_pages(self.free):
@@ -163,7 +163,7 @@ class BuddyZone(Zone):
         return taken
 
     def give(self, pages: int = 1) -> None:
-        """Single pages come back: any of those in use."""
+        """Free single pages: any of those in use."""
         for _ in range(pages):
             self._lists.give(self._let_go(), 0, self.total)
         super().give(pages)
@@ -173,7 +173,7 @@ class BuddyZone(Zone):
     def suits(self, order: int, floor: int) -> bool:
         """Whether a request of this order passes the test of the watermark (zone_watermark_ok).
 
-        In 2.6.22 the pages of each lower order do not count, and half as many have to be left at each. Today one block
+        In 2.6.22 the pages of each lower order do not count, and half as many have to be left at each. In 6.11 one block
         that is large enough will do.
         """
         free = self.free - (1 << order) + 1
@@ -203,7 +203,7 @@ class BuddyZone(Zone):
         return FrameBlock(order, self._lists.take(order))
 
     def give_block(self, block: Block) -> None:
-        """A block comes back, to where it was."""
+        """Free a block, at its place."""
         assert isinstance(block, FrameBlock), "it came from here"
         self._lists.give(block.frame, block.order, self.total)
         super().give(1 << block.order)

@@ -1,8 +1,8 @@
-"""Lameter's meaning of 20 %: a share of memory is for clean pages of files, and for nobody else.
+"""Lameter's meaning of 20 %: a share of memory is for clean pages of files alone.
 
 Kleen's words for the share are: usable, but not for dirty data.
 
-Two rules make it. Reclaim does not drop clean pages of files below the share. And what of the share is not there is withheld:
+Two rules make it. Reclaim does not drop clean pages of files below the share. And the missing part of the share is withheld:
 programs, whose pages are anonymous or dirty, stop so much earlier, while files may be read into it. Reception and reclaim,
 which may go below min, are not held up: theirs is the emergency that the share is for, and where one of their allocations would
 fail clean pages are dropped after all (`rescue`).
@@ -24,7 +24,7 @@ class CleanMinimum:
         self._cache = cache
 
     def look(self) -> None:
-        """Withhold what is missing now."""
+        """Withhold as many pages as are missing from the share now."""
         self._zone.withhold(max(0, self.pages - self._cache.clean()))
 
     def may_drop(self) -> bool:

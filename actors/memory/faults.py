@@ -1,4 +1,4 @@
-"""Page faults: how a program's pages come to it, and those of the files it uses."""
+"""Page faults: how absent pages of a program, and of the files it uses, become resident."""
 
 from collections.abc import Callable
 from typing import Final
@@ -75,22 +75,22 @@ class Faults:
         return BLOCKED
 
     def _takes_below(self, space: AddressSpace) -> bool:
-        """Whether a page could be had below where programs stop: by PF_MEMALLOC, or of what is withheld for files."""
+        """Take a page below the floor of programs, by PF_MEMALLOC or from the part withheld for files; whether there was one."""
         zone = self.zone
         if space in self.exempt:
             return zone.take(zone.floors.memalloc)
         return zone.withheld > 0 and isinstance(space, File) and zone.take(zone.floors.kernel - zone.withheld)
 
     def hold(self, pages: int) -> int:
-        """Up to so many pages that are free, for a program's allocation; how many."""
+        """Take up to `pages` pages that are free, for a program's allocation; the number taken."""
         return self.zone.take_many(self.zone.floors.kernel, pages)
 
-    def allocate(self, who: str, granted: Callable[[], None], process: Toucher) -> bool:
-        """A page for a program's allocation: True if it was had at once; otherwise `granted` is called."""
-        return self._reclaim.obtain(who, granted, process=process)
+    def allocate(self, name: str, granted: Callable[[], None], process: Toucher) -> bool:
+        """Allocate a page for a program: True if there was one at once; otherwise `granted` is called later."""
+        return self._reclaim.obtain(name, granted, process=process)
 
     def let_go(self, pages: int) -> None:
-        """What has been held is free."""
+        """Free pages that have been held."""
         self.zone.give(pages)
 
     def later(self, resume: Callable[[object], None]) -> None:
@@ -98,26 +98,26 @@ class Faults:
         self._reclaim.later(resume)
 
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
-        """The server has sent a page back."""
+        """Make a page resident that the server has sent back."""
         if stamp != space.stamps[page]:
             self._counters.lost_pages += 1
         self._arrived(space, page)
 
     def file_read(self, file: File, page: int) -> None:
-        """The disk has read a page."""
+        """Make a page resident that the disk has read."""
         self._arrived(file, page)
-        if self._reclaim.clean_minimum is not None:
-            self._reclaim.clean_minimum.look()
+        if self._reclaim.scan.clean_minimum is not None:
+            self._reclaim.scan.clean_minimum.look()
 
     def release(self, space: AddressSpace) -> None:
-        """A program has ended: its resident pages are free."""
+        """Free the resident pages of a program that has ended."""
         freed = space.release()
         if freed:
             self.zone.give(freed)
 
     def unmap(self, file: File) -> None:
-        """Nobody has this file mapped any more; its pages stay in the page cache."""
-        self._reclaim.cache.unmap(file)
+        """Unmap a file that no program uses any more; its pages stay in the page cache."""
+        self._reclaim.scan.cache.unmap(file)
 
     def waits_for_slot(self, space: AddressSpace, page: int) -> bool:
         """Whether the request for an absent page has not found a slot yet."""
@@ -137,7 +137,7 @@ class Faults:
             self._reclaim.later(task.wake)
 
     def _zero(self, task: Toucher, space: AddressSpace, page: int, end: int) -> int:
-        """Zeroed pages from `page` on, as many as can be had without waiting."""
+        """Make absent pages from `page` on resident, as many as zeroed pages can be had without waiting."""
         if not self._reclaim.has_page():
             return 0
         got = self._reclaim.obtain_now(space.untouched(page, min(end, page + _AT_ONCE)) - page)
@@ -147,7 +147,7 @@ class Faults:
         return got
 
     def _found(self, task: Toucher, space: AddressSpace, page: int) -> None:
-        """A free page has been found for an absent one."""
+        """Use a free page that has been found for an absent one."""
         if space.states[page] == UNTOUCHED:
             space.fill(page, page + 1)
             self._reclaim.later(task.wake)
@@ -164,20 +164,20 @@ class Faults:
         task.block(self._stage(space, page))
 
     def moved(self, space: AddressSpace, page: int) -> None:
-        """The request for a page has got on: it has found a slot, or has been sent."""
+        """Note that the request for a page has found a slot, or has been sent."""
         task = self._awaited.get((space, page))
         if task is not None:
             task.block(self._stage(space, page))
 
     def _stage(self, space: AddressSpace, page: int) -> int:
-        """What a page that is on its way waits for (`netswap.actors.wait`)."""
+        """The kind of wait of a page that is on its way (`netswap.actors.wait`)."""
         if isinstance(space, File) and space.disk is None:
             return DISK
         assert self._device is not None, "only a machine that swaps has pages elsewhere"
         return self._device.stage(space.base + page)
 
     def is_over(self, space: AddressSpace, page: int) -> bool:
-        """Whether somebody who waits for this page should not: it is there, or is on its way and nobody brings it."""
+        """Whether a task that waits for this page should not: the page is there, or no request is under way that brings it."""
         state = space.states[page]
         if state != READING:
             return state >= RESIDENT

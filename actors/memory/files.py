@@ -20,13 +20,13 @@ from netswap.actors.memory.anonymous import (
     UNTOUCHED,
     WRITING,
     AddressSpace,
-    Hand,
+    ClockHand,
 )
 from netswap.protocol.rpc import PAGE, STAMP_MAX
 from netswap.protocol.units import seconds
 
 WRITEBACK: Final = 0x80
-"""Being written by the flusher; it stays in memory, and it may be read and written meanwhile."""
+"""A page that the flusher writes; it stays in memory, and may be read and written meanwhile."""
 
 REMOTE_BASE: Final = 1 << 40
 """Where files begin on the swap server: beyond every swap space, those of later boots too."""
@@ -47,9 +47,9 @@ class File(AddressSpace):
         super().__init__(name, REMOTE_BASE if remote else 0, pages)
         self.mapped = mapped
         self.remote = remote
-        """Whether it is on the swap server, beside the swap space."""
+        """Whether the file is on the swap server, beside the swap space."""
         self.disk: FileDisk | None = None
-        """Where it is, if not on the machine's own disk."""
+        """Where the file is, if not on the machine's own disk."""
         self.left = UNTOUCHED if overwritten else SWAPPED
         self.states[:] = bytes([self.left]) * pages
         self.dirty = 0
@@ -57,7 +57,7 @@ class File(AddressSpace):
         self.flushing = 0
         """Pages being written that stay."""
         self.dirtied_ns: int | None = None
-        """Since when it has had dirty pages."""
+        """Since when the file has had dirty pages."""
 
     def touch(self, start: int, end: int, write: bool) -> None:
         """Use resident pages [start, end)."""
@@ -71,20 +71,20 @@ class File(AddressSpace):
         self.stamps[start:end] = array("I", [stamp]) * (end - start)
 
     def fill(self, start: int, end: int) -> None:
-        """Pages [start, end) have been found and are written."""
+        """Make pages [start, end) resident and dirty: memory has been found for them, and they are written."""
         self.states[start:end] = bytes([RESIDENT]) * (end - start)
         self.resident += end - start
         self.touch(start, end, write=True)
 
     def keep_while_writing(self, page: int, *, write: bool) -> None:
-        """A page that reclaim is writing is used again: it stays."""
+        """Use a page again that reclaim is writing: it stays."""
         self.states[page] = RESIDENT | DIRTY | WRITEBACK
         self.resident += 1
         self.flushing += 1
         self.touch(page, page + 1, write=write)
 
     def cache(self, pages: int, *, dirty: bool = False) -> None:
-        """As if the first pages had been read, or written, long ago."""
+        """Begin as if the first pages had been read, or written, long ago."""
         self.states[:pages] = bytes([RESIDENT | DIRTY if dirty else RESIDENT]) * pages
         self.resident = pages
         self.dirty = pages if dirty else 0
@@ -95,7 +95,7 @@ class File(AddressSpace):
         return found.start() if found else self.pages
 
     def begin_write(self, page: int, *, leaves: bool) -> None:
-        """A dirty page is being written: for it to leave (by reclaim), or to stay as a clean one."""
+        """Begin to write a dirty page, for it to leave (by reclaim) or to stay as a clean page."""
         self.dirty -= 1
         if leaves:
             self.states[page] = WRITING
@@ -105,7 +105,7 @@ class File(AddressSpace):
             self.flushing += 1
 
     def end_write(self, page: int, stamp: int) -> bool:
-        """What was `stamp` then is on disk; whether the page leaves."""
+        """Note that the contents `stamp` are on disk; whether the page leaves."""
         if self.states[page] == WRITING:
             self.states[page] = self.left
             return True
@@ -119,7 +119,7 @@ class File(AddressSpace):
 
 
 class FileDisk(Protocol):
-    """Where files are."""
+    """A disk that files are on."""
 
     def can_page_out(self) -> bool:
         """Whether the queue takes another write."""
@@ -132,7 +132,7 @@ class FileDisk(Protocol):
 
 
 class Owner(Protocol):
-    """Whoever has to know what the disk has done."""
+    """The part that has to know what the disk has done."""
 
     def file_written(self, file: File, page: int, stamp: int) -> None:
         """A page is on disk."""
@@ -175,7 +175,7 @@ class LocalDisk:
         self._events.at(self._done_ns(), self._read, (file, page))
 
     def keep(self, name: str) -> dict[Any, Any]:
-        """What is kept on it under a name, also when the machine goes down."""
+        """The pages kept on it under a name, also when the machine goes down."""
         return self._disk.of(name)
 
     def submit(self, done: Callable[[Any], None], argument: Any) -> None:
@@ -199,27 +199,27 @@ class LocalDisk:
 class PageCache:
     """The files of one machine, and how much memory of each kind there is."""
 
-    def __init__(self, mapped: Hand) -> None:
+    def __init__(self, mapped: ClockHand) -> None:
         self.files: list[File] = []
         self.flushes_remotely = False
-        """Whether any of them is on the swap server."""
-        self.unmapped = Hand()
-        self.text = Hand()
-        """Mapped files only, for those who cannot see past what has to be written."""
+        """Whether any file is on the swap server."""
+        self.unmapped = ClockHand()
+        self.text = ClockHand()
+        """The hand over mapped files only, for a reclaimer that cannot see past a page that has to be written."""
         self.locked: Sequence[AddressSpace] = ()
         """Memory of programs that may not leave."""
         self.mapped = mapped
-        """Goes round the memory of programs and their text."""
+        """The hand over the memory of programs and their text."""
 
     def add(self, file: File) -> None:
-        """One more file, after those that are there."""
+        """Add a file, after those that are there."""
         self.files.append(file)
         self.flushes_remotely = self.flushes_remotely or file.remote
         for hand in (self.mapped, self.text) if file.mapped else (self.unmapped,):
             hand.spaces.append(file)
 
     def unmap(self, file: File) -> None:
-        """Nobody has this file mapped any more."""
+        """Note that no program has this file mapped any more."""
         file.mapped = False
         for hand in (self.mapped, self.text):
             hand.remove(file)
@@ -246,7 +246,7 @@ class PageCache:
         return self.mapped.resident() + self.locked_pages()
 
     def locked_pages(self) -> int:
-        """Mapped pages that nobody goes round."""
+        """Mapped pages that no hand goes round."""
         pages = 0
         for space in self.locked:
             pages += space.resident

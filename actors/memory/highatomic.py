@@ -2,8 +2,8 @@
 
 Source: mm/page_alloc.c of 6.11 (reserve_highatomic_pageblock, rmqueue_buddy). When an atomic request for a block is met
 from ordinary memory, its block is set aside: from then on it goes only to such requests, up to a hundredth of the zone,
-rounded up to a pageblock. While they are free, these pages count for whoever may go below min, and cannot be had by
-anybody who wants a single page: part of the reserve is there and useless.
+rounded up to a pageblock. While they are free, these pages count for requests that may go below min, and cannot be had
+by a request for a single page: part of the reserve is there and useless.
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ PAGEBLOCK: Final = 512
 
 
 class HighAtomicZone(Zone):
-    """Free pages of one machine of today. `free` leaves out those that are set aside."""
+    """Free pages of one machine under 6.11. `free` leaves out those that are set aside."""
 
     __slots__ = ("aside", "aside_max")
 
@@ -52,12 +52,12 @@ class HighAtomicZone(Zone):
         return block
 
     def give_block(self, block: Block) -> None:
-        """A block comes back: to those that are set aside, if it is one of them."""
+        """Free a block; one that is set aside stays so."""
         if block.aside:
             self.aside_free += 1 << block.order
         else:
             super().give_block(block)
 
     def _reached(self, floor: int) -> int:
-        """How far down ordinary pages may go: who may go below min finds the others counted as well."""
+        """The floor in ordinary pages: the kernel's test counts the pages set aside as well for requests that go below min."""
         return floor if floor >= self.floors.kernel else max(0, floor - self.aside_free)

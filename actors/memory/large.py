@@ -21,17 +21,17 @@ def kmalloc_size(size: int) -> int:
 
 
 def order_of(size: int) -> int:
-    """The order of the smallest block that holds so many bytes."""
+    """The order of the smallest block that holds `size` bytes."""
     return (-(-size // PAGE) - 1).bit_length()
 
 
 def pages_of(objects: int, size: int) -> int:
-    """Pages that so many objects of a size fill, slabs of one page or blocks of several."""
+    """Pages that `objects` objects of a size fill, slabs of one page or blocks of several."""
     return -(-objects // (PAGE // size)) if size <= PAGE else objects * -(-size // PAGE)
 
 
 class LargeObject(Slab):
-    """One object, and the block that is it."""
+    """One object, and the block that it fills."""
 
     __slots__ = ("block",)
 
@@ -51,12 +51,12 @@ class LargeCache(SlabCache):
         self.order = order_of(size)
 
     def take(self, floor: int) -> Slab | None:
-        """An object for a request that may go down to `floor` free pages."""
+        """Allocate an object for a request that may go down to `floor` free pages."""
         block = self._zone.take_block(self.order, floor)
         return None if block is None else self._made_of(block, from_reserve=False)
 
-    def take_entitled(self, floor: int) -> Slab | None:
-        """An object for a request that ignores the watermarks where `floor` refuses it: a block there has to be."""
+    def take_memalloc(self, floor: int) -> Slab | None:
+        """Allocate an object for a request that ignores the watermarks where `floor` refuses it, if there is a block at all."""
         slab = self.take(floor)
         if slab is not None:
             return slab
@@ -100,16 +100,16 @@ class PagedCache(SlabCache):
         self._pages = pages
 
     def take(self, floor: int) -> Slab | None:
-        """All of it for a request that may go down to `floor` free pages, or nothing."""
+        """Allocate all of it for a request that may go down to `floor` free pages, or nothing."""
         header = self._headers.take(floor)
         if header is None:
             return None
         got = sum(self._zone.take(floor) for _ in range(self._pages))
         return self._whole(PagedObject(self, header, 0), got)
 
-    def take_entitled(self, floor: int) -> Slab | None:
+    def take_memalloc(self, floor: int) -> Slab | None:
         """The same for a request that ignores the watermarks where `floor` refuses it."""
-        header = self._headers.take_entitled(floor)
+        header = self._headers.take_memalloc(floor)
         if header is None:
             return None
         zone = self._zone

@@ -19,7 +19,7 @@ class Laundry:
     __slots__ = ("_disk", "_pages", "_swap", "_zone")
 
     def __init__(self, zone: Zone, swap: SwapOut, disk: FileDisk) -> None:
-        """`disk`: where files are that are nowhere else."""
+        """`disk`: of the files that have no other."""
         self._zone = zone
         self._swap = swap
         self._disk = disk
@@ -29,7 +29,7 @@ class Laundry:
         return len(self._pages)
 
     def put_aside(self, space: AddressSpace, page: int) -> None:
-        """A dirty page that would have to be written."""
+        """Put a dirty page aside that would have to be written."""
         self._pages[space, page] = None
 
     def wash(self) -> None:

@@ -1,8 +1,8 @@
-"""The OOM killer: when reclaim is given up, which program has to die then, and what becomes of one that cannot.
+"""The OOM killer: when reclaim is given up, which program has to die then, and what becomes of a program that cannot die.
 
 Source: mm/page_alloc.c (__alloc_pages; should_reclaim_retry, __alloc_pages_may_oom), mm/vmscan.c (try_to_free_pages,
 balance_pgdat, zone_reclaimable_pages) and mm/oom_kill.c of 2.6.22 and 6.11. Only a direct reclaimer that may enter a file
-system ever kills, and only at the end of an attempt. Whoever sleeps for a request slot, in throttle_vm_writeout or in the
+system ever kills, and only at the end of an attempt. A task that sleeps for a request slot, in throttle_vm_writeout or in the
 throttle of direct reclaimers gets to no such end: that is how a machine wedges without a word.
 """
 
@@ -23,13 +23,13 @@ _PAGES_PER_TABLE: Final = 512
 
 
 class Process(Protocol):
-    """A program, as somebody that can be killed."""
+    """A program, as the OOM killer sees it."""
 
     dying: bool
-    """It has been killed, whether or not it has died."""
+    """Whether it has been killed, dead or not."""
     dead: bool
     reaped: bool
-    """All memory has been taken from it."""
+    """Whether all memory has been taken from it."""
 
     def is_protected(self) -> bool:
         """Whether it cannot be killed, or need not be: it is part of the kernel, exempt (OOM_DISABLE), or has ended."""
@@ -38,7 +38,7 @@ class Process(Protocol):
         """The size of its address space."""
 
     def cpu_s(self) -> int:
-        """What it has computed, in seconds."""
+        """The time it has computed, in seconds."""
 
     def run_s(self) -> int:
         """How long it has run, in seconds."""
@@ -47,20 +47,20 @@ class Process(Protocol):
         """Pages resident or swapped out."""
 
     def kill(self) -> None:
-        """It dies, at once or when what it waits for lets it."""
+        """Let it die, at once or when it can wake from its wait."""
 
     def reap(self) -> None:
         """Take its memory."""
 
 
 class Attempts(Protocol):
-    """Somebody in direct reclaim, with a memory of its fruitless attempts."""
+    """A task in direct reclaim, with a record of its fruitless attempts."""
 
     may_fs: bool
     fruitless: int
     """Attempts in a row after which nothing had been freed."""
     freed: int
-    """What had been freed by reclaim when the last of them ended."""
+    """What had been freed by reclaim when the last of these attempts ended."""
 
 
 def badness_by_size(process: Process) -> int:
@@ -81,7 +81,7 @@ def badness_by_memory(process: Process) -> int:
 
 
 class OomKiller:
-    """Of one machine. `lru` says how many pages reclaim could look at, `freed` how many it has freed so far."""
+    """The OOM killer of one machine. `lru`: pages that reclaim could look at; `freed`: pages it has freed so far."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class OomKiller:
     # -- when -------------------------------------------------------------------------------------------------------
 
     def looked(self, priority: int, *, kswapd: bool = False) -> bool:
-        """A pass at this priority has come to its end: whether there is no use in going on with this attempt."""
+        """Count a pass at this priority that has come to its end; whether there is no use in going on with this attempt."""
         scans = self._rules.fruitless_scans
         if not scans:
             return False
@@ -120,7 +120,7 @@ class OomKiller:
         return self.pages_scanned >= UNRECLAIMABLE
 
     def _note_freed(self) -> None:
-        """If pages have been freed, by reclaim or by others, nothing is hopeless (free_pages_bulk)."""
+        """Begin the count anew if pages have been freed, by reclaim or otherwise (free_pages_bulk)."""
         freed, free = self._freed(), self._zone.free
         if freed != self._freed_before or free > self._free_least + HELD_BACK:
             self.pages_scanned = 0
@@ -130,12 +130,12 @@ class OomKiller:
             self._free_least = free
 
     def begins(self, attempts: Attempts) -> None:
-        """Somebody enters direct reclaim."""
+        """Note what has been freed when a task enters direct reclaim."""
         if not self._rules.fruitless_scans:
             attempts.freed = self._freed()
 
     def is_out(self, attempts: Attempts) -> bool:
-        """An attempt has come to its end and there is no page: whether somebody has to be killed."""
+        """Whether a program has to be killed, after an attempt that has ended without a page."""
         if self._rules.fruitless_scans:
             self._note_freed()
             return attempts.may_fs and self.pages_scanned >= UNRECLAIMABLE
@@ -153,12 +153,12 @@ class OomKiller:
         attempts.fruitless = 0
         return True
 
-    # -- whom -------------------------------------------------------------------------------------------------------
+    # -- which------------------------------------------------------------------------------------------------------
 
     def kill(self) -> bool:
         """Kill the worst program; False if one that has been killed is still to die, or there is none to be killed.
 
-        (With none left the kernel panics; here there are always programs that nobody has told of, which go on.)
+        (With none left the kernel panics; here the scenario's programs are not all that run, so the machine goes on.)
         """
         chosen = self._choose()
         if chosen is None:

@@ -1,4 +1,4 @@
-"""What memory asks of others: of the swap device, and of the programs whose pages it finds."""
+"""What memory asks of other rooms: of the swap device, and of the programs whose pages it finds."""
 
 from typing import Protocol
 
@@ -13,10 +13,10 @@ class SwapOut(Protocol):
         """Whether another page-out may start now."""
 
     def page_out(self, space: AddressSpace, page: int) -> None:
-        """Submit one, with the rights of a reclaimer (PF_MEMALLOC)."""
+        """Submit a page-out, with the rights of a reclaimer (PF_MEMALLOC)."""
 
     def unplug(self) -> None:
-        """There are no more for now: start all that have been submitted."""
+        """Start all requests that have been submitted: there are no more for now."""
 
     def hindrance(self) -> str:
         """What a page-out would have to wait for now, in words; nothing if it could start."""
@@ -29,10 +29,10 @@ class SwapIn(Protocol):
         """Read a page back, as the process that needs it."""
 
     def unplug(self) -> None:
-        """There are no more for now: start all that have been submitted."""
+        """Start all requests that have been submitted: there are no more for now."""
 
     def stage(self, number: int) -> int:
-        """What the request for this page of the swap space waits for (`netswap.actors.wait`)."""
+        """The kind of wait of the request for this page of the swap space (`netswap.actors.wait`)."""
 
     def knows(self, number: int) -> bool:
         """Whether there is a request for this page."""
@@ -52,14 +52,14 @@ class Sleeper(Protocol):
     """A process that sleeps until it has a page."""
 
     def block(self, kind: int) -> Blocked:
-        """It waits for this from now on (`netswap.actors.wait`)."""
+        """Note that the process waits for this from now on (`netswap.actors.wait`)."""
 
 
 class Counted(Protocol):
-    """What a program counts."""
+    """The progress of a program."""
 
     def touched(self, pages: int) -> None:
-        """It got on by so many pages."""
+        """Note that the program has touched `pages` more pages."""
 
 
 class Toucher(Sleeper, Protocol):
@@ -67,7 +67,7 @@ class Toucher(Sleeper, Protocol):
 
     @property
     def progress(self) -> Counted:
-        """What it counts."""
+        """The progress of this program."""
 
     def wake(self, _: object = None) -> None:
-        """What it waited for has come."""
+        """Go on: what the program waited for may have come."""

@@ -154,7 +154,7 @@ def cover_tree(
 
 
 def _pages(buffers: int, data: int, kernel: Kernel) -> int:
-    """Pages that so many buffers with data objects of this size fill, heads apart."""
+    """Pages that `count` buffers with data objects of this size fill, heads apart."""
     return pages_of(buffers, data) + pages_of(buffers, kernel.skb_head)
 
 

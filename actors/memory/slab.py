@@ -1,7 +1,7 @@
 """Slab caches: objects in pages. A page comes back when its last object is freed.
 
 An object that is freed is handed out again without asking the watermarks, unless the slab rule forbids it: objects of a
-page that came from the reserve go only to requests that are entitled to the reserve. In Zijlstra's series the whole
+page that came from the reserve go only to requests that may use the reserve. In Zijlstra's series the whole
 cache is marked until it gets its next ordinary page, so that an object allocation fails whenever a page allocation with
 the same rights would (mm/slab.c and mm/slub.c of that series). Since Linux 3.6 the mark is on each page (mm/slub.c).
 """
@@ -22,11 +22,11 @@ class Slab:
 
 
 Run = tuple[Slab, int]
-"""Objects of one slab, and how many."""
+"""A slab, and a number of objects of it."""
 
 
 class SlabCache:
-    """Objects of one size. `take` hands out the slab that the object stands in; give that slab back."""
+    """Objects of one size. `take` returns the slab that the object lies in; `give` wants that slab back."""
 
     __slots__ = ("_partial", "_top", "_zone", "guarded", "name", "per_slab", "reserved", "size", "slabs")
 
@@ -43,17 +43,17 @@ class SlabCache:
         self.slabs = 0
         self._zone = zone
         self._top = Slab(self, 0, False)
-        """The slab that had its first free object last. It stays on top when it has none left: one may come back at once."""
+        """The slab whose first object was freed last. It stays on top without a free object: one may come back at once."""
         self._partial: dict[Slab, None] = {}
-        """The other slabs with free objects, in the order in which they had their first."""
+        """The other slabs with free objects, in the order in which their first object was freed."""
 
     @property
     def in_use(self) -> int:
-        """Objects that are out."""
+        """The number of allocated objects."""
         return self.slabs * self.per_slab - self._top.free - sum(slab.free for slab in self._partial)
 
     def take(self, floor: int) -> Slab | None:
-        """An object for a request that may go down to `floor` free pages and has no right to the reserve."""
+        """Allocate an object for a request that may go down to `floor` free pages and may not use the reserve."""
         slab = self._top
         if not slab.free and self._partial:
             self._top = slab = self._partial.popitem()[0]
@@ -66,7 +66,7 @@ class SlabCache:
         return self._grow(from_reserve=False)
 
     def take_many(self, count: int, floor: int) -> list[Run]:
-        """So many objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
+        """Allocate `count` objects, each as by `take`, for a request that finds more than `count` pages above its floor."""
         slab = self._top
         if slab.free < count or (self.reserved and self.guarded):
             return self._take_from_several(count, floor)
@@ -74,7 +74,7 @@ class SlabCache:
         return [(slab, count)]
 
     def _take_from_several(self, count: int, floor: int) -> list[Run]:
-        """So many objects, more than the top slab has or may give."""
+        """Allocate `count` objects, more than the top slab has or may give."""
         runs: list[Run] = []
         if self.reserved and self.guarded:
             runs += self._take_new(1, floor)
@@ -98,7 +98,7 @@ class SlabCache:
         return runs
 
     def _take_new(self, count: int, floor: int) -> list[Run]:
-        """So many objects in ordinary pages of their own; the last of them comes to the top if it has others left."""
+        """Allocate `count` objects in new ordinary pages; the last page comes to the top if it has free objects left."""
         self.reserved = False
         per_slab = self.per_slab
         if count < per_slab:
@@ -121,8 +121,8 @@ class SlabCache:
             runs[-1] = (last, per_slab - left)
         return runs
 
-    def take_entitled(self, floor: int) -> Slab | None:
-        """An object for a request that ignores the watermarks where `floor` refuses it."""
+    def take_memalloc(self, floor: int) -> Slab | None:
+        """Allocate an object for a request that ignores the watermarks where `floor` refuses it (__GFP_MEMALLOC)."""
         slab = self.take(floor)
         if slab is not None:
             return slab
@@ -166,7 +166,7 @@ class SlabCache:
         return slab
 
     def _cover(self, slab: Slab) -> None:
-        """This slab has its first free object: it comes to the top."""
+        """Put a slab on top whose first object has been freed."""
         if self._top.free:
             self._partial[self._top] = None
         self._top = slab
@@ -175,7 +175,7 @@ class SlabCache:
 class PageMarkedCache(SlabCache):
     """The slab rule of Linux 3.6 and later: the pages that came from the reserve are marked, each by itself.
 
-    So the free objects of ordinary pages go on being handed out to anybody, whatever came from the reserve meanwhile.
+    So the free objects of ordinary pages go to every request, whatever pages came from the reserve meanwhile.
     """
 
     __slots__ = ("_marked",)
@@ -183,15 +183,15 @@ class PageMarkedCache(SlabCache):
     def __init__(self, zone: Zone, name: str, size: int, *, guarded: bool) -> None:
         super().__init__(zone, name, size, guarded=guarded)
         self._marked: dict[Slab, None] = {}
-        """The marked slabs with free objects, in the order in which they had their first."""
+        """The marked slabs with free objects, in the order in which their first object was freed."""
 
     @property
     def in_use(self) -> int:
-        """Objects that are out."""
+        """The number of allocated objects."""
         return super().in_use - sum(slab.free for slab in self._marked)
 
-    def take_entitled(self, floor: int) -> Slab | None:
-        """An object for a request that ignores the watermarks, and the marks, where `floor` refuses it."""
+    def take_memalloc(self, floor: int) -> Slab | None:
+        """Allocate an object for a request that ignores the watermarks, and the marks, where `floor` refuses it."""
         slab = self.take(floor)
         if slab is not None:
             return slab

@@ -1,8 +1,8 @@
-"""The throttle of direct reclaimers: who would reclaim sleeps while half of what lies below min is used.
+"""The throttle of direct reclaimers: a task that would reclaim sleeps while half of the pages below min are used.
 
 Source: Gorman's commit 5515061d22f0, mm/vmscan.c (throttle_direct_reclaim). Reclaimers ignore the watermarks, and there may
-be any number of them; those who sleep leave the rest to kswapd, which wakes them. Kernel threads never sleep here, who may
-not enter a file system no longer than a second, and nobody once kswapd has failed sixteen times.
+be any number of them; those that sleep leave the rest to kswapd, which wakes them. Kernel threads never sleep here, a task that
+may not enter a file system no longer than a second, and no task once kswapd has failed sixteen times.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from netswap.actors.memory.zone import Zone
 from netswap.protocol.units import seconds
 
 NO_FS_NS: Final = seconds(1)
-"""How long who may not enter a file system sleeps at most."""
+"""How long a task that may not enter a file system sleeps at most."""
 FAILURES_MAX: Final = 16
-"""Fruitless runs of kswapd after which nobody waits for it any more (MAX_RECLAIM_RETRIES)."""
+"""Fruitless runs of kswapd after which no task waits for it any more (MAX_RECLAIM_RETRIES)."""
 
 
 class Throttle:
@@ -23,7 +23,7 @@ class Throttle:
     __slots__ = ("_half", "_reclaimable", "_zone", "failures", "on")
 
     def __init__(self, zone: Zone, reclaimable: Callable[[], int], *, on: bool) -> None:
-        """`reclaimable`: how many pages there are that reclaim could look at; where there are none, nobody sleeps."""
+        """`reclaimable`: the number of pages that reclaim could look at; where there are none, no task sleeps."""
         self.on = on
         """Whether the switch is on."""
         self.failures = 0

@@ -1,4 +1,4 @@
-"""Those who wait for a page in direct reclaim: where they sleep, and how their passes over the lists end."""
+"""Tasks that wait for a page in direct reclaim: where they sleep, and how their passes over the lists end."""
 
 from collections import deque
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class Outcome(Enum):
 
 
 class Asleep(Enum):
-    """Where somebody sleeps who cannot be given a page meanwhile."""
+    """Where a task sleeps that cannot be given a page meanwhile."""
 
     NOWHERE = auto()
     SLOT = auto()
@@ -31,25 +31,28 @@ class Asleep(Enum):
     """In the throttle of direct reclaimers, until kswapd wakes them."""
 
 
+ASLEEP: Final = (Outcome.NO_SLOT, Outcome.NAP)
+"""Outcomes with which the task that makes the pass falls asleep in it."""
 # By name once: to look up a member of an enum costs more than a call.
 _NOWHERE: Final = Asleep.NOWHERE
 _NOTHING: Final = Outcome.NOTHING
 _WAITS_FOR: Final = {Asleep.NOWHERE: PAGE, Asleep.SLOT: SLOT, Asleep.THROTTLE: THROTTLE}
 
-Doomed = Callable[[bool], None]
-"""Called with whether a page was to be had."""
+VictimServed = Callable[[bool], None]
+"""Called when an OOM victim's wait for a page has ended, with whether it was given one."""
 
 
 class Waiter:
-    """Somebody who waits for a page in direct reclaim."""
+    """A task that waits for a page in direct reclaim."""
 
     __slots__ = (
         "asleep",
-        "doomed",
+        "victim_served",
         "freed",
         "fruitless",
         "granted",
         "may_fs",
+        "name",
         "outcome",
         "over",
         "priority",
@@ -57,12 +60,11 @@ class Waiter:
         "served",
         "task",
         "user",
-        "who",
     )
 
     def __init__(
         self,
-        who: str,
+        name: str,
         granted: Callable[[], None],
         priority: int,
         task: Sleeper | None,
@@ -70,11 +72,11 @@ class Waiter:
         user: bool,
         may_fs: bool,
     ) -> None:
-        self.who = who
+        self.name = name
         self.process = process
         """The program that sleeps until it has the page, whether or not a kill reaches it here."""
         self.task = task
-        """Whose page it is to be, if that is a program's."""
+        """The program whose page it is to be, if it is one's."""
         self.granted = granted
         self.priority = priority
         self.user = user
@@ -89,35 +91,35 @@ class Waiter:
         self.fruitless = 0
         """Attempts in a row after which nothing had been freed."""
         self.freed = 0
-        """What had been freed by reclaim when the last of them ended."""
-        self.doomed: Doomed | None = None
-        """Set once its program has been killed: told how its wait has ended."""
+        """What had been freed by reclaim when the last of these attempts ended."""
+        self.victim_served: VictimServed | None = None
+        """Set once its program has been killed."""
         self.served = False
 
     def sleep(self, where: Asleep) -> None:
-        """From now on it sleeps there, or is awake."""
+        """Note that the task sleeps there from now on, or is awake."""
         self.asleep = where
         if self.process is not None:
             self.process.block(_WAITS_FOR[where])
 
-    def is_doomed(self) -> bool:
+    def is_victim(self) -> bool:
         """Whether its program has been killed."""
-        return self.doomed is not None
+        return self.victim_served is not None
 
 
-class Rests:
-    """Rests of one length, which end in the order in which they began."""
+class PollQueue:
+    """Pending polls of waiters that rest for the same time: they are due in the order in which they were begun."""
 
     __slots__ = ("ends", "watched")
 
     def __init__(self) -> None:
         self.ends: deque[tuple[int, Waiter]] = deque()
-        """(ns, waiter): when each of them ends."""
+        """(ns, waiter): when each rest ends."""
         self.watched = False
-        """Whether an event is under way that will look at them."""
+        """Whether an event is under way that will look at the first."""
 
     def due(self, now_ns: int) -> list[Waiter]:
-        """Take off all that is over, and give those who wait still; the others are to be watched, if there are any."""
+        """Take off all that are due; the waiters among them that have not been served. `watched`: whether any are left."""
         ends = self.ends
         waiting: list[Waiter] = []
         while ends and (ends[0][0] <= now_ns or ends[0][1].served):

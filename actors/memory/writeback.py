@@ -1,4 +1,4 @@
-"""Writeback: how much may be dirty, who is held up when it is more, and who writes it.
+"""Writeback: how much may be dirty, which writers are held up when it is more, and how it is written.
 
 Source: mm/page-writeback.c and mm/pdflush.c of 2.6.22. Anonymous pages are not dirty by this count, but once they are
 being swapped out they are under writeback like any other page: so a program that only writes a file is held up by what
@@ -12,9 +12,9 @@ from netswap.actors.memory.files import File, FileDisk, LocalDisk, PageCache
 from netswap.actors.memory.ports import UnderWriteback
 
 RATELIMIT: Final = 8
-"""A writer looks at the limits after so many pages (ratelimit_pages while they are exceeded)."""
+"""Pages after which a writer looks at the limits (ratelimit_pages while they are exceeded)."""
 _CHUNK: Final = RATELIMIT + RATELIMIT // 2
-"""A writer that has written so many pages itself goes on, whatever the limits say (sync_writeback_pages)."""
+"""Pages after which a writer that writes them out itself goes on, whatever the limits say (sync_writeback_pages)."""
 
 
 class Writeback:
@@ -38,9 +38,9 @@ class Writeback:
         self._expired: list[File] = []
         """Files that the flusher writes whole."""
         self._page = 0
-        """Where it stands in the first of them."""
+        """The flusher's place in the first of these files."""
         self._in_background = False
-        """Whether it writes until less is dirty than the background limit."""
+        """Whether the flusher writes until less is dirty than the background limit."""
         self._armed = False
 
     # -- how much may be dirty --------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Writeback:
     # -- a program that writes --------------------------------------------------------------------------------------
 
     def dirtied(self, file: File) -> None:
-        """Pages of a file have been written to."""
+        """Note that pages of a file have been written to."""
         if not file.dirty:
             return
         if file.dirtied_ns is None:
@@ -102,11 +102,11 @@ class Writeback:
             self._events.after(0, self._flush)
 
     def has_paid(self, written: int, *, less_throttle: bool = False) -> bool:
-        """Whether a writer above the limits that has written so many pages itself may go on."""
+        """Whether a writer above the limits may go on after it has written `written` pages out itself."""
         return written >= _CHUNK or not self.exceeded(less_throttle=less_throttle)
 
     def write_some(self, file: File, written: int) -> int:
-        """A writer above the limits writes dirty pages of its own disk itself; how many it has written then."""
+        """Let a writer above the limits write dirty pages of its own disk; the number it has written in all."""
         while written < _CHUNK and self._write_any(beside=file):
             written += 1
         return written
@@ -114,12 +114,12 @@ class Writeback:
     # -- the flusher ------------------------------------------------------------------------------------------------
 
     def proceed(self) -> None:
-        """The disk's queue takes another page."""
+        """Go on writing: the disk's queue takes another page."""
         if self._expired or self._in_background:
             self._flush(None)
 
     def _beat(self, _: object) -> None:
-        """Every 5 s: files that have been dirty for 30 s are written whole."""
+        """Every 5 s: begin to write whole files that have been dirty for 30 s."""
         now = self._events.now
         due = now - self._kernel.dirty_expire_ns
         for file in self.cache.files:
@@ -147,7 +147,7 @@ class Writeback:
         return file.disk or self.disk
 
     def _write_on(self, file: File) -> None:
-        """The next page of an expired file; after its last the file is new again."""
+        """Write the next page of an expired file; after its last page the file is new again."""
         page = file.next_to_write(self._page)
         if page < file.pages:
             self._page = page + 1

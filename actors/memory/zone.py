@@ -18,23 +18,23 @@ class Floors(NamedTuple):
     """An order-0 request succeeds iff free pages are above its floor (strictly)."""
 
     low: int
-    """First attempt of anybody; below it kswapd is woken."""
+    """The first attempt of every request; where it fails, kswapd is woken."""
     kernel: int
     """GFP_KERNEL and user pages, second attempt: min."""
     nowait: int
-    """Cannot wait, not urgent: three quarters of min."""
+    """A request that cannot wait and is not urgent: three quarters of min."""
     realtime: int
     """A real-time task that may wait."""
     high: int
-    """Urgent but may wait: half of min."""
+    """An urgent request that may wait (__GFP_HIGH): half of min."""
     atomic: int
     """GFP_ATOMIC, all packet reception: three eighths of min."""
     memalloc_softirq: int
     """PF_MEMALLOC while a softirq is served."""
     oom_victim: int
-    """Whom the OOM killer has chosen, in process context."""
+    """A program that the OOM killer has chosen (TIF_MEMDIE), in process context."""
     memalloc: int
-    """PF_MEMALLOC in process context, and requests entitled to the reserve (__GFP_MEMALLOC): 0."""
+    """PF_MEMALLOC in process context, and requests that may use the reserve (__GFP_MEMALLOC): 0."""
 
 
 def floors(kernel: Kernel, min_pages: int, zone_pages: int, emergency: int = 0) -> Floors:
@@ -93,7 +93,7 @@ class Zone:
     def __init__(
         self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_2_6_22, tally: Tally = FIRST
     ) -> None:
-        """`tally`: what its counts go on from."""
+        """`tally`: the counts of earlier boots, which this zone continues."""
         if not 0 <= min_pages + emergency < total:
             raise ValueError(f"min {min_pages} and reserve {emergency} do not fit into {total} pages")
         self.total = total
@@ -102,7 +102,7 @@ class Zone:
         self.free_min = total if tally.free_min is None else min(total, tally.free_min)
         self.min = min_pages
         self.withheld = 0
-        """Pages kept from all who stop at a watermark, beside the emergency pool (clean-minimum)."""
+        """Pages kept from all requests that stop at a watermark, beside the emergency pool (clean-minimum)."""
         self._set_reserve(emergency)
         self.aside_free = 0
         """Free pages beside `free` that are set aside for atomic requests of more than one page."""
@@ -111,14 +111,14 @@ class Zone:
         self.reserve_used = 0
         self.reserve_used_max = tally.reserve_used_max
         self.waiters: Sized = ()
-        """Those who wait for a page; anybody in it is to be woken when one is freed."""
-        self._wake: Wake = _nobody
-        self.press: Wake = _nobody
-        """Call it when a request has failed its first attempt, at the low mark, without coming here."""
+        """The tasks that wait for a page: unless there are none, `on_free_with_waiters` is called when a page is freed."""
+        self._wake: Wake = _no_wake
+        self.press: Wake = _no_wake
+        """Wakes kswapd. To be called for a request that fails its first attempt, at the low mark, without asking the zone."""
         self._rescue: Rescue = _no_rescue
 
     def resize_reserve(self, pages: int) -> bool:
-        """Make the emergency pool so large; False, and the old size, if memory for more of it is not to be had now."""
+        """Make the emergency pool `pages` large; False, and the old size, if there is no memory for a larger one now."""
         before = self.emergency
         self._set_reserve(pages)
         if pages <= before:
@@ -141,7 +141,7 @@ class Zone:
         """kswapd is woken when free pages are not above this."""
 
     def withhold(self, pages: int) -> None:
-        """Let low, min (for those who may wait) and high be so much higher."""
+        """Raise low, min (for requests that may wait) and high by `pages`."""
         if pages != self.withheld:
             self.withheld = pages
             self._set_reserve(self.emergency)
@@ -151,7 +151,7 @@ class Zone:
         self.press = pressed
 
     def on_free_with_waiters(self, wake: Wake) -> None:
-        """Call `wake` when a page is freed while somebody waits for one."""
+        """Call `wake` when a page is freed while a task waits for one."""
         self._wake = wake
 
     def on_shortage(self, rescue: Rescue) -> None:
@@ -163,11 +163,11 @@ class Zone:
         return self._rescue(floor)
 
     def kswapd_goal(self) -> int:
-        """So many pages have to be free for kswapd to rest."""
+        """The number of free pages at which kswapd rests."""
         return self.high_mark + 1
 
     def settle(self) -> None:
-        """As if the machine had run for long. Where pages are only counted there is nothing to be done."""
+        """Bring the free pages into the state of a machine that has run for long. Where they are only counted, it is theirs."""
 
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free."""
@@ -184,7 +184,7 @@ class Zone:
         return True
 
     def take_many(self, floor: int, wanted: int) -> int:
-        """Take up to `wanted` pages, leaving `floor`; the number taken."""
+        """Take up to `wanted` pages, leaving `floor` free; the number taken."""
         free = self.free
         if wanted and free - wanted < self.low_mark:
             self.press()
@@ -202,18 +202,18 @@ class Zone:
         return Block(order) if self.take_many(floor + pages - 1, 1) and self.take_many(0, pages - 1) else None
 
     def give_block(self, block: Block) -> None:
-        """A block comes back."""
+        """Free a block."""
         self.give(1 << block.order)
 
     def take_ignoring_watermarks(self) -> bool:
-        """Take one of the last pages, for an entitled request whose ordinary floor refused it."""
+        """Take one of the last pages, for a request with `memalloc` whose ordinary floor refused it."""
         if not self.take(0):
             return False
         self._use_reserve(1)
         return True
 
     def take_block_ignoring_watermarks(self, order: int) -> Block | None:
-        """The same for a block of 2^order pages."""
+        """Take a block of 2^order pages for such a request."""
         block = self.take_block(order, 0)
         if block is not None:
             self._use_reserve(1 << order)
@@ -224,26 +224,26 @@ class Zone:
         self.reserve_used_max = max(self.reserve_used_max, self.reserve_used)
 
     def give(self, pages: int = 1) -> None:
-        """Pages come back."""
+        """Free pages."""
         self.free += pages
         if self.waiters:
             self._wake()
 
     def give_back_reserve(self) -> None:
-        """A page taken by `take_ignoring_watermarks` comes back."""
+        """Free a page taken by `take_ignoring_watermarks`."""
         self.reserve_used -= 1
         self.give()
 
     def give_back_reserve_block(self, block: Block) -> None:
-        """A block taken by `take_block_ignoring_watermarks` comes back."""
+        """Free a block taken by `take_block_ignoring_watermarks`."""
         self.reserve_used -= 1 << block.order
         self.give_block(block)
 
 
-def _nobody() -> None:
-    """Nobody has asked to be woken."""
+def _no_wake() -> None:
+    """Do nothing: no part has asked to be woken."""
 
 
 def _no_rescue(floor: int) -> bool:
-    """What is not free is not to be had."""
+    """No page can be made free."""
     return False

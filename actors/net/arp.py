@@ -5,7 +5,7 @@ a reply. All of it is GFP_ATOMIC. With `memalloc-processing` the request has the
 entry and reply that of the packet that asks. (2.6.22 sends the request from a timer, without any right; that reception's
 reserve has to cover ARP too was the argument of 2006, and the switch is where the series answers it.)
 
-Packets for a neighbour who is still being asked wait, as many as the kernel lets; then the oldest are thrown away, here by
+Packets for a neighbour that is still being asked wait, as many as the kernel lets; then the oldest are thrown away, here by
 whole datagrams, since one that misses a fragment is lost anyway. A train of an open-loop source does not wait.
 """
 
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import Run, Slab
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.nic import Nic
+from netswap.actors.net.nic import Nic, Packets
 from netswap.actors.net.sockets import Datagram
 from netswap.protocol.arp import (
     DELAY_NS,
@@ -46,25 +46,21 @@ _USABLE: Final = (REACHABLE, DELAY, PROBE)
 ASKED: Final = (INCOMPLETE, PROBE)
 
 
-class Packet(NamedTuple):
-    """A datagram that waits for the address of the machine it goes to."""
+class Waiting(NamedTuple):
+    """A datagram that waits for the link address of its destination."""
 
-    slabs: list[Run]
-    kind: int
-    port: int
+    memory: list[Run]
+    packets: Packets
     frames: int
-    wire: int
-    tail: int
-    body: tuple[object, ...]
 
 
 class Neighbour:
-    """What is known of another machine, and what waits for more."""
+    """The entry of another machine, and the datagrams that wait for its address."""
 
     __slots__ = (
         "confirmed_ns",
         "due_ns",
-        "entitled",
+        "memalloc",
         "index",
         "last_ns",
         "previous_ns",
@@ -87,13 +83,13 @@ class Neighbour:
         self.last_ns = -1
         """When it was asked last, or would have been if there had been memory for it."""
         self.previous_ns = -1
-        self.entitled = False
-        """Whether what waits for it gives its request a right to the reserve."""
-        self.queue: deque[Packet] = deque()
+        self.memalloc = False
+        """Whether its request may use the reserve, since a waiting datagram may."""
+        self.queue: deque[Waiting] = deque()
 
 
 class Neighbours:
-    """The neighbour table of one machine. It stands before the card: whoever sends, sends through it."""
+    """The neighbour table of one machine. It stands before the card: all that is sent goes through it."""
 
     def __init__(
         self,
@@ -101,7 +97,7 @@ class Neighbours:
         nic: Nic,
         draw: Random,
     ) -> None:
-        """`draw`: for how long an answer is good."""
+        """`draw`: the chance by which an answer is good for a shorter or longer time."""
         board = net.board
         self.entries: dict[int, Neighbour] = {}
         self._events = board.events
@@ -114,7 +110,7 @@ class Neighbours:
         self._draw = draw
         self._drawn_ns = 0
         self._reachable_ns = self._drawn()
-        self._entitles = board.policy.memalloc_processing
+        self._memalloc_processing = board.policy.memalloc_processing
         self._queued = 0
 
     @property
@@ -122,42 +118,32 @@ class Neighbours:
         """Packets given to the card, and those that have ever waited here: never the same for two datagrams."""
         return self._nic.sent + self._queued
 
-    def transmit(
-        self,
-        slabs: list[Run],
-        destination: int,
-        kind: int,
-        port: int,
-        count: int,
-        wire: int,
-        tail: int,
-        body: tuple[object, ...],
-        *,
-        entitled: bool = False,
-    ) -> None:
-        """Send a datagram's packets as soon as the neighbour is known; they give `slabs` back when they have left."""
-        packet = Packet(slabs, kind, port, count, wire, tail, body)
-        neighbour = self._for_sending(destination, entitled=entitled)
+    def transmit(self, memory: list[Run], destination: int, packets: Packets, *, memalloc: bool = False) -> None:
+        """Send a datagram's packets as soon as the neighbour is known; `memory` is free when they have left.
+
+        `memalloc`: what has to be allocated to find the neighbour's address may come from the reserve.
+        """
+        neighbour = self._for_sending(destination, memalloc=memalloc)
         if neighbour is None:
             self._counters.tx_no_memory += 1
-            self._buffers.release(slabs)
+            self._buffers.release(memory)
         elif neighbour.state in _USABLE:
-            self._send(neighbour, packet)
+            self._nic.transmit(memory, destination, packets)
         else:
-            self._queue(neighbour, packet)
+            self._queue(neighbour, Waiting(memory, packets, packets[2]))
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
     ) -> None:
-        """Let a train leave, if the neighbour is known; else it is lost, and the neighbour is asked."""
-        neighbour = self._for_sending(destination, entitled=False)
+        """Let a train leave, if the neighbour is known; else the train is lost, and the neighbour is asked."""
+        neighbour = self._for_sending(destination, memalloc=False)
         if neighbour is not None and neighbour.state in _USABLE:
             self._nic.send_train(destination, kind, port, count, gap_ns, wire, body)
         else:
             self._counters.unresolved += count
 
     def receive(self, datagram: Datagram) -> None:
-        """A request or a reply has come; what is neither is ignored."""
+        """Take a request or a reply; what is neither is ignored."""
         try:
             said = operation(datagram.message)
         except LocalProtocolError:
@@ -168,60 +154,57 @@ class Neighbours:
             if neighbour is not None:
                 self._confirm(neighbour)
             return
-        entitled = self._entitles and any(buffer[3] for buffer in datagram.buffers)
-        neighbour = self.entries.get(source) or self._create(source, entitled=entitled)
+        memalloc = self._memalloc_processing and any(buffer[3] for buffer in datagram.buffers)
+        neighbour = self.entries.get(source) or self._create(source, memalloc=memalloc)
         if neighbour is None:
             return
         if neighbour.state is not REACHABLE:
             self._set(neighbour, STALE, max(self._events.now, neighbour.used_ns + STALE_NS))
             self._flush(neighbour)
-        self._say(source, REPLY, entitled=entitled)
+        self._say(source, REPLY, memalloc=memalloc)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
-    def _for_sending(self, destination: int, *, entitled: bool) -> Neighbour | None:
+    def _for_sending(self, destination: int, *, memalloc: bool) -> Neighbour | None:
         """The entry for a packet that is to leave now, which may start a question; None if there is no memory for one."""
-        neighbour = self.entries.get(destination) or self._create(destination, entitled=entitled)
+        neighbour = self.entries.get(destination) or self._create(destination, memalloc=memalloc)
         if neighbour is None:
             return None
         now = self._events.now
         neighbour.used_ns = now
-        neighbour.entitled = self._entitles and entitled
+        neighbour.memalloc = self._memalloc_processing and memalloc
         if neighbour.state is STALE:
             self._set(neighbour, DELAY, now + DELAY_NS)
         elif neighbour.state in (NONE, FAILED):
             self._begin_asking(neighbour, INCOMPLETE)
         return neighbour
 
-    def _create(self, index: int, *, entitled: bool) -> Neighbour | None:
+    def _create(self, index: int, *, memalloc: bool) -> Neighbour | None:
         cache = self._buffers.neighbours
-        slab = cache.take_entitled(self._floor) if entitled else cache.take(self._floor)
+        slab = cache.take_memalloc(self._floor) if memalloc else cache.take(self._floor)
         if slab is None:
             return None
         neighbour = self.entries[index] = Neighbour(index, slab, self._events.now)
         return neighbour
 
-    def _send(self, neighbour: Neighbour, packet: Packet) -> None:
-        slabs, kind, port, count, wire, tail, body = packet
-        self._nic.transmit(slabs, neighbour.index, kind, port, count, wire, tail, body)
-
-    def _queue(self, neighbour: Neighbour, packet: Packet) -> None:
+    def _queue(self, neighbour: Neighbour, datagram: Waiting) -> None:
         queue = neighbour.queue
-        self._queued += packet.frames
-        queue.append(packet)
-        waiting = sum(one.frames for one in queue)
-        while waiting > self._kernel.neighbour_queue:
-            waiting -= self._throw_away(queue.popleft())
+        self._queued += datagram.frames
+        queue.append(datagram)
+        frames = sum(one.frames for one in queue)
+        while frames > self._kernel.neighbour_queue:
+            frames -= self._throw_away(queue.popleft())
 
-    def _throw_away(self, packet: Packet) -> int:
-        """A packet that has waited in vain; how many frames it would have been."""
-        self._counters.unresolved += packet.frames
-        self._buffers.release(packet.slabs)
-        return packet.frames
+    def _throw_away(self, datagram: Waiting) -> int:
+        """Drop a datagram that has waited in vain; the number of frames it would have been."""
+        self._counters.unresolved += datagram.frames
+        self._buffers.release(datagram.memory)
+        return datagram.frames
 
     def _flush(self, neighbour: Neighbour) -> None:
         while neighbour.queue:
-            self._send(neighbour, neighbour.queue.popleft())
+            memory, packets, _ = neighbour.queue.popleft()
+            self._nic.transmit(memory, neighbour.index, packets)
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -235,18 +218,18 @@ class Neighbours:
         now = self._events.now
         neighbour.probes += 1
         neighbour.previous_ns, neighbour.last_ns = neighbour.last_ns, now
-        self._say(neighbour.index, REQUEST, entitled=neighbour.entitled)
+        self._say(neighbour.index, REQUEST, memalloc=neighbour.memalloc)
         self._set(neighbour, neighbour.state, now + RETRANSMIT_NS)
 
-    def _say(self, to: int, said: int, *, entitled: bool) -> None:
-        slabs = self._buffers.transmit(1, self._floor, entitled=entitled)
-        if slabs is None:
+    def _say(self, to: int, said: int, *, memalloc: bool) -> None:
+        memory = self._buffers.transmit(1, self._floor, memalloc=memalloc)
+        if memory is None:
             self._counters.tx_no_memory += 1
             return
-        self._nic.transmit(slabs, to, ARP, 0, 1, self._wire, self._wire, (0, PACKET, 0, 1, 1, (said,)))
+        self._nic.transmit(memory, to, (ARP, 0, 1, self._wire, self._wire, (0, PACKET, 0, 1, 1, (said,))))
 
     def _confirm(self, neighbour: Neighbour) -> None:
-        """It has answered."""
+        """Note that a neighbour has answered."""
         now = self._events.now
         neighbour.confirmed_ns = now
         self._set(neighbour, REACHABLE, now + self._good_for_ns())
@@ -297,7 +280,7 @@ class Neighbours:
             self._throw_away(neighbour.queue.popleft())
 
     def _unused(self, neighbour: Neighbour) -> None:
-        """Nobody has used it for long: its memory is free again."""
+        """Free an entry that no packet has used for long."""
         due_ns = neighbour.used_ns + STALE_NS
         if due_ns > self._events.now:
             self._set(neighbour, neighbour.state, due_ns)

@@ -39,7 +39,7 @@ class Buffers:
     )
 
     def __init__(self, zone: Zone, kernel: Kernel, reserve: Node | None, *, guarded: bool) -> None:
-        """`reserve`: the node that emergency receive buffers are charged to, if there is such access at all."""
+        """`reserve`: the node that emergency receive buffers are charged to; None on a machine without a reserve."""
         self.kernel = kernel
         cache = PageMarkedCache if kernel.memalloc_sockets else SlabCache
         self.copies = cache(zone, "kmalloc-1024", kernel.copy_data, guarded=guarded)
@@ -51,7 +51,7 @@ class Buffers:
         else:
             self.receive = cache(zone, f"kmalloc-{kernel.rx_data}", kernel.rx_data, guarded=guarded)
         self.standard: SlabCache = self.receive
-        """Those of the ring for frames up to 1500 bytes, where larger ones have a ring of their own."""
+        """Data of the ring for frames up to 1500 bytes, where larger frames have a ring of their own."""
         if kernel.rx_standard is not None:
             size = kernel.rx_standard[0]
             self.standard = cache(zone, f"kmalloc-{size}", size, guarded=guarded)
@@ -67,7 +67,7 @@ class Buffers:
         self._reserve = reserve
 
     def allocate(self, cache: SlabCache, truesize: int) -> Buffer | None:
-        """A receive buffer with its data from `cache`; None if there is no memory for it."""
+        """Allocate a receive buffer with its data from `cache`; None if there is no memory for it."""
         floor = self._atomic
         head = self.heads.take(floor)
         if head is not None:
@@ -78,13 +78,13 @@ class Buffers:
         return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
 
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
-        """A buffer of this data, had as `flag` says; without memory for its head the data is given back, and there is none."""
+        """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         head = self.heads.take(self._atomic)
         if head is not None:
             return (data, head, truesize, flag)
         charge = charge_of(self.heads.size)
         if self._reserve is not None and self._reserve.charge(charge):
-            head = self.heads.take_entitled(self._atomic)
+            head = self.heads.take_memalloc(self._atomic)
             if head is not None:
                 return (data, head, truesize, charge)
             self._reserve.uncharge(charge)
@@ -92,11 +92,11 @@ class Buffers:
         return None
 
     def plenty(self, pages: int) -> bool:
-        """Whether receive buffers of so many pages would be had at once by everybody's measure."""
+        """Whether so much is free that no watermark is touched by receive buffers that take `pages` pages."""
         return self.receive.size <= PAGE and self.zone.free > self.zone.floors.low + pages
 
     def allocate_plenty(self, count: int) -> Iterator[Buffer]:
-        """So many full receive buffers while there is plenty."""
+        """Allocate `count` full receive buffers, after `plenty` has said that there is memory for them."""
         heads = self.heads.take_many(count, self._atomic)
         data = self.receive.take_many(count, self._atomic)
         return zip(_each(data), _each(heads), repeat(self.kernel.rx_truesize), repeat(0))
@@ -105,9 +105,9 @@ class Buffers:
         charge = charge_of(cache.size) + charge_of(self.heads.size)
         if not reserve.charge(charge):
             return None
-        head = self.heads.take_entitled(self._atomic)
+        head = self.heads.take_memalloc(self._atomic)
         if head is not None:
-            data = cache.take_entitled(self._atomic)
+            data = cache.take_memalloc(self._atomic)
             if data is not None:
                 return (data, head, truesize, charge)
             self.heads.give(head)
@@ -115,7 +115,7 @@ class Buffers:
         return None
 
     def free(self, buffer: Buffer) -> None:
-        """Give a receive buffer back."""
+        """Free a receive buffer."""
         data, head, _, charge = buffer
         data.cache.give(data)
         self.heads.give(head)
@@ -123,7 +123,7 @@ class Buffers:
             self._reserve.uncharge(charge)
 
     def free_all(self, buffers: tuple[Buffer, ...]) -> None:
-        """Give receive buffers back, in order."""
+        """Free receive buffers, in order."""
         heads = self.heads
         for data, head, _, charge in buffers:
             data.cache.give(data)
@@ -131,13 +131,13 @@ class Buffers:
             if charge and self._reserve is not None:
                 self._reserve.uncharge(charge)
 
-    def transmit(self, packets: int, floor: int, entitled: bool) -> list[Run] | None:
-        """Heads and header buffers for so many packets, all or none; page data is sent from the page itself."""
+    def transmit(self, packets: int, floor: int, memalloc: bool) -> list[Run] | None:
+        """Allocate heads and header buffers for `packets` packets, all or none; page data is sent from the page itself."""
         if self.zone.free > floor + 2 * packets:
             return self.heads.take_many(packets, floor) + self.tx_headers.take_many(packets, floor)
         taken: list[Run] = []
         for cache in (self.heads, self.tx_headers) * packets:
-            slab = cache.take_entitled(floor) if entitled else cache.take(floor)
+            slab = cache.take_memalloc(floor) if memalloc else cache.take(floor)
             if slab is None:
                 self.release(taken)
                 return None
@@ -145,7 +145,7 @@ class Buffers:
         return taken
 
     def release(self, runs: list[Run]) -> None:
-        """The card has sent them."""
+        """Free transmit buffers: the card has sent their packets."""
         for slab, count in runs:
             slab.cache.give(slab, count)
 

@@ -1,11 +1,11 @@
-"""The drivers a card can have: how its ring is kept full, what becomes of it when memory is missing, and its buffers.
+"""The drivers a card can have: how its ring is kept full, what becomes of the ring when memory is missing, and its buffers.
 
 Source: drivers/net/e1000 and tg3.c of 2.6.22; drivers/net/ethernet/intel/e1000e, drivers/net/ethernet/realtek/8139cp.c and
 drivers/net/virtio_net.c of 6.11.
 
 On a link with an MTU above 1500 the e1000 of 2.6.22 takes the next power of two that holds the frame, to which the stack adds
 18 bytes and its shared info, for which kmalloc takes the next power of two again: 32 KiB in a row for 9000 bytes (noted by
-Morton, linux-kernel, September 2006). The tg3 has a second ring for frames above 1500 bytes, 100 buffers of 16 KiB. Today a
+Morton, linux-kernel, September 2006). The tg3 has a second ring for frames above 1500 bytes, 100 buffers of 16 KiB. In 6.11 a
 frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has as many as the MTU fills. With virtio it takes
 as many buffers as it fills, each as large as the average packet and at most a page (get_mergeable_buf_len): here a page.
 """
@@ -38,11 +38,11 @@ class Driver:
     copybreak: int = 0
     """Frames shorter than this (bytes) are copied into a small buffer of their own."""
     keeps_ring: bool = False
-    """A frame is passed up only once another buffer has been found; else it is dropped, and its buffer stays."""
+    """Whether a frame is passed up only once another buffer has been found; else it is dropped, and its buffer stays."""
     mtu_max: int = MTU
     """The largest MTU; 1500 where a larger one is not modelled."""
     merges: bool = False
-    """A frame takes as many buffers as it fills."""
+    """Whether a frame takes as many buffers as it fills."""
     jumbo_ring: int = 0
     """Descriptors of a second ring for frames above 1500 bytes."""
     jumbo_size: int = 0
@@ -65,7 +65,7 @@ def mtu_max(refill: str, kernel: Kernel) -> int:
 
 
 def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
-    """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes they are what they are."""
+    """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes the kernel's own."""
     if mtu <= MTU:
         return kernel
     if DRIVERS[refill].merges:
@@ -83,19 +83,19 @@ def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
 
 
 def merged(size: int) -> int:
-    """Buffers of a page that a frame of so many bytes fills, with its header for the guest before it."""
+    """The number of one-page buffers that a frame of `size` bytes fills, with its header for the guest before it."""
     return -(-(size + _GUEST_HEADER) // PAGE)
 
 
 def _in_a_row(kernel: Kernel, size: int, standard: tuple[int, int] | None = None) -> Kernel:
-    """Receive buffers of so many bytes from kmalloc, with shared info behind them (__alloc_skb)."""
+    """The rule book with receive buffers of `size` bytes from kmalloc, with shared info behind them (__alloc_skb)."""
     aligned = -(-size // _CACHE_LINE) * _CACHE_LINE
     data = kmalloc_size(aligned + _SHARED_INFO)
     return replace(kernel, rx_data=data, rx_truesize=aligned + kernel.skb_head_charge, rx_standard=standard)
 
 
 def parked(kernel: Kernel, refill: str, ring: int) -> int:
-    """Receive buffers that stay in a ring for ever; those of a smaller kind count for what they are charged."""
+    """The number of receive buffers that stay in a ring for ever; smaller ones count in proportion to their charge."""
     driver = DRIVERS[refill]
     if not driver.keeps_ring:
         return 0

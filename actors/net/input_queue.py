@@ -2,7 +2,7 @@
 
 Source: net/core/dev.c of 2.6.22 and 6.11 (netif_rx, process_backlog). The interrupt puts each received frame into a queue of
 its CPU, and a softirq takes them from there, one after the other. A frame that finds more than netdev_max_backlog frames in
-it is dropped, whatever it is: nobody has looked at it yet.
+it is dropped, whatever it is: it has not been looked at yet.
 
 One simplification: the CPU has nothing else to do, so neither the softirq's budget nor a process delays it.
 """
@@ -17,23 +17,23 @@ from netswap.actors.net.stack import Stack
 from netswap.protocol.frame import Raw
 
 MAX_BACKLOG: Final = 1000
-"""netdev_max_backlog: so many frames, and one, may wait."""
+"""netdev_max_backlog; a frame is dropped if more are waiting, so that one more than this may wait."""
 
 
 class InputQueue:
-    """Stands between a card and the protocol layers, each frame of which takes the CPU some time."""
+    """Frames between the card and the protocol layers, where each takes the CPU some time."""
 
     __slots__ = ("_events", "_frame_ns", "_serving", "_stack", "_waiting", "woken")
 
     def __init__(self, events: Events, stack: Stack, frame_ns: int) -> None:
-        """`frame_ns`: what the softirq takes for each frame."""
+        """`frame_ns`: the time that the softirq takes for each frame."""
         self._events = events
         self._stack = stack
         self._frame_ns = frame_ns
         self._waiting: deque[tuple[Raw, int, Buffer]] = deque()
         self._serving: tuple[Raw, int, Buffer] | None = None
         self.woken: list[Callable[[], None]] = stack.woken
-        """As of the stack: whom the card lets run."""
+        """The stack's own list: programs to run once the card has been served."""
 
     @property
     def frames(self) -> int:
@@ -51,15 +51,15 @@ class InputQueue:
             self._stack.drop((buffer,), "backlog")
 
     def drop(self, buffers: tuple[Buffer, ...], cause: str) -> None:
-        """The card itself throws received frames away."""
+        """Drop frames that the card itself refuses, a damaged one say."""
         self._stack.drop(buffers, cause)
 
     def expects(self, frame: Raw) -> bool:
-        """No datagram comes as a whole: each of its frames takes its time."""
+        """Never: here the frames of a datagram come one by one, since each takes its time."""
         return False
 
     def input_whole(self, frame: Raw, fragments: list[Buffer]) -> None:
-        """As `expects` says, that does not happen."""
+        """Not to be called, as `expects` says."""
         raise AssertionError("frames come one by one")
 
     def _serve(self, one: tuple[Raw, int, Buffer]) -> None:
@@ -67,7 +67,7 @@ class InputQueue:
         self._events.after(self._frame_ns, self._served)
 
     def _served(self, _: object) -> None:
-        """The protocols have found out whom the frame is for; then the next one."""
+        """Hand the frame that has taken its time to the protocols, and begin with the next."""
         assert self._serving is not None, "a frame was being served"
         frame, index, buffer = self._serving
         self._serving = None

@@ -20,7 +20,7 @@ RESET: Final = "the other end is closed"
 
 
 class Owner(Protocol):
-    """Whoever uses one end."""
+    """The user of one end."""
 
     def readable(self, connection: Any) -> None:
         """There is something to read."""
@@ -60,24 +60,24 @@ class LocalSocket:
     )
 
     def __init__(self, events: Events, buffers: Buffers, server: int) -> None:
-        """`server`: the machine that all this is for."""
+        """`server`: the swap server that the pair leads to."""
         self.server = server
         self.owner: Owner
         self.peer: LocalSocket = self
         self.state = CLOSED
         self.wmem = 0
-        """Written here and not read yet."""
+        """Bytes written here and not read yet."""
         self.sndbuf = buffers.kernel.rmem_default  # wmem_default is the same number
         self._events = events
         self._buffers = buffers
         self._retry_ns = buffers.kernel.tcp.memory_wait_ns
         self._queue: deque[Held] = deque()
-        """To be read here."""
+        """Messages to be read here."""
         self._waiting = False
         """Whether the owner is to be told when there is room."""
 
     def open(self) -> None:
-        """Both ends may be used."""
+        """Let both ends be used from now on."""
         self.state = self.peer.state = ESTABLISHED
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class LocalSocket:
         return bool(self._queue)
 
     def read(self) -> list[tuple[int, Message]]:
-        """The next message with its size, and its memory is free."""
+        """Take the next message, with its size; its memory is free."""
         held = self._take()
         peer = self.peer
         if peer._waiting and peer.has_room():
@@ -125,12 +125,12 @@ class LocalSocket:
         """Whether it is worth to wake a writer (unix_writable)."""
         return 4 * self.wmem <= self.sndbuf
 
-    def write(self, size: int, message: Message, *, floor: int, entitled: bool = False) -> int:
+    def write(self, size: int, message: Message, *, floor: int, memalloc: bool = False) -> int:
         """Write a message whole: `size`, or 0 if there is no room or no memory; then the owner is told when to go on.
 
-        `floor` is how far down the writer's allocations may go, `entitled` whether they may ignore it.
+        `floor` is how far down the writer's allocations may go, `memalloc` whether they may ignore it.
         """
-        held = self._allocate(size, message, floor, entitled) if self.has_send_room() else None
+        held = self._allocate(size, message, floor, memalloc) if self.has_send_room() else None
         if held is None:
             self._wait()
             return 0
@@ -139,14 +139,14 @@ class LocalSocket:
         self.peer.owner.readable(self.peer)
         return size
 
-    def _allocate(self, size: int, message: Message, floor: int, entitled: bool) -> Held | None:
+    def _allocate(self, size: int, message: Message, floor: int, memalloc: bool) -> Held | None:
         buffers = self._buffers
-        runs = buffers.transmit(1, floor, entitled=entitled)
+        runs = buffers.transmit(1, floor, memalloc=memalloc)
         if runs is None:
             return None
         pages: list[Slab] = []
         for _ in range(size // PAGE):
-            page = buffers.pages.take_entitled(floor) if entitled else buffers.pages.take(floor)
+            page = buffers.pages.take_memalloc(floor) if memalloc else buffers.pages.take(floor)
             if page is None:
                 buffers.release(runs)
                 for one in pages:
@@ -157,7 +157,7 @@ class LocalSocket:
         return Held(size, message, runs, pages, kernel.skb_head_charge + kernel.tx_header + len(pages) * PAGE)
 
     def _wait(self) -> None:
-        """For room, or a while if it was memory that was missing."""
+        """Wait for room, or for a while if it was memory that was missing."""
         self._waiting = True
         if self.has_send_room():
             self._events.after(self._retry_ns, self._look_again)
@@ -173,7 +173,7 @@ class LocalSocket:
 
 
 def local_pair(events: Events, buffers: Buffers, server: int) -> tuple[LocalSocket, LocalSocket]:
-    """Two ends, not open yet."""
+    """Two ends connected with each other, not open yet."""
     one, other = LocalSocket(events, buffers, server), LocalSocket(events, buffers, server)
     one.peer, other.peer = other, one
     return one, other

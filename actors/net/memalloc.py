@@ -17,7 +17,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import Buffer, Buffers
 
 FLAGGED: Final = 1
-"""Stands where a buffer of 2007 says what the reserve was charged for it: nothing is charged here."""
+"""The fourth field of a buffer that came from the reserve. In 2007 it is the charge; since 3.6 nothing is charged."""
 BULK: Final = 16
 """Heads that the per-CPU cache takes from the slab in one go (NAPI_SKB_CACHE_BULK)."""
 
@@ -34,18 +34,18 @@ class MemallocBuffers(Buffers):
         self._cached_heads: list[Slab] = []
 
     def allocate(self, cache: SlabCache, truesize: int) -> Buffer | None:
-        """A receive buffer with its data from `cache`; None if there is no memory for it."""
+        """Allocate a receive buffer with its data from `cache`; None if there is no memory for it."""
         data = cache.take(self._atomic)
         if data is not None:
             return self.with_head(data, truesize)
-        data = cache.take_entitled(self._atomic) if self._access else None
+        data = cache.take_memalloc(self._atomic) if self._access else None
         return None if data is None else self.with_head(data, truesize, FLAGGED)
 
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
-        """A buffer of this data, had as `flag` says; without memory for its head the data is given back, and there is none."""
+        """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         if self._cached_heads or self._cache_heads():
             return (data, self._cached_heads.pop(), truesize, flag)
-        head = self.heads.take_entitled(self._atomic) if self._rx_head else None
+        head = self.heads.take_memalloc(self._atomic) if self._rx_head else None
         if head is not None:
             return (data, head, truesize, FLAGGED)
         data.cache.give(data)

@@ -1,7 +1,7 @@
 """The card: a ring of receive buffers, and one transmitter.
 
 Two rules for the ring, each with the numbers of its drivers (`drivers`). `e1000`, `e1000e`: received buffers are passed
-up, and once 16 descriptors are empty, or all, they are refilled (today: at the end of each poll); where that fails they
+up, and once 16 descriptors are empty, or all, they are refilled (6.11: at the end of each poll); where that fails they
 stay empty, the ring drains, and a watchdog tries again every 2 s. `tg3`, `8139cp`: the replacement is allocated first;
 where that fails the frame is dropped and its buffer stays in the ring, which never drains. All but 8139cp copy short
 frames into a buffer of their own. The third rule is that of `virtio`.
@@ -28,10 +28,14 @@ _SECOND: Final = seconds(1)
 _STANDARD: Final = MTU + ETHERNET
 """Bytes on the wire of the largest frame for the ring of small buffers."""
 
+Packets = tuple[int, int, int, int, int, tuple[object, ...]]
+"""What a datagram or a segment becomes on the wire: kind, port, number of packets, bytes on the wire of each packet but the
+last, those of the last, body."""
+
 
 @lru_cache(maxsize=256)
 def _wire_ns(wire: int, rate_bps: int) -> int:
-    """How long a card of this rate takes for so many bytes."""
+    """How long a card of this rate takes for `wire` bytes."""
     return wire * 8 * _SECOND // rate_bps
 
 
@@ -39,14 +43,9 @@ class Nic:
     """One machine's network card."""
 
     def __init__(
-        self,
-        net: NetBoard,
-        stack: Stack | InputQueue,
-        index: int,
-        rate_bps: int,
-        ring: int,
-        refill: str,
+        self, net: NetBoard, stack: Stack | InputQueue, index: int, rate_bps: int, ring: int, refill: str
     ) -> None:
+        """`index`: the machine's, in the scenario. `ring`: descriptors. `refill`: the name of a driver."""
         board, buffers, kernel = net.board, net.buffers, net.board.kernel
         self.ring_size = ring
         self.refill_rule = refill
@@ -74,7 +73,7 @@ class Nic:
         self._unserved: list[tuple[Raw, int, int, int]] = []
         """(frame, first, frames, flags) that lie in the ring while the machine stands still."""
         self.unserved = 0
-        """Frames of these."""
+        """The number of frames in `_unserved`."""
         self._standard = buffers.standard
         self._truesize = kernel.rx_standard[1] if kernel.rx_standard is not None else kernel.rx_truesize
         self._jumbo: deque[Buffer] = deque()
@@ -86,27 +85,16 @@ class Nic:
     # -- out --------------------------------------------------------------------------------------------------------
 
     def wire_ns(self, wire: int) -> int:
-        """How long the card takes for so many bytes."""
+        """How long the card takes for `wire` bytes."""
         return _wire_ns(wire, self._rate_bps)
 
-    def transmit(
-        self,
-        slabs: list[Run],
-        destination: int,
-        kind: int,
-        port: int,
-        count: int,
-        wire: int,
-        tail: int,
-        body: tuple[object, ...],
-        *,
-        entitled: bool = False,
-    ) -> None:
-        """Put a datagram's packets on the wire behind all others. A card needs no memory.
+    def transmit(self, memory: list[Run], destination: int, packets: Packets, *, memalloc: bool = False) -> None:
+        """Put packets on the wire behind all others. The card itself needs no memory, so `memalloc` is nothing to it.
 
-        They are sent as one train on the beat of the full packets; its last packet is exact. Their transmit buffers are free
-        when that has left.
+        They are sent as one train on the beat of the full packets; its last packet is exact. `memory`, their transmit
+        buffers, is free when that has left.
         """
+        kind, port, count, wire, tail, body = packets
         rate_bps = self._rate_bps
         sent_ns = self._events.now
         if sent_ns < self.idle_ns:
@@ -119,13 +107,13 @@ class Nic:
         self._out.append(frame)
         self._events.sent(sent_ns, destination, len(frame))
         self.idle_ns = idle_ns = sent_ns + (count - 1) * gap
-        if slabs:
-            self._events.at(idle_ns, self._buffers.release, slabs)
+        if memory:
+            self._events.at(idle_ns, self._buffers.release, memory)
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
     ) -> None:
-        """Let `count` equal packets leave from now on, `gap_ns` apart; others find the wire busy for one of them."""
+        """Let `count` equal packets leave from now on, `gap_ns` apart; other packets find the wire busy for one of them."""
         self.idle_ns = first = max(self._events.now, self.idle_ns) + _wire_ns(wire, self._rate_bps)
         frame = encode(
             (VERSION, first, self._index, self.sent, destination, wire, wire, kind, port, count, gap_ns, body)
@@ -135,7 +123,7 @@ class Nic:
         self.sent += count
 
     def take_out(self) -> bytes:
-        """What has been sent since the last call."""
+        """The bytes of all that has been sent since the last call."""
         if not self._out:
             return b""
         out = b"".join(self._out)
@@ -158,20 +146,20 @@ class Nic:
         return bool(self._ring)
 
     def receive(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
-        """Receive the frames of a train one by one, up to `limit_ns` or the next event; what is left of it."""
-        at_ns, source, number, copy, count, gap, index, flags, frame = arrival
+        """Receive the frames of a train, up to `limit_ns` or the next event; the rest of the train."""
+        at_ns, _, _, _, count, gap, index, flags, frame = arrival
         events = self._events
         woken = self._stack.woken
-        counters = self._counters
-        if count == 1:
+        if count == 1:  # by far the most common: none of the bookkeeping of a train
             events.now = at_ns
-            counters.received += 1
+            self._counters.received += 1
             self._frame(frame, index, flags)
             while woken:
                 woken.pop(0)()
             return None
         heap = events.heap
-        soon = events.soon
+        # Fragments that come whole, with no event in between and memory for all, need no look at each of them: nothing in
+        # the machine can tell the difference.
         if frame[7] & FRAGMENT and count == frame[9] and not flags:
             last_ns = at_ns + (count - 1) * gap
             if last_ns < limit_ns and not (heap and heap[0][0] <= last_ns) and self._is_easy(frame):
@@ -180,8 +168,14 @@ class Nic:
                 while woken:
                     woken.pop(0)()
                 return None
+        return self._one_by_one(arrival, limit_ns)
+
+    def _one_by_one(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
+        """As `receive`, each frame by itself, but for those that find the ring empty."""
+        at_ns, source, number, copy, count, gap, index, flags, frame = arrival
+        events, counters, ring = self._events, self._counters, self._ring
+        heap, soon, woken = events.heap, events.soon, self._stack.woken
         end = index + count
-        ring = self._ring
         while True:
             frames = 1
             if not ring and self._is_dry():
@@ -190,12 +184,13 @@ class Nic:
                 events.now = at_ns
                 counters.received += 1
                 self._frame(frame, index, flags)
-                while woken:
+                while woken:  # a process runs after the softirq, and may free what the next frame needs
                     woken.pop(0)()
             index += frames
             at_ns += frames * gap
             if index == end:
                 return None
+            # An event that is due may change what the next frame finds, and another arrival may come before it.
             if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 done = index - arrival[6]
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
@@ -221,7 +216,7 @@ class Nic:
         return frames
 
     def keep(self, arrival: Arrival, frames: int) -> None:
-        """Nobody serves the card: the first `frames` of a train fill the buffers of the ring, then they are dropped."""
+        """Take the first `frames` of a train while the machine stands still: they fill the ring, the others are dropped."""
         kept = min(frames, self.filled() - self.unserved)
         self._counters.received += frames
         self._counters.dropped["ring-empty"] += frames - kept
@@ -230,7 +225,7 @@ class Nic:
             self._unserved.append((arrival[8], arrival[6], kept, arrival[7]))
 
     def go_on(self, since_ns: int) -> None:
-        """The machine has stood still since then: what was to leave leaves so much later, what has come is received."""
+        """Go on after a pause that began at `since_ns`: packets leave so much later, and what lies in the ring is received."""
         now = self._events.now
         if self.idle_ns > since_ns:
             self.idle_ns += now - since_ns
@@ -264,7 +259,7 @@ class Nic:
         )
 
     def _datagram(self, frame: Raw) -> None:
-        """Receive all fragments of a datagram, as one by one."""
+        """Receive all fragments of a datagram at once, with the result of one after the other."""
         count, take, batch = frame[9], self._ring.popleft, self._refill_batch
         self._counters.received += count
         buffers: list[Buffer] = []
@@ -313,7 +308,7 @@ class Nic:
         return buffer
 
     def _replace(self, wire: int) -> Buffer | None:
-        """The next buffer of the frame's ring, from a driver that gives it away only for another."""
+        """The next buffer of the frame's ring, or None: this driver passes a buffer up only if it can put another there."""
         ring, cache, truesize = self._ring, self._standard, self._truesize
         if self._jumbo and wire > _STANDARD:
             ring, cache, truesize = self._jumbo, self._buffers.receive, self._kernel.rx_truesize
@@ -324,7 +319,7 @@ class Nic:
         return ring.popleft()
 
     def _fill_jumbo(self, descriptors: int) -> None:
-        """When the card is brought up: as many as there are blocks for; the driver does with fewer."""
+        """Fill the ring of large buffers when the card is brought up, as far as there are blocks; the driver does with fewer."""
         for _ in range(descriptors):
             buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
             if buffer is None:
@@ -347,7 +342,7 @@ class Nic:
             ring.append(buffer)
 
     def _watch(self) -> None:
-        """Have the watchdog look at its next beat, unless it will anyway."""
+        """Have the watchdog look at its next beat, unless that is due already."""
         beat = self._kernel.watchdog_ns
         due = (self._events.now // beat + 1) * beat
         if self.watchdog_due_ns != due:

@@ -1,8 +1,8 @@
-"""IPv4 reassembly: fragments wait for the rest of their datagram, and nobody can say whom they are for.
+"""IPv4 reassembly: fragments wait for the rest of their datagram, and until then their receiver is unknown.
 
 Source: net/ipv4/ip_fragment.c of 2.6.22. When the cache is above its high limit as a fragment arrives, the least recently
 used incomplete datagrams are thrown away until it is below the low limit; a datagram that is not complete 30 s after its
-first fragment is thrown away too. Today it is the fragment that arrives which is refused, whatever datagram it belongs
+first fragment is thrown away too. In 6.11 it is the fragment that arrives which is refused, whatever datagram it belongs
 to, until time-outs have made room (net/ipv4/inet_fragment.c of 6.11). All sizes in truesize.
 """
 
@@ -63,7 +63,7 @@ class Reassembly:
         self._armed = False
 
     def add(self, key: tuple[int, int], offset: int, payload: int, buffer: Buffer) -> tuple[Buffer, ...] | None:
-        """Fragment `offset` of a datagram of `payload` bytes; all its buffers once it is complete, else None."""
+        """Keep fragment `offset` of a datagram of `payload` bytes; all buffers of the datagram once it is complete, else None."""
         if self.truesize > self._kernel.fragment_high:
             self._evict()
         entry = self.incomplete.pop(key, None) or self._begin(key, payload)
@@ -85,12 +85,12 @@ class Reassembly:
         return tuple(entry.buffers)
 
     def has_room(self, key: tuple[int, int], frames: int, payload: int) -> bool:
-        """Whether so many received fragments are a whole datagram that nothing is known of, and none would evict another."""
+        """Whether `frames` fragments are a whole datagram of which none has come before, and none would evict another."""
         room = self._kernel.fragment_high - self.truesize - frames * self._kernel.rx_truesize
         return room >= 0 and key not in self.incomplete and frames == _fragments(payload + UDP_HEADER, self._mtu)
 
     def passed(self, frames: int) -> None:
-        """All fragments of a datagram have come one after the other, in full buffers; none of them has to wait."""
+        """Note that all fragments of a datagram have come one after the other, in full buffers, so that none has to wait."""
         truesize = self.truesize + frames * self._kernel.rx_truesize
         if truesize > self.truesize_max:
             self.truesize_max = truesize
@@ -133,12 +133,12 @@ class Reassembly:
 
 
 class RefusingReassembly(Reassembly):
-    """The fragment cache of today."""
+    """The fragment cache of 6.11."""
 
     __slots__ = ()
 
     def add(self, key: tuple[int, int], offset: int, payload: int, buffer: Buffer) -> tuple[Buffer, ...] | None:
-        """As before, but above the high limit the fragment itself is thrown away, and nothing is evicted for it."""
+        """As in 2.6.22, but above the high limit the fragment itself is thrown away, and nothing is evicted for it."""
         if self.truesize > self._kernel.fragment_high:
             self._drop((buffer,), "reassembly-evicted")
             return None

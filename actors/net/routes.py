@@ -1,7 +1,7 @@
 """The IPv4 route cache, as far as the path to the swap server needs it.
 
 A packet from a machine whose entry is not in the cache needs a new one before it can be delivered, and that takes memory.
-Under a flood the cache is always being collected: an entry that nobody has used for the collector's interval is gone
+Under a flood the cache is always being collected: an entry that no packet has used for the collector's interval is gone
 (net/ipv4/route.c, ip_rt_gc_min_interval: 0.5 s), so after an outage the first reply has to allocate.
 """
 
@@ -11,7 +11,7 @@ from netswap.actors.memory.slab import Slab, SlabCache
 
 
 class Routes:
-    """Entries by the machine that packets come from."""
+    """The route cache of one machine: an entry for each machine that packets come from."""
 
     __slots__ = ("_cache", "_entries", "_events", "_floor", "_interval_ns", "_used_ns")
 
@@ -23,10 +23,10 @@ class Routes:
         self._entries: dict[int, Slab] = {}
         self._used_ns: dict[int, int] = {}
 
-    def find(self, source: int, *, entitled: bool) -> bool:
+    def find(self, source: int, *, memalloc: bool) -> bool:
         """Use the entry for packets from `source`, a new one if need be; False if there is no memory for it."""
         if source not in self._entries:
-            slab = self._cache.take_entitled(self._floor) if entitled else self._cache.take(self._floor)
+            slab = self._cache.take_memalloc(self._floor) if memalloc else self._cache.take(self._floor)
             if slab is None:
                 return False
             self._entries[source] = slab

@@ -1,7 +1,8 @@
 """UDP sockets that programs read: charged by truesize, while real memory is what the slabs say.
 
-A socket accepts a datagram iff what it holds already plus its truesize stays below the receive buffer (net/core/sock.c
-of 2.6.22; the rule of today is in `udp_limits`); otherwise the datagram is dropped and its memory is free at once.
+A socket accepts a datagram iff what the socket holds already plus the datagram's truesize stays below the receive buffer
+(net/core/sock.c of 2.6.22; the rule of 6.11 is in `udp_limits`); otherwise the datagram is dropped and its memory is free at
+once.
 """
 
 from collections import deque
@@ -12,7 +13,7 @@ from netswap.actors.net.buffers import Buffer
 
 
 class Datagram(NamedTuple):
-    """What waits in a socket."""
+    """A datagram that waits in a socket."""
 
     source: int
     """Index of the machine that sent it."""
@@ -34,7 +35,7 @@ class Socket:
         self.port = port
         self.rcvbuf = rcvbuf
         self.room = rcvbuf
-        """From here on a datagram is accepted only if the stack, when asked, says so."""
+        """The charge from which on the stack is asked whether it accepts a datagram."""
         self.charged = 0
         self.dropped = 0
         self.queues = queues
@@ -54,6 +55,6 @@ class Queues:
         """Set while the program waits for a message."""
 
     def open(self, port: int, rcvbuf: int) -> Socket:
-        """A socket on this port."""
+        """Open a socket on this port."""
         socket = self.sockets[port] = Socket(port, rcvbuf, self)
         return socket

@@ -1,4 +1,4 @@
-"""From a received buffer to whom it is for: fragments wait, then demux, and only here is it known what is critical.
+"""From a received buffer to its receiver: fragments wait, then demux, and only here is it known which frame is critical.
 
 Source: net/core/dev.c, net/ipv4 of 2.6.22 with Zijlstra's netvm patches: an emergency buffer for a socket that does not
 serve the VM is dropped here and its memory goes back to the reserve; while an emergency packet is processed the task has
@@ -19,7 +19,7 @@ _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
 
 Handler = Callable[[Datagram], None]
-"""A kernel's own user of a port: takes the datagram before it is freed; it never queues."""
+"""The kernel's own user of a port: it takes the datagram before that is freed, and never queues it."""
 
 
 Segments = Callable[[Raw, Buffer], str]
@@ -88,7 +88,7 @@ class Stack:
         self.need_routes(routed)
 
     def need_routes(self, machines: frozenset[int]) -> None:
-        """What comes from these needs a route cache entry to be processed, if there is such a cache."""
+        """Let frames from these machines need a route cache entry to be processed, if there is such a cache."""
         if self._caches_routes:
             self._routed |= machines
 
@@ -97,11 +97,11 @@ class Stack:
         self.sockets[socket.port] = socket
 
     def serve_tcp(self, segments: Segments) -> None:
-        """Let `segments` take what comes over TCP."""
+        """Let `segments` take all TCP segments."""
         self._segments = segments
 
     def hold(self, frames: int) -> None:
-        """So many frames more, or less, wait in ordinary sockets."""
+        """Count `frames` more (or less, if negative) that wait in ordinary sockets."""
         self.noncritical += frames
         self._high_water()
 
@@ -138,7 +138,7 @@ class Stack:
         return not step and self.reassembly.has_room((frame[2], ident), frame[9], datagram[1])
 
     def _datagram(self, frame: Raw, index: int, body: tuple[Any, ...], buffers: tuple[Buffer, ...]) -> None:
-        """Find out whom a whole datagram is for, and hand it over."""
+        """Find the receiver of a whole datagram, and hand it over."""
         source_port, payload, flow, flows, ports, message = body
         port = frame[8] + (flow + index) % flows % ports if ports > 1 else frame[8]
         socket = self.sockets.get(port)
@@ -187,7 +187,7 @@ class Stack:
         self._buffers.free_all(buffers)
 
     def close(self, queues: Queues) -> None:
-        """A program has ended: what waits in its sockets is freed, and what comes is for nobody."""
+        """Close the sockets of a program that has ended: what waits there is freed, and what still comes has no socket."""
         queues.wake = None
         for port in queues.sockets:
             del self.sockets[port]
@@ -200,7 +200,7 @@ class Stack:
         self._buffers.free_all(buffers)
 
     def _segment(self, frame: Raw, buffer: Buffer) -> None:
-        """A TCP segment: whom it is for, and whether it is kept, is TCP's business."""
+        """Hand a segment to TCP, which finds its connection and decides whether it is kept."""
         routed = frame[2] not in self._routed or self._has_route(frame[2], (buffer,))
         cause = self._segments(frame, buffer) if routed else "no-memory"
         if cause:
@@ -209,9 +209,9 @@ class Stack:
             self._counters.delivered += 1
 
     def _has_route(self, source: int, buffers: tuple[Buffer, ...]) -> bool:
-        """Whether there is a route cache entry for what comes from there, one of those that need one."""
-        entitled = self._memalloc_processing and any(buffer[3] for buffer in buffers)
-        return self._routes.find(source, entitled=entitled)
+        """Whether there is, or can be made, the route cache entry that frames from `source` need."""
+        memalloc = self._memalloc_processing and any(buffer[3] for buffer in buffers)
+        return self._routes.find(source, memalloc=memalloc)
 
     def _to_kernel(self, datagram: Datagram, link: int) -> None:
         source, _, port, _, _, buffers, _ = datagram

@@ -1,4 +1,4 @@
-"""TCP of one machine: its connections by who is at the other end, its listeners, and the way to the card.
+"""TCP of one machine: its connections by their other end, its listeners, and the way to the card.
 
 Source: net/ipv4/tcp_ipv4.c of 2.6.22 with Zijlstra's netvm patches. The parts: `kernels.tcp` (numbers of each kernel),
 `tcp_memory` (what sockets are charged), `tcp_sender` and `tcp_receiver` (the two halves), `tcp_connection`.
@@ -15,14 +15,14 @@ from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.tcp_connection import KILLED, Connection, Layer, Owner
 from netswap.protocol.frame import TCP, Raw
-from netswap.protocol.tcp import ACK, RST, SYN, Record, segment_wire
+from netswap.protocol.tcp import ACK, RST, SYN, Body, Record, segment_wire
 
 _FIRST_PORT: Final = 32_768
 """Where the ports begin that callers are given (ip_local_port_range)."""
 _PORTS: Final = 28_233
 
 Accept = Callable[[Connection], Owner]
-"""Called with a connection that somebody has opened; who it belongs to."""
+"""Called with a connection that another machine has opened; returns its owner."""
 
 
 class Listener(NamedTuple):
@@ -43,7 +43,7 @@ class Tcp(Layer):
         hold: Callable[[int], None],
         limits: TcpMem | None = None,
     ) -> None:
-        """`hold` is told how many more frames wait in sockets which do not serve the swap.
+        """`hold` is called with the number of frames that have come to wait in sockets which do not serve the swap.
 
         `limits`: `tcp_mem`, None for the kernel's own.
         """
@@ -61,7 +61,7 @@ class Tcp(Layer):
         self.calls = board.tally.calls
         """Connections that have been opened from here."""
 
-    # -- who is there -----------------------------------------------------------------------------------------------
+    # -- connections ------------------------------------------------------------------------------------------------
 
     def listen(self, port: int, accept: Accept, rcvbuf: int | None = None, *, marked: bool = False) -> None:
         """Accept connections on a port; their receive buffers in bytes of truesize (default: the kernel's)."""
@@ -70,7 +70,7 @@ class Tcp(Layer):
         self._listeners[port] = Listener(accept, rcvbuf, marked)
 
     def abandon(self, owner: Owner, ports: list[int]) -> None:
-        """A program has ended: nobody listens on its ports, and its connections are reset (tcp_close, unread data)."""
+        """Close the ports of a program that has ended, and reset its connections (tcp_close, unread data)."""
         for port in ports:
             del self._listeners[port]
         for connection in [one for one in self.connections.values() if one.owner is owner]:
@@ -80,14 +80,14 @@ class Tcp(Layer):
     def connect(
         self, peer: int, port: int, owner: Owner, rcvbuf: int | None = None, *, marked: bool = False
     ) -> Connection:
-        """Call another machine; the owner hears when it has answered."""
+        """Send a SYN to another machine; the owner is called when it has been answered."""
         connection = Connection(self, peer, port, self._free_port(peer, port), owner, rcvbuf, marked=marked)
         self.connections[peer, port, connection.port] = connection
         connection.call()
         return connection
 
     def forget(self, connection: Connection) -> None:
-        """This connection is closed."""
+        """Remove a connection that has been closed."""
         self.count(connection)
         del self.connections[connection.peer, connection.peer_port, connection.port]
 
@@ -102,20 +102,20 @@ class Tcp(Layer):
 
     def input(self, frame: Raw, buffer: Buffer) -> str:
         """A segment has been received into `buffer`, which is taken; else the cause for which it must be dropped."""
-        peer_port, flags, seq, ack, window, payload, blocks, records = frame[11]
-        peer, port = frame[2], frame[8]
-        connection = self.connections.get((peer, peer_port, port))
+        segment: Body = frame[11]
+        connection = self.connections.get((frame[2], segment[0], frame[8]))
         if connection is None:
-            return self._stranger(peer, peer_port, port, flags, window, buffer)
+            return self._unconnected(frame[2], frame[8], segment, buffer)
         if buffer[3] and self._drop_at_demux and not connection.account.marked:
             return "demux"
-        cause = connection.input(flags, seq, ack, window, payload, blocks, records, buffer)
-        if payload:
+        cause = connection.input(segment, buffer)
+        if segment[5]:  # only payload waits in a socket
             self.count(connection)
         return cause
 
-    def _stranger(self, peer: int, peer_port: int, port: int, flags: int, window: int, buffer: Buffer) -> str:
-        """A segment of no connection: somebody calls, or has to be told that there is none."""
+    def _unconnected(self, peer: int, port: int, segment: Body, buffer: Buffer) -> str:
+        """Answer a segment of no connection: a SYN may open one, anything else is reset."""
+        peer_port, flags, _, _, window, _, _, _ = segment
         listener = self._listeners.get(port)
         if buffer[3] and self._drop_at_demux and not (listener and listener.marked):
             return "demux"
@@ -131,7 +131,7 @@ class Tcp(Layer):
         return ""
 
     def count(self, connection: Connection) -> None:
-        """Keep the number of frames that wait in ordinary sockets."""
+        """Bring the number of frames up to date that wait in ordinary sockets."""
         frames = connection.receiver.frames
         if frames != connection.counted and not connection.account.marked:
             self._hold(frames - connection.counted)
@@ -161,7 +161,6 @@ class Tcp(Layer):
         payload: int,
         records: tuple[Record, ...],
         *,
-        entitled: bool,
         closed: bool = False,
         own: bool = False,
     ) -> bool:
@@ -169,7 +168,8 @@ class Tcp(Layer):
 
         `closed`: with a window of zero. `own`: from its own buffers, whose second head serves the card (SKB_FCLONE).
         """
-        memory: list[Run] = [] if own else self._memory_to_send(entitled=entitled)
+        memalloc = connection.memalloc or connection.writer_memalloc
+        memory: list[Run] = [] if own else self._memory_to_send(memalloc=memalloc)
         if not (own or memory):
             return False
         receiver = connection.receiver
@@ -178,12 +178,12 @@ class Tcp(Layer):
         wire = segment_wire(payload, self._framing, len(blocks)) if blocks else payload + self._overhead
         body = (connection.port, flags, seq, receiver.nxt, window, payload, blocks, records)
         peer_port = connection.peer_port
-        self._output.transmit(memory, connection.peer, TCP, peer_port, 1, wire, wire, body, entitled=entitled)
+        self._output.transmit(memory, connection.peer, (TCP, peer_port, 1, wire, wire, body), memalloc=memalloc)
         connection.acknowledging()
         return True
 
-    def _memory_to_send(self, *, entitled: bool) -> list[Run]:
-        memory = self.buffers.transmit(1, self.floor, entitled=entitled)
+    def _memory_to_send(self, *, memalloc: bool) -> list[Run]:
+        memory = self.buffers.transmit(1, self.floor, memalloc=memalloc)
         if memory is None:
             self._counters.tx_no_memory += 1
             return []
@@ -191,26 +191,26 @@ class Tcp(Layer):
 
     def reset(self, peer: int, peer_port: int, port: int) -> None:
         """Tell the other side that there is no such connection."""
-        memory = self._memory_to_send(entitled=False)
+        memory = self._memory_to_send(memalloc=False)
         if memory:
             wire = self._overhead
-            self._output.transmit(memory, peer, TCP, peer_port, 1, wire, wire, (port, RST, 0, 0, 0, 0, (), ()))
+            self._output.transmit(memory, peer, (TCP, peer_port, 1, wire, wire, (port, RST, 0, 0, 0, 0, (), ())))
 
 
 class _Nobody:
-    """Owns a connection until somebody has accepted it."""
+    """Owns a connection until a program has accepted it."""
 
     def opened(self, connection: Connection) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
     def readable(self, connection: Connection) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
     def writable(self, connection: Connection) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
     def closed(self, connection: Connection, why: str) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
 
 _NOBODY: Final = _Nobody()

@@ -16,7 +16,7 @@ from netswap.actors.net.tcp_memory import Account, TcpMemory
 from netswap.actors.net.tcp_receiver import EARLY, IN_ORDER, OLD, Receiver
 from netswap.actors.net.tcp_sender import Segment, Sender
 from netswap.protocol.rpc import PAGE
-from netswap.protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Message, Range, Record, mss
+from netswap.protocol.tcp import ACK, FIRST_BYTE, RST, SYN, Body, Message, Range, Record, mss
 
 CALLING: Final = "syn-sent"
 CALLED: Final = "syn-received"
@@ -24,9 +24,9 @@ ESTABLISHED: Final = "established"
 CLOSED: Final = "closed"
 
 REFUSED: Final = "refused"
-"""Nobody listens there."""
+"""No program listens there."""
 UNREACHABLE: Final = "no answer"
-"""Nobody has answered the SYN."""
+"""The SYN has not been answered."""
 TIMED_OUT: Final = "timed out"
 """Retransmissions have been given up."""
 RESET: Final = "reset"
@@ -40,7 +40,7 @@ _LEAST_WINDOW: Final = 4
 
 
 class Owner(Protocol):
-    """Whoever uses a connection. All calls come from within its machine's events."""
+    """The user of a connection. All calls come from within its machine's events."""
 
     def opened(self, connection: "Connection") -> None:
         """The other side has answered."""
@@ -52,11 +52,11 @@ class Owner(Protocol):
         """There is room for more to send, or memory may be had again."""
 
     def closed(self, connection: "Connection", why: str) -> None:
-        """The connection is gone, and what it held with it."""
+        """The connection is gone, and all that it held."""
 
 
 class Layer:
-    """What a connection asks of the TCP of its machine."""
+    """The TCP of a machine, as its connections see it."""
 
     def __init__(self, net: NetBoard, limits: TcpMem | None) -> None:
         """`limits`: `tcp_mem`, None for the kernel's own."""
@@ -69,7 +69,7 @@ class Layer:
         self.floor = board.zone.floors.atomic
         """How far down its allocations go (GFP_ATOMIC)."""
         self.memory = TcpMemory(self.rules, limits or self.rules.mem(pages), pages, exempts=board.policy.tcp_exemption)
-        self.entitles = board.policy.reserve_access
+        self.reserve_access = board.policy.reserve_access
 
     def transmit(
         self,
@@ -79,7 +79,6 @@ class Layer:
         payload: int,
         records: tuple[Record, ...],
         *,
-        entitled: bool,
         closed: bool = False,
         own: bool = False,
     ) -> bool:
@@ -116,11 +115,10 @@ class Connection:
         "_tcp",
         "_timer_event_ns",
         "_waiting",
-        "_writing",
         "account",
         "ack_due_ns",
         "counted",
-        "entitled",
+        "memalloc",
         "in_line",
         "owner",
         "peer",
@@ -130,6 +128,7 @@ class Connection:
         "sender",
         "state",
         "syn_retries",
+        "writer_memalloc",
     )
 
     def __init__(
@@ -141,8 +140,8 @@ class Connection:
         self.port = port
         self.owner = owner
         self.state = CLOSED
-        self.entitled = marked and tcp.entitles
-        """Whether what it sends may come from the reserve."""
+        self.memalloc = marked and tcp.reserve_access
+        """Whether memory for what it sends may come from the reserve."""
         self.account = Account(tcp.memory, rcvbuf, marked=marked)
         self.sender = Sender(tcp.rules, tcp.mss, self)
         self.receiver = Receiver(tcp.mss, tcp.memory, self.account, tcp.buffers)
@@ -156,7 +155,7 @@ class Connection:
         self._tcp = tcp
         self._called_ns = 0
         self._acked = FIRST_BYTE
-        """What has been acknowledged last."""
+        """The acknowledgement sent last."""
         self._quick = tcp.rules.quick_acks
         self._rcv_mss = tcp.rules.min_rcv_mss
         self._timer_event_ns = NEVER
@@ -166,8 +165,8 @@ class Connection:
         self._pages_end = FIRST_BYTE
         self._waiting = False
         """Whether the owner is to be told when there is room."""
-        self._writing = False
-        """Whether what is sent now is sent by a reclaimer (PF_MEMALLOC)."""
+        self.writer_memalloc = False
+        """Whether a reclaimer (PF_MEMALLOC) writes at this moment."""
 
     # -- opening and closing ----------------------------------------------------------------------------------------
 
@@ -179,7 +178,7 @@ class Connection:
         self._set_timer(self._tcp.events.now + self._tcp.rules.initial_rto_ns)
 
     def answer(self, window: int) -> None:
-        """A SYN has come: answer it."""
+        """Answer a SYN."""
         self.state = CALLED
         self.sender.edge = FIRST_BYTE + window
         self._send_control(SYN | ACK)
@@ -204,24 +203,15 @@ class Connection:
     def _open(self) -> None:
         self.state = ESTABLISHED
         if not self.syn_retries:
-            self.sender.measure(self._tcp.events.now - self._called_ns)
+            self.sender.round_trip.measure(self._tcp.events.now - self._called_ns)
         self.sender.due_ns = NEVER
         self.owner.opened(self)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
-    def input(
-        self,
-        flags: int,
-        seq: int,
-        ack: int,
-        window: int,
-        payload: int,
-        blocks: tuple[Range, ...],
-        records: tuple[Record, ...],
-        buffer: Buffer,
-    ) -> str:
-        """A segment has come in `buffer`; the cause for which it is dropped, or nothing: then the buffer is taken."""
+    def input(self, segment: Body, buffer: Buffer) -> str:
+        """Take a segment that has come in `buffer`; else the cause for which both must be dropped."""
+        _, flags, seq, ack, window, payload, blocks, records = segment
         if (flags & (SYN | RST) or self.state != ESTABLISHED) and not self._handshake(flags, ack, window):
             self._tcp.buffers.free(buffer)
             return ""
@@ -236,7 +226,7 @@ class Connection:
         return self._data(seq, seq + payload, records, buffer)
 
     def _handshake(self, flags: int, ack: int, window: int) -> bool:
-        """What opens or resets a connection; whether there may be more in the segment."""
+        """Take a segment that opens or resets a connection; whether there may be more in the segment."""
         if flags & RST:
             self.close(REFUSED if self.state == CALLING else RESET)
         elif self.state == CALLING and flags & SYN and flags & ACK:
@@ -305,18 +295,18 @@ class Connection:
             self._set_ack_timer(now + self._tcp.rules.delayed_ack_ns)
 
     def _send_ack(self, *, closed: bool = False) -> None:
-        if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), entitled=self.entitled, closed=closed):
+        if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), closed=closed):
             self._set_ack_timer(self._tcp.events.now + self._tcp.rules.starved_ack_ns)
 
     def acknowledging(self) -> None:
-        """What leaves now acknowledges all that has come."""
+        """Note that a segment leaves, which acknowledges all that has come."""
         self._acked = self.receiver.nxt
         self.ack_due_ns = NEVER
         if self._quick > 0:
             self._quick -= 1
 
     def _send_control(self, flags: int) -> None:
-        self._tcp.transmit(self, flags, 0, 0, (), entitled=self.entitled)
+        self._tcp.transmit(self, flags, 0, 0, ())
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -341,29 +331,29 @@ class Connection:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def write(self, size: int, message: Message | None = None, *, floor: int, entitled: bool = False) -> int:
+    def write(self, size: int, message: Message | None = None, *, floor: int, memalloc: bool = False) -> int:
         """Queue up to `size` bytes, and `message` at their end if all fit; how many did.
 
-        `floor` is how far down the writer's allocations may go, `entitled` whether they may ignore it. If not all
+        `floor` is how far down the writer's allocations may go, `memalloc` whether they may ignore it. If not all
         fits, the owner is told when to go on.
         """
         done = 0
         while done < size and self.account.has_send_room():
             left = size - done
-            took = self._append(left, message, floor, entitled)
+            took = self._append(left, message, floor, memalloc)
             if not took:
                 break
             done += took
-        self._writing = entitled
+        self.writer_memalloc = memalloc
         if done:
             self.sender.push(self._tcp.events.now)
             self._set_timer(self.sender.due_ns)
-        self._writing = False
+        self.writer_memalloc = False
         if done < size:
             self._wait_to_write()
         return done
 
-    def _append(self, left: int, message: Message | None, floor: int, entitled: bool) -> int:
+    def _append(self, left: int, message: Message | None, floor: int, memalloc: bool) -> int:
         """Append to the last segment, or to a new one; how many bytes, 0 if there is no memory."""
         sender = self.sender
         tail = sender.open_tail()
@@ -372,11 +362,11 @@ class Connection:
         charge = size if tail is not None else size + self._tcp.rules.segment_charge
         if not self.account.send(charge):
             return 0
-        if not self._reach(sender.end + size, floor, entitled):
+        if not self._reach(sender.end + size, floor, memalloc):
             self.account.sent(charge)
             return 0
         if tail is None:
-            memory = self._tcp.buffers.transmit(1, floor, entitled=entitled)
+            memory = self._tcp.buffers.transmit(1, floor, memalloc=memalloc)
             if memory is None:
                 self.account.sent(charge)
                 return 0
@@ -384,13 +374,13 @@ class Connection:
         sender.append(tail, size, message if size == left else None)
         return size
 
-    def _reach(self, end: int, floor: int, entitled: bool) -> bool:
+    def _reach(self, end: int, floor: int, memalloc: bool) -> bool:
         """Have pages for payload up to `end`."""
         pages = self._tcp.buffers.pages
         if not self._pages:
             self._pages_end = self.sender.end
         while self._pages_end < end:
-            page = pages.take_entitled(floor) if entitled else pages.take(floor)
+            page = pages.take_memalloc(floor) if memalloc else pages.take(floor)
             if page is None:
                 return False
             self._pages_end += PAGE
@@ -440,26 +430,19 @@ class Connection:
 
     def transmit(self, segment: Segment) -> bool:
         """Put a segment of the write queue on the wire."""
-        return self._tcp.transmit(
-            self,
-            ACK,
-            segment.seq,
-            segment.end - segment.seq,
-            segment.records,
-            entitled=self.entitled or self._writing,
-            own=not segment.transmissions,
-        )
+        payload = segment.end - segment.seq
+        return self._tcp.transmit(self, ACK, segment.seq, payload, segment.records, own=not segment.transmissions)
 
     def probe(self) -> bool:
         """An old number, which has to be answered (tcp_xmit_probe_skb)."""
-        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, (), entitled=self.entitled)
+        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, ())
 
     def another(self) -> list[Run] | None:
         """Memory for the second half of a segment that is cut in two."""
         charge = self._tcp.rules.segment_charge
         if not self.account.send(charge):
             return None
-        memory = self._tcp.buffers.transmit(1, self._tcp.floor, entitled=self.entitled)
+        memory = self._tcp.buffers.transmit(1, self._tcp.floor, memalloc=self.memalloc)
         if memory is None:
             self.account.sent(charge)
         return memory

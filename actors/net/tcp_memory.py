@@ -32,7 +32,7 @@ class TcpMemory:
     )
 
     def __init__(self, rules: TcpRules, limits: TcpMem, memory_pages: int, *, exempts: bool) -> None:
-        """`exempts`: whether the switch tcp-exemption is on; for whom it holds is the kernel's rule."""
+        """`exempts`: whether the switch tcp-exemption is on; the kernel's rule says whether for sockets or for segments."""
         self.rules = rules
         self.limits = limits
         self.rcvbuf_max, self.sndbuf_max = rules.buffers_max(memory_pages)
@@ -51,7 +51,7 @@ class TcpMemory:
         return not self.pressure and self.total < self.limits.low
 
     def admits(self, pages: int) -> bool | None:
-        """Whether the limits let the total grow by so many pages; None if that depends on the socket."""
+        """Whether the limits let the total grow by `pages` pages; None if that depends on the socket."""
         low, pressure, high = self.limits
         total = self.total + pages
         if total < low or (total == low and self.rules.low_inclusive):
@@ -63,16 +63,16 @@ class TcpMemory:
 
 
 class Account:
-    """What one socket is charged. Sizes in bytes of truesize."""
+    """The charge of one socket. Sizes in bytes of truesize."""
 
     __slots__ = ("_memory", "marked", "pages", "rcvbuf", "rmem", "sndbuf", "wmem")
 
     def __init__(self, memory: TcpMemory, rcvbuf: int | None, *, marked: bool) -> None:
         self._memory = memory
         self.rmem = 0
-        """Received and not read yet."""
+        """Bytes received and not read yet."""
         self.wmem = 0
-        """Written and not acknowledged yet."""
+        """Bytes written and not acknowledged yet."""
         self.pages = 0
         self.rcvbuf = memory.rules.rmem[1] if rcvbuf is None else rcvbuf
         self.sndbuf = memory.rules.wmem[1]
@@ -93,15 +93,15 @@ class Account:
         return True
 
     def read(self, size: int) -> None:
-        """So much of what has been received is gone."""
+        """Uncharge `size` bytes of what has been received: they have been read, or dropped."""
         self.rmem -= size
         self._shrink()
 
     def send(self, size: int) -> bool:
         """Charge a segment to be sent; False if it is refused.
 
-        At the limit the send buffer shrinks to half of what is queued; who has more than that queued already is let
-        through, since it will be stopped by the buffer itself.
+        At the limit the send buffer shrinks to half of what is queued; a socket that has more than that queued is let
+        through, since the buffer itself will stop it.
         """
         memory = self._memory
         needed = ((self.rmem + self.wmem + size + QUANTUM - 1) >> _SHIFT) - self.pages
@@ -116,7 +116,7 @@ class Account:
         return True
 
     def sent(self, size: int) -> None:
-        """So much of what was to be sent has been acknowledged."""
+        """Uncharge `size` bytes of what was to be sent: they have been acknowledged, or could not be queued."""
         self.wmem -= size
         self._shrink()
 
@@ -125,25 +125,25 @@ class Account:
         return self.wmem < self.sndbuf
 
     def clamp(self) -> None:
-        """More has come than the buffer takes: where memory is plentiful, the buffer is made that large."""
+        """Make the receive buffer as large as what has come beyond it, where memory is plentiful (tcp_clamp_window)."""
         memory = self._memory
         if self.rcvbuf < memory.rcvbuf_max and memory.roomy():
             self.rcvbuf = max(self.rcvbuf, min(self.rmem, memory.rcvbuf_max))
 
     def grow_sndbuf(self, wanted: int) -> None:
-        """The congestion window has grown: let the buffer hold it twice, where memory allows."""
+        """Let the send buffer hold `wanted` bytes, twice the congestion window, where memory allows."""
         memory = self._memory
         if wanted > self.sndbuf and memory.roomy():
             self.sndbuf = min(wanted, memory.sndbuf_max)
 
     def close(self) -> None:
-        """The socket is gone, with all that it held."""
+        """Uncharge all that the socket held, and the socket itself."""
         self._memory.total -= self.pages
         self._memory.sockets -= 1
         self.pages = self.rmem = self.wmem = 0
 
     def _admitted(self, needed: int, guaranteed: int, queued: int) -> bool:
-        """The kernel's order of tests: the limits, the exemption, the guaranteed minimum, the fair share."""
+        """Whether the kernel's tests let the charge grow, in their order: limits, exemption, guaranteed minimum, fair share."""
         memory = self._memory
         verdict = memory.admits(needed)
         if verdict is None:
@@ -151,7 +151,7 @@ class Account:
         return verdict or (self.marked and memory.exempts_marked)
 
     def _is_modest(self, needed: int) -> bool:
-        """If every socket had as much, the limit would still hold."""
+        """Whether the limit would still hold if every socket had as much."""
         return (self.pages + needed) * self._memory.sockets < self._memory.limits.high
 
     def _grow(self, pages: int) -> None:

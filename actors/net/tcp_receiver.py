@@ -13,9 +13,9 @@ from netswap.protocol.tcp import FIRST_BYTE, SACK_BLOCKS, Message, Range, Record
 
 IN_ORDER: Final = "in order"
 EARLY: Final = "early"
-"""Something before it is missing."""
+"""Bytes before the segment are missing."""
 OLD: Final = "old"
-"""Nothing new, or nothing that there is room for: to be answered, and no more."""
+"""Nothing new, or no room for what is new: the segment is answered, and not kept."""
 _COLLAPSED: Final = 3584
 """Payload of a page that takes the place of several small buffers."""
 
@@ -51,13 +51,13 @@ class Receiver:
 
     def __init__(self, mss: int, memory: TcpMemory, account: Account, buffers: Buffers) -> None:
         self.ready: deque[Piece] = deque()
-        """In order, and not read."""
+        """Pieces in order that have not been read."""
         self.early: list[Piece] = []
-        """Out of order, by their numbers."""
+        """Pieces out of order, by sequence number."""
         self.nxt = FIRST_BYTE
-        """The next byte that is missing."""
+        """The first byte that is missing."""
         self.edge = FIRST_BYTE
-        """Behind the last byte that the sender has been told there is room for; it never moves back."""
+        """Behind the last byte that the sender has been told to have room; the edge never moves back."""
         self.frames = 0
         """Frames whose buffers are kept."""
         self._behind = FIRST_BYTE
@@ -112,7 +112,7 @@ class Receiver:
         self.nxt = piece.end
 
     def _place(self, seq: int, end: int) -> int:
-        """Where an early piece belongs; -1 if it is there already."""
+        """The place where an early piece belongs; -1 if it is there already."""
         at = len(self.early)
         while at and self.early[at - 1].seq >= seq:
             at -= 1
@@ -122,7 +122,7 @@ class Receiver:
         return at
 
     def _refuse(self, buffer: Buffer, *, in_order: bool) -> str:
-        """Charge for a buffer, after pruning if need be; why that is impossible, or nothing."""
+        """Charge a buffer, after pruning if need be; the cause for which that is impossible, or nothing."""
         account = self._account
         memory = self._memory
         forced = (buffer[3] > 0 and memory.exempts_reserve) or (
@@ -164,7 +164,7 @@ class Receiver:
     # -- memory -----------------------------------------------------------------------------------------------------
 
     def _prune(self) -> bool:
-        """More is queued than fits: make room without losing what has been acknowledged; whether that helped."""
+        """Make room, without losing what has been acknowledged, when more is queued than fits; whether that helped."""
         account = self._account
         if account.rmem >= account.rcvbuf:
             account.clamp()
@@ -190,7 +190,7 @@ class Receiver:
         self.ready = kept
 
     def _merged(self, run: list[Piece]) -> list[Piece]:
-        """Neighbours as one piece in a page of its own, if that takes less memory and there is a page."""
+        """Copy neighbours into one piece in a page of its own, if that takes less memory and there is a page."""
         account, buffers = self._account, self._buffers
         truesize = buffers.pages.size + buffers.kernel.skb_head_charge
         before = sum(piece.buffer[2] for piece in run)
@@ -208,7 +208,7 @@ class Receiver:
     # -- what the sender is told ------------------------------------------------------------------------------------
 
     def room(self) -> int:
-        """Bytes from the next one on that there is room for, in whole segments; with memory short, at most four."""
+        """The window in bytes, in whole segments; at most four of them with memory short."""
         share, whole = self._memory.rules.window_share
         account = self._account
         full = account.rcvbuf * share // whole
@@ -221,14 +221,14 @@ class Receiver:
         return free // segment * segment
 
     def window(self) -> int:
-        """What the sender is told now; what it has been told before stays true."""
+        """The window that the sender is told now; what it has been told before stays true."""
         edge = self.nxt + self.room()
         if edge > self.edge:
             self.edge = edge
         return self.edge - self.nxt
 
     def blocks(self) -> tuple[Range, ...]:
-        """What has come out of order, as ranges; the latest first."""
+        """Ranges of bytes that have come out of order, for SACK; the latest first."""
         if not self.early:
             return ()
         ranges: list[list[int]] = []

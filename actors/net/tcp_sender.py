@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from netswap.actors.events import NEVER
 from netswap.actors.kernels.tcp import TcpRules
+from netswap.actors.net.round_trip import RoundTrip
 from netswap.protocol.tcp import FIRST_BYTE, RECORDS_MAX, Message, Range, Record
 
 FLYING: Final = 0
@@ -40,7 +41,7 @@ class Segment:
         self.end = seq
         self.records: tuple[Record, ...] = ()
         self.memory = memory
-        """What it takes to hold it; the connection's own business."""
+        """The memory that holds it, allocated and freed by the connection."""
         self.state = FLYING
         self.order = 0
         """Number of its latest transmission, of all of this connection."""
@@ -49,7 +50,7 @@ class Segment:
 
 
 class Wire(Protocol):
-    """Whoever puts segments on the wire."""
+    """The connection, as its sender sees it: it puts segments on the wire."""
 
     def transmit(self, segment: Segment) -> bool:
         """Send it; False if there is no memory for that."""
@@ -89,9 +90,8 @@ class Sender:
         "queue",
         "retransmissions",
         "retries",
-        "rttvar_ns",
+        "round_trip",
         "rules",
-        "srtt_ns",
         "ssthresh",
         "state",
         "una",
@@ -121,20 +121,16 @@ class Sender:
         """Segments to be sent again."""
         self.high_seq = FIRST_BYTE
         """Recovery ends when everything before this is acknowledged."""
-        self.srtt_ns = 0
-        self.rttvar_ns = 0
-        self.backoff = 0
-        self.retries = 0
-        """Retransmissions since the receiver has acknowledged anything new."""
+        self.round_trip = RoundTrip(rules)
+        self.backoff = self.retries = 0
+        """Doublings of the time-out, and retransmissions, since the receiver has acknowledged anything new."""
         self.probes = 0
         """Zero-window probes since the receiver has said anything."""
         self.due_ns = NEVER
         """When the timer fires."""
-        self.fired_ns = -1
-        self.previous_ns = -1
+        self.fired_ns = self.previous_ns = -1
         """When it fired last, and before that."""
-        self.heard_ns = 0
-        self.retransmissions = 0
+        self.heard_ns = self.retransmissions = 0
         self._wire = wire
         self._order = 0
         self._first = self._second = self._third = -1
@@ -163,7 +159,7 @@ class Sender:
         return segment
 
     def append(self, segment: Segment, size: int, message: Message | None) -> None:
-        """So many more bytes in the last segment, and the message that ends there."""
+        """Put `size` more bytes into the last segment, and the message that ends there."""
         self.end = segment.end = segment.end + size
         if message is not None:
             segment.records = (*segment.records, (segment.end, message))
@@ -186,7 +182,7 @@ class Sender:
             self.flight.append(segment)
             self.pipe += 1
         if self.due_ns == NEVER and (self.flight or queue):
-            self.due_ns = now + self.rto_ns()
+            self.due_ns = now + self.round_trip.timeout_ns(self.backoff)
 
     def _repair(self, now: int) -> None:
         """Send lost segments again; the first of them even if the pipe is full when recovery begins."""
@@ -217,7 +213,7 @@ class Sender:
     # -- what the receiver says -------------------------------------------------------------------------------------
 
     def acknowledge(self, ack: int, window: int, blocks: tuple[Range, ...], now: int) -> list[Segment]:
-        """The receiver has all bytes before `ack`, those of `blocks`, and room for `window` more; what that frees."""
+        """Take an acknowledgement of the bytes before `ack` and in `blocks`; the segments that it frees."""
         if ack > self.nxt:
             return []
         self.heard_ns = now
@@ -235,7 +231,7 @@ class Sender:
         return freed
 
     def _free(self, ack: int, now: int) -> list[Segment]:
-        """Take what is acknowledged off the flight."""
+        """Take acknowledged segments off the flight."""
         flight = self.flight
         freed: list[Segment] = []
         while flight and flight[0].end <= ack:
@@ -245,9 +241,9 @@ class Sender:
             freed.append(segment)
         self.una = ack
         if freed and freed[-1].transmissions == 1:
-            self.measure(now - freed[-1].sent_ns)
+            self.round_trip.measure(now - freed[-1].sent_ns)
         self.backoff = self.retries = 0
-        self.due_ns = now + self.rto_ns() if flight else NEVER
+        self.due_ns = now + self.round_trip.timeout_ns(self.backoff) if flight else NEVER
         return freed
 
     def _move_edge(self, ack: int, window: int, newer: bool) -> None:
@@ -261,7 +257,7 @@ class Sender:
             self.edge = edge
 
     def _arrived(self, segment: Segment) -> None:
-        """A transmission has reached the receiver."""
+        """Count a transmission that has reached the receiver."""
         if segment.state == FLYING:
             self.pipe -= 1
         else:
@@ -310,22 +306,8 @@ class Sender:
 
     # -- time -------------------------------------------------------------------------------------------------------
 
-    def rto_ns(self) -> int:
-        """The retransmission time-out, backed off (RFC 6298 with the kernel's limits)."""
-        rules = self.rules
-        base = self.srtt_ns + 4 * self.rttvar_ns if self.srtt_ns else rules.initial_rto_ns
-        return min(max(base, rules.min_rto_ns) << self.backoff, rules.max_rto_ns)
-
-    def measure(self, rtt_ns: int) -> None:
-        """A round trip that was seen, of a segment or SYN sent once."""
-        if not self.srtt_ns:
-            self.srtt_ns, self.rttvar_ns = max(1, rtt_ns), rtt_ns // 2
-            return
-        self.rttvar_ns += (abs(rtt_ns - self.srtt_ns) - self.rttvar_ns) // 4
-        self.srtt_ns = max(1, self.srtt_ns + (rtt_ns - self.srtt_ns) // 8)
-
     def fire(self, now: int) -> bool:
-        """The timer has fired; False if the connection is given up."""
+        """Act on the timer, which has fired; False if the connection is given up."""
         self.due_ns = NEVER
         self.previous_ns, self.fired_ns = self.fired_ns, now
         if self.flight:
@@ -336,7 +318,7 @@ class Sender:
         return True
 
     def _time_out(self, now: int) -> bool:
-        """Everything in flight counts as lost, and the first segment is sent again."""
+        """Count everything in flight as lost, and send the first segment again."""
         if self.retries >= self.rules.retries and not self._is_closed_but_alive(now):
             return False
         if self.state != LOSS:
@@ -358,7 +340,7 @@ class Sender:
         return self.edge <= self.una and now - self.heard_ns <= self.rules.max_rto_ns
 
     def _probe(self, now: int) -> bool:
-        """The next segment does not fit into the window: send what does, or ask whether it is still closed."""
+        """Send what fits of a segment that does not fit into the window, or ask whether the window is still closed."""
         if self.probes >= self.rules.retries:
             return False
         self.probes += 1
@@ -388,6 +370,6 @@ class Sender:
         if sent:
             self.retries += 1
             self.backoff = min(self.backoff + 1, 16)
-            self.due_ns = now + self.rto_ns()
+            self.due_ns = now + self.round_trip.timeout_ns(self.backoff)
         else:
-            self.due_ns = now + min(self.rto_ns(), self.rules.resource_retry_ns)
+            self.due_ns = now + min(self.round_trip.timeout_ns(self.backoff), self.rules.resource_retry_ns)

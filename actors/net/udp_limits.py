@@ -1,7 +1,7 @@
-"""UDP sockets under the limits of today: each takes at least one datagram, all together no more than udp_mem.
+"""UDP sockets under the limits of 6.11: each takes at least one datagram, all together no more than udp_mem.
 
-Source: net/ipv4/udp.c and net/core/sock.c of 6.11. A socket accepts a datagram iff what it holds already does not exceed
-its receive buffer. Memory is charged in whole pages for each socket; above udp_mem[2] every further page is refused.
+Source: net/ipv4/udp.c and net/core/sock.c of 6.11. A socket accepts a datagram iff what the socket holds already does not
+exceed its receive buffer. Memory is charged in whole pages for each socket; above udp_mem[2] every further page is refused.
 """
 
 from netswap.actors.net.board import NetBoard
@@ -11,7 +11,7 @@ from netswap.protocol.rpc import PAGE
 
 
 class LimitedStack(Stack):
-    """The protocol layers of one machine of today."""
+    """The protocol layers of one machine with the UDP limits of 6.11."""
 
     __slots__ = ("pages_max", "udp_pages")
 
@@ -26,11 +26,11 @@ class LimitedStack(Stack):
         """Pages that all UDP sockets are charged."""
         board = net.board
         self.pages_max = board.kernel.udp_mem_max(board.zone.total) if pages_max is None else pages_max
-        """What they may be charged at most (udp_mem[2])."""
+        """Pages that all UDP sockets may be charged at most (udp_mem[2])."""
 
     def open(self, socket: Socket) -> None:
         """Let a program's socket take what comes to its port, as far as the limits allow."""
-        socket.room = 0
+        socket.room = 0  # every datagram is asked about: the limit on all sockets may refuse any
         super().open(socket)
 
     def read(self, socket: Socket, datagram: Datagram) -> None:
@@ -40,7 +40,7 @@ class LimitedStack(Stack):
         self.udp_pages -= _pages(charged) - _pages(socket.charged)
 
     def _refuses(self, socket: Socket, truesize: int) -> bool:
-        """Whether one of both limits is exceeded; if not, the pages are charged."""
+        """Whether one of both limits is exceeded; if neither is, the pages are charged."""
         charged = socket.charged
         if charged > socket.rcvbuf:
             return True

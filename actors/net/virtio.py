@@ -27,18 +27,18 @@ BUDGET: Final = 64
 """Frames that one poll may take; with more than half of it empty the ring is refilled."""
 
 Obtain = Callable[[str, Callable[[], None]], bool]
-"""A page for a process, as by `Reclaim.obtain`."""
+"""Allocates a page for a process, as `Reclaim.obtain` does."""
 
 
 class FragmentBlock(Slab):
-    """A block of pages that fragments are cut from; `free` are those not cut yet, `out` those that are out."""
+    """A block of pages that fragments are cut from; `free`: not cut yet; `out`: cut and not returned."""
 
     __slots__ = ("block", "out")
 
     def __init__(self, cache: SlabCache, fragments: int, block: Block | None) -> None:
         super().__init__(cache, fragments, False)
         self.block = block
-        """None for a single page."""
+        """The block, or None for a single page."""
         self.out = 0
 
 
@@ -52,7 +52,7 @@ class Fragments(SlabCache):
         self._current: FragmentBlock | None = None
 
     def take(self, floor: int) -> FragmentBlock | None:
-        """The next fragment of the block at hand, or of a new block or page for a request with this floor."""
+        """Cut the next fragment of the current block, or of a new block or page for a request with this floor."""
         current = self._current
         if current is None:
             block = self._zone.take_block(ORDER, floor)
@@ -65,11 +65,11 @@ class Fragments(SlabCache):
         return self._cut(current)
 
     def take_from_page(self) -> FragmentBlock:
-        """The first fragment of a page that has been taken already."""
+        """Cut the first fragment of a page that has been taken already."""
         return self._cut(FragmentBlock(self, self.per_slab, None))
 
     def give(self, slab: Slab, count: int = 1) -> None:
-        """Fragments come back."""
+        """Return fragments."""
         assert isinstance(slab, FragmentBlock), "only what has been cut comes back"
         slab.out -= count
         if slab.out:
@@ -107,11 +107,11 @@ class Merged(SlabCache):
         super().__init__(zone, "merged page_frag", PAGE, guarded=False)
 
     def join(self, parts: list[Slab]) -> Slab:
-        """The data of one frame."""
+        """One object for the fragments that a frame lies in."""
         return MergedSlab(self, parts)
 
     def give(self, slab: Slab, count: int = 1) -> None:
-        """A frame's fragments come back."""
+        """Return a frame's fragments."""
         assert isinstance(slab, MergedSlab), "only what has been joined comes back"
         for part in slab.parts:
             part.cache.give(part)
@@ -131,9 +131,9 @@ class VirtioNic(Nic):
     ) -> None:
         buffers, kernel = net.buffers, net.board.kernel
         self.obtain: Obtain
-        """How the worker gets a page: from reclaim, which comes after the card, since what it writes leaves through that."""
+        """How the worker gets a page: from reclaim, which is made after the card, since its page-outs leave through the card."""
         self.working = False
-        """Whether the worker is at work, or asleep over it."""
+        """Whether the refill worker runs, or sleeps for a page."""
         self._fragments = Fragments(buffers.zone, kernel.rx_data)
         self._data: deque[Slab] = deque()
         self._floors = buffers.zone.floors
@@ -144,7 +144,7 @@ class VirtioNic(Nic):
         super().__init__(net, stack, index, rate_bps, ring, refill)
 
     def filled(self) -> int:
-        """Frames that there is room for, if all are as large as may be."""
+        """The number of frames of the largest size that there is room for."""
         return len(self._data) // self._most
 
     def receives(self) -> bool:
@@ -177,7 +177,7 @@ class VirtioNic(Nic):
             self._fill()
 
     def _received(self, fragments: int) -> Slab:
-        """What a frame has been received into."""
+        """The memory that a frame has been received into."""
         take = self._data.popleft
         return take() if fragments == 1 else self._merged.join([take() for _ in range(fragments)])
 

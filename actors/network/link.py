@@ -1,4 +1,4 @@
-"""One direction between two machines: what it does to frames, what has been done to it, and what became of them."""
+"""One direction between two machines: what it does to frames, which disturbances it is under, and the fates of frames."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -50,7 +50,7 @@ train is its first, frames, gap (ns), flags."""
 
 
 def split(piece: Piece, before: int) -> tuple[Piece, Piece]:
-    """So many frames of a stretch, and the others."""
+    """The first `before` frames of a stretch, and the others."""
     link, frame, data, first, count, gap_ns, flags = piece
     return (
         (link, frame, data, first, before, gap_ns, flags),
@@ -173,7 +173,7 @@ class Link:
         return self.free_ns
 
     def happens(self, what: str, ppm: int) -> bool:
-        """Whether chance decides so, this time, with a probability of so many millionths."""
+        """Draw whether it happens this time, with a probability in millionths."""
         return ppm > 0 and self.chance[what].randrange(_MILLION) < ppm
 
 

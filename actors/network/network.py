@@ -49,9 +49,7 @@ class Network:
         self.names = names
         self._own = None if own is None else frozenset(own)
         self._talks = None if talks is None else frozenset(talks)
-        self.lookahead_ns = min([default.latency_ns, *(link.latency_ns for link in links.values())])
-        if self.lookahead_ns < 1:
-            raise ValueError("the smallest latency is the lookahead: it cannot be 0")
+        self.lookahead_ns = _lookahead_ns((default, *links.values()))
         self._default = default
         self._settings = links
         self._seed = seed
@@ -73,7 +71,7 @@ class Network:
     # -- windows ----------------------------------------------------------------------------------------------------
 
     def earliest_ns(self) -> list[int]:
-        """For each machine, no arrival comes before this."""
+        """A time for each machine before which nothing arrives there."""
         earliest = [heap[0][0] if heap else NEVER for heap in self._under_way]
         if self._ports:
             earliest = [min(at, heap[0][0]) if heap else at for at, heap in zip(earliest, self._in_port, strict=True)]
@@ -86,7 +84,7 @@ class Network:
         return earliest
 
     def first_ns(self) -> int:
-        """Nothing that is on its way arrives anywhere before this."""
+        """The time before which nothing that is under way arrives anywhere."""
         soonest = self._soonest
         while soonest and self._first[soonest[0][1]] != soonest[0][0]:
             heappop(soonest)
@@ -128,7 +126,7 @@ class Network:
         return min([link.leaving[0][0] for link in self._sending], default=NEVER)
 
     def deliver(self, until_ns: int) -> dict[int, bytes]:
-        """What reaches the machines before `until_ns`, as a batch for each that something reaches."""
+        """Take off what reaches the machines before `until_ns`: a batch for each machine that anything reaches."""
         batches: dict[int, bytes] = {}
         while self.first_ns() < until_ns:
             to = self._soonest[0][1]
@@ -138,7 +136,7 @@ class Network:
         return batches
 
     def deliver_to(self, to: int, until_ns: int) -> bytes:
-        """What reaches one machine before `until_ns`."""
+        """Take off the batch that reaches one machine before `until_ns`."""
         if self._first[to] >= until_ns:
             return b""
         if self._ports:
@@ -152,7 +150,7 @@ class Network:
         return batch
 
     def accept(self, frames: Iterable[tuple[Raw, bytes]], until_ns: int, settled_ns: int = 0) -> None:
-        """What the machines have sent while they advanced to `until_ns`, or farther: each frame, and the same in bytes.
+        """Take what the machines have sent while they advanced to `until_ns`, or farther: each frame, and the same in bytes.
 
         No fault begins or ends before `settled_ns`, if that is later: on a link that is only a delay the fate of what
         leaves until then is known.
@@ -220,7 +218,7 @@ class Network:
             self._expect(to, at_ns)
 
     def _travel(self, at_ns: int, number: int, piece: Piece, copy: int = 0) -> None:
-        """Frames that arrive at these times, but none before the link's floor: first in, first out."""
+        """Put frames under way that arrive at these times, but none before the link's floor: first in, first out."""
         link, frame, data, first, count, gap_ns, flags = piece
         if at_ns < link.floor_ns:
             late = min(count, -(-(link.floor_ns - at_ns) // gap_ns)) if gap_ns else count
@@ -246,27 +244,27 @@ class Network:
             self._expect(to, at_ns)
 
     def _expect(self, to: int, at_ns: int) -> None:
-        """Something arrives at a machine, as the first thing there."""
+        """Note that the next arrival at a machine comes at `at_ns`."""
         self._first[to] = at_ns
         heappush(self._soonest, (at_ns, to))
 
     def _cross(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
-        """Frames of a link that is more than a delay: those that need not queue for a bandwidth as one, others one by one."""
+        """Put frames on a link that is more than a delay: as one those that need not queue, the others one by one.
+
+        Each kind of chance draws from a stream of its own: one disturbance more leaves the draws of the others as they are.
+        """
         now = link.now
         unqueued = link.unqueued(sent_ns, piece) if link.steady else 0
         if unqueued:
             stretch, piece = split(piece, unqueued)
-            frame, gap_ns = piece[1], piece[5]
-            wire_ns = frame[5] * 8 * SECOND_NS // (now.bandwidth_bps or 1)
-            link.free_ns = sent_ns + (unqueued - 1) * gap_ns + wire_ns
-            self._travel(sent_ns + wire_ns + now.latency_ns, number, stretch)
-            sent_ns += unqueued * gap_ns
+            self._cross_together(link, sent_ns, number, stretch)
+            sent_ns += unqueued * piece[5]
             number += unqueued
         _, frame, data, first, count, gap_ns, _ = piece
         for index in range(count):
             flags = 0
             at_ns = sent_ns + index * gap_ns
-            if now.bandwidth_bps:
+            if now.bandwidth_bps:  # before any draw: what the queue drops meets no chance
                 last = first + index == frame[9] - 1
                 at_ns = link.enqueue(at_ns, frame[6] if last else frame[5], now.bandwidth_bps)
                 if at_ns < 0:
@@ -281,6 +279,7 @@ class Network:
             at_ns += now.latency_ns
             if now.jitter_ns:
                 at_ns += link.chance["jitter"].randrange(now.jitter_ns + 1)
+            # A reordered frame is not held to the link's floor, which keeps all others first in, first out.
             if link.happens("reorder", now.reorder_ppm):
                 at_ns += link.chance["reorder"].randrange(2 * now.latency_ns)
                 self._put_under_way(at_ns, number + index, one)
@@ -289,6 +288,13 @@ class Network:
             if link.happens("duplicate", now.duplicate_ppm):
                 link.tally.duplicated += 1
                 self._travel(at_ns, number + index, one, 1)
+
+    def _cross_together(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
+        """Put frames on a link that finds its bandwidth free for each of them."""
+        _, frame, _, _, count, gap_ns, _ = piece
+        wire_ns = frame[5] * 8 * SECOND_NS // (link.now.bandwidth_bps or 1)
+        link.free_ns = sent_ns + (count - 1) * gap_ns + wire_ns
+        self._travel(sent_ns + wire_ns + link.now.latency_ns, number, piece)
 
     def _through_port(self, to: int, until_ns: int) -> None:
         """Let what arrives before `until_ns` queue for a machine's switch port, in order of arrival."""
@@ -338,7 +344,7 @@ class Network:
         return b"".join(parts)
 
     def _open(self, source: int, destination: int) -> Link:
-        """A link that carries its first frame."""
+        """Make a link, for its first frame."""
         if not self._may_send(source, destination):
             names = self.names[source], self.names[destination]
             raise RuntimeError(f"{names[0]} sends to {names[1]}, and was not to: windows relied on that")
@@ -352,12 +358,12 @@ class Network:
             link = self._links[source, destination] = Link(source, destination, settings, self._seed, name)
         return link
 
-    # -- faults -----------------------------------------------------------------------------------------------------
+    # -- disturbances -----------------------------------------------------------------------------------------------
 
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
-        """A fault begins; the number by which it is ended.
+        """Begin a disturbance; the number by which it is ended.
 
-        `partition`: {"groups": lists of machine indexes}; faults of machines: {"machines": indexes} (`slow-disk` with
+        `partition`: {"groups": lists of machine indexes}; disturbances of machines: {"machines": indexes} (`slow-disk` with
         "latency_ns"); the others: {"from", "to", ...} with the link's settings.
         """
         self._fault += 1
@@ -376,7 +382,7 @@ class Network:
         return self._fault
 
     def end(self, fault: int, now_ns: int) -> None:
-        """That fault ends; what was held leaves in order."""
+        """End that disturbance; frames that were held leave in order."""
         verb, args = self._fates.pop(fault)
         if verb in MACHINE_FAULTS:
             self._outside.end(verb, args, now_ns)
@@ -392,7 +398,7 @@ class Network:
                 link.restore(_changes(verb, args))
 
     def _see_to_machines(self, machines: Iterable[int], now_ns: int) -> None:
-        """What has not left the card of a machine that is down never does; that of a paused one waits until it goes on."""
+        """Drop frames that a machine that went down had announced; those of a paused one wait until it goes on."""
         outside, standing = self._outside, self._standing
         for machine in machines:
             if self._is_own(machine):
@@ -408,13 +414,13 @@ class Network:
                 self._let_go(*standing.pop(machine), now_ns)
 
     def _withhold(self, machine: int) -> list[Link]:
-        """Links on which a machine has announced what has not left its card: they send no more."""
+        """Take off the links on which a machine has announced frames that have not left its card; they send no more."""
         links = [link for link in self._sending if link.source == machine]
         self._sending = [link for link in self._sending if link.source != machine]
         return links
 
     def _let_go(self, since_ns: int, links: list[Link], now_ns: int) -> None:
-        """What was withheld leaves so much later."""
+        """Let withheld frames leave, as much later as they were withheld."""
         late_ns = now_ns - since_ns
         for link in links:
             link.leaving = [(at_ns + late_ns, number, piece) for at_ns, number, piece in link.leaving]
@@ -456,7 +462,7 @@ class Network:
     # -- what others may see ----------------------------------------------------------------------------------------
 
     def tallies(self) -> dict[str, dict[str, Any]]:
-        """For each link that carried anything: what became of its frames."""
+        """The fates of the frames of each link that carried any."""
         under_way = self._count_under_way()
         return {
             f"{self.names[source]}>{self.names[to]}": {
@@ -480,6 +486,14 @@ class Network:
         return counts
 
 
+def _lookahead_ns(links: Iterable[LinkSettings]) -> int:
+    """The smallest latency of any link. Raises ValueError if it is 0."""
+    smallest_ns = min(link.latency_ns for link in links)
+    if smallest_ns < 1:
+        raise ValueError("the smallest latency is the lookahead: it cannot be 0")
+    return smallest_ns
+
+
 def _indexes(value: Any) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
 
@@ -489,7 +503,7 @@ def _kind(only: str | None) -> int:
 
 
 def _changes(verb: str, args: dict[str, Any]) -> dict[str, int]:
-    """What a fault of this verb changes on its links."""
+    """The settings that a disturbance of this verb changes on its links."""
     if verb == "slow":
         names = ("latency_ns", "jitter_ns", "bandwidth_bps")
         return {name: args[name] for name in names if args.get(name) is not None}

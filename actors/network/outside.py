@@ -1,4 +1,4 @@
-"""Faults of machines: crash, pause, slow disk. What they come to is told to the machine itself, in its inbound stream.
+"""Disturbances of machines: crash, pause, slow disk. The machine itself is told of their effect in its inbound stream.
 
 Faults of one kind overlap by rule: a machine is up again when the last of its crashes has ended, goes on when the last of
 its pauses has, and of several latencies of its disk the one that began last is in force.
@@ -12,7 +12,7 @@ VERBS: Final = ("crash", "pause", "slow-disk")
 
 
 class Outside:
-    """What is being done to each machine, by its index, and what it has still to be told."""
+    """The disturbances of each machine, by its index, and the controls that it has still to be sent."""
 
     __slots__ = ("_down", "_paused", "_slow", "pending")
 
@@ -32,7 +32,7 @@ class Outside:
         return machine in self._paused
 
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> None:
-        """A fault of `args["machines"]` begins; a slow disk takes `args["latency_ns"]`."""
+        """Begin a disturbance of `args["machines"]`; a slow disk takes `args["latency_ns"]`."""
         for machine in args["machines"]:
             if verb == "slow-disk":
                 self._slow.setdefault(machine, []).append(args["latency_ns"])
@@ -41,7 +41,7 @@ class Outside:
                 self._tell(machine, now_ns, CRASH if verb == "crash" else PAUSE)
 
     def end(self, verb: str, args: dict[str, Any], now_ns: int) -> None:
-        """That fault ends."""
+        """End that disturbance."""
         for machine in args["machines"]:
             if verb == "slow-disk":
                 slow = self._slow[machine]
@@ -55,13 +55,13 @@ class Outside:
 
 
 def _begins(lasting: dict[int, int], machine: int) -> bool:
-    """Whether this is the first of the faults that last."""
+    """Whether this is the first disturbance of its kind that lasts."""
     lasting[machine] = lasting.get(machine, 0) + 1
     return lasting[machine] == 1
 
 
 def _ends(lasting: dict[int, int], machine: int) -> bool:
-    """Whether that was the last of them."""
+    """Whether that was the last one of its kind."""
     lasting[machine] -= 1
     if lasting[machine]:
         return False

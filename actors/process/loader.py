@@ -41,7 +41,7 @@ class Loaded(NamedTuple):
     """A program under way."""
 
     place: int
-    """Its place among the machine's programs."""
+    """The program's place among the machine's programs."""
     kind: str
     program: Any
     system: System
@@ -49,7 +49,7 @@ class Loaded(NamedTuple):
 
     @property
     def space(self) -> AddressSpace:
-        """Its memory."""
+        """The program's anonymous memory."""
         return self.system.space
 
 
@@ -109,7 +109,7 @@ def _files(index: int, kind: str, program: Any, name: str) -> tuple[File | None,
 
 
 def is_on_swap_path(program: Any) -> bool:
-    """Whether it is a daemon of user space that page-outs, somebody's, have to go through."""
+    """Whether it is a daemon of user space that page-outs, of this machine or another, have to go through."""
     return bool(getattr(program, "on_swap_path", False))
 
 
@@ -129,7 +129,7 @@ def locked(loaded: Sequence[Loaded]) -> list[AddressSpace]:
 
 
 def is_locked(one: Loaded) -> bool:
-    """Whether its pages may not leave."""
+    """Whether a program's pages may not leave."""
     return bool(getattr(one.program, "lock", False))
 
 
@@ -179,7 +179,7 @@ def _warm_files(loaded: Sequence[Loaded], zone: Zone, kept_free: int) -> None:
 
 
 def _shares(wanted: Sequence[int], room: int) -> list[int]:
-    """What each gets of so many pages: all that it wants, or its part of what there is."""
+    """The share of each in `pages` pages: all that it wants, or its part of what there is."""
     total = sum(wanted)
     return list(wanted) if total <= room else [pages * room // total for pages in wanted]
 

@@ -1,8 +1,8 @@
-"""A program as a process: what it weighs, how it is killed, and what becomes of all that it had.
+"""A program as a process: its badness, its death, and what becomes of all that it had.
 
-A kill is a signal. Who runs, or waits for what a signal may interrupt, dies at once. Who waits for memory gets a victim's
-right to it first (TIF_MEMDIE). Who sleeps uninterruptibly (for a request slot, and in 2.6.22 for a page to be read as well)
-dies when that sleep has ended, and keeps all that it has until then: sockets and what waits in them, too.
+A kill is a signal. A process that runs, or waits for what a signal may interrupt, dies at once. One that waits for memory
+gets a victim's right to it first (TIF_MEMDIE). One that sleeps uninterruptibly (for a request slot, and in 2.6.22 for a page
+to be read as well) dies when that sleep has ended, and keeps all that it has until then: sockets and what waits in them, too.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from netswap.protocol.units import seconds
 
 
 class Dying:
-    """What a killed program waits for; once that has ended, it dies."""
+    """The wait that a killed program is in; once that has ended, it dies."""
 
     __slots__ = ("_process", "request")
     idle = False
@@ -30,33 +30,33 @@ class Dying:
         self.request = request
 
     def begin(self, task: Task) -> Any:
-        """The sleep is over, unless it is one of those that go on."""
+        """Let the process die, unless its sleep is one that goes on."""
         if not isinstance(self.request, Write) or not self.request.is_held_up(task):
             self._process.die()
         return BLOCKED
 
     def reason(self) -> Reason:
-        """What it waited for when it was killed."""
+        """The reason of the wait that it was in when it was killed."""
         reason = self.request.reason()
         return reason._replace(sentence=f"{reason.sentence}; it has been killed, and cannot die before that")
 
     def is_over(self) -> bool:
-        """Whether what it waits for has come."""
+        """Whether the wait has ended."""
         return self.request.is_over()
 
 
 class Ended:
-    """What a program waits for that is no more: nothing."""
+    """The wait of a program that has died: for nothing."""
 
     __slots__ = ()
     idle = True
 
     def begin(self, task: Task) -> Any:
-        """It never runs again."""
+        """Wait for ever."""
         return BLOCKED
 
     def reason(self) -> Reason:
-        """None."""
+        """No reason."""
         return Reason(Need.NOTHING, "nothing")
 
     def is_over(self) -> bool:
@@ -95,10 +95,10 @@ class Process:
         self._faults = faults
         self._started_ns = board.events.now
 
-    # -- what it weighs ---------------------------------------------------------------------------------------------
+    # -- its badness ------------------------------------------------------------------------------------------------
 
     def is_protected(self) -> bool:
-        """Part of the kernel or exempt (a class with `unkillable = True`), or ended already."""
+        """Whether it is part of the kernel or exempt (a class with `unkillable = True`), or has ended already."""
         return self._one.task.finished or bool(getattr(self._one.program, "unkillable", False))
 
     def total_pages(self) -> int:
@@ -107,11 +107,11 @@ class Process:
         return self._one.space.pages + (text.pages if text else 0)
 
     def cpu_s(self) -> int:
-        """What it has computed, in whole seconds."""
+        """The time it has computed, in whole seconds."""
         return self._one.task.progress.cpu_ns // seconds(1)
 
     def run_s(self) -> int:
-        """Since the machine was started, in whole seconds."""
+        """The time since the machine was started, in whole seconds."""
         return run_time_s(self._started_ns, self._events.now)
 
     def used_pages(self) -> int:
@@ -122,7 +122,7 @@ class Process:
     # -- how it dies ------------------------------------------------------------------------------------------------
 
     def kill(self) -> None:
-        """Die as soon as what it waits for lets it."""
+        """Die as soon as the present wait allows it."""
         task = self._one.task
         self.dying = True
         request = task.request
@@ -130,16 +130,16 @@ class Process:
             self._events.after(0, self.die)
             return
         task.request = Dying(self, request)
-        self._reclaim.doom(task, self._settle)
+        self._reclaim.mark_victim(task, self._settle)
 
     def _sleeps(self, request: Request) -> bool:
-        """Whether it waits for something that a signal does not interrupt, or for memory."""
+        """Whether the process waits for something that a signal does not interrupt, or for memory."""
         if not isinstance(request, Touch | Write):
             return False
         return request.waits_for_memory() or not self._kernel.oom.wakes_killed or request.waits_for_slot()
 
     def _settle(self, granted: bool) -> None:
-        """It has got its page, or has been refused one; what it does with that page may take time again."""
+        """Go on with a page, or die if it has been refused; what the process does with the page may take time again."""
         task = self._one.task
         request = task.request
         if self.dead or not isinstance(request, Dying):
@@ -148,7 +148,7 @@ class Process:
             self.die()
 
     def die(self, _: object = None) -> None:
-        """It is no more: its memory is free, and its sockets are closed."""
+        """Die: the memory is free, and the sockets are closed."""
         if self.dead:
             return
         self.dead = True
@@ -157,7 +157,7 @@ class Process:
         self._count(self._take_memory, self._one.system.exit)
 
     def reap(self) -> None:
-        """Its memory is taken from it, whatever it waits for."""
+        """Take its memory, whatever it waits for (the OOM reaper)."""
         self.reaped = True
         self._count(self._take_memory)
 
@@ -165,7 +165,7 @@ class Process:
         self._faults.release(self._one.space)
 
     def _count(self, *frees: Callable[[], None]) -> None:
-        """Do what frees memory, and note how many pages it has freed."""
+        """Call what frees memory, and count the pages freed."""
         zone = self._faults.zone
         free = zone.free + zone.aside_free
         for one in frees:

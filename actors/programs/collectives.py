@@ -1,4 +1,4 @@
-"""Who sends to whom in one step of a blocking exchange among ranks; ranks are counted from 0 in scenario order.
+"""Which ranks send to which in one step of a blocking exchange; ranks are counted from 0 in scenario order.
 
 Source: MPICH's algorithms (Thakur, Rabenseifner and Gropp, 2005): allreduce of short messages by recursive doubling, where
 a number of ranks that is no power of two folds its surplus into neighbours first and unfolds it at the end.
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class Round(NamedTuple):
-    """What one rank sends and awaits before it goes on."""
+    """The partners that one rank sends to, and awaits, before it goes on."""
 
     to: tuple[int, ...] = ()
     source: tuple[int, ...] = ()
@@ -47,5 +47,5 @@ EXCHANGES: Final[dict[str, Callable[[int, int], list[Round]]]] = {"ring": _ring,
 
 
 def partners(exchange: str, rank: int, ranks: int) -> list[int]:
-    """All that a rank exchanges with, in order."""
+    """All ranks that a rank exchanges with, in order."""
     return sorted({other for one in EXCHANGES[exchange](rank, ranks) for other in one.to + one.source})

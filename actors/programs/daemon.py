@@ -1,4 +1,4 @@
-"""What daemons on the path of the swap have in common: they write in their own name, with all that this may cost them."""
+"""What daemons on the path of the swap have in common: they write in their own name, and wait for memory where it takes them."""
 
 from collections.abc import Generator
 from typing import Any, Final
@@ -14,9 +14,9 @@ _PAGES_MAX: Final = 3
 
 
 def write(system: System, line: Connection | LocalSocket, left: int, message: Message) -> Generator[Request, Any, int]:
-    """Write what there is room for of a message, and reclaim where memory is missing; how many bytes are left then.
+    """Write as much of a message as there is room for, and reclaim where memory is missing; the number of bytes left.
 
-    Who has PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.
+    A daemon with PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.
     """
     pages = 1
     while left and line.state == ESTABLISHED and line.has_send_room():

@@ -1,7 +1,7 @@
 """The blocking exchange of an MPI-style rank with its partners over TCP.
 
 Each rank calls all its partners before its first step, and sends on the connections that it has opened itself. Messages to
-a partner are numbered. Whoever is called says how many it has, and is sent the others: so a connection that breaks costs
+a partner are numbered. The rank that is called says how many it has, and is sent the others: so a connection that breaks costs
 time and no message, and a rank that starts anew after a crash of its machine is told again all that it had been told.
 """
 
@@ -38,7 +38,7 @@ _WELCOME: Final = 2
 
 
 class Line:
-    """What goes to one partner."""
+    """The messages to one partner."""
 
     __slots__ = ("connection", "due", "left", "machine", "message", "number", "state")
 
@@ -47,9 +47,9 @@ class Line:
         self.connection: Connection | None = None
         self.state = _NEW
         self.message: Message = ()
-        """What is being written."""
+        """The message that is being written."""
         self.left = 0
-        """Bytes of it that are not in the send buffer yet."""
+        """Bytes of that message that are not in the send buffer yet."""
         self.number = 0
         """Messages that are in the send buffer or beyond, the one being written included."""
         self.due = 0
@@ -86,17 +86,17 @@ class Exchange:
         self._size = size
         self._schedule = EXCHANGES[kind](rank, ranks)
         self._rounds: deque[Round] = deque()
-        """What is left of the present step."""
+        """The rounds left of the present step."""
         self._lines = {other: Line(machine) for other, machine in machines.items()}
         self._received = dict.fromkeys(machines, 0)
         self._wanted = dict.fromkeys(machines, 0)
         self._callers: dict[int, Connection] = {}
         """The connection on which each partner sends."""
         self._owed: list[tuple[Connection, Message]] = []
-        """Answers to callers for which there was no room."""
+        """Answers to callers that there was no room for."""
         self._born_ns = system.now_ns
         self._started: dict[int, int] = {}
-        """When each partner started, as it says."""
+        """When each partner started, as its messages say."""
         system.listen(PORTS[kind])
         system.streams.on_closed = self._lost
         for line in self._lines.values():
@@ -109,7 +109,7 @@ class Exchange:
         return Opening(self)
 
     def begin(self, task: Task) -> Any:
-        """Nothing, once all messages of this step are in the send buffers, and all that it needs have come."""
+        """Return None once all messages of this step are in the send buffers, and all messages that it needs have come."""
         if not self._rounds:
             self._rounds.extend(self._schedule)
             self._begin_round()
@@ -132,7 +132,7 @@ class Exchange:
         return Reason(Need.PEER, "room in the send buffer of its connection to", peer=line.machine)
 
     def is_over(self) -> bool:
-        """Whether all that this round needs is there."""
+        """Whether all messages that this round needs have come."""
         return bool(self._rounds) and self._is_round_done()
 
     def _missing(self) -> int | None:
@@ -154,7 +154,7 @@ class Exchange:
         self._system.streams.wait(task.wake)
 
     def serve(self) -> None:
-        """Read what has come, and write what there is room for."""
+        """Read all that has come, and write as much as there is room for."""
         streams = self._system.streams
         streams.room.clear()
         while (delivery := streams.next_message()) is not None:
@@ -224,7 +224,7 @@ class Exchange:
             self._welcome(delivery.connection, other, value)
 
     def _welcome(self, connection: Connection, other: int, started_ns: int) -> None:
-        """A partner has called: on this connection it sends from now on."""
+        """Note that a partner has called: it sends on this connection from now on."""
         before = self._callers.get(other)
         self._callers[other] = connection
         if before is not None:
@@ -237,12 +237,12 @@ class Exchange:
 
     # -- connections ------------------------------------------------------------------------------------------------
 
-    def _call(self, whom: tuple[Line, int]) -> None:
-        line, port = whom
+    def _call(self, address: tuple[Line, int]) -> None:
+        line, port = address
         line.connection = self._system.streams.call(line.machine, port)
 
     def _lost(self, connection: Connection) -> None:
-        """A connection is gone; the rank's own are opened again after a while."""
+        """Forget a connection that is gone; the rank's own are opened again after a while."""
         for line in self._lines.values():
             if line.connection is connection:
                 line.connection, line.state, line.left = None, _NEW, 0
@@ -259,7 +259,7 @@ class Opening:
         self._exchange = exchange
 
     def begin(self, task: Task) -> Any:
-        """Nothing, once all have answered."""
+        """Return None once all partners have answered."""
         self._exchange.serve()
         if self._exchange.absent() is None:
             return None
@@ -267,10 +267,10 @@ class Opening:
         return task.block(CONNECTION)
 
     def reason(self) -> Reason:
-        """The first of them that is missing."""
+        """The first partner that is missing."""
         absent = self._exchange.absent()
         return Reason(Need.NOTHING, "nobody") if absent is None else Reason(Need.PEER, "an answer from", peer=absent)
 
     def is_over(self) -> bool:
-        """Whether all have answered."""
+        """Whether all partners have answered."""
         return self._exchange.absent() is None

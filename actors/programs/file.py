@@ -24,7 +24,7 @@ class Reader:
     rate: int
     start: str = "warm"
     on: str = "disk"
-    """Of the machine, or the swap server's."""
+    """The disk: the machine's own, or the swap server's."""
 
     def talks(self) -> Talks:
         """To nobody unasked."""
@@ -35,7 +35,7 @@ class Reader:
         return -(-self.file // PAGE)
 
     def run(self, system: System) -> Program:
-        """From the first page to the last, and again."""
+        """Go through the file from the first page to the last, and again."""
         pages = self.file_pages()
         first = 0
         while True:
@@ -52,7 +52,7 @@ class Writer:
     file: int
     rate: int
     on: str = "disk"
-    """Of the machine, or the swap server's."""
+    """The disk: the machine's own, or the swap server's."""
 
     def talks(self) -> Talks:
         """To nobody unasked."""
@@ -63,7 +63,7 @@ class Writer:
         return -(-self.file // PAGE)
 
     def run(self, system: System) -> Program:
-        """From the first page to the last, and again."""
+        """Go through the file from the first page to the last, and again."""
         pages = self.file_pages()
         first = 0
         while True:

@@ -50,15 +50,14 @@ class Flood:
         return asks(self.to) if self.protocol == "tcp" or self.link == "arp" or kernels else tells(self.to)
 
     def run(self, system: System) -> Program:
-        """Over UDP or TCP, from the start to the end."""
+        """Send over UDP or TCP, from the start to the end."""
         return self._over_tcp(system) if self.protocol == "tcp" else self._over_udp(system)
 
     def _over_udp(self, system: System) -> Program:
-        """A train, its time, and the next; the frames of a train go to one machine."""
+        """Send a train, let its time pass, and send the next; the frames of a train go to one machine."""
         packets, wire, tail = self._wire(system)
-        incomplete = self.fragments == "incomplete"
-        bits = 8 * (wire if incomplete or packets == 1 else (packets - 1) * wire + tail) * seconds(1)
-        whole = packets > 1 and not incomplete
+        whole = packets > 1 and self.fragments != "incomplete"
+        bits = 8 * ((packets - 1) * wire + tail if whole else wire) * seconds(1)
         gap = max(1, bits // self.rate)  # a short frame at a high rate takes less than a nanosecond
         count = 1 if whole else min(SMALL_MAX, max(1, self.train // gap))
         sent = trains = 0
@@ -75,26 +74,24 @@ class Flood:
                 self.start_ns += late
                 continue
             to = self.to[trains % len(self.to)]
-            if self.link != "ipv4":
-                system.send_link(to, LINKS[self.link], self.payload, count, gap)
-            elif incomplete:
-                system.send_first_fragments(to, self.port, self.payload, count, gap)
-            elif whole:
+            if whole:  # a datagram of several packets is a train by itself
                 system.send(to, self.port + sent % self.flows % self.sockets, self.payload)
             else:
-                system.send_train(
-                    to,
-                    self.port,
-                    self.payload,
-                    count,
-                    gap,
-                    flow=sent % self.flows,
-                    flows=self.flows,
-                    ports=self.sockets,
-                )
+                self._send_train(system, to, count, gap, sent % self.flows)
             sent += count
             trains += 1
             system.progress.add(count)
+
+    def _send_train(self, system: System, to: int, count: int, gap_ns: int, flow: int) -> None:
+        """Send frames that fit into one packet, or the first fragments of datagrams that do not."""
+        if self.link != "ipv4":
+            system.send_link(to, LINKS[self.link], self.payload, count, gap_ns)
+        elif self.fragments == "incomplete":
+            system.send_first_fragments(to, self.port, self.payload, count, gap_ns)
+        else:
+            system.send_train(
+                to, self.port, self.payload, count, gap_ns, flow=flow, flows=self.flows, ports=self.sockets
+            )
 
     def _wire(self, system: System) -> tuple[int, int, int]:
         """Packets of a message, bytes on the wire of each, and of the last."""
@@ -104,7 +101,7 @@ class Flood:
         return 1, wire, wire
 
     def _over_tcp(self, system: System) -> Program:
-        """Messages on whatever connection has room, none before its time."""
+        """Send messages on any connection that has room, none before its time."""
         frames, bits = self._message(system)
         room = system.streams.room
         halves: dict[Connection, int] = {}

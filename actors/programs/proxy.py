@@ -37,7 +37,7 @@ class Proxy:
     counts_pages: ClassVar[bool] = False
     on_swap_path: ClassVar[bool] = True
     unkillable: ClassVar[bool] = True
-    """nbd-client protects itself, and so its proxy, from the OOM killer."""
+    """Whether the OOM killer leaves it alone: nbd-client protects itself, and so its proxy."""
 
     def talks(self) -> Talks:
         """To nobody but the swap server, as the machine would without it."""
@@ -60,7 +60,7 @@ class Proxy:
             yield system.sleep_until(system.now_ns + _RECONNECT_NS)
 
     def _relay(self, system: System, end: LocalSocket, wire: Connection) -> Program:
-        """Both ways in turn; where one is blocked the other goes on."""
+        """Relay both ways in turn; where one is blocked the other goes on."""
         draw = system.random("pages").random
 
         def said() -> tuple[int, Message] | None:
@@ -86,7 +86,7 @@ class Proxy:
 
 
 class _Way:
-    """One direction: the message in hand, and where it goes."""
+    """One direction: the current message, and its destination."""
 
     __slots__ = ("_message", "_next", "_to", "left")
 
@@ -95,10 +95,10 @@ class _Way:
         self._to = to
         self._message: Message = ()
         self.left = 0
-        """Bytes of it that have not been written yet."""
+        """Bytes of the current message that have not been written yet."""
 
     def take(self) -> bool:
-        """Whether there is a new message in hand now."""
+        """Take the next message, if there is one; whether there was."""
         if self.left:
             return False
         found = self._next()
@@ -108,7 +108,7 @@ class _Way:
         return True
 
     def give(self, system: System) -> Generator[Request, Any, bool]:
-        """Write what there is room for of the message in hand; whether there was any."""
+        """Write as much of the current message as there is room for; whether there was any."""
         before = self.left
         if not before:
             return False
@@ -119,13 +119,13 @@ class _Way:
 
 
 class _Ears:
-    """Owns the proxy's end of the pair: whatever is new there wakes the proxy."""
+    """Owns the proxy's end of the pair: anything new there wakes the proxy."""
 
     def __init__(self, system: System) -> None:
         self._streams = system.streams
 
     def readable(self, connection: LocalSocket) -> None:
-        """The kernel has something to say."""
+        """The kernel has written a message."""
         self._streams.wake()
 
     def writable(self, connection: LocalSocket) -> None:

@@ -27,7 +27,7 @@ class Rank:
     place: int = 0
     ranks: int = 1
     partners: Sequence[tuple[int, int]] = ()
-    """(rank, machine) of all that this one, number `place` of `ranks`, exchanges with."""
+    """(rank, machine) of all partners of this rank, number `place` of `ranks`."""
 
     def talks(self) -> Talks:
         """To its partners."""
@@ -42,7 +42,7 @@ class Rank:
         return -(-(self.text or 0) // PAGE)
 
     def run(self, system: System) -> Program:
-        """Touch, compute, exchange, and again."""
+        """Touch, compute and exchange, step by step."""
         count = min(-(-self.touch // PAGE), system.space.pages)
         write = self.access == "write"
         chance = system.random("pattern")

@@ -31,15 +31,15 @@ class Delivery(NamedTuple):
 class Streams:
     """All connections of one program; it is their owner."""
 
-    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "entitled", "on_closed", "room")
+    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "memalloc", "on_closed", "room")
 
     def __init__(self, tcp: Tcp, floor: int) -> None:
         """`floor`: how far down the program's allocations go."""
         self.room: deque[Connection] = deque()
-        """Connections that may be written to, each once; whoever writes takes it off and puts it back."""
+        """Connections that may be written to, each once; a program that writes takes one off and puts it back."""
         self.on_closed: Callable[[Connection], None] | None = None
         """Called when a connection is gone."""
-        self.entitled = False
+        self.memalloc = False
         """Whether what the program writes may ignore the watermarks (PF_MEMALLOC)."""
         self._tcp = tcp
         self._floor = floor
@@ -52,23 +52,23 @@ class Streams:
     # -- what the kernel says ---------------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
-        """It may be written to."""
+        """Note that a connection may be written to."""
         self.writable(connection)
 
     def readable(self, connection: Connection) -> None:
-        """It stands in line to be read."""
+        """Put a connection in line to be read."""
         if not connection.in_line:
             connection.in_line = True
             self._line.append(connection)
         self.wake()
 
     def writable(self, connection: Connection) -> None:
-        """There is room again."""
+        """Note that a connection has room again."""
         self.room.append(connection)
         self.wake()
 
     def closed(self, connection: Connection, why: str) -> None:
-        """It is gone, and whoever waits for it has to know."""
+        """Forget a connection that is gone, and wake the request that waits for it."""
         for queue in (self.room, self._line):
             if connection in queue:
                 queue.remove(connection)
@@ -77,7 +77,7 @@ class Streams:
         self.wake()
 
     def wake(self) -> None:
-        """Something has changed."""
+        """Wake the program: something has changed."""
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
@@ -87,12 +87,12 @@ class Streams:
     # -- what the program does --------------------------------------------------------------------------------------
 
     def listen(self, port: int, rcvbuf: int | None) -> None:
-        """Accept whoever calls."""
+        """Accept all callers on a port."""
         self._tcp.listen(port, lambda connection: self, rcvbuf)
         self._ports.append(port)
 
     def exit(self) -> None:
-        """The program has ended, and nobody is told of that."""
+        """Close all connections and ports, since the program has ended; it is not told."""
         self.on_closed = None
         self._waiting.clear()
         self._tcp.abandon(self, self._ports)
@@ -106,8 +106,8 @@ class Streams:
         self._waiting.append(wake)
 
     def write(self, connection: Connection | LocalSocket, size: int, message: Message) -> int:
-        """Queue what fits of a message, as a process; how many bytes did."""
-        return connection.write(size, message, floor=self._floor, entitled=self.entitled)
+        """Queue as much of a message as fits, as a process; the number of bytes queued."""
+        return connection.write(size, message, floor=self._floor, memalloc=self.memalloc)
 
     def has_message(self) -> bool:
         """Whether there is anything to read."""
@@ -136,7 +136,7 @@ class ReceiveMessage:
         self._streams = streams
 
     def begin(self, task: Task) -> Any:
-        """A `Delivery`."""
+        """Return a `Delivery`."""
         message = self._streams.next_message()
         if message is None:
             self._streams.wait(task.wake)
@@ -153,7 +153,7 @@ class ReceiveMessage:
 
 
 class Connect:
-    """A connection to another machine; None if nobody answers or listens there."""
+    """A connection to another machine; None if there is no answer, or no program listens there."""
 
     __slots__ = ("_connection", "_peer", "_port", "_streams")
     idle = False
@@ -165,7 +165,7 @@ class Connect:
         self._connection: Connection | None = None
 
     def begin(self, task: Task) -> Any:
-        """The `Connection`, once it is open."""
+        """Return the `Connection` once it is open."""
         if self._connection is None:
             self._connection = self._streams.call(self._peer, self._port)
         if self._connection.state in (ESTABLISHED, CLOSED):
@@ -195,7 +195,7 @@ class SendMessage:
         self._message = message
 
     def begin(self, task: Task) -> Any:
-        """True once its last byte is in the buffer."""
+        """Return True once the last byte is in the buffer."""
         if self._connection.state != ESTABLISHED:
             return False
         self._left -= self._streams.write(self._connection, self._left, self._message)
@@ -214,7 +214,7 @@ class SendMessage:
 
 
 class Room:
-    """Any connection that may be written to."""
+    """A wait until any connection may be written to."""
 
     __slots__ = ("_peer", "_streams")
     idle = False
@@ -225,7 +225,7 @@ class Room:
         self._peer = peer
 
     def begin(self, task: Task) -> Any:
-        """Nothing; `Streams.room` has it."""
+        """Return None; `Streams.room` has the connection."""
         if self._streams.room:
             return None
         self._streams.wait(task.wake)
@@ -241,19 +241,19 @@ class Room:
 
 
 class Poll:
-    """Anything new on any of the program's connections; whoever waits in it has looked at all of them before."""
+    """A wait for anything new on any of the program's connections; the program has looked at all of them before."""
 
     __slots__ = ("_peer", "_streams", "_waited", "idle")
 
     def __init__(self, streams: Streams, peer: int | None) -> None:
-        """`peer`: the machine that something is to be written to and cannot be; None if nothing is: then it is idle."""
+        """`peer`: the machine that cannot be written to although there is something to write; None: the wait is idle."""
         self._streams = streams
         self._peer = peer
         self._waited = False
         self.idle = peer is None
 
     def begin(self, task: Task) -> Any:
-        """Nothing, once something is new."""
+        """Return None once something is new."""
         if self._waited:
             return None
         self._waited = True
@@ -262,7 +262,7 @@ class Poll:
         return task.block(MESSAGE if self.idle else CONNECTION)
 
     def reason(self) -> Reason:
-        """The readers at the other end, or whoever may say something."""
+        """The reader at the other end, or a message of any machine."""
         if self._peer is None:
             return Reason(Need.NOTHING, "a message")
         return Reason(Need.PEER, "room in the send buffer of its connection to", peer=self._peer)

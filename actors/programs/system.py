@@ -53,7 +53,7 @@ class Touch:
         return None if page == self._end else self._faults.fault(task, self._space, page)
 
     def waits_for_memory(self) -> bool:
-        """Whether it waits for a free page, and not for what is to be in it."""
+        """Whether the program waits for a free page, and not for its contents."""
         return self._space.states[self._page] != READING
 
     def waits_for_slot(self) -> bool:
@@ -65,14 +65,14 @@ class Touch:
         return _page_reason(self._space, self._page)
 
     def is_over(self) -> bool:
-        """Whether the page is there, or nobody will bring it."""
+        """Whether the page is there, or no request is under way that brings it."""
         return self._faults.is_over(self._space, self._page)
 
 
 class Allocate:
-    """Memory for what the kernel does in a program's name (GFP_KERNEL): who finds none reclaims, and may be throttled.
+    """Memory for what the kernel does in a program's name (GFP_KERNEL): without it the program reclaims, and may be throttled.
 
-    Once the call returns so many pages are free above the floor, for the caller to take before anybody else.
+    Once the call returns `pages` pages are free above the floor, for the caller to take before any other task.
     """
 
     __slots__ = ("_asked", "_faults", "_held", "_pages", "_what")
@@ -86,7 +86,7 @@ class Allocate:
         self._asked = False
 
     def begin(self, task: Task) -> Any:
-        """Hold what there is, and wait for one more; then give all of it back."""
+        """Hold the pages there are, and wait for one more; then give all of them back."""
         if not self._asked:
             self._asked = True
             self._held = self._faults.hold(self._pages - 1)
@@ -110,12 +110,29 @@ class Allocate:
         return Reason(Need.FREE_PAGE, f"a free page {self._what}")
 
     def is_over(self) -> bool:
-        """Reclaim knows who waits for a page."""
+        """Never: reclaim keeps its own list of waiting tasks."""
         return False
 
 
+class Host(NamedTuple):
+    """The parts of a machine that its programs use, each through its own `System`."""
+
+    name: str
+    seed: int
+    stall_after_ns: int
+    net: NetBoard
+    faults: Faults
+    stack: Stack
+    nic: Output
+    disk: Disk
+    writeback: Writeback
+    tcp: Tcp
+    kernel_end: LocalSocket | None
+    """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
+
+
 class Write:
-    """Write `count` pages of a file from `first` on; whoever writes more than may be dirty is held up."""
+    """Write `count` pages of a file from `first` on; a program that writes more than may be dirty is held up."""
 
     __slots__ = (
         "_end",
@@ -131,28 +148,19 @@ class Write:
     )
     idle = False
 
-    def __init__(
-        self,
-        faults: Faults,
-        events: Events,
-        writeback: Writeback,
-        file: File,
-        first: int,
-        count: int,
-        nap_ns: int,
-        *,
-        less_throttle: bool,
-    ) -> None:
+    def __init__(self, host: Host, file: File, first: int, count: int, *, less_throttle: bool) -> None:
+        """`less_throttle`: the writer has PF_LESS_THROTTLE."""
+        board = host.net.board
         if not 0 <= first <= first + count <= file.pages:
             raise ValueError(f"pages {first} to {first + count} of {file.name}, which has {file.pages}")
-        self._faults = faults
-        self._events = events
+        self._faults = host.faults
+        self._events = board.events
         self._less_throttle = less_throttle
-        self._writeback = writeback
+        self._writeback = host.writeback
         self._file = file
         self._page = first
         self._end = first + count
-        self._nap_ns = nap_ns
+        self._nap_ns = board.kernel.reclaim_wait_ns
         self._held_up = False
         self._written = 0
 
@@ -268,29 +276,12 @@ class Receive:
         return datagram
 
     def reason(self) -> Reason:
-        """A message."""
+        """A datagram, which need not come."""
         return Reason(Need.NOTHING, "a message")
 
     def is_over(self) -> bool:
-        """Whether there is one."""
+        """Whether a datagram has come."""
         return bool(self._queues.datagrams)
-
-
-class Host(NamedTuple):
-    """The parts of a machine that its programs use, each through its own `System`."""
-
-    name: str
-    seed: int
-    stall_after_ns: int
-    net: NetBoard
-    faults: Faults
-    stack: Stack
-    nic: Output
-    disk: Disk
-    writeback: Writeback
-    tcp: Tcp
-    kernel_end: LocalSocket | None
-    """Where a proxy finds what the kernel has to say to the swap server, and says what that has answered."""
 
 
 class System:
@@ -303,7 +294,7 @@ class System:
         self.space = space
         """The program's anonymous memory."""
         self.text = text
-        """Its program text, if anybody looks at that."""
+        """Its program text, if the scenario gives it any."""
         self.file = file
         """The file that it reads or writes."""
         self.queues = Queues()
@@ -328,13 +319,13 @@ class System:
         """The program's TCP connections."""
         self._gone = False
         self.unkillable = False
-        """Whether nobody ever kills it: what it has asked to be called for is not looked at twice then."""
+        """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
         self.exempt = False
-        """Whether it is a daemon on the path of the swap that nothing holds up (switch exempt-daemons)."""
+        """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
 
     def exempt_from_throttling(self) -> None:
         """All that is done in its name has PF_MEMALLOC from here on."""
-        self.exempt = self.streams.entitled = True
+        self.exempt = self.streams.memalloc = True
         self._faults.exempt.add(self.space)
 
     @property
@@ -343,7 +334,7 @@ class System:
         return self._events.now
 
     def lend_page(self) -> bool:
-        """A page of the machine's memory for others, if it has more than kswapd would leave it."""
+        """Take a page of the machine's memory to lend it, if more are free than kswapd keeps; whether there was one."""
         return self._zone.take(self._zone.high_mark)
 
     def random(self, stream: str) -> Random:
@@ -367,10 +358,7 @@ class System:
     def write(self, first: int, count: int = 1) -> Write:
         """Write whole pages of the program's file."""
         assert self.file is not None, f"{self.name} has no file"
-        host = self._host
-        nap_ns = self._buffers.kernel.reclaim_wait_ns
-        file = self.file
-        return Write(self._faults, self._events, host.writeback, file, first, count, nap_ns, less_throttle=self.exempt)
+        return Write(self._host, self.file, first, count, less_throttle=self.exempt)
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""
@@ -400,14 +388,14 @@ class System:
     ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
         packets, wire, tail = _wire(payload, self.framing, self.mtu)
-        slabs = self._buffers.transmit(packets, self._zone.floors.kernel, entitled=False)
-        if slabs is None:
+        memory = self._buffers.transmit(packets, self._zone.floors.kernel, memalloc=False)
+        if memory is None:
             return False
         body: tuple[object, ...] = (source_port, payload, 0, 1, 1, message)
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
-        self._nic.transmit(slabs, to, kind, port, packets, wire, tail, body)
+        self._nic.transmit(memory, to, (kind, port, packets, wire, tail, body))
         return True
 
     def send_train(
@@ -422,9 +410,9 @@ class System:
         flows: int = 1,
         ports: int = 1,
     ) -> None:
-        """Send `count` datagrams, `gap_ns` apart, of `flows` flows in turn, beginning with number `flow`.
+        """Send `count` datagrams, `gap_ns` apart, each within one packet; a train takes no transmit buffers.
 
-        Flow i goes to port `port + i % ports`. Each must fit into one packet; a train takes no transmit buffers.
+        They belong to `flows` flows in turn, the first datagram to `flow`; flow i goes to port `port + i % ports`.
         """
         packets, wire, _ = datagram_wire(payload, self.framing, self.mtu)
         if packets > 1:
@@ -448,7 +436,7 @@ class System:
         self._nic.send_train(to, link, 0, count, gap_ns, link_wire(payload, self.framing), body)
 
     def accept(self, port: int, accept: Accept) -> None:
-        """Be the kernel's own user of a TCP port: `accept` says who owns a connection that somebody has opened."""
+        """Be the kernel's own user of a TCP port: `accept` returns the owner of a connection that another machine has opened."""
         self._host.tcp.listen(port, accept)
 
     def listen(self, port: int, rcvbuf: int | None = None) -> None:
@@ -472,7 +460,7 @@ class System:
         return Poll(self.streams, peer)
 
     def allocate(self, pages: int, what: str) -> Allocate:
-        """So many pages free, for what the kernel does next in this program's name."""
+        """Wait for `pages` free pages, for what the kernel does next in this program's name."""
         return Allocate(self._faults, pages, what)
 
     def call_at(self, time_ns: int, action: Callable[[Any], None], argument: Any = None) -> None:
@@ -488,7 +476,7 @@ class System:
             action(argument)
 
     def exit(self) -> None:
-        """The program has been killed, and has died: its sockets are closed, and nobody has its text mapped."""
+        """Close all sockets and unmap the text of a program that has been killed, and has died."""
         self._gone = True
         self._stack.close(self.queues)
         self.streams.exit()

@@ -18,7 +18,7 @@ class Need(Enum):
     """What a blocked task needs, for the wait-for graph to follow."""
 
     NOTHING = auto()
-    """Nothing that anybody could hold: time, or a message that need not come."""
+    """Nothing that another task could hold: time, or a message that need not come."""
     FREE_PAGE = auto()
     PAGE_IN = auto()
     """A page that is on its way: `Reason.page` of `Reason.space`."""
@@ -45,10 +45,10 @@ class Request(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether to wait in it is no stall: an empty receive, a sleep."""
+        """Whether a wait in this call is no stall: an empty receive, a sleep."""
 
     def begin(self, task: "Task") -> Any:
-        """The call's result, or `BLOCKED`: then `task.wake` has been left with whoever will end the wait."""
+        """The call's result, or `BLOCKED`: then `task.wake` has been left with the part that will end the wait."""
 
     def reason(self) -> Reason:
         """What it waits for."""
@@ -61,9 +61,9 @@ Program = Generator[Request, Any, None]
 STEPS_MAX: Final = 1_000_000
 """Steps that a program may take without time passing."""
 PAGES_MAX: Final = 1 << 26
-"""Pages, 256 GiB, that it may count in them: such a step may itself take a while of the host's time."""
+"""Pages, 256 GiB, that it may count in these steps: such a step may itself take a while of the host's time."""
 _LOOK: Final = 1000
-"""Steps after which both are looked at."""
+"""Steps after which both limits are looked at."""
 
 
 class ProgramError(Exception):
@@ -89,7 +89,7 @@ class ProgramError(Exception):
 
 
 class Progress:
-    """What a task counts, in slots of `stall_after`: a stall cannot hide between two slots."""
+    """The progress of a task, in slots of `stall_after`: a stall cannot hide between two slots."""
 
     __slots__ = (
         "_edge_ns",
@@ -120,7 +120,7 @@ class Progress:
         self.waited = Waited(events, stall_after_ns)
         self.stalls: list[tuple[int, int]] = []
         self.unended: list[tuple[int, int]] = []
-        """Stalls that lasted until the machine went down: nobody got over them."""
+        """Stalls that lasted until the machine went down."""
         self.slots: list[int] = []
         """How much progress each past slot of `stall_after` saw."""
         self._events = events
@@ -133,7 +133,7 @@ class Progress:
         return self._events.now
 
     def add(self, amount: int) -> None:
-        """The task got on."""
+        """Note that the task has made progress."""
         now = self._events.now
         if now >= self._edge_ns:
             self._roll(now)
@@ -141,7 +141,7 @@ class Progress:
         self.last_ns = now
 
     def touched(self, pages: int) -> None:
-        """The task got on by so many pages, whether or not it counts them."""
+        """Note that the task has touched `pages` more pages, whether or not it counts them."""
         now = self._events.now
         if now >= self._edge_ns:
             self._roll(now)
@@ -150,21 +150,21 @@ class Progress:
         self.last_ns = now
 
     def rest(self) -> None:
-        """The task has nothing to do."""
+        """Note that the task has nothing to do."""
         now = self._events.now
         if now - self.last_ns >= self.stall_after_ns:
             self._close(now)
         self.busy = False
 
     def go_down(self) -> None:
-        """The machine is down: the task neither gets on nor stalls."""
+        """Note that the machine is down: the task neither gets on nor stalls."""
         now = self._events.now
         if self.open_stall(now) is not None:
             self.unended.append((self.last_ns, now))
         self.busy = False
 
     def work(self) -> None:
-        """The task has something to do again."""
+        """Note that the task has something to do again."""
         self.busy = True
         self.last_ns = self._events.now
 
@@ -227,7 +227,7 @@ class Task:
         self._run(None)
 
     def kill(self) -> None:
-        """The machine is down; what the program would still like to say to that is of no interest."""
+        """Close the program, since the machine is down; what it does in its clean-up has no effect."""
         self.request = None
         with suppress(Exception):
             self._close()
@@ -235,7 +235,7 @@ class Task:
         self.progress.go_down()
 
     def end(self, ended: Request) -> None:
-        """It has been killed, and has nothing to say to that: what it waits for is `ended`, for ever."""
+        """Note that it has been killed: it waits for `ended`, for ever."""
         self.request = ended
         self.killed_ns = self.progress.now_ns
         self.progress.waited.turn(NOTHING)
@@ -250,7 +250,7 @@ class Task:
         return BLOCKED
 
     def wake(self, _: object = None) -> None:
-        """What the task waits for may have come."""
+        """Try the request again: what the task waits for may have come."""
         request = self.request
         assert request is not None, f"{self.name} is not waiting"
         value = request.begin(self)
@@ -295,7 +295,7 @@ class Task:
         return ProgramError(file, line, said, machine=self.machine, place=self.place)
 
     def _stands_still(self) -> ProgramError:
-        """Time has to pass, or the run would never get beyond this instant."""
+        """The error of a program that never lets time pass: the run would not get beyond this instant."""
         steps = "has taken a million steps, or touched 256 GiB,"
         said = f"{self.name} on {self.machine} {steps} at {self._now()}, and no time has passed"
         hint = "let it compute, sleep or wait for something between its steps: a rank has compute, as compute: 1ms"

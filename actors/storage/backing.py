@@ -30,13 +30,13 @@ class Job:
         """The client, and its number for the request."""
         self.page = page
         self.stamps = stamps
-        """To be written; once they have been read, those that are to be sent."""
+        """The stamps to be written; of a read, once it is done, the stamps to be sent."""
         self.write = write
         self.answer = answer
         self.to = to
-        """Where the answer goes: the transport's own business."""
+        """Where the answer goes, in the transport's terms."""
         self.unit = unit
-        """Bytes of each page: all of it, or the part that is kept here."""
+        """Bytes of each page that are kept here: the whole page, or a part."""
 
 
 class DiskQueue:
@@ -57,9 +57,9 @@ class DiskQueue:
     )
 
     def __init__(self, system: System, latency_ns: int, bandwidth: int, queue: int, *, counts: bool = True) -> None:
-        """`bandwidth` in bytes per second, `queue` in requests; `counts`: what it has done is the program's progress."""
+        """`bandwidth` in bytes per second, `queue` in requests; `counts`: whether served requests are the program's progress."""
         self.pending: dict[tuple[int, int], Job] = {}
-        """By client and number."""
+        """Jobs under way, by client and number."""
         self.when_room: Callable[[], None] | None = None
         """Called when a request has been served."""
         self._counts = counts
@@ -70,7 +70,7 @@ class DiskQueue:
         self._page_ns = PAGE * seconds(1) // bandwidth
         self._disk_free_ns = 0
         self._last_ns = 0
-        """When the disk will be done with all it has been asked for."""
+        """When the disk will be done with all its requests."""
         self._task: Task | None = None
 
     @property
@@ -79,7 +79,7 @@ class DiskQueue:
         return not self.pending
 
     def begin(self, task: Task) -> Any:
-        """Kernel threads never return to user space."""
+        """Wait: kernel threads never return to user space."""
         self._task = task
         return task.block(MESSAGE)
 
@@ -98,7 +98,7 @@ class DiskQueue:
         return len(self.pending) < self._queue
 
     def submit(self, job: Job) -> None:
-        """Read or write; then the job is answered."""
+        """Let the disk read or write; then the job is answered."""
         system, pending = self._system, self.pending
         if not pending and self._task is not None:
             self._task.progress.work()
@@ -115,7 +115,7 @@ class DiskQueue:
         system.call_at(self._last_ns, self._done, job)
 
     def apply(self, job: Job) -> None:
-        """What a request asks for, at once: somebody else has let the time pass that it takes."""
+        """Do at once what a request asks for: the caller has let the time pass that it takes."""
         client = job.key[0]
         store = self._stores.get(client)
         if store is None:

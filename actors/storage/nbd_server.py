@@ -9,13 +9,13 @@ from collections import deque
 from netswap.actors.net.tcp_connection import CLOSED, Connection
 from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
-from netswap.actors.storage.lent import REFUSED
+from netswap.actors.storage.remote_memory import REFUSED
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE
 
 Answer = tuple[int, tuple[int, ...]]
-"""Bytes that are not in the send buffer yet, and what stands at their end."""
+"""Bytes of an answer that are not in the send buffer yet, and the message at their end."""
 
 
 class NbdServer:
@@ -29,29 +29,29 @@ class NbdServer:
         self._line: deque[Connection] = deque()
         """Connections with something to read, each once."""
         self._answers: dict[Connection, deque[Answer]] = {}
-        """Of those clients whose send buffer is full."""
+        """Answers to clients whose send buffer is full."""
         system.accept(nbd.PORT, lambda connection: self)
 
     # -- what the kernel says ---------------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
-        """A client has come; it will say what it wants."""
+        """Accept a client, which will send requests."""
 
     def readable(self, connection: Connection) -> None:
-        """It stands in line to be read."""
+        """Put a connection in line to be read."""
         if not connection.in_line:
             connection.in_line = True
             self._line.append(connection)
         self.serve()
 
     def writable(self, connection: Connection) -> None:
-        """Go on with its answers; once they are gone, with its requests."""
+        """Go on with a client's answers; once they are gone, with its requests."""
         self._write(connection)
         if connection.receiver.ready:
             self.readable(connection)
 
     def closed(self, connection: Connection, why: str) -> None:
-        """Nobody waits for its answers."""
+        """Forget a client's answers."""
         self._answers.pop(connection, None)
         if connection in self._line:
             self._line.remove(connection)
@@ -73,7 +73,7 @@ class NbdServer:
             self._line.append(connection)
 
     def _request(self, connection: Connection, size: int, message: tuple[int, ...]) -> None:
-        """A request is whole; what is none is ignored."""
+        """Take a whole request; a message that is none is ignored."""
         try:
             said = nbd.request(message)
         except LocalProtocolError:
@@ -92,7 +92,7 @@ class NbdServer:
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def _answer(self, job: Job) -> None:
-        """The disk is done with a request."""
+        """Answer a request that the disk is done with."""
         connection: Connection = job.to
         if connection.state == CLOSED:
             return

@@ -1,4 +1,4 @@
-"""nfsd: calls come as datagrams, and are answered by some."""
+"""nfsd: calls come as datagrams, and are answered by datagrams."""
 
 from collections import OrderedDict
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from netswap.actors.net.sockets import Datagram
 from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
-from netswap.actors.storage.lent import REFUSED
+from netswap.actors.storage.remote_memory import REFUSED
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
 from netswap.protocol.rpc import HEADER, PAGE, SERVER_PORT, message
@@ -24,10 +24,10 @@ class NfsServer:
         self._disk = disk
         self._system = system
         self._done: OrderedDict[tuple[int, int], None] = OrderedDict()
-        """Writes that have been answered."""
+        """(client, xid) of writes that have been answered."""
 
     def request(self, datagram: Datagram) -> None:
-        """A page-out or page-in has arrived; one that is being served already, or has been written, is not done twice."""
+        """Take a page-out or page-in; one that is being served already, or has been written, is not done twice."""
         source, port, _, payload, said, _, _ = datagram
         try:
             xid, page, stamps = message(said)

@@ -11,9 +11,9 @@ from netswap.actors.programs.system import System
 from netswap.actors.programs.talks import NOBODY, Talks
 from netswap.actors.programs.task import Program
 from netswap.actors.storage.backing import DiskQueue
-from netswap.actors.storage.lent import MemoryQueue
 from netswap.actors.storage.nbd_server import NbdServer
 from netswap.actors.storage.nfs_server import NfsServer
+from netswap.actors.storage.remote_memory import MemoryQueue
 from netswap.actors.storage.user_server import UserServer
 from netswap.protocol.rpc import PAGE, SERVER_PORT
 
@@ -32,24 +32,24 @@ class SwapServer:
     disk_bandwidth: int = 100_000_000
     queue: int = 128
     pages: int | None = None
-    """Those of the process that it is; None if it is none."""
+    """Pages of the process that serves; None if kernel threads serve."""
     lock: bool = False
     file: int | None = None
     """Bytes of the file that the process keeps pages in, through the page cache; None: it writes to the disk itself."""
     memory: int | None = None
-    """Bytes of memory that it lends; None: it keeps all on disk."""
+    """Bytes of memory lent; None: all pages are kept on disk."""
     full: str = "evict"
     """What becomes of pages that do not fit into it: "evict" or "refuse"."""
     counts_pages: ClassVar[bool] = False
 
     @property
     def unkillable(self) -> bool:
-        """Whether the OOM killer has to leave it alone: it is no process."""
+        """Whether the OOM killer leaves it alone, since it is no process."""
         return self.pages is None
 
     @property
     def on_swap_path(self) -> bool:
-        """Whether it is a daemon of user space."""
+        """Whether the server is a daemon of user space."""
         return self.pages is not None
 
     def talks(self) -> Talks:

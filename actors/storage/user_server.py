@@ -1,4 +1,4 @@
-"""nbd-server as what it is: a process, with pages of its own, that sends and writes in its own name.
+"""nbd-server as a process, with pages of its own, that sends and writes in its own name.
 
 It reads a request, touches one of its pages for it, and either gives it to the disk (O_DIRECT) or reads and writes a file
 through the page cache, where the dirty limits hold it up like any other program (balance_dirty_pages). A client whose answers
@@ -21,11 +21,11 @@ from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE
 
 Answer = tuple[int, tuple[int, ...]]
-"""Bytes that are not in the send buffer yet, and what stands at their end."""
+"""Bytes of an answer that are not in the send buffer yet, and the message at their end."""
 
 
 class UserServer:
-    """The process; `pages` are its own, `disk` is used directly unless the program has a file."""
+    """The server process; `pages`: its own; `disk`: used directly unless the program has a file."""
 
     def __init__(self, system: System, disk: DiskQueue, pages: int) -> None:
         self._system = system
@@ -33,11 +33,11 @@ class UserServer:
         self._pages = pages
         self._draw = system.random("pages").random
         self._requests: deque[Delivery] = deque()
-        """Read, and not begun yet."""
+        """Requests read and not begun yet."""
         self._answers: dict[Connection, deque[Answer]] = {}
 
     def run(self) -> Program:
-        """Serve whoever calls, for ever."""
+        """Serve all clients, for ever."""
         system = self._system
         system.listen(nbd.PORT)
         while True:
@@ -67,7 +67,7 @@ class UserServer:
         return None
 
     def _serve(self, delivery: Delivery) -> Program:
-        """One request; what is none is ignored."""
+        """Serve one request; a message that is none is ignored."""
         try:
             said = nbd.request(delivery.message)
         except LocalProtocolError:
@@ -96,7 +96,7 @@ class UserServer:
     def _through_cache(self, job: Job) -> Program:
         """Write a page whole, or read it; the file is as large as all that is kept in it, or begins anew."""
         system, file = self._system, self._system.file
-        assert file is not None, "whoever has none goes to the disk"
+        assert file is not None, "without a file it writes to the disk"
         page = job.page % file.pages
         if not job.write:
             yield system.read(page)
@@ -108,7 +108,7 @@ class UserServer:
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def _done(self, job: Job) -> None:
-        """The disk is done with a request."""
+        """Answer a request that the disk is done with."""
         connection: Connection = job.to
         if connection.state == CLOSED:
             return

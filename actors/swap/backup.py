@@ -1,6 +1,6 @@
 """A copy of every page-out on the machine's own disk, written while the servers have it already.
 
-As Infiniswap has it (Gu et al., NSDI 2017): the copy is asynchronous and nobody waits for it, and what a lost server had
+As Infiniswap has it (Gu et al., NSDI 2017): the copy is asynchronous and no task waits for it, and what a lost server had
 is read from the disk, at its latency. What waits to be written lies in buffers of its own, of which there are as many as
 the disk's queue takes: when they are used up, page-outs go no faster than the disk.
 """
@@ -20,7 +20,7 @@ class Backup:
     __slots__ = ("_disk", "_queue", "_store", "_waiting")
 
     def __init__(self, disk: LocalDisk, queue: int) -> None:
-        """`queue`: pages that wait to be written at most."""
+        """`queue`: the number of pages that may wait to be written."""
         self._disk = disk
         self._queue = queue
         self._store: Store = disk.keep(_STORE).setdefault(_STORE, Store())
@@ -28,7 +28,7 @@ class Backup:
         """The stamp of each page that is not on disk yet."""
 
     def has_room(self) -> bool:
-        """Whether it takes another page."""
+        """Whether the queue takes another page."""
         return len(self._waiting) < self._queue
 
     def write(self, page: int, stamp: int, done: Callable[[Any], None], argument: Any) -> None:
@@ -41,7 +41,7 @@ class Backup:
         self._disk.submit(done, argument)
 
     def stamp(self, page: int) -> int:
-        """Which contents it has of a page: what waits to be written is read from its buffer."""
+        """The stamp of the copy of a page: one that waits to be written is read from its buffer."""
         waiting = self._waiting.get(page)
         return self._store.read(page, 1)[0] if waiting is None else waiting
 

@@ -1,6 +1,6 @@
-"""A's side of swap: requests under way to a server, and how many there may be; how they travel is the transport's part.
+"""A's side of swap: requests under way to a server, and how many there may be; the transports say how requests travel.
 
-A request is made by whoever needs it: a page-out by a reclaimer (PF_MEMALLOC, down to no free page at all), a page-in by
+A request is made by the task that needs it: a page-out by a reclaimer (PF_MEMALLOC, down to no free page at all), a page-in by
 the process that waits for it. Both submit pages one by one; a transport whose requests carry several pages gathers
 neighbours until it is *unplugged*.
 """
@@ -19,7 +19,7 @@ from netswap.protocol.rpc import CALL_PORT, PAGE
 from netswap.protocol.units import seconds
 
 PUT_OFF_NS: Final = seconds(5)
-"""After which time a page is sent again for which the server had no room (NFS_JUKEBOX_RETRY_TIME, fs/nfs/nfs3proc.c)."""
+"""The time after which a page is sent again that the server had no room for (NFS_JUKEBOX_RETRY_TIME, fs/nfs/nfs3proc.c)."""
 
 
 class Request:
@@ -32,9 +32,9 @@ class Request:
         self.write = write
         self.space = space
         self.page = page
-        """The first of them."""
+        """The first page."""
         self.stamps: tuple[int, ...] = (space.stamps[page] if write else 0,)
-        """One for each page; 0 for a page that is asked for."""
+        """A stamp for each page; 0 for a page to be read."""
         self.attempts = 0
         self.last_ns = -1
         """When it was sent last, or would have been if there had been memory for it."""
@@ -42,13 +42,13 @@ class Request:
         self.slab: Slab | None = None
 
     def has(self, number: int) -> bool:
-        """Whether this page of the machine's swap space is among them."""
+        """Whether this page of the machine's swap space is among the request's pages."""
         first = self.space.base + self.page
         return first <= number < first + len(self.stamps)
 
 
 class Owner(Protocol):
-    """Whoever has to know that a request has been answered."""
+    """The part that has to know that a request has been answered."""
 
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-out has been answered."""
@@ -68,14 +68,14 @@ class Owner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One swap server, as the device that it has."""
+    """The address of one swap server, and the limits of the device for it."""
 
     server: int
     """The machine's index."""
     in_flight: int
     """Most requests under way."""
     port: int = CALL_PORT
-    """Of the device's own socket, if it has one."""
+    """The port of the device's own socket, if it has one."""
     unit: int = PAGE
     """The bytes of each page that this server keeps."""
 
@@ -102,14 +102,14 @@ class SwapDevice:
         """Requests that wait until the server has room again; meanwhile no page is sent to it."""
         self.owner: Owner
         self.counts = counters
-        """Where pages are counted: one that is spread over several servers is none at each of them."""
+        """Where pages are counted. A page spread over several servers is counted once, not at each of them."""
         self._events = events
         self._counters = counters
         self._xid = boots << 32
 
     @property
     def links(self) -> "Sequence[SwapDevice]":
-        """What has a server each: this device, or those that it is made of."""
+        """The devices with one server each: this one, or those that it is made of."""
         return (self,)
 
     @property
@@ -120,17 +120,17 @@ class SwapDevice:
     # -- what a transport does in its own way -----------------------------------------------------------------------
 
     def _send(self, request: Request, *, reclaimer: bool = False) -> None:
-        """Send a request that has a slot; `reclaimer`: it is sent by one (PF_MEMALLOC)."""
+        """Send a request that has a slot; `reclaimer`: with the rights of one (PF_MEMALLOC)."""
         raise NotImplementedError
 
     def timers(self) -> list[Timer]:
-        """Those that may help who waits."""
+        """The timers that may end a wait for this server."""
         raise NotImplementedError
 
-    # -- what can be seen of it -------------------------------------------------------------------------------------
+    # -- what reports look at ---------------------------------------------------------------------------------------
 
     def stage(self, number: int) -> int:
-        """What the request for this page of the swap space waits for (`netswap.actors.wait`)."""
+        """The kind of wait of the request for this page of the swap space (`netswap.actors.wait`)."""
         if self.backlog and any(request.has(number) for request in self.backlog):
             return SLOT
         return REPLY
@@ -145,7 +145,7 @@ class SwapDevice:
         return any(request.has(number) for link in self.links for request in link.backlog)
 
     def hindrance(self) -> str:
-        """What a page-out that is to start now would have to wait for, in words; nothing if it could start."""
+        """The wait of a page-out that would start now, in words; nothing if it could start at once."""
         if self.put_off:
             return "room at the server"
         if self.backlog or len(self.under_way) >= self.in_flight:
@@ -168,7 +168,7 @@ class SwapDevice:
         self._send(self._request(space, page, write=True), reclaimer=True)
 
     def write_file(self, file: AddressSpace, page: int) -> None:
-        """Write a page of a file that is on the server too, as whoever flushes it."""
+        """Write a page of a file that is on the server too, with the rights of the task that flushes it."""
         self.writeback += 1
         self._start(self._request(file, page, write=True))
 
@@ -177,7 +177,7 @@ class SwapDevice:
         self._start(self._request(space, page, write=False))
 
     def unplug(self) -> None:
-        """Whoever has submitted pages has no more of them for now."""
+        """Note that no more pages are submitted for now."""
 
     def _request(self, space: AddressSpace, page: int, *, write: bool) -> Request:
         self._xid += 1
@@ -191,7 +191,7 @@ class SwapDevice:
             self._send(request, reclaimer=reclaimer)
 
     def _refused(self, request: Request) -> None:
-        """The server has no room for a page: it gives its slot back, and is sent again later."""
+        """Take back a page that the server has no room for: it gives up its slot, and is sent again later."""
         del self.under_way[request.xid]
         self.put_off.append(request)
         self.last_reply_ns = self._events.now
@@ -206,7 +206,7 @@ class SwapDevice:
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def _answered(self, request: Request, stamps: tuple[int, ...]) -> None:
-        """A request has been answered, a page-in with these stamps: tell the owner, and start what waits."""
+        """Finish a request that has been answered, a page-in with these stamps: tell the owner, and start the next."""
         self.last_reply_ns = self._events.now
         owner, space, page = self.owner, request.space, request.page
         if request.write:
@@ -223,7 +223,7 @@ class SwapDevice:
         self._proceed()
 
     def _proceed(self) -> None:
-        """Start what waits for a slot."""
+        """Start requests that wait for a slot."""
         while self.backlog and len(self.under_way) < self.in_flight:
             request = self.backlog.popleft()
             self._send(request)

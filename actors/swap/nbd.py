@@ -1,7 +1,7 @@
-"""Swap over NBD: one TCP connection to the server, and requests sent one after the other by whoever makes them.
+"""Swap over NBD: one TCP connection to the server, and requests sent one after the other by the tasks that make them.
 
 Source: drivers/block/nbd.c of 2.6.22 and 6.11. The sender holds the connection's lock until its request lies in the send
-buffer: if that is full, or memory is missing, everybody else who has something to send waits behind it, kswapd too. A page
+buffer: if that is full, or memory is missing, every other task that has something to send waits behind it, kswapd too. A page
 is copied into the socket's buffers, and they are kept until TCP has acknowledged them. There is no time-out: TCP sends
 again. When TCP gives up or is reset, the client connects again (nbd-client's `persist`), and requests that have not been
 answered are sent again, in order.
@@ -23,12 +23,12 @@ from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import microseconds, seconds
 
 RECONNECT_NS: Final = seconds(1)
-"""What nbd-client sleeps between two attempts to connect."""
+"""The time that nbd-client sleeps between two attempts to connect."""
 READER_NS: Final = microseconds(125)
 """From a segment to when the client's kernel thread runs: cards gather interrupts, 8000 a second (DEFAULT_ITR in
 drivers/net/e1000/e1000_param.c), and no process runs before the softirq has taken all that has come."""
 Line = Connection | LocalSocket
-"""What requests go over: to the server itself, or to a process of this machine that passes them on."""
+"""The connection of a device: to the server itself, or to a process of this machine that passes requests on."""
 
 
 class NbdDevice(SwapDevice):
@@ -45,22 +45,22 @@ class NbdDevice(SwapDevice):
         policy = board.policy
         super().__init__(board.events, board.counters, remote.server, remote.in_flight, board.tally.boots)
         self.connection: Line | None = None
-        """The latest; open or not."""
+        """The latest connection, open or not."""
         self.outbox: deque[tuple[Request, bool]] = deque()
         """Requests that are not in the send buffer yet, with whether memory for them may ignore the watermarks. The first
-        is being sent by whoever holds the lock."""
+        is being sent by the task that holds the lock."""
         self._left = 0
-        """Bytes of the first that are not in the send buffer, 0 if none of it is there."""
+        """Bytes of the first request that are not in the send buffer; 0 if none of its bytes are there."""
         self._tcp = tcp
         self._unit = remote.unit
         self._marked = policy.reserve_access or policy.tcp_exemption
-        self._entitled = policy.reserve_access or board.kernel.nbd_sends_memalloc
+        self._memalloc = policy.reserve_access or board.kernel.nbd_sends_memalloc
         self._floor = board.zone.floors.kernel
         self._reader_runs = False
         """Whether the client's kernel thread will run soon."""
         self._called_ns = -1
         self._calls_ns = NEVER
-        """When it connects again, if that is known: not while it is connecting."""
+        """When the client connects again; unknown while it is connecting."""
         self._called_before_ns = -1
         board.events.after(0, self._call)
 
@@ -76,10 +76,10 @@ class NbdDevice(SwapDevice):
         self.connection = self._tcp.connect(self.server, nbd.PORT, self, marked=self._marked)
 
     def opened(self, connection: Line) -> None:
-        """The server has accepted: send what has not been answered, in order."""
+        """Send all requests that have not been answered, in order, since the server has accepted."""
         self.connection = connection
         self._left = 0
-        self.outbox = deque((request, self._entitled) for request in self.under_way.values())
+        self.outbox = deque((request, self._memalloc) for request in self.under_way.values())
         for request, _ in self.outbox:
             self._note_attempt(request)
         self._pump()
@@ -87,7 +87,7 @@ class NbdDevice(SwapDevice):
             self.owner.slot_free()
 
     def closed(self, connection: Line, why: str) -> None:
-        """The connection is gone, and all that was in it."""
+        """Connect again after a while, since the connection is gone, and all that was in it."""
         self._calls_ns = self._events.now + RECONNECT_NS
         self._events.at(self._calls_ns, self._call)
 
@@ -99,14 +99,14 @@ class NbdDevice(SwapDevice):
         return (line.account.wmem, line.account.sndbuf) if line is not None else (0, 0)
 
     def stage(self, number: int) -> int:
-        """As for any transport, but for the connection, which may have to be waited for."""
+        """The kind of wait, as for any transport, or that for the connection."""
         stage = super().stage(number)
         if stage == REPLY and (not self.is_open or any(request.has(number) for request, _ in self.outbox)):
             return CONNECTION
         return stage
 
     def hindrance(self) -> str:
-        """As for any transport, and the connection or its lock."""
+        """The wait of a page-out in words, as for any transport, or that for the connection or its lock."""
         if not self.is_open:
             return "a connection, which is not open"
         if self.outbox:
@@ -116,7 +116,7 @@ class NbdDevice(SwapDevice):
     # -- out --------------------------------------------------------------------------------------------------------
 
     def can_page_out(self) -> bool:
-        """As for any transport, and only while nobody holds the lock."""
+        """Whether another page-out may start, as for any transport, and only while no task holds the lock."""
         return self.is_open and not self.outbox and super().can_page_out()
 
     def _send(self, request: Request, *, reclaimer: bool = False) -> None:
@@ -125,12 +125,12 @@ class NbdDevice(SwapDevice):
         if not self.is_open:
             return  # it is sent once there is a connection
         self._note_attempt(request)
-        self.outbox.append((request, reclaimer or self._entitled))
+        self.outbox.append((request, reclaimer or self._memalloc))
         if len(self.outbox) == 1:
             self._pump()
 
     def _said(self, request: Request) -> tuple[int, ...]:
-        """What stands in the stream."""
+        """The message of a request in the stream."""
         number = request.space.base + request.page
         if request.write:
             return (nbd.WRITE, request.xid, number, request.stamps[0])
@@ -145,11 +145,11 @@ class NbdDevice(SwapDevice):
     def _pump(self) -> None:
         """Copy requests into the send buffer, in order, as far as there is room and memory for them."""
         connection, outbox = self.connection, self.outbox
-        assert connection is not None, "whoever sends has a connection"
+        assert connection is not None, "a sender has a connection"
         while outbox:
-            request, entitled = outbox[0]
+            request, memalloc = outbox[0]
             left = self._left or nbd.request_size(request.write, self._unit)
-            self._left = left - connection.write(left, self._said(request), floor=self._floor, entitled=entitled)
+            self._left = left - connection.write(left, self._said(request), floor=self._floor, memalloc=memalloc)
             if self._left:
                 return
             outbox.popleft()
@@ -157,7 +157,7 @@ class NbdDevice(SwapDevice):
                 self.owner.moved(request)
 
     def writable(self, connection: Line) -> None:
-        """The sender goes on; once it has let go of the lock, so may others."""
+        """Let the sender go on; once it has let go of the lock, others may send."""
         if self.outbox:
             self._pump()
             if not self.outbox:
@@ -166,20 +166,20 @@ class NbdDevice(SwapDevice):
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def readable(self, connection: Line) -> None:
-        """The client's kernel thread is woken."""
+        """Wake the client's kernel thread."""
         if not self._reader_runs:
             self._reader_runs = True
             self._events.after(self._reader_ns, self._read, connection)
 
     def _read(self, connection: Line) -> None:
-        """It reads all there is; it needs no memory for that."""
+        """Read all answers there are, as the kernel thread; it needs no memory for that."""
         self._reader_runs = False
         while connection.ready:
             for size, message in connection.read():
                 self._reply(size, message)
 
     def _reply(self, size: int, message: tuple[int, ...]) -> None:
-        """The server has answered; what is no answer is ignored."""
+        """Take an answer of the server; a message that is none is ignored."""
         try:
             answer = nbd.reply(message)
         except LocalProtocolError:
@@ -196,7 +196,7 @@ class NbdDevice(SwapDevice):
     # -- time -------------------------------------------------------------------------------------------------------
 
     def timers(self) -> list[Timer]:
-        """TCP has its own; between two connections it is the client that waits."""
+        """TCP's timers; between two connections the client's wait."""
         if self.is_open:
             return []
         return [Timer("reconnection", self._called_ns, self._called_before_ns, self._calls_ns)]

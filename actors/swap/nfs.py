@@ -1,6 +1,6 @@
 """Swap over NFS: requests as remote procedure calls over UDP, their time-outs, and the memory that sending takes.
 
-The first time a request is sent by whoever made it. It is sent *again* by rpciod, whose allocations are GFP_ATOMIC: so
+The first time a request is sent by the task that made it. It is sent *again* by rpciod, whose allocations are GFP_ATOMIC: so
 without a right to the reserve of its own, no retransmission leaves a machine that stands at the atomic floor.
 """
 
@@ -19,7 +19,7 @@ from netswap.protocol.rpc import DOUBLINGS, HEADER, PAGE, SERVER_PORT, message, 
 
 
 class NfsDevice(SwapDevice):
-    """Requests under way to one swap server, each page in one of its own."""
+    """Requests under way to one swap server, of one page each."""
 
     def __init__(
         self,
@@ -34,25 +34,25 @@ class NfsDevice(SwapDevice):
         self._buffers = net.buffers
         self._nic = nic
         self._request_pages = request_pages
-        """Most pages of a request: more than one where they are gathered."""
+        """Most pages of a request: more than one where neighbours are gathered."""
         self._intervals_ns = [retry_interval(attempt, timeout_ns) for attempt in range(DOUBLINGS + 1)]
         self._wires = [datagram_wire(HEADER + pages * unit, net.framing, net.mtu) for pages in range(request_pages + 1)]
-        """How a call travels that carries so many pages."""
+        """(packets, bytes on the wire of each but the last, of the last) of a call, by the number of pages that it carries."""
         self._port = remote.port
         self._unit = unit
         self._asks_for = 0 if unit == PAGE else unit
-        self._entitled = board.policy.reserve_access
+        self._memalloc = board.policy.reserve_access
         self._atomic = board.zone.floors.atomic
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
         """(ns, request, attempt) of each length of time-out, in the order in which they end."""
         self._armed = [False] * len(self._timers)
-        """Whether an event is under way that will look at them."""
+        """Whether an event is under way that will look at the first."""
 
     # -- out --------------------------------------------------------------------------------------------------------
 
     def _send(self, request: Request, *, reclaimer: bool = False) -> None:
         """Send a request, or fail to for want of memory; its time-out runs in both cases."""
-        entitled = reclaimer or self._entitled
+        memalloc = reclaimer or self._memalloc
         floor = self._atomic
         now = self._events.now
         self.under_way[request.xid] = request
@@ -67,9 +67,9 @@ class NfsDevice(SwapDevice):
         packets, wire, tail = self._wires[pages]
         buffers = self._buffers
         if request.slab is None:
-            request.slab = buffers.rpc.take_entitled(floor) if entitled else buffers.rpc.take(floor)
-        slabs = None if request.slab is None else buffers.transmit(packets, floor, entitled)
-        if slabs is None:
+            request.slab = buffers.rpc.take_memalloc(floor) if memalloc else buffers.rpc.take(floor)
+        memory = None if request.slab is None else buffers.transmit(packets, floor, memalloc)
+        if memory is None:
             self._counters.tx_no_memory += 1
             return
         said = (request.xid, request.space.base + request.page, *stamps)
@@ -77,12 +77,12 @@ class NfsDevice(SwapDevice):
         if packets > 1:
             kind |= FRAGMENT
             body = (self._nic.sent & 0xFFFF, 0, body)
-        self._nic.transmit(slabs, self.server, kind, SERVER_PORT, packets, wire, tail, body, entitled=entitled)
+        self._nic.transmit(memory, self.server, (kind, SERVER_PORT, packets, wire, tail, body), memalloc=memalloc)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def reply(self, datagram: Datagram) -> None:
-        """The server has answered; what is no answer is ignored."""
+        """Take an answer of the server; a datagram that is none is ignored."""
         try:
             xid, _, stamps = message(datagram.message)
         except LocalProtocolError:
@@ -102,7 +102,7 @@ class NfsDevice(SwapDevice):
     # -- time -------------------------------------------------------------------------------------------------------
 
     def timers(self) -> list[Timer]:
-        """Each request has its own."""
+        """The time-outs of the requests."""
         return [self._timer(request) for request in self.under_way.values()]
 
     def _timer(self, request: Request) -> Timer:
@@ -120,7 +120,7 @@ class NfsDevice(SwapDevice):
             self._events.at(due, self._expire, which)
 
     def _forget_answered(self, timers: deque[tuple[int, Request, int]]) -> None:
-        """A time-out whose request has been answered meanwhile is over."""
+        """Take off the first time-outs, as far as their requests have been answered."""
         while timers and timers[0][1].xid not in self.under_way:
             timers.popleft()
 
@@ -147,10 +147,10 @@ class GatheringNfsDevice(NfsDevice):
     _reading: AddressSpace | None = None
     """The space of the pages to be read that are being gathered."""
     _reads: tuple[int, ...] = ()
-    """These pages, in order."""
+    """The pages to be read that are being gathered, in order."""
 
     def can_page_out(self) -> bool:
-        """As for any transport; a request that is being gathered takes another page even if it was the last slot's."""
+        """Whether another page-out may start; a request that is being gathered takes one more page, even in the last slot."""
         if self.backlog or self.put_off:
             return False
         return len(self.under_way) < self.in_flight or self._writes is not None
@@ -173,7 +173,7 @@ class GatheringNfsDevice(NfsDevice):
         self._reads = tuple(sorted((*self._reads, page)))
 
     def unplug(self) -> None:
-        """Send what has been gathered."""
+        """Send the pages that have been gathered."""
         if self._writes is not None:
             self._send_writes()
         if self._reading is not None:

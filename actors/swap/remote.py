@@ -1,4 +1,4 @@
-"""Files that are on the swap server, on the device that the swap is on too: a diskless machine has no other."""
+"""Files on the swap server, over the device that the swap uses too: a diskless machine has no other."""
 
 from netswap.actors.memory.files import File
 from netswap.actors.swap.device import SwapDevice
@@ -17,7 +17,7 @@ class RemoteDisk:
         return self._device.can_page_out()
 
     def page_out(self, file: File, page: int) -> None:
-        """Write a page, with the rights of whoever flushes it."""
+        """Write a page, with the rights of the task that flushes it."""
         self._device.write_file(file, page)
 
     def page_in(self, file: File, page: int) -> None:

@@ -24,7 +24,7 @@ from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.wait import DISK, REPLY, SLOT
 
 
-class Link:
+class Replica:
     """One server's device, as the owner of its answers."""
 
     __slots__ = ("device", "heard_ns", "index", "is_full", "is_late", "reading", "writing", "_events", "_spread")
@@ -33,30 +33,30 @@ class Link:
         self.device = device
         self.index = index
         self.heard_ns = 0
-        """When it answered last."""
+        """When the server answered last."""
         self.is_late = False
-        """It has said nothing for too long since it was asked something."""
+        """Whether the server has not answered for too long since it was sent a request."""
         self.is_full = False
-        """It has no room for more pages."""
+        """Whether the server has no room for more pages."""
         self.writing: dict[int, int] = {}
-        """Stamps under way to it, by the page's number."""
+        """Stamps under way to the server, by the page's number."""
         self.reading: set[int] = set()
-        """Pages that it has been asked for and has not sent."""
+        """Pages that the server has been asked for and has not sent."""
         self._events = events
         self._spread = spread
 
     @property
     def is_out(self) -> bool:
-        """Whether others are to be asked first."""
+        """Whether other servers are to be asked first."""
         return self.is_late or not self.device.is_open
 
     def owes(self, since_ns: int, patience_ns: int) -> None:
-        """It has not answered what it was asked then: too late, if it has not said anything else since."""
+        """Look whether the server has answered a request of that time, or anything since; it is out if not."""
         if self._events.now - max(since_ns, self.heard_ns) >= patience_ns:
             self.is_late = True
 
     def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
-        """It has a part."""
+        """The server has a part."""
         self._heard()
         self.is_full = False
         number = space.base + page
@@ -64,24 +64,24 @@ class Link:
         self._spread.part_written(self, number, stamp)
 
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
-        """It has sent a part."""
+        """The server has sent a part."""
         self._heard()
         number = space.base + page
         self.reading.discard(number)
         self._spread.part_read(self, number, stamp)
 
     def put_off(self) -> None:
-        """It has no room for a page: others may have."""
+        """The server has no room for a page; others may have."""
         self._heard()
         self.is_full = True
         self._spread.look_again()
 
     def moved(self, request: Request) -> None:
-        """A request for a part has got on."""
+        """A request for a part has found a slot, or has been sent."""
         self._spread.owner.moved(request)
 
     def slot_free(self) -> None:
-        """It takes another request."""
+        """The server takes another request."""
         self._spread.go_on()
 
     def _heard(self) -> None:
@@ -90,7 +90,7 @@ class Link:
 
 
 class _Write:
-    """A page-out: which of its servers do not have it yet."""
+    """A page-out, and the servers that do not have their part yet."""
 
     __slots__ = ("behind", "done", "held", "is_saved", "number", "page", "sent_ns", "space", "stamp")
 
@@ -109,7 +109,7 @@ class _Write:
 
 
 class _Read:
-    """A page-in: who has been asked, and how many parts are there."""
+    """A page-in: the servers that have been asked, and the parts that have come."""
 
     __slots__ = ("asked", "done", "from_disk", "got", "joined", "number", "open", "page", "sent_ns", "space")
 
@@ -120,9 +120,9 @@ class _Read:
         self.sent_ns = now_ns
         self.asked: set[int] = set()
         self.open: set[int] = set()
-        """Those who have not answered."""
+        """Servers that have not answered."""
         self.joined: set[int] = set()
-        """Those of whom an earlier read has asked the same already, perhaps for other contents."""
+        """Servers that an earlier read has asked for the same page already, perhaps for other contents."""
         self.got = 0
         self.from_disk = False
         self.done = False
@@ -146,7 +146,7 @@ class SpreadDevice(SwapDevice):
         """
         super().__init__(events, counters, spread.servers[0], sum(device.in_flight for device in devices))
         self.spread = spread
-        self._links = [Link(self, events, index, device) for index, device in enumerate(devices)]
+        self._links = [Replica(self, events, index, device) for index, device in enumerate(devices)]
         for link in self._links:
             link.device.owner = link
             link.device.counts = Counters()
@@ -154,7 +154,7 @@ class SpreadDevice(SwapDevice):
         self._chunk = chunk
         servers = len(devices)
         self._rows = [[(first + part) % servers for part in range(spread.parts)] for first in range(servers)]
-        """The servers of a page's parts, by which of them has the first."""
+        """The servers of a page's parts, by the server of the first part."""
         self._spare = spread.parts - spread.acks
         self._backup = backup
         self._writes: dict[int, _Write] = {}
@@ -163,7 +163,7 @@ class SpreadDevice(SwapDevice):
         self._waiting: deque[tuple[AddressSpace, int]] = deque()
         """Page-outs for which too few servers take a request."""
         self._watched: deque[tuple[int, _Write | _Read]] = deque()
-        """(ns, what is under way), in the order in which patience ends."""
+        """(ns, operation under way), in the order in which patience ends."""
 
     # -- what others may see ----------------------------------------------------------------------------------------
 
@@ -173,11 +173,11 @@ class SpreadDevice(SwapDevice):
         return self._devices
 
     def timers(self) -> list[Timer]:
-        """Those of all servers."""
+        """The timers of all servers."""
         return [timer for device in self._devices for timer in device.timers()]
 
     def stage(self, number: int) -> int:
-        """What a page waits for: the reply that is nearest, or the machine's own disk."""
+        """The kind of wait of a page: for the reply that is nearest, or the machine's own disk."""
         if self.reads_from_disk(number):
             return DISK
         stages = [link.stage(number) for link in self._devices if link.knows(number)]
@@ -188,7 +188,7 @@ class SpreadDevice(SwapDevice):
         return self.reads_from_disk(number) or any(link.knows(number) for link in self._devices)
 
     def hindrance(self) -> str:
-        """That of the first server that takes no page-out, unless enough others do."""
+        """The wait at the first server that takes no page-out, unless enough others do."""
         if self.can_page_out():
             return ""
         waiting = f"{len(self._waiting)} page-outs before it" if self._waiting else "room on the backup disk"
@@ -201,7 +201,7 @@ class SpreadDevice(SwapDevice):
     # -- what reclaim and faults ask for ----------------------------------------------------------------------------
 
     def can_page_out(self) -> bool:
-        """Whether enough servers take a request, whichever page it is about; those that are out need not."""
+        """Whether enough servers take a request for any page; those that are out need not."""
         if self._waiting or (self._backup is not None and not self._backup.has_room()):
             return False
         full = 0
@@ -229,7 +229,7 @@ class SpreadDevice(SwapDevice):
         self._watch(read)
 
     def unplug(self) -> None:
-        """Whoever has submitted pages has no more of them for now."""
+        """Note that no more pages are submitted for now."""
         for device in self._devices:
             device.unplug()
 
@@ -239,15 +239,15 @@ class SpreadDevice(SwapDevice):
         """The servers of a page."""
         return self._rows[number // self._chunk % len(self._rows)]
 
-    def _takers(self, number: int) -> list[Link]:
-        """Those of them that take a page-out now; never while an older one of the same page may still come after it."""
+    def _takers(self, number: int) -> list[Replica]:
+        """The servers of a page that take a page-out now; none while an older one of the same page may still overtake it."""
         links = [self._links[index] for index in self._row(number)]
         return [link for link in links if number not in link.writing and link.device.can_page_out()]
 
-    def _is_enough(self, takers: list[Link]) -> bool:
+    def _is_enough(self, takers: list[Replica]) -> bool:
         return self._backup is not None or len(takers) >= self.spread.acks
 
-    def _write(self, space: AddressSpace, page: int, takers: list[Link]) -> None:
+    def _write(self, space: AddressSpace, page: int, takers: list[Replica]) -> None:
         write = _Write(space, page, self._events.now, self._row(space.base + page))
         self._writes[write.number] = write
         for link in takers:
@@ -257,8 +257,8 @@ class SpreadDevice(SwapDevice):
             self._backup.write(write.number, write.stamp, self._saved, write)
         self._watch(write)
 
-    def part_written(self, link: Link, number: int, stamp: int) -> None:
-        """A server has its part of a page; of an older page-out that says nothing."""
+    def part_written(self, link: Replica, number: int, stamp: int) -> None:
+        """Note that a server has its part of a page; the answer to an older page-out says nothing about this one."""
         write = self._writes.get(number)
         if write is None or write.stamp != stamp or link.index not in write.behind:
             return
@@ -269,13 +269,13 @@ class SpreadDevice(SwapDevice):
         self._settle(write)
 
     def _saved(self, write: _Write) -> None:
-        """The disk has a page."""
+        """Note that the disk has a page."""
         write.is_saved = True
         self._settle(write)
         self.go_on()
 
     def _settle(self, write: _Write) -> None:
-        """The page is free once enough servers have it, or once the disk has it and they will not."""
+        """Free the page once enough servers have it, or once the disk has it and enough servers never will."""
         if write.done or (write.held < self.spread.acks and not (write.is_saved and not self._may_come(write))):
             return
         write.done = True
@@ -294,13 +294,13 @@ class SpreadDevice(SwapDevice):
         return [index for index in sorted(write.behind) if self._links[index].writing.get(write.number) == write.stamp]
 
     def look_again(self) -> None:
-        """A server has no room: what the disk has is free, and other servers may do."""
+        """Note that a server has no room: pages on the disk are free, and other servers may take the rest."""
         for write in [one for one in self._writes.values() if not one.done]:
             self._settle(write)
         self.go_on()
 
     def go_on(self) -> None:
-        """A request may be made again: those that wait go first."""
+        """Use a slot that has become free: page-outs that wait go first."""
         while self._waiting:
             space, page = self._waiting[0]
             takers = self._takers(space.base + page)
@@ -313,7 +313,7 @@ class SpreadDevice(SwapDevice):
     # -- page-ins ---------------------------------------------------------------------------------------------------
 
     def _ask(self, read: _Read, wanted: int) -> None:
-        """Ask so many more servers that have the page, and have a slot for it unless it takes the others too.
+        """Ask `count` more servers that have the page, and have a slot for it unless it takes the others too.
 
         Those that are out are asked only if it takes them and there is no disk.
         """
@@ -334,7 +334,7 @@ class SpreadDevice(SwapDevice):
         for link in chosen:
             self._ask_one(link, read)
 
-    def _ask_one(self, link: Link, read: _Read) -> None:
+    def _ask_one(self, link: Replica, read: _Read) -> None:
         read.asked.add(link.index)
         read.open.add(link.index)
         if read.number in link.reading:
@@ -352,8 +352,8 @@ class SpreadDevice(SwapDevice):
         if not read.done and self._backup is not None:
             self._found(read, self._backup.stamp(read.number))
 
-    def part_read(self, link: Link, number: int, stamp: int) -> None:
-        """A server has sent its part of a page: with enough of one stamp it is whole."""
+    def part_read(self, link: Replica, number: int, stamp: int) -> None:
+        """Take a part of a page: with enough parts of one stamp the page is whole."""
         read = self._reads.get(number)
         if read is None or link.index not in read.open:
             return
@@ -379,7 +379,7 @@ class SpreadDevice(SwapDevice):
     # -- patience ---------------------------------------------------------------------------------------------------
 
     def _watch(self, what: _Write | _Read) -> None:
-        """Look after it when patience ends; that is the same for all, so they end in order."""
+        """Look at an operation when patience ends; it is as long for all, so they end in order."""
         if not self._watched:
             self._events.after(self.spread.failover_ns, self._look, None)
         self._watched.append((self._events.now + self.spread.failover_ns, what))
@@ -407,12 +407,12 @@ class SpreadDevice(SwapDevice):
             self.go_on()
 
     def _is_awaited(self, what: _Write | _Read) -> bool:
-        """Whether a server owes an answer, and it is not known already to be out, or the page is not there yet."""
+        """Whether a server owes an answer, and is not known to be out already, or the page is not there yet."""
         if isinstance(what, _Write):
             return bool(self._under_way(what))
         return not what.done or any(not self._links[index].is_late for index in what.open)
 
 
 def _is_over(what: _Write | _Read) -> bool:
-    """Whether nothing more is to come of it."""
+    """Whether an operation is over, with no answer to come."""
     return what.done and not (what.behind if isinstance(what, _Write) else what.open)

@@ -1,4 +1,4 @@
-"""What each transport asks of a machine: how many requests may be under way, and what its reserve has to cover.
+"""The needs of each transport: how many requests may be under way, and what its reserve has to cover.
 
 A machine that swaps to several servers has a transport to each: transmission is counted for every one of them, reception
 once (Zijlstra, 20071030160913.811204000@chello.nl). But parts of a reply may be here from each of them at the same time,
@@ -23,18 +23,18 @@ BIO_VECS_MAX: Final = 1000
 
 
 class Needs(NamedTuple):
-    """Of one transport."""
+    """The needs of one transport."""
 
     in_flight: int
-    """Requests that may be under way: what is asked for, but with the bound no more than the reserve has room for."""
+    """Requests that may be under way: those asked for, but with the bound no more than the reserve has room for."""
     slots: int
     """RPC requests that have to be kept while they are under way."""
     reply_frames: int
-    """Receive buffers that may be out before what is in them can be processed: the largest reply, or more."""
+    """Receive buffers that may be out before their contents can be processed: those of the largest reply, or more."""
 
 
 def needs(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Needs:
-    """What a machine's transport asks for."""
+    """The needs of a machine's transport."""
     bounded = settings.policy.tx_bound
     asked = _asked(settings, swap)
     if swap.transport == NBD:
@@ -46,7 +46,7 @@ def needs(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Needs:
 
 
 def set_aside(swap: Swap, in_flight: int, kernel: Kernel) -> int:
-    """Pages for what is under way without a page behind it, set aside when swapping begins.
+    """Pages set aside when swapping begins, for requests under way that have no page of their own.
 
     Parts that a page does not wait for, parity, and whatever the disk takes while a server is silent: at most as many as
     there are requests to all servers. Then, what waits to be written to the disk.
@@ -59,7 +59,7 @@ def set_aside(swap: Swap, in_flight: int, kernel: Kernel) -> int:
 
 
 def servers(swap: Swap) -> tuple[int, ...]:
-    """The machines that it swaps to."""
+    """The machines that a machine swaps to."""
     return (swap.server,) if swap.spread is None else swap.spread.servers
 
 
@@ -73,13 +73,13 @@ def reply_frames(settings: MachineSettings, swap: Swap, one: Needs) -> int:
 
 
 def _asked(settings: MachineSettings, swap: Swap) -> int:
-    """Most requests under way: what is asked for, or what a throttled device accepts (Phillips, ddsnap)."""
+    """Most requests under way: those asked for, or those that a throttled device accepts (Phillips, ddsnap)."""
     throttled = max(1, BIO_VECS_MAX // swap.request_pages)
     return min(swap.in_flight, throttled) if settings.policy.bio_throttle else swap.in_flight
 
 
 def nbd_requests_in(pages: int, kernel: Kernel, mtu: int) -> int:
-    """Page-outs whose copies fit into so many pages: a page, and a head and headers for each of its segments."""
+    """The number of page-outs whose copies fit into `pages` pages: a page each, and a head and headers for each segment."""
     segments = -(-nbd.request_size(write=True) // mss(mtu))
     return pages * PAGE // (PAGE + segments * (kernel.skb_head + kernel.tx_header))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from netswap.actors.kernels import KERNELS
-from netswap.cluster.claims.claim import ERA_2007, Evidence
+from netswap.cluster.claims.claim import ERA_2_6_22, Evidence
 from netswap.cluster.claims.scenes import as_expected, scene
 from netswap.cluster.study.failure import Kind
 
@@ -20,7 +20,7 @@ class Ablation:
     off: tuple[str, ...]
     on: tuple[str, ...] = ("A is recovered",)
     base: str = "reserve"
-    era: str = ERA_2007
+    era: str = ERA_2_6_22
     stop: str = "45s"
 
 

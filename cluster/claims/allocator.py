@@ -8,14 +8,14 @@ from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.throttle import Throttle
 from netswap.actors.memory.zone import Zone
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, inline_machine, run_to, scene
 from netswap.protocol.units import milliseconds
 
 SIZES_MIB: Final = (256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
-CLAMP_KIB: Final = {ERA_2007: 65_536}
+CLAMP_KIB: Final = {ERA_2_6_22: 65_536}
 """Upper clamp of min_free_kbytes in 2.6.22; that of 6.11 is four times as much."""
-CLAMP_TODAY_KIB: Final = 262_144
+CLAMP_6_11_KIB: Final = 262_144
 SMALL: Final = 4096
 """Pages of a zone for tests of single requests."""
 ATOMIC_4MIB: Final = formulas.atomic_floor(1024)
@@ -23,7 +23,7 @@ STANDARD_FRAMES: Final[dict[str, object]] = {"network.mtu": "1500B", "machines.B
 
 
 def _clamp(kernel: Kernel) -> int:
-    return CLAMP_KIB.get(kernel.name, CLAMP_TODAY_KIB)
+    return CLAMP_KIB.get(kernel.name, CLAMP_6_11_KIB)
 
 
 def _minima(kernel: Kernel) -> Iterator[tuple[int, int, int]]:
@@ -43,10 +43,12 @@ def below_the_floor(kernel: Kernel) -> Evidence:
     return evidence.equal("pages left to reclaim", formulas.atomic_floor(724), _drain(zone, zone.floors.memalloc))
 
 
-@row(10, "PF_MEMALLOC does not count in softirq in 2007; it does today", "mm/page_alloc.c, kernel/softirq.c", eras=BOTH)
+@row(
+    10, "PF_MEMALLOC does not count in softirq in 2007; it does in 6.11", "mm/page_alloc.c, kernel/softirq.c", eras=BOTH
+)
 def in_softirq(kernel: Kernel) -> Evidence:
     """The floor of a request that is made while packets are received, by a context with the flag."""
-    expected = formulas.atomic_floor(724) if kernel.name == ERA_2007 else 0
+    expected = formulas.atomic_floor(724) if kernel.name == ERA_2_6_22 else 0
     return Evidence().equal("floor", expected, Zone(SMALL, 724, kernel=kernel).floors.memalloc_softirq)
 
 
@@ -65,8 +67,8 @@ def watermarks(kernel: Kernel) -> Evidence:
     """2.6.22: min/4 apart; 6.11: at least a thousandth of the zone."""
     evidence = Evidence()
     for mib, total, minimum in _minima(kernel):
-        old = kernel.name == ERA_2007
-        marks = formulas.watermarks_2007(minimum) if old else formulas.watermarks_today(minimum, total)
+        old = kernel.name == ERA_2_6_22
+        marks = formulas.watermarks_2_6_22(minimum) if old else formulas.watermarks_6_11(minimum, total)
         zone = Zone(total, minimum, kernel=kernel)
         evidence.equal(f"{mib} MiB: min, low, high", list(marks), [zone.min, zone.low_mark, zone.high_mark])
     return evidence
@@ -91,8 +93,8 @@ def hysteresis(kernel: Kernel) -> Evidence:
     evidence = Evidence()
     with scene("row-04", kernel, safeguards="none", set={"machines.B.programs": []}) as cluster:
         minimum = formulas.min_free_kib(formulas.pages(64), _clamp(kernel)) // 4
-        old = kernel.name == ERA_2007
-        marks = formulas.watermarks_2007(minimum) if old else formulas.watermarks_today(minimum, formulas.pages(64))
+        old = kernel.name == ERA_2_6_22
+        marks = formulas.watermarks_2_6_22(minimum) if old else formulas.watermarks_6_11(minimum, formulas.pages(64))
         run_to(cluster, 2)
         free = [cluster.run_for(milliseconds(1))["A"].free_pages for _ in range(400)]
         wakes = cluster["A"].kswapd_wakes
@@ -165,7 +167,7 @@ def _jumbo_frames(kernel: Kernel, evidence: Evidence) -> Evidence:
     row_pages, truesize = formulas.jumbo_2007(9000)
     with scene("row-27", kernel) as cluster:
         a = cluster.run()["A"]
-        if kernel.name != ERA_2007:
+        if kernel.name != ERA_2_6_22:
             evidence.equal("MTU 9000", "recovered", str(a.verdict))
             return evidence.equal("MTU 9000: no block", 0, a.no_block)
         as_expected(cluster, evidence)
@@ -175,8 +177,8 @@ def _jumbo_frames(kernel: Kernel, evidence: Evidence) -> Evidence:
         evidence.at_least("the sockets take more than the ring", 80, 20 * (formulas.RMEM_2007 // truesize))
         evidence.at_least("dropped at an empty ring", 1, a.dropped["ring-empty"])
         blocks = a.free_blocks
-        evidence.equal("the test at the atomic floor", False, formulas.passes_mark(ERA_2007, blocks, 3, ATOMIC_4MIB))
-        evidence.equal("a single page", True, formulas.passes_mark(ERA_2007, blocks, 0, 1024))
+        evidence.equal("the test at the atomic floor", False, formulas.passes_mark(ERA_2_6_22, blocks, 3, ATOMIC_4MIB))
+        evidence.equal("a single page", True, formulas.passes_mark(ERA_2_6_22, blocks, 0, 1024))
     with scene("row-27", kernel, set=STANDARD_FRAMES) as twin:
         free = run_to(twin, 8)["A"].free_pages
         room = formulas.capacity_frames(free, ATOMIC_4MIB, 16, 80)
@@ -188,9 +190,9 @@ def _jumbo_frames(kernel: Kernel, evidence: Evidence) -> Evidence:
 
 @row(
     29,
-    "Today user tasks sleep iff no more than half of min is free, and kernel threads never do",
+    "In 6.11 user tasks sleep iff no more than half of min is free, and kernel threads never do",
     "mm/vmscan.c",
-    eras=(ERA_TODAY,),
+    eras=(ERA_6_11,),
 )
 def throttle(kernel: Kernel) -> Evidence:
     """The switch is reclaim-throttle; the test asks for a user task and for a kernel thread."""

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from netswap.actors.kernels import Kernel
 
-ERA_2007: Final = "linux-2.6.22"
-ERA_TODAY: Final = "linux-6.11"
-BOTH: Final = (ERA_2007, ERA_TODAY)
+ERA_2_6_22: Final = "linux-2.6.22"
+ERA_6_11: Final = "linux-6.11"
+BOTH: Final = (ERA_2_6_22, ERA_6_11)
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ CLAIMS: Final[dict[tuple[int, str], Claim]] = {}
 """By row and era; filled by `row` as the modules beside this one are imported."""
 
 
-def row(number: int, text: str, source: str, *, eras: tuple[str, ...] = (ERA_2007,)) -> Callable[[Show], Show]:
+def row(number: int, text: str, source: str, *, eras: tuple[str, ...] = (ERA_2_6_22,)) -> Callable[[Show], Show]:
     """Declare how a row is shown: a function of the kernel that returns its evidence."""
 
     def declare(show: Show) -> Show:

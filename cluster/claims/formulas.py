@@ -32,7 +32,7 @@ TCP_RMEM: Final = {"linux-2.6.22": 87_380, "linux-6.11": 131_072}
 FRAGMENT_TIMEOUT_S: Final = 30.0
 FRAGMENT_HIGH_2007: Final = 256 * 1024
 FRAGMENT_LOW_2007: Final = 192 * 1024
-FRAGMENT_HIGH_TODAY: Final = 4 * 1024 * 1024
+FRAGMENT_HIGH_6_11: Final = 4 * 1024 * 1024
 """Reassembly limits, bytes of truesize."""
 
 
@@ -46,12 +46,12 @@ def min_free_kib(memory_pages: int, most: int) -> int:
     return max(128, min(isqrt(16 * memory_pages * 4), most))
 
 
-def watermarks_2007(minimum: int) -> tuple[int, int, int]:
+def watermarks_2_6_22(minimum: int) -> tuple[int, int, int]:
     """(min, low, high), by the kernel's integers."""
     return minimum, minimum + minimum // 4, minimum + minimum // 2
 
 
-def watermarks_today(minimum: int, zone_pages: int) -> tuple[int, int, int]:
+def watermarks_6_11(minimum: int, zone_pages: int) -> tuple[int, int, int]:
     """(min, low, high) with watermark_scale_factor 10."""
     step = max(minimum // 4, zone_pages * 10 // 10_000)
     return minimum, minimum + step, minimum + 2 * step

@@ -5,7 +5,7 @@ from typing import Final
 from netswap.actors.kernels import Kernel
 from netswap.actors.memory.reserve import machine_tree
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import min_pages
 from netswap.cluster.lab import Cluster
@@ -55,7 +55,7 @@ def exemption(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(14, "The same under today's rules: no deadlock", "net/ipv4/tcp_input.c, tcp_data_queue", eras=(ERA_TODAY,))
+@row(14, "The same under the rules of 6.11: no deadlock", "net/ipv4/tcp_input.c, tcp_data_queue", eras=(ERA_6_11,))
 def forced(kernel: Kernel) -> Evidence:
     """What comes next in order is taken by force when nothing is queued before it, with and without a mark.
 
@@ -160,7 +160,7 @@ def _half_replies(kernel: Kernel, evidence: Evidence) -> Evidence:
     67,
     "At a full tcp_mem the swap crawls, about a segment for each time-out of the peer; the mark changes nothing",
     "net/ipv4/tcp_input.c; seen on Linux 6.1",
-    eras=(ERA_TODAY,),
+    eras=(ERA_6_11,),
 )
 def crawl(kernel: Kernel) -> Evidence:
     """5 segments a second at most with the shortest time-out, B silent or not, and pages free."""

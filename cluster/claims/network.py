@@ -9,7 +9,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
 from netswap.cluster.claims.streams import outages_of_tcp
@@ -137,7 +137,7 @@ def lost_fragment(kernel: Kernel) -> Evidence:
     42,
     "Where ARP has no memory the reply path is dead, although everything else is right",
     "net/ipv4/arp.c; Zijlstra, 20080724141530.942450703@chello.nl",
-    eras=(ERA_TODAY,),
+    eras=(ERA_6_11,),
 )
 def no_memory_for_arp(kernel: Kernel) -> Evidence:
     """Twins: ARP with a right to the reserve, and no need of ARP."""
@@ -162,7 +162,7 @@ def no_memory_for_arp(kernel: Kernel) -> Evidence:
 def link_protocols(kernel: Kernel) -> Evidence:
     """What passes is dropped one step later, since nobody has a socket for it. Packet taps are not modelled."""
     evidence = Evidence()
-    passing = {"arp": True, "ipv6": True, "vlan": True, "qinq": kernel.name == ERA_TODAY, "other": False}
+    passing = {"arp": True, "ipv6": True, "vlan": True, "qinq": kernel.name == ERA_6_11, "other": False}
     for link, passes in passing.items():
         with scene("row-43", kernel, set={"machines.B.programs.1.flood.link": link}) as cluster:
             before = run_to(cluster, 6)["A"].dropped["no-socket"]
@@ -190,14 +190,14 @@ def evicted(kernel: Kernel) -> Evidence:
 
 @row(
     40,
-    "Above the high limit fragments are thrown away, today every new one until time-outs make room",
+    "Above the high limit fragments are thrown away, in 6.11 every new one until time-outs make room",
     "net/ipv4/inet_fragment.c",
-    eras=(ERA_TODAY,),
+    eras=(ERA_6_11,),
 )
 def refused(kernel: Kernel) -> Evidence:
     """4 MiB of truesize at most, and one fragment; nothing that is held is evicted."""
     evidence, (events, cache, dropped) = Evidence(), _fragment_cache(kernel)
-    fits = formulas.FRAGMENT_HIGH_TODAY // kernel.rx_truesize + 1
+    fits = formulas.FRAGMENT_HIGH_6_11 // kernel.rx_truesize + 1
     buffers = _buffers(kernel)
     for ident in range(fits + 100):
         cache.add((1, ident), 0, 8000, _filled(buffers))
@@ -210,7 +210,7 @@ def refused(kernel: Kernel) -> Evidence:
 def _fragment_cache(kernel: Kernel) -> tuple[Events, Reassembly, list[tuple[str, int]]]:
     """A cache with its clock, and what it throws away: (cause, fragments)."""
     events, dropped = Events(), list[tuple[str, int]]()
-    kind = RefusingReassembly if kernel.name == ERA_TODAY else Reassembly
+    kind = RefusingReassembly if kernel.name == ERA_6_11 else Reassembly
     return events, kind(events, kernel, 1500, lambda buffers, cause: dropped.append((cause, len(buffers)))), dropped
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from netswap.actors.kernels import Kernel
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import run_to, scene
 
 SMALL_MIB: Final = 16
@@ -57,7 +57,7 @@ def in_vain(kernel: Kernel) -> Evidence:
 def kills(kernel: Kernel) -> Evidence:
     """In 2007 the victim has to read a page from C before it dies: with a reserve it can, without it nobody else is killed."""
     evidence = _silent(kernel)
-    helps = "reserve" if kernel.name == ERA_2007 else "none"
+    helps = "reserve" if kernel.name == ERA_2_6_22 else "none"
     with scene("row-66", kernel, safeguards=helps) as cluster:
         a = cluster.run()["A"]
         rank, service, heartbeat = (a.programs[name] for name in ("rank 0", "service 0", "heartbeat 0"))
@@ -69,7 +69,7 @@ def kills(kernel: Kernel) -> Evidence:
         evidence.at_least(f"{helps}: pages free by the service's death", least, service["freed_pages"])
         evidence.equal(f"{helps}: the heartbeat goes on", None, heartbeat["stalled_since_ns"])
         evidence.equal(f"{helps}: lost pages", 0, a.lost_pages)
-    if kernel.name == ERA_2007:
+    if kernel.name == ERA_2_6_22:
         with scene("row-66", kernel, safeguards="none") as cluster:
             a = cluster.run()["A"]
             evidence.equal("none: killed and died", (1, 0), (a.oom_kills, a.oom_deaths))
@@ -81,12 +81,12 @@ def kills(kernel: Kernel) -> Evidence:
 def _silent(kernel: Kernel) -> Evidence:
     """C is away while a rank takes all memory down to min: it and kswapd sleep behind the page-outs, for good."""
     evidence = Evidence()
-    with scene("row-62", kernel, safeguards="merged" if kernel.name == ERA_TODAY else "none") as cluster:
+    with scene("row-62", kernel, safeguards="merged" if kernel.name == ERA_6_11 else "none") as cluster:
         a = cluster.run()["A"]
         evidence.equal("deadlock", "wedged", str(a.verdict))
         evidence.equal("deadlock: kills", 0, a.oom_kills)
         evidence.equal("deadlock: kswapd sleeps", True, a.waits_for("kswapd waits for a request slot"))
-        if kernel.name == ERA_TODAY:
+        if kernel.name == ERA_6_11:
             waiting = cluster.waits().nodes["A/free page"]["quantities"]
             evidence.equal("deadlock: all who wait sleep", waiting["waiters"], waiting["asleep"])
     return evidence

@@ -20,7 +20,7 @@ MODULES: Final = (
     "nbd",
     "servers",
     "user_space",
-    "today",
+    "linux_6_11",
     "oom",
 )
 for _module in MODULES:

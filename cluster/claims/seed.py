@@ -148,7 +148,7 @@ def all_anonymous(kernel: Kernel) -> Evidence:
     evidence = Evidence()
     with scene("row-01", kernel) as cluster:
         machine = inline_machine(run_to(cluster, 1), 0)
-        evidence.equal("pages freed without writing", 0, machine.reclaim.drop_clean(32))
+        evidence.equal("pages freed without writing", 0, machine.reclaim.scan.drop_clean(32))
     with scene("row-01", kernel, safeguards="min-free-20") as cluster:
         kept = inline_machine(cluster, 0).zone.min
         evidence.equal("pages kept free", formulas.pages(MEMORY_MIB) // 5, kept)
@@ -237,9 +237,9 @@ def slab_rule(kernel: Kernel) -> Evidence:
         zone.take_many(zone.floors.atomic, 4096)
         cache = SlabCache(zone, "kmalloc-512", 512, guarded=guarded)
         before = zone.free
-        critical = cache.take_entitled(zone.floors.atomic)
+        critical = cache.take_memalloc(zone.floors.atomic)
         for _ in range(SLAB_ROUNDS):
-            following = cache.take_entitled(zone.floors.atomic)
+            following = cache.take_memalloc(zone.floors.atomic)
             assert critical is not None, "the reserve is larger than what leaks here"
             cache.give(critical)
             cache.take(zone.floors.atomic)

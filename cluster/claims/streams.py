@@ -127,7 +127,7 @@ def frozen_reader(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(37, "tcp_mem is 37.5, 50 and 75 % of memory; today 4.68, 6.25 and 9.37 %", "net/ipv4/tcp.c", eras=BOTH)
+@row(37, "tcp_mem is 37.5, 50 and 75 % of memory; in 6.11 4.68, 6.25 and 9.37 %", "net/ipv4/tcp.c", eras=BOTH)
 def limits(kernel: Kernel) -> Evidence:
     """From 256 MiB on in 2007; below, the square of the memory."""
     evidence = Evidence()

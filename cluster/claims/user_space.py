@@ -3,15 +3,15 @@
 from typing import Any, Final
 
 from netswap.actors.kernels import Kernel
-from netswap.cluster.claims.claim import BOTH, ERA_2007, ERA_TODAY, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, scene
 
 EXEMPT: Final = "exempt-daemons"
-KERNEL_PART: Final = {ERA_2007: "reserve", ERA_TODAY: "merged"}
+KERNEL_PART: Final = {ERA_2_6_22: "reserve", ERA_6_11: "merged"}
 """The policy that gets the kernel's part right."""
 
 
-STEPS: Final = {ERA_2007: 10, ERA_TODAY: 16}
+STEPS: Final = {ERA_2_6_22: 10, ERA_6_11: 16}
 """Of ranks, only the last of which swap: the reserve of 2007 is memory that they have not got."""
 BOTH_ENDS: Final = ("A", "B")
 
@@ -36,7 +36,7 @@ def locked_and_exempt(kernel: Kernel) -> Evidence:
     """
     evidence = Evidence()
     right = KERNEL_PART[kernel.name]
-    policies = (right, "none") if kernel.name == ERA_2007 else (right,)
+    policies = (right, "none") if kernel.name == ERA_2_6_22 else (right,)
     for policy in policies:
         bounded = policy == "reserve"
         for exempt in (False, True):
@@ -111,7 +111,7 @@ def dirty_limit(kernel: Kernel) -> Evidence:
     68,
     "Swap through a proxy wedges without any flood: its own allocations reclaim; locked memory does not help",
     "seen on Linux 6.1; nbd-client(8)",
-    eras=(ERA_TODAY,),
+    eras=(ERA_6_11,),
 )
 def own_allocations(kernel: Kernel) -> Evidence:
     """What the kernel leaves with the proxy takes memory below min; the proxy may not. Without it the rank gets to its end."""

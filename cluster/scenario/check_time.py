@@ -8,7 +8,7 @@ from netswap.actors.settings import SettingsError
 def stands_still(machine: Machine) -> SettingsError | None:
     """The first rank for which no time can pass: all that is to be in the machine's memory has room there."""
     missing = sum(one.space.pages - one.space.resident for one in machine.programs)
-    if missing > machine.zone.free - machine.zone.high_mark + machine.reclaim.cache.clean():
+    if missing > machine.zone.free - machine.zone.high_mark + machine.reclaim.scan.cache.clean():
         return None  # whoever runs comes to wait for a page, again and again
     for one in machine.programs:
         if isinstance(one.program, Rank) and _never_waits(one.program):

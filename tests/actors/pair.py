@@ -11,6 +11,7 @@ from netswap.actors.memory.board import Board
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffers
+from netswap.actors.net.nic import Packets
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import Connection
 from netswap.actors.policy import Policy
@@ -53,24 +54,13 @@ class Card:
         self._release = release
         self._idle_ns = 0
 
-    def transmit(
-        self,
-        slabs: Any,
-        to: int,
-        kind: int,
-        port: int,
-        count: int,
-        wire: int,
-        tail: int,
-        body: Any,
-        *,
-        entitled: bool = False,
-    ) -> None:
+    def transmit(self, memory: Any, to: int, packets: Packets, *, memalloc: bool = False) -> None:
         """As the real one."""
+        _, port, _, wire, _, body = packets
         self._idle_ns = max(self._events.now, self._idle_ns) + wire * 8 * seconds(1) // self._rate_bps
         self.sent += 1
         self._carry(Sent(self._idle_ns, self._index, (port, body), wire))
-        self._events.at(self._idle_ns, self._release, slabs)
+        self._events.at(self._idle_ns, self._release, memory)
 
 
 class End:

@@ -17,7 +17,7 @@ from netswap.actors.memory.anonymous import (
     UNTOUCHED,
     WRITING,
     AddressSpace,
-    Hand,
+    ClockHand,
 )
 
 COLD = RESIDENT | DIRTY
@@ -33,14 +33,14 @@ def space_of(*states: int, name: str = "rank 0") -> AddressSpace:
     return space
 
 
-def hand_over(*spaces: AddressSpace) -> Hand:
+def hand_over(*spaces: AddressSpace) -> ClockHand:
     """The hand, at the beginning of the first."""
-    hand = Hand()
+    hand = ClockHand()
     hand.spaces = list(spaces)
     return hand
 
 
-def pages(hand: Hand, quota: int) -> list[int]:
+def pages(hand: ClockHand, quota: int) -> list[int]:
     """The pages that may leave; those found have left."""
     found = []
     for space, page in hand.victims(quota):

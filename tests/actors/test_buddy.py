@@ -139,7 +139,7 @@ def test_in_2007_half_of_the_floor_must_be_left_at_each_order(singles: int, bloc
     assert apart(singles, blocks).suits(2, ATOMIC) is passes
 
 
-def test_today_one_block_is_enough() -> None:
+def test_in_6_11_one_block_is_enough() -> None:
     """Where the mark is met for single pages (mm/page_alloc.c of 6.11)."""
     assert apart(900, 1, LINUX_6_11).suits(2, ATOMIC)
     assert not apart(900, 0, LINUX_6_11).suits(2, ATOMIC)
@@ -245,26 +245,26 @@ def test_a_large_object_is_a_block_and_comes_back_as_one() -> None:
     cache = LargeCache(zone, "kmalloc-16384", 16_384)
     ordinary = cache.take(ATOMIC)
     zone.take_many(ATOMIC, 4096)
-    entitled = cache.take_entitled(ATOMIC)
+    memalloc = cache.take_memalloc(ATOMIC)
     assert ordinary is not None
-    assert entitled is not None
-    assert (cache.slabs, zone.reserve_used, entitled.from_reserve) == (2, 4, True)
+    assert memalloc is not None
+    assert (cache.slabs, zone.reserve_used, memalloc.from_reserve) == (2, 4, True)
     free = zone.free
     cache.give(ordinary)
-    cache.give(entitled)
+    cache.give(memalloc)
     assert (cache.slabs, zone.reserve_used, zone.free - free) == (0, 0, 8)
     assert len(zone.free_blocks()) == ORDERS
 
 
-@pytest.mark.parametrize("entitled", [False, True])
-def test_a_paged_object_is_had_whole_or_not_at_all(entitled: bool) -> None:
-    """A header and three pages: at two pages above the floor only who is entitled gets it, down to 0."""
+@pytest.mark.parametrize("memalloc", [False, True])
+def test_a_paged_object_is_had_whole_or_not_at_all(memalloc: bool) -> None:
+    """A header and three pages: at two pages above the floor only a request with `memalloc` gets it, down to 0."""
     zone = Zone(TOTAL, MIN)
     headers = SlabCache(zone, "kmalloc-1024", 1024, guarded=False)
     cache = PagedCache(zone, headers, 3)
     zone.take_many(ATOMIC + 2, TOTAL)
-    slab = cache.take_entitled(ATOMIC) if entitled else cache.take(ATOMIC)
-    assert (slab is not None, zone.reserve_used) == (entitled, 2 if entitled else 0)
+    slab = cache.take_memalloc(ATOMIC) if memalloc else cache.take(ATOMIC)
+    assert (slab is not None, zone.reserve_used) == (memalloc, 2 if memalloc else 0)
     if slab is not None:
         assert zone.free == ATOMIC - 2
         cache.give(slab)

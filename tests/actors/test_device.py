@@ -13,6 +13,7 @@ from netswap.actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressS
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import LocalDisk
 from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.slab import Slab
 from netswap.actors.swap.device import Request
 from netswap.actors.swap.nfs import NfsDevice
@@ -290,7 +291,11 @@ def test_a_page_that_comes_back_with_another_stamp_is_a_lost_page(stamp: int) ->
     scene = Scene()
     board = scene.a.net.board
     faults = Faults(
-        board, Reclaim(board, scene.device), scene.device, LocalDisk(scene.a.events, Disk(), 0, 1 << 30, 1), 1
+        board,
+        Reclaim(board, Scan(board, scene.device)),
+        scene.device,
+        LocalDisk(scene.a.events, Disk(), 0, 1 << 30, 1),
+        1,
     )
     scene.space.states[700] = READING
     faults.page_read(scene.space, 700, stamp)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from netswap.actors.disk import Disk
 from netswap.actors.events import Events
-from netswap.actors.memory.anonymous import ACCESSED, DIRTY, RESIDENT, SWAPPED, UNTOUCHED, WRITING, Hand
+from netswap.actors.memory.anonymous import ACCESSED, DIRTY, RESIDENT, SWAPPED, UNTOUCHED, WRITING, ClockHand
 from netswap.actors.memory.files import WRITEBACK, File, LocalDisk, PageCache
 from netswap.protocol.units import milliseconds, seconds
 
@@ -117,7 +117,7 @@ def test_the_disk_shares_its_latency_and_not_its_bandwidth() -> None:
 
 def test_the_cache_tells_mapped_pages_from_the_others() -> None:
     """Text goes round with the memory of programs."""
-    hand = Hand()
+    hand = ClockHand()
     cache = PageCache(hand)
     text, data = File("text", 4, mapped=True), File("data", 6)
     for file in (text, data):

@@ -80,7 +80,7 @@ def test_without_memory_nothing_is_written_and_the_writer_is_told_to_try_again(p
     assert zone.free == 256, "what had been taken for it has been given back"
     events.step()
     assert one.owner.told == ["writable"]
-    assert one.write(PAGE_OUT, (1, 7), floor=256, entitled=True) == PAGE_OUT
+    assert one.write(PAGE_OUT, (1, 7), floor=256, memalloc=True) == PAGE_OUT
 
 
 def test_a_pair_that_is_closed_forgets_what_was_in_it(pair):

@@ -91,7 +91,7 @@ def record(name: str) -> Record:
         inbound.append((end, batches.get(A, b"")))
         out = [one.advance(end, batches.get(index, b"")) for index, one in enumerate(machines)]
         sent.append(out[A])
-        network.accept(out, end)
+        network.accept((one for batch in out for one in cut(batch)), end)
     return Record(tuple(inbound), b"".join(sent), machines[A].sent_digest())
 
 

@@ -16,7 +16,7 @@ TRUESIZE = 2048 + 256
 RCVBUF = 212_992
 
 
-def today(*switches: str, ring: int = 32, refill: str = "e1000e") -> Host:
+def linux_6_11(*switches: str, ring: int = 32, refill: str = "e1000e") -> Host:
     """A machine of 6.11 with 16 MiB, min 256 and therefore a floor of 96."""
     return host(*switches, ring=ring, refill=refill, kernel=LINUX_6_11)
 
@@ -29,7 +29,7 @@ def buffers(a: Host) -> MemallocBuffers:
 
 def at_the_floor(*switches: str) -> Host:
     """Reception finds no page, no free object and no cached head any more."""
-    a = today(*switches)
+    a = linux_6_11(*switches)
     a.drain_to_the_atomic_floor()
     buffers(a)._cached_heads.clear()
     return a
@@ -40,7 +40,7 @@ def at_the_floor(*switches: str) -> Host:
 
 def test_above_the_floor_a_packet_is_not_flagged() -> None:
     """Being allowed to ignore the watermarks is not having had to."""
-    a = today(*MERGED)
+    a = linux_6_11(*MERGED)
     buffer = a.buffers.allocate(a.buffers.receive, TRUESIZE)
     assert buffer is not None
     assert (buffer[3], a.zone.reserve_used) == (0, 0)
@@ -119,13 +119,13 @@ def marked() -> tuple[Zone, PageMarkedCache]:
     return zone, PageMarkedCache(zone, "kmalloc-2048", 2048, guarded=True)
 
 
-def test_objects_of_a_marked_page_go_only_to_the_entitled() -> None:
+def test_objects_of_a_marked_page_go_only_to_memalloc_requests() -> None:
     """Row 16's rule, with the mark on the page."""
     zone, cache = marked()
-    critical = cache.take_entitled(15)
+    critical = cache.take_memalloc(15)
     assert critical is not None
     assert cache.take(15) is None
-    assert cache.take_entitled(15) is critical
+    assert cache.take_memalloc(15) is critical
     cache.give(critical, 2)
     assert (zone.free, zone.reserve_used, cache.slabs, cache.in_use) == (15, 0, 0, 0)
 
@@ -138,30 +138,30 @@ def test_ordinary_pages_of_the_cache_go_on_being_handed_out() -> None:
         cache = kind(zone, "kmalloc-2048", 2048, guarded=True)
         first, second = cache.take(15), cache.take(15)
         assert first is second is not None
-        assert cache.take_entitled(15) is not None
+        assert cache.take_memalloc(15) is not None
         cache.give(first)
         assert (cache.take(15) is first) == granted
 
 
-@given(st.lists(st.sampled_from(("take", "entitled", "give", "give entitled")), max_size=80))
+@given(st.lists(st.sampled_from(("take", "memalloc", "give", "give memalloc")), max_size=80))
 def test_a_marked_cache_conserves_pages_and_never_leaks_the_reserve(calls: list[str]) -> None:
     """free + pages of the cache = total; an ordinary object never stands in a marked page."""
     zone = Zone(20, 8, kernel=LINUX_6_11)
     cache = PageMarkedCache(zone, "cache", 1024, guarded=True)
-    ordinary, entitled = [], []
+    ordinary, memalloc = [], []
     for call in calls:
         if call == "take" and (slab := cache.take(zone.floors.atomic)):
             assert not slab.from_reserve
             ordinary.append(slab)
-        elif call == "entitled" and (slab := cache.take_entitled(zone.floors.atomic)):
-            entitled.append(slab)
+        elif call == "memalloc" and (slab := cache.take_memalloc(zone.floors.atomic)):
+            memalloc.append(slab)
         elif call == "give" and ordinary:
             cache.give(ordinary.pop(0))
-        elif call == "give entitled" and entitled:
-            cache.give(entitled.pop(0))
+        elif call == "give memalloc" and memalloc:
+            cache.give(memalloc.pop(0))
         assert zone.free + cache.slabs == zone.total
-        assert cache.in_use == len(ordinary) + len(entitled)
-    for slab in ordinary + entitled:
+        assert cache.in_use == len(ordinary) + len(memalloc)
+    for slab in ordinary + memalloc:
         cache.give(slab)
     assert (zone.free, zone.reserve_used, cache.slabs) == (zone.total, 0, 0)
 
@@ -169,7 +169,7 @@ def test_a_marked_cache_conserves_pages_and_never_leaks_the_reserve(calls: list[
 # -- what a frame costs, and what a socket takes -----------------------------------------------------------------------
 
 
-def test_today_a_socket_is_charged_what_a_frame_really_takes() -> None:
+def test_in_6_11_a_socket_is_charged_what_a_frame_really_takes() -> None:
     """2048 + 256 (row 33), against 1832 in 2.6.22."""
     assert LINUX_6_11.rx_truesize == LINUX_6_11.rx_data + LINUX_6_11.skb_head == TRUESIZE
     assert LINUX_2_6_22.rx_truesize < LINUX_2_6_22.rx_data + LINUX_2_6_22.skb_head
@@ -178,14 +178,14 @@ def test_today_a_socket_is_charged_what_a_frame_really_takes() -> None:
 def test_a_socket_accepts_as_long_as_it_holds_no_more_than_its_buffer() -> None:
     """The test comes before the frame is added (row 34): 212992 / 2304 = 92.4, so the 93rd is still accepted."""
     assert LINUX_6_11.rmem_default == RCVBUF
-    a = today()
+    a = linux_6_11()
     queues = a.open(rcvbuf=RCVBUF)
     a.receive(udp(200))
     assert queues.buffers == RCVBUF // TRUESIZE + 1
     assert a.dropped() == {"socket-full": 200 - RCVBUF // TRUESIZE - 1}
 
 
-def test_a_socket_takes_at_least_one_datagram_today_and_none_in_2007() -> None:
+def test_a_socket_takes_at_least_one_datagram_in_6_11_and_none_in_2007() -> None:
     """Receive buffer of one byte."""
     for kernel, taken in ((LINUX_6_11, 1), (LINUX_2_6_22, 0)):
         a = host(kernel=kernel)
@@ -201,7 +201,7 @@ def test_all_sockets_together_take_no_more_than_udp_mem() -> None:
     """
     limit = (4096 - 192) // 8 // 4 * 3 * 2
     assert LINUX_6_11.udp_mem_max(4096) == limit == 732
-    a = today()
+    a = linux_6_11()
     queues = a.open(sockets=100, rcvbuf=15 * TRUESIZE)
     for port in range(SERVICE, SERVICE + 100):
         a.receive(udp(16, port=port))
@@ -213,7 +213,7 @@ def test_all_sockets_together_take_no_more_than_udp_mem() -> None:
 
 def test_what_is_read_is_taken_off_udp_mem() -> None:
     """All read, nothing charged."""
-    a = today()
+    a = linux_6_11()
     queues = a.open(sockets=3)
     a.receive(udp(50, ports=3, flows=3))
     stack = a.stack
@@ -225,7 +225,7 @@ def test_what_is_read_is_taken_off_udp_mem() -> None:
 # -- the card ----------------------------------------------------------------------------------------------------------
 
 
-def test_today_the_ring_is_refilled_after_every_poll() -> None:
+def test_in_6_11_the_ring_is_refilled_after_every_poll() -> None:
     """e1000e: no descriptor is empty once a frame has been received; e1000 of 2007 waits for 16."""
     for kernel, filled in ((LINUX_6_11, 32), (LINUX_2_6_22, 31)):
         a = host(ring=32, refill="e1000e", kernel=kernel)
@@ -236,7 +236,7 @@ def test_today_the_ring_is_refilled_after_every_poll() -> None:
 
 def test_an_8139cp_keeps_its_ring_and_drops_in_place() -> None:
     """At the floor every frame is dropped for want of a replacement, short ones too, and all descriptors stay full."""
-    a = today(*MERGED, ring=64, refill="8139cp")
+    a = linux_6_11(*MERGED, ring=64, refill="8139cp")
     a.drain_to_the_atomic_floor()
     buffers(a)._cached_heads.clear()
     a.open()
@@ -268,7 +268,7 @@ def test_cover_is_what_fragments_may_hold_and_the_requests_and_ring_beside_them(
     assert tree.pages == cache + transmit_pages() + object_pages(16, 8) + 130 + 17
 
 
-def test_the_2007_preset_has_heads_entitled_too() -> None:
+def test_the_2007_preset_takes_heads_from_the_reserve_too() -> None:
     """In that series head and data are one allocation; RESERVE of the tests is the part that 2.6.22 asks for."""
     from netswap.actors.safeguards import PRESETS
 

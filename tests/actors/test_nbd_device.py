@@ -288,7 +288,7 @@ def test_a_reclaimer_alone_sends_from_the_last_pages() -> None:
 def test_who_reads_a_page_back_may_use_the_reserve_only_with_a_right_to_it(
     kernel: Kernel, switches: tuple[str, ...], sent: int
 ) -> None:
-    """Today NBD sends with PF_MEMALLOC, whoever it is; but acknowledgement and retransmission have their own rights."""
+    """In 6.11 NBD sends with PF_MEMALLOC, whoever it is; but acknowledgement and retransmission have their own rights."""
     scene = Scene(*switches, kernel=kernel)
     floor = scene.end.zone.floors.kernel
     scene.end.zone.take_many(floor, scene.end.zone.total)

@@ -28,15 +28,15 @@ class Scene:
     table: Neighbours
     heard: list[Frame]
 
-    def send(self, packets: int = 1, *, entitled: bool = False, to: int = C) -> None:
+    def send(self, packets: int = 1, *, memalloc: bool = False, to: int = C) -> None:
         """A datagram of so many packets."""
-        slabs = self.host.buffers.transmit(packets, self.host.zone.floors.atomic, entitled=entitled)
+        slabs = self.host.buffers.transmit(packets, self.host.zone.floors.atomic, memalloc=memalloc)
         assert slabs is not None
         body: tuple[object, ...] = (0, TINY, 0, 1, 1, ())
         kind = UDP
         if packets > 1:
             kind, body = PAGE_OUT | FRAGMENT, (self.table.sent & 0xFFFF, 0, body)
-        self.table.transmit(slabs, to, kind, 2049, packets, 200, 200, body, entitled=entitled)
+        self.table.transmit(slabs, to, (kind, 2049, packets, 200, 200, body), memalloc=memalloc)
 
     def until(self, time_ns: int) -> list[tuple[float, str]]:
         """Let time pass; (second, kind) of what left meanwhile, the wire's own time left out."""
@@ -118,7 +118,7 @@ def test_who_does_not_answer_is_asked_three_times_and_given_up() -> None:
     ("kernel", "room"), [(LINUX_2_6_22, 3), (LINUX_6_11, 212_992 // 2304)], ids=lambda one: getattr(one, "name", one)
 )
 def test_so_many_packets_wait_and_the_oldest_make_room(kernel: Kernel, room: int) -> None:
-    """3 packets in 2007, 212,992 bytes today; datagrams of 3 packets each, and one that never fits."""
+    """3 packets in 2007, 212,992 bytes in 6.11; datagrams of 3 packets each, and one that never fits."""
     one = scene(kernel=kernel)
     for _ in range(room // 3 + 2):
         one.send(packets=3)
@@ -246,7 +246,7 @@ def test_without_a_right_to_the_reserve_no_request_leaves_at_the_floor(memalloc:
     switches = RESERVE if memalloc else RESERVE - {"memalloc-processing"}
     one = scene(*switches, **EMERGENCY)
     one.host.drain_to_the_atomic_floor()
-    one.send(packets=3, entitled=True)
+    one.send(packets=3, memalloc=True)
     sent = one.until(seconds(2.5))
     if not memalloc:
         assert sent == []
@@ -272,13 +272,13 @@ def test_without_memory_for_an_entry_a_packet_is_lost_and_its_buffers_are_free()
     """It counts as a transmission that failed for want of memory."""
     one = scene()
     one.send(to=B)
-    slabs = one.host.buffers.transmit(1, one.host.zone.floors.atomic, entitled=False)
+    slabs = one.host.buffers.transmit(1, one.host.zone.floors.atomic, memalloc=False)
     assert slabs is not None
     one.host.drain_to_the_atomic_floor()
     while one.host.buffers.neighbours.take(one.host.zone.floors.atomic) is not None:
         pass
     in_use = one.host.buffers.heads.in_use
-    one.table.transmit(slabs, C, UDP, 2049, 1, 200, 200, (0, TINY, 0, 1, 1, ()))
+    one.table.transmit(slabs, C, (UDP, 2049, 1, 200, 200, (0, TINY, 0, 1, 1, ())))
     assert one.state() is None
     assert one.host.counters.tx_no_memory == 1
     assert one.host.buffers.heads.in_use == in_use - 1

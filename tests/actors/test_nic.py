@@ -214,17 +214,17 @@ def test_datagrams_leave_one_behind_the_other() -> None:
     a = host()
     for at_ns in (0, 0, milliseconds(1)):
         a.run_until(at_ns)
-        a.nic.transmit([], C, UDP, 7, 1, 1538, 1538, (0, 1472, 0, 1, 1, ()))
+        a.nic.transmit([], C, (UDP, 7, 1, 1538, 1538, (0, 1472, 0, 1, 1, ())))
     assert [frame.sent_ns for frame in a.sent()] == [FULL_NS, 2 * FULL_NS, milliseconds(1) + FULL_NS]
 
 
 def test_the_last_packet_of_a_datagram_leaves_when_all_its_bytes_have() -> None:
     """Two full packets and one of 1310 bytes: (1538 + 1538 + 1310) 8 ns; the next datagram begins after it."""
     a = host()
-    a.nic.transmit([], C, UDP, 7, 3, 1538, 1310, (0, 4224, 0, 1, 1, ()))
+    a.nic.transmit([], C, (UDP, 7, 3, 1538, 1310, (0, 4224, 0, 1, 1, ())))
     done = a.nic.idle_ns
     assert done == (1538 + 1538 + 1310) * 8
-    a.nic.transmit([], C, UDP, 7, 1, 1538, 1538, (0, 1472, 0, 1, 1, ()))
+    a.nic.transmit([], C, (UDP, 7, 1, 1538, 1538, (0, 1472, 0, 1, 1, ())))
     train, single = a.sent()
     assert train.sent_ns + 2 * train.gap_ns == done
     assert single.sent_ns == done + FULL_NS

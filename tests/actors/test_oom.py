@@ -17,11 +17,12 @@ from netswap.actors.memory.anonymous import (
     UNTOUCHED,
     WRITING,
     AddressSpace,
-    Hand,
+    ClockHand,
 )
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
 from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.zone import Zone
 from netswap.actors.policy import Policy
 from netswap.actors.programs.task import Program, Progress, Task
@@ -97,13 +98,13 @@ class Machine:
         self.zone.free = free
         self.counters = Counters()
         board = Board(self.events, self.zone, kernel, self.counters, Policy(reclaim_throttle=throttled))
-        self.reclaim = Reclaim(board, swap)
+        self.reclaim = Reclaim(board, Scan(board, swap))
         space = AddressSpace("rank 0", 0, max(1, len(states)))
         space.states[: len(states)] = bytes(states)
         space.resident = sum(state >= RESIDENT for state in states)
-        self.reclaim.hand.spaces = [space]
+        self.reclaim.scan.hand.spaces = [space]
         self.freed = 0
-        self.reclaim.oom = self.oom = OomKiller(board, self.reclaim.reclaimable, lambda: self.freed, victims)
+        self.reclaim.scan.oom = self.oom = OomKiller(board, self.reclaim.scan.reclaimable, lambda: self.freed, victims)
         for victim in victims:
             victim.events = self.events
         self.granted: list[str] = []
@@ -137,10 +138,10 @@ def test_an_attempt_without_progress_takes_ten_naps_and_the_third_at_the_latest_
     locked = AddressSpace("locked", 0, 3200)
     locked.states[:] = bytes([RESIDENT | DIRTY]) * 3200
     locked.resident = 3200
-    a.reclaim.cache.locked = [locked]
-    a.reclaim.hand.spaces = [AddressSpace("rank 0", 0, 1)]
-    a.reclaim.hand.spaces[0].states[0] = RESIDENT | DIRTY
-    a.reclaim.hand.spaces[0].resident = 1
+    a.reclaim.scan.cache.locked = [locked]
+    a.reclaim.scan.hand.spaces = [AddressSpace("rank 0", 0, 1)]
+    a.reclaim.scan.hand.spaces[0].states[0] = RESIDENT | DIRTY
+    a.reclaim.scan.hand.spaces[0].resident = 1
     a.ask()
     killed_ns = a.killed_at(seconds(10))
     assert killed_ns is not None
@@ -186,9 +187,9 @@ def test_a_packet_that_comes_and_goes_keeps_nobody_alive() -> None:
         a = Machine([], Victim())
         locked = AddressSpace("locked", 0, 3200)
         locked.resident = 3200
-        a.reclaim.cache.locked = [locked]
-        a.reclaim.hand.spaces[0].states[0] = RESIDENT | DIRTY
-        a.reclaim.hand.spaces[0].resident = 1
+        a.reclaim.scan.cache.locked = [locked]
+        a.reclaim.scan.hand.spaces[0].states[0] = RESIDENT | DIRTY
+        a.reclaim.scan.hand.spaces[0].resident = 1
         a.ask()
         for step in range(3000 if trickle else 0):
             a.run_until(milliseconds(step))
@@ -224,18 +225,18 @@ def test_who_may_not_enter_a_file_system_never_kills(kernel: Kernel) -> None:
 # -- when, 6.11 ---------------------------------------------------------------------------------------------------------
 
 
-def test_today_it_gives_up_after_sixteen_attempts_in_vain() -> None:
+def test_in_6_11_it_gives_up_after_sixteen_attempts_in_vain() -> None:
     """Enough on the lists, all of it on its way to the server: the attempts are counted, each with one rest."""
     a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=LINUX_6_11, swap=Swap())
-    a.reclaim.hand.spaces[0].rewritten.update(range(100))
+    a.reclaim.scan.hand.spaces[0].rewritten.update(range(100))
     a.ask()
     assert a.killed_at(seconds(10)) == (LINUX_6_11.oom.fruitless_attempts + 1) * LINUX_6_11.retry_wait_ns
 
 
-def test_today_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
+def test_in_6_11_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
     """A reply within every sixteen attempts, and nobody is ever killed."""
     a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=LINUX_6_11, swap=Swap())
-    a.reclaim.hand.spaces[0].rewritten.update(range(100))
+    a.reclaim.scan.hand.spaces[0].rewritten.update(range(100))
     a.ask()
     for step in range(20):
         a.freed += 1
@@ -243,11 +244,11 @@ def test_today_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
     assert a.counters.oom_kills == 0
 
 
-def test_today_it_gives_up_at_once_if_all_there_is_would_not_do() -> None:
+def test_in_6_11_it_gives_up_at_once_if_all_there_is_would_not_do() -> None:
     """free + reclaimable <= min: 40 + 24 pages are not above 64, 40 + 25 are."""
     for pages, at_once in ((24, True), (25, False)):
         a = Machine([RESIDENT | DIRTY] * pages, Victim(), kernel=LINUX_6_11, swap=Swap(), free=40)
-        a.reclaim.hand.spaces[0].rewritten.update(range(pages))
+        a.reclaim.scan.hand.spaces[0].rewritten.update(range(pages))
         a.ask()
         a.run_until(2 * LINUX_6_11.retry_wait_ns)
         assert (a.counters.oom_kills == 1) == at_once
@@ -273,7 +274,7 @@ def test_badness_of_2007_is_less_for_who_has_computed_or_run_for_long(cpu_s: int
     assert badness_by_size(Victim(pages=1000, cpu=cpu_s, run=run_s)) == points
 
 
-def test_badness_of_today_is_what_is_in_memory_or_on_the_server_and_its_tables() -> None:
+def test_badness_of_6_11_is_what_is_in_memory_or_on_the_server_and_its_tables() -> None:
     """10,000 pages need 20 tables of 512 entries, those one, and that one more; what was never touched does not count."""
     assert badness_by_memory(Victim(pages=1_000_000, used=10_000)) == 10_000 + 20 + 1 + 1
 
@@ -301,7 +302,7 @@ def test_in_2007_nobody_else_is_killed_before_the_victim_has_died() -> None:
     assert first.reaped_at == []
 
 
-def test_today_the_reaper_takes_its_memory_after_two_seconds_and_then_the_next_may_be_killed() -> None:
+def test_in_6_11_the_reaper_takes_its_memory_after_two_seconds_and_then_the_next_may_be_killed() -> None:
     """OOM_REAPER_DELAY; one that has died by then is left alone."""
     first, second = Victim("first", 50, 50), Victim("second", 10, 10)
     a = Machine([], first, second, kernel=LINUX_6_11)
@@ -348,15 +349,15 @@ def task() -> Task:
 def test_a_victim_may_go_below_min_and_if_that_is_refused_its_wait_is_over_too(
     kernel: Kernel, free: int, gets: bool
 ) -> None:
-    """Down to nothing in 2007, to half of min today; others wait on."""
+    """Down to nothing in 2007, to half of min in 6.11; others wait on."""
     a = Machine([], kernel=kernel, free=free)
     victim, ended = task(), []
     a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
     a.reclaim.obtain("other", lambda: a.granted.append("other"))
-    a.reclaim.doom(victim, ended.append)
+    a.reclaim.mark_victim(victim, ended.append)
     a.run_until(NAP_NS + 1)
     assert (a.granted, ended) == (["victim"] if gets else [], [gets])
-    assert [waiter.who for waiter in a.reclaim.waiters] == ["other"]
+    assert [waiter.name for waiter in a.reclaim.waiters] == ["other"]
     assert a.zone.free == free - gets
 
 
@@ -367,7 +368,7 @@ def test_a_victim_asleep_for_a_request_slot_sleeps_on_until_there_is_one(kernel:
     a = Machine([COLD] * 100, kernel=kernel, swap=swap, free=MIN - 1)
     victim, ended = task(), []
     a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
-    a.reclaim.doom(victim, ended.append)
+    a.reclaim.mark_victim(victim, ended.append)
     a.run_until(seconds(10))
     assert (a.granted, ended) == ([], [])
     swap.slots = 1_000
@@ -383,7 +384,7 @@ def test_a_victim_in_the_throttle_of_direct_reclaimers_wakes() -> None:
     a.reclaim.obtain("victim", lambda: a.granted.append("victim"), task=victim)
     a.reclaim.obtain("other", lambda: a.granted.append("other"))
     assert a.reclaim.sleepers() == 2
-    a.reclaim.doom(victim, ended.append)
+    a.reclaim.mark_victim(victim, ended.append)
     a.run_until(1)
     assert ended == [False]
     assert a.reclaim.sleepers() == 1
@@ -408,7 +409,7 @@ def test_what_is_on_its_way_is_not_free_before_it_has_arrived() -> None:
 @pytest.mark.parametrize("gone", [0, 1, 2])
 def test_the_hand_goes_on_where_it_stood_when_a_space_is_gone(stands: int, gone: int) -> None:
     """Or at the beginning of the next, if it stood in that one."""
-    hand = Hand()
+    hand = ClockHand()
     spaces = [AddressSpace(name, 0, 4) for name in "abc"]
     for space in spaces:
         space.states[:] = bytes([COLD]) * 4

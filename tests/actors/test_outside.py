@@ -93,7 +93,7 @@ def left(verb: str, at_ns: int, lasts_ns: int) -> tuple[list[int], int]:
             net.end(fault, start)
         for at, _, _, _, count, gap, *_ in arrivals(net.deliver(end).get(A, b"")):
             got += [at + index * gap for index in range(count)]
-        net.accept([encode(udp(10, source=C, gap_ns=100))] if start == 0 else [], end)
+        net.accept(cut(encode(udp(10, source=C, gap_ns=100))) if start == 0 else (), end)
     return got, net.tallies()["C>A"]["sent"]
 
 

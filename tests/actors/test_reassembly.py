@@ -217,10 +217,10 @@ def test_every_fragment_completes_is_dropped_or_waits_and_only_once(steps: list[
     assert cache.idents() == []
 
 
-# -- today -----------------------------------------------------------------------------------------------------------
+# -- 6.11 ------------------------------------------------------------------------------------------------------------
 
 
-class TodaysCache(Cache):
+class Linux611Cache(Cache):
     """The fragment cache of 6.11."""
 
     def __init__(self) -> None:
@@ -228,14 +228,14 @@ class TodaysCache(Cache):
         self.reassembly = RefusingReassembly(self.events, LINUX_6_11, MTU, self._drop)
 
 
-def test_today_every_fragment_above_the_high_limit_is_refused_until_time_outs_make_room() -> None:
+def test_in_6_11_every_fragment_above_the_high_limit_is_refused_until_time_outs_make_room() -> None:
     """4 MiB / 2304 = 1820.4: the 1821st is the last that is accepted, the cache exceeds its limit by it (row 40).
 
     New datagrams and fragments of known ones are refused alike, nothing is evicted; 30 s after the first there is room.
     """
     truesize = LINUX_6_11.rx_truesize
     fits = (4 << 20) // truesize + 1
-    cache = TodaysCache()
+    cache = Linux611Cache()
     for ident in range(fits):
         cache.add(ident, truesize=truesize)
     assert cache.dropped == []

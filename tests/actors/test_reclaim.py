@@ -17,11 +17,12 @@ from netswap.actors.memory.anonymous import (
     UNTOUCHED,
     WRITING,
     AddressSpace,
-    Hand,
+    ClockHand,
 )
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk
 from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.protocol.units import milliseconds, seconds
@@ -64,11 +65,11 @@ class Scene:
         self.zone.free = self.zone.free_min = free
         self.swap = swap
         self.board = Board(self.events, self.zone, KERNEL)
-        self.reclaim = Reclaim(self.board, swap)
+        self.reclaim = Reclaim(self.board, Scan(self.board, swap))
         self.space = AddressSpace("rank 0", 0, len(states))
         self.space.states[:] = bytes(states)
         self.space.resident = sum(state >= RESIDENT for state in states)
-        self.reclaim.hand.spaces = [self.space]
+        self.reclaim.scan.hand.spaces = [self.space]
         self.granted: list[str] = []
 
     def ask(self, who: str) -> bool:
@@ -77,8 +78,8 @@ class Scene:
 
     def with_disk(self, disk: LocalDisk, writes: Any = None) -> None:
         """Files are on this disk; `writes`: the swap device, if what it writes counts."""
-        writeback = Writeback(self.board, self.reclaim.cache, disk, writes)
-        self.reclaim = Reclaim(self.board, self.swap, writeback)
+        writeback = Writeback(self.board, self.reclaim.scan.cache, disk, writes)
+        self.reclaim = Reclaim(self.board, Scan(self.board, self.swap, writeback))
 
     def settle(self) -> None:
         """Let happen what happens now."""
@@ -95,13 +96,13 @@ class Scene:
         """The server answers so many page-outs, in order."""
         assert self.swap is not None
         for _ in range(count):
-            self.reclaim.written(*self.swap.under_way.pop(0))
+            self.reclaim.scan.written(*self.swap.under_way.pop(0))
             self.reclaim.slot_free()
             self.settle()
 
     def polls(self) -> list[str]:
         """Who has a poll pending that will do something."""
-        return [waiter.who for _, waiter in self.reclaim.polls if not waiter.served]
+        return [waiter.name for _, waiter in self.reclaim.polls if not waiter.served]
 
 
 # -- kswapd ----------------------------------------------------------------------------------------------------------
@@ -112,9 +113,9 @@ def test_kswapd_is_woken_at_the_low_mark_and_not_above() -> None:
     scene = Scene([COLD] * 10, free=82, swap=Swap())
     assert scene.ask("rank 0")
     assert scene.ask("rank 0")
-    assert (scene.zone.free, scene.reclaim.asleep) == (80, True)
+    assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (80, True)
     assert scene.ask("rank 0")
-    assert (scene.reclaim.asleep, scene.reclaim.kswapd_wakes) == (False, 1)
+    assert (scene.reclaim.kswapd.asleep, scene.reclaim.kswapd.wakes) == (False, 1)
 
 
 def test_kswapd_stops_above_the_high_mark_and_not_before() -> None:
@@ -123,7 +124,7 @@ def test_kswapd_stops_above_the_high_mark_and_not_before() -> None:
     assert scene.ask("rank 0")
     scene.settle()
     assert scene.zone.free == 97
-    assert scene.reclaim.asleep
+    assert scene.reclaim.kswapd.asleep
     assert list(scene.space.states[:]).count(SWAPPED) == 97 - 79
 
 
@@ -135,15 +136,15 @@ def test_between_the_marks_kswapd_goes_on_if_it_is_awake_and_sleeps_on_if_it_sle
     scene.settle()
     for free in range(80, 97):
         scene.answer()
-        assert (scene.zone.free, scene.reclaim.asleep) == (free, False)
+        assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (free, False)
     scene.answer()
-    assert (scene.zone.free, scene.reclaim.asleep) == (97, True)
+    assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (97, True)
     while scene.zone.free > 80:
         scene.ask("rank 0")
         scene.settle()
-        assert scene.reclaim.asleep
+        assert scene.reclaim.kswapd.asleep
     scene.ask("rank 0")
-    assert scene.reclaim.kswapd_wakes == 2
+    assert scene.reclaim.kswapd.wakes == 2
 
 
 def test_kswapd_waits_for_a_slot_and_goes_on_with_the_page_it_had_found() -> None:
@@ -152,7 +153,7 @@ def test_kswapd_waits_for_a_slot_and_goes_on_with_the_page_it_had_found() -> Non
     scene = Scene([COLD] * 10, free=80, swap=swap)
     scene.ask("rank 0")
     scene.settle()
-    assert (swap.started, scene.reclaim.wants_slot) == ([0, 1], True)
+    assert (swap.started, scene.reclaim.kswapd.wants_slot) == ([0, 1], True)
     scene.answer()
     assert swap.started == [0, 1, 2]
     scene.answer(2)
@@ -238,7 +239,7 @@ def test_direct_reclaim_frees_a_cluster_and_no_more() -> None:
     assert scene.zone.free == 64 + 32 - 1
 
 
-class RecordingHand(Hand):
+class RecordingHand(ClockHand):
     """Notes when the hand was asked to look, and at how many pages; it finds none."""
 
     def __init__(self, now: Callable[[], int]) -> None:
@@ -258,10 +259,10 @@ RESIDENT_PAGES = 1 << 18
 def looks_of_direct_reclaim(until_ns: int) -> list[tuple[int, int]]:
     """(when, quota) of one reclaimer's passes over 1 GiB of pages that never become free; kswapd stays out of it."""
     scene = Scene([COLD] * RESIDENT_PAGES, free=64, total=RESIDENT_PAGES + 1024)
-    scene.reclaim.asleep = False
+    scene.reclaim.kswapd.asleep = False
     hand = RecordingHand(lambda: scene.events.now)
-    hand.spaces = scene.reclaim.hand.spaces
-    scene.reclaim.hand = hand
+    hand.spaces = scene.reclaim.scan.hand.spaces
+    scene.reclaim.scan.hand = hand
     assert not scene.ask("rank 0")
     scene.run_until(until_ns)
     return hand.looks
@@ -288,7 +289,7 @@ def with_cache(scene: Scene, pages: int, *, text: int = 0) -> tuple[File, File]:
     files[0].cache(pages)
     files[1].cache(text)
     disk = LocalDisk(scene.events, Disk(), milliseconds(1), 1 << 30, 128)
-    cache = scene.reclaim.cache
+    cache = scene.reclaim.scan.cache
     for file in files:
         cache.add(file)
     scene.with_disk(disk)
@@ -311,18 +312,18 @@ def test_clean_pages_are_dropped_while_no_request_slot_is_free() -> None:
     file, _ = with_cache(scene, 10)
     scene.ask("rank 0")
     scene.settle()
-    assert (scene.zone.free, file.resident, scene.reclaim.wants_slot) == (79 + 10, 0, True)
+    assert (scene.zone.free, file.resident, scene.reclaim.kswapd.wants_slot) == (79 + 10, 0, True)
 
 
 def test_whoever_is_stuck_for_a_slot_finds_text_after_a_tenth_of_a_second() -> None:
     """kswapd is woken at every failure at low; only one in 0.1 s looks past the page it cannot write."""
     scene = Scene([COLD] * 4000, free=80, swap=Swap(slots=0))
     _, text = with_cache(scene, 1, text=200)
-    scene.reclaim.hand.spaces.reverse()
-    scene.reclaim.hand.step_back(scene.space, 0)
+    scene.reclaim.scan.hand.spaces.reverse()
+    scene.reclaim.scan.hand.step_back(scene.space, 0)
     scene.ask("rank 0")
     scene.settle()
-    assert (scene.reclaim.wants_slot, text.resident) == (True, 200)
+    assert (scene.reclaim.kswapd.wants_slot, text.resident) == (True, 200)
     scene.run_until(milliseconds(100))
     scene.ask("rank 0")
     scene.settle()
@@ -335,10 +336,10 @@ def test_mapped_pages_are_spared_until_swap_tendency_is_100(mapped: int, priorit
     first = next(one for one in range(12, -1, -1) if mapped // 2 + (100 >> one) + 60 >= 100)
     assert first == priority
     scene = Scene([COLD] * (40 * mapped), free=64, total=4000)
-    scene.reclaim.asleep = False
+    scene.reclaim.kswapd.asleep = False
     hand = RecordingHand(lambda: 0)
-    hand.spaces = scene.reclaim.hand.spaces
-    scene.reclaim.hand = hand
+    hand.spaces = scene.reclaim.scan.hand.spaces
+    scene.reclaim.scan.hand = hand
     scene.ask("rank 0")
     looks = [quota for _, quota in hand.looks]
     assert looks[:1] == ([max(32, 40 * mapped >> priority)] if mapped else [])
@@ -354,7 +355,7 @@ def test_dirty_pages_of_files_are_written_to_disk_and_free_then() -> None:
     scene.settle()
     assert (scene.zone.free, file.resident, file.dirty) == (79, 0, 0)
     for page in range(30):
-        scene.reclaim.file_written(file, page, file.stamps[page])
+        scene.reclaim.scan.file_written(file, page, file.stamps[page])
     assert scene.zone.free == 79 + 30
 
 
@@ -376,14 +377,14 @@ def test_reclaimers_nap_once_too_much_is_under_writeback_and_exceed_it_by_a_batc
     scene = Scene([COLD] * 4075, free=21, swap=swap)
     disk = LocalDisk(scene.events, Disk(), 0, 1 << 30, 128)
     scene.with_disk(disk, swap)
-    scene.reclaim.wake_kswapd()
+    scene.reclaim.kswapd.wake()
     scene.settle()
     limit = 4096 * 5 // 100 * 11 // 10
     assert limit < len(swap.under_way) == 256 <= limit + 32
     scene.run_until(seconds(2))
     assert len(swap.under_way) == 256, "a nap lasts until less is under way"
-    assert scene.reclaim.writeout_naps >= 20
-    assert scene.reclaim.kswapd_waits_for() == "less to be under writeback"
+    assert scene.reclaim.scan.writeout_naps >= 20
+    assert scene.reclaim.kswapd.waits_for() == "less to be under writeback"
     scene.answer(32)
     scene.run_until(seconds(3))
     assert len(swap.under_way) == 256
@@ -476,4 +477,4 @@ def test_pages_had_without_waiting_end_at_min(free: int, wanted: int, got: int) 
     scene = Scene([UNTOUCHED], free=free)
     assert scene.reclaim.obtain_now(wanted) == got
     assert scene.zone.free == free - got
-    assert scene.reclaim.asleep == (free == 200)
+    assert scene.reclaim.kswapd.asleep == (free == 200)

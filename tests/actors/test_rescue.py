@@ -7,8 +7,8 @@ from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File
-from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.rescue import CleanRescue
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.zone import Zone
 
 CLUSTER = 32
@@ -21,17 +21,17 @@ class Scene:
     def __init__(self, *, recursive: bool = False, atomic: bool = False, clean: int = 100) -> None:
         self.zone = Zone(4096, MIN)
         self.zone.free = self.zone.floors.atomic
-        self.reclaim = Reclaim(Board(Events(), self.zone, KERNEL), None)
+        self.scan = Scan(Board(Events(), self.zone, KERNEL), None)
         self.file = File("text", clean + 50, mapped=True)
         self.file.cache(clean)
         self.dirty = File("log", 50)
         self.dirty.cache(50, dirty=True)
         self.anonymous = AddressSpace("rank 0", 0, 100)
         self.anonymous.warm(100, 1)
-        self.reclaim.hand.spaces = [self.anonymous]
-        cache = self.reclaim.cache
+        self.scan.hand.spaces = [self.anonymous]
+        cache = self.scan.cache
         cache.text.spaces, cache.unmapped.spaces, cache.files = [self.file], [self.dirty], [self.file, self.dirty]
-        self.zone.on_shortage(CleanRescue(self.zone, self.reclaim, CLUSTER, recursive=recursive, atomic=atomic))
+        self.zone.on_shortage(CleanRescue(self.zone, self.scan, CLUSTER, recursive=recursive, atomic=atomic))
 
 
 def test_atomic_reclaim_frees_a_cluster_of_clean_pages_at_the_atomic_floor() -> None:

@@ -30,12 +30,12 @@ def had(slab: Slab | None) -> Slab:
 # -- the slab rule (row 16) ------------------------------------------------------------------------------------------
 
 
-def test_with_the_slab_rule_objects_of_a_reserve_page_go_only_to_the_entitled() -> None:
-    """Two objects a page: one critical, the other stays free for the next entitled request."""
+def test_with_the_slab_rule_objects_of_a_reserve_page_go_only_to_memalloc_requests() -> None:
+    """Two objects a page: one critical, the other stays free for the next request with `memalloc`."""
     zone, cache = at_the_floor(guarded=True)
-    critical = had(cache.take_entitled(FLOOR))
+    critical = had(cache.take_memalloc(FLOOR))
     assert cache.take(FLOOR) is None
-    assert cache.take_entitled(FLOOR) is critical
+    assert cache.take_memalloc(FLOOR) is critical
     assert (zone.free, zone.reserve_used) == (FLOOR - 1, 1)
 
 
@@ -43,7 +43,7 @@ def test_with_the_slab_rule_the_reserve_is_whole_again_after_quiescence() -> Non
     """The critical object is freed: its page returns, free pages are as many as before."""
     zone, cache = at_the_floor(guarded=True)
     for _ in range(10):
-        critical = had(cache.take_entitled(FLOOR))
+        critical = had(cache.take_memalloc(FLOOR))
         assert cache.take(FLOOR) is None
         cache.give(critical)
         assert (zone.free, zone.reserve_used, cache.slabs) == (FLOOR, 0, 0)
@@ -54,7 +54,7 @@ def test_without_the_slab_rule_an_ordinary_request_keeps_the_page_of_a_critical_
     zone, cache = at_the_floor(guarded=False)
     kept = []
     for rounds in range(1, 6):
-        critical = had(cache.take_entitled(FLOOR))
+        critical = had(cache.take_memalloc(FLOOR))
         kept.append(had(cache.take(FLOOR)))
         assert kept[-1] is critical
         cache.give(critical)
@@ -69,7 +69,7 @@ def test_without_the_slab_rule_an_ordinary_request_keeps_the_page_of_a_critical_
 def test_a_cache_stays_marked_until_it_gets_an_ordinary_page() -> None:
     """Memory is back: an ordinary request gets a page of its own, not the second half of the reserve's."""
     zone, cache = at_the_floor(guarded=True)
-    critical = had(cache.take_entitled(FLOOR))
+    critical = had(cache.take_memalloc(FLOOR))
     zone.give(2)
     ordinary = had(cache.take(FLOOR))
     assert ordinary is not critical
@@ -82,7 +82,7 @@ def test_a_cache_stays_marked_until_it_gets_an_ordinary_page() -> None:
 def test_a_marked_cache_refuses_whenever_a_page_would_be_refused() -> None:
     """Free objects or not: free pages at the floor, no object; above it, one."""
     zone, cache = at_the_floor(256, guarded=True)
-    had(cache.take_entitled(FLOOR))
+    had(cache.take_memalloc(FLOOR))
     for free in range(FLOOR + 1):
         zone.free = free
         assert cache.take(FLOOR) is None
@@ -90,21 +90,21 @@ def test_a_marked_cache_refuses_whenever_a_page_would_be_refused() -> None:
     assert cache.take(FLOOR) is not None
 
 
-def test_the_entitled_take_ordinary_memory_as_long_as_there_is_some() -> None:
+def test_memalloc_requests_take_ordinary_memory_as_long_as_there_is_some() -> None:
     """The reserve is touched only where the floor refuses."""
     zone = Zone(TOTAL, MIN)
     cache = SlabCache(zone, "kmalloc", PAGE, guarded=True)
     for _ in range(TOTAL - FLOOR):
-        assert not had(cache.take_entitled(FLOOR)).from_reserve
+        assert not had(cache.take_memalloc(FLOOR)).from_reserve
     assert zone.reserve_used == 0
-    assert had(cache.take_entitled(FLOOR)).from_reserve
+    assert had(cache.take_memalloc(FLOOR)).from_reserve
     assert zone.reserve_used == 1
 
 
-def test_at_no_free_page_at_all_the_entitled_fail_too() -> None:
+def test_at_no_free_page_at_all_memalloc_requests_fail_too() -> None:
     """15 pages below the floor, and not one more."""
     zone, cache = at_the_floor(PAGE, guarded=True)
-    assert sum(cache.take_entitled(FLOOR) is not None for _ in range(FLOOR + 5)) == FLOOR
+    assert sum(cache.take_memalloc(FLOOR) is not None for _ in range(FLOOR + 5)) == FLOOR
     assert zone.free == 0
 
 
@@ -149,7 +149,7 @@ def test_an_object_larger_than_a_page_is_refused() -> None:
 @given(
     st.sampled_from((PAGE, 2048, 1000, 320)),
     st.booleans(),
-    st.lists(st.tuples(st.sampled_from(("take", "entitled", "give")), st.integers(0, 1 << 16)), max_size=80),
+    st.lists(st.tuples(st.sampled_from(("take", "memalloc", "give")), st.integers(0, 1 << 16)), max_size=80),
 )
 def test_any_sequence_of_allocations_conserves_pages(size: int, guarded: bool, calls: list[tuple[str, int]]) -> None:
     """free + slabs = total; a refusal is right; once all is given back, free = total and the reserve is whole."""
@@ -163,7 +163,7 @@ def test_any_sequence_of_allocations_conserves_pages(size: int, guarded: bool, c
                 cache.give(held.pop(choice % len(held)))
         else:
             room = len(held) < cache.slabs * cache.per_slab
-            slab = cache.take(floor) if call == "take" else cache.take_entitled(floor)
+            slab = cache.take(floor) if call == "take" else cache.take_memalloc(floor)
             if slab is None:
                 assert zone.free <= (floor if call == "take" else 0)
                 assert not room or (guarded and cache.reserved and call == "take")

@@ -239,12 +239,12 @@ def test_transmit_buffers_are_had_all_or_none() -> None:
     """3 packets take 3 heads and 3 headers; one page short, everything is given back."""
     a = host(ring=1)
     in_use = (a.buffers.heads.in_use, a.buffers.tx_headers.in_use)
-    slabs = a.buffers.transmit(3, a.zone.floors.atomic, entitled=False)
+    slabs = a.buffers.transmit(3, a.zone.floors.atomic, memalloc=False)
     assert slabs is not None
     assert (a.buffers.heads.in_use - in_use[0], a.buffers.tx_headers.in_use - in_use[1]) == (3, 3)
     a.buffers.release(slabs)
     a.drain(0)
-    assert a.buffers.transmit(3, 0, entitled=True) is None
+    assert a.buffers.transmit(3, 0, memalloc=True) is None
     assert (a.buffers.heads.in_use, a.buffers.tx_headers.in_use) == in_use
 
 

@@ -198,8 +198,8 @@ def refuse_to_send(monkeypatch: pytest.MonkeyPatch, end: End) -> None:
     """No segment of this end finds memory to be sent."""
     transmit = Buffers.transmit
 
-    def refused(buffers: Buffers, packets: int, floor: int, entitled: bool) -> object:
-        return None if buffers is end.buffers else transmit(buffers, packets, floor, entitled)
+    def refused(buffers: Buffers, packets: int, floor: int, memalloc: bool) -> object:
+        return None if buffers is end.buffers else transmit(buffers, packets, floor, memalloc)
 
     monkeypatch.setattr(Buffers, "transmit", refused)
 
@@ -380,7 +380,7 @@ def test_the_exemption_of_2007_lets_the_marked_socket_pass_and_no_other() -> Non
     assert not service.receive(FULL_CHARGE)
 
 
-def test_the_exemption_of_today_is_for_segments_from_the_reserve() -> None:
+def test_the_exemption_of_6_11_is_for_segments_from_the_reserve() -> None:
     """The mark alone changes nothing (facts 12, R7)."""
     swap, service = accounts(LINUX_6_11, TcpMem(4, 8, 8), exempts=True)
     assert filled(service) == 8
@@ -415,7 +415,7 @@ def test_data_is_refused_at_the_limit_and_acknowledgements_pass() -> None:
     assert not receiver.connection.sender.flight
 
 
-def test_today_the_segment_in_order_is_accepted_by_force_when_nothing_is_queued() -> None:
+def test_in_6_11_the_segment_in_order_is_accepted_by_force_when_nothing_is_queued() -> None:
     """Row 14; once its page is full the next is refused, and answered by a window of zero."""
     pair = opened(mem=TcpMem(4, 6, 8), kernel=LINUX_6_11)
     receiver = pair.ends[1]

@@ -10,6 +10,7 @@ from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.reclaim import Reclaim
+from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.waiter import Asleep
 from netswap.actors.memory.zone import Zone
 from netswap.actors.policy import Policy
@@ -29,13 +30,12 @@ class Machine:
         self.zone = Zone(4096, MIN, kernel=kernel)
         self.zone.free = free
         self.swap = Greedy(self.zone, slots, takes)
-        self.reclaim = Reclaim(
-            Board(self.events, self.zone, kernel, policy=Policy(reclaim_throttle=throttled)), self.swap
-        )
+        board = Board(self.events, self.zone, kernel, policy=Policy(reclaim_throttle=throttled))
+        self.reclaim = Reclaim(board, Scan(board, self.swap))
         self.space = AddressSpace("rank 0", 0, 2000)
         self.space.states[:] = bytes([COLD]) * 2000
         self.space.resident = 2000
-        self.reclaim.hand.spaces = [self.space]
+        self.reclaim.scan.hand.spaces = [self.space]
         self.granted: list[str] = []
 
     def ask(self, who: str, *, user: bool = True, may_fs: bool = True) -> bool:
@@ -51,7 +51,7 @@ class Machine:
 
     def sleeps(self, who: str) -> Asleep:
         """Where this one sleeps."""
-        return next(waiter.asleep for waiter in self.reclaim.waiters if waiter.who == who)
+        return next(waiter.asleep for waiter in self.reclaim.waiters if waiter.name == who)
 
     def run_until(self, time_ns: int) -> None:
         """Let happen what happens before that time."""
@@ -118,7 +118,7 @@ def test_kswapd_wakes_them_once_more_than_half_is_free() -> None:
     a.run_until(milliseconds(1))
     assert a.asleep() == [Asleep.THROTTLE]
     for _ in range(40):
-        a.reclaim.written(*a.swap.under_way.pop(0))
+        a.reclaim.scan.written(*a.swap.under_way.pop(0))
     a.reclaim.slot_free()
     a.run_until(milliseconds(300))
     assert a.granted == ["rank 0"]
@@ -140,7 +140,7 @@ def test_after_sixteen_fruitless_runs_of_kswapd_nobody_waits_for_it() -> None:
 def test_with_nothing_on_the_lists_nobody_sleeps() -> None:
     """allow_direct_reclaim looks at zones with reclaimable pages only: nobody waits for kswapd to find what is not there."""
     a = Machine(HALF)
-    a.reclaim.hand.spaces = []
+    a.reclaim.scan.hand.spaces = []
     a.ask("rank 0")
     assert a.asleep() == [Asleep.NOWHERE]
 
@@ -162,7 +162,7 @@ def test_many_concurrent_reclaimers_empty_the_reserve_unless_they_are_throttled(
     assert a.zone.free == (HALF if throttled else 0)
 
 
-def test_today_who_finds_no_request_slot_sleeps_until_there_is_one() -> None:
+def test_in_6_11_who_finds_no_request_slot_sleeps_until_there_is_one() -> None:
     """Pages that become free meanwhile do not wake it; a reply does."""
     a = Machine(MIN, slots=0)
     a.ask("rank 0")

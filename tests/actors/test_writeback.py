@@ -7,7 +7,7 @@ import pytest
 from netswap.actors.disk import Disk
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
-from netswap.actors.memory.anonymous import DIRTY, RESIDENT, AddressSpace, Hand
+from netswap.actors.memory.anonymous import DIRTY, RESIDENT, AddressSpace, ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk, PageCache
 from netswap.actors.memory.writeback import Writeback
@@ -29,7 +29,7 @@ class Scene:
         space = AddressSpace("rank 0", 0, TOTAL)
         space.states[:anonymous] = bytes([RESIDENT | DIRTY]) * anonymous
         space.resident = anonymous
-        hand = Hand()
+        hand = ClockHand()
         hand.spaces = [space]
         self.cache = PageCache(hand)
         self.file = File("a file", 5_000)
@@ -72,7 +72,7 @@ def test_the_dirty_ratio_is_half_of_what_is_not_mapped_within_its_bounds(anonymo
     assert Scene(anonymous).writeback.limits() == (background * TOTAL // 100, ratio * TOTAL // 100)
 
 
-def test_today_anonymous_memory_is_not_dirtyable() -> None:
+def test_in_6_11_anonymous_memory_is_not_dirtyable() -> None:
     """6.11: 20 % and 10 % of free pages and those of files."""
     scene = Scene(anonymous=6_000, cached=1_000, kernel=LINUX_6_11)
     assert scene.writeback.limits() == (400, 800)

@@ -21,7 +21,7 @@ TABLE = {
     65536: (32768, 8192, 10240, 12288, 3072),
 }
 """RAM in MiB: min_free in KiB; min, low, high and the atomic floor in pages (linux-2.6.22, one zone)."""
-TODAY = {512: (905, 1086), 2048: (1972, 2496), 8192: (4993, 7090), 65536: (24969, 41746)}
+MARKS_6_11 = {512: (905, 1086), 2048: (1972, 2496), 8192: (4993, 7090), 65536: (24969, 41746)}
 """RAM in MiB: low and high in pages (linux-6.11, one zone)."""
 BOTH = pytest.mark.parametrize("kernel", [LINUX_2_6_22, LINUX_6_11], ids=lambda kernel: kernel.name)
 
@@ -41,8 +41,8 @@ def test_watermarks_follow_from_the_size_of_memory(mib: int, row: tuple[int, ...
     assert (zone.floors.kernel, zone.low_mark, zone.high_mark, zone.floors.atomic) == row[1:]
 
 
-@pytest.mark.parametrize(("mib", "row"), TODAY.items())
-def test_today_the_marks_are_a_thousandth_of_the_zone_apart_at_least(mib: int, row: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("mib", "row"), MARKS_6_11.items())
+def test_in_6_11_the_marks_are_a_thousandth_of_the_zone_apart_at_least(mib: int, row: tuple[int, int]) -> None:
     """d = max(min/4, pages * 10/10000); low = min + d, high = min + 2d (row 22)."""
     pages = mib * MIB_PAGES
     least = LINUX_6_11.min_free_kib(pages) * 1024 // 4096
@@ -79,20 +79,20 @@ def test_floors_are_the_kernels_fractions_of_min(kernel: Kernel, least: int) -> 
 
 
 @given(mins, pools)
-def test_softirq_has_the_rights_of_pf_memalloc_only_today(least: int, pool: int) -> None:
+def test_softirq_has_the_rights_of_pf_memalloc_only_in_6_11(least: int, pool: int) -> None:
     """Row 10: in 2.6.22 it falls back to the atomic floor, pool included; in 6.11 it ignores the watermarks."""
-    then, today = (floors(kernel, least, 2 * least, pool) for kernel in (LINUX_2_6_22, LINUX_6_11))
-    assert then.memalloc_softirq == then.atomic == today.atomic
-    assert today.memalloc_softirq == today.memalloc == 0
+    then, now = (floors(kernel, least, 2 * least, pool) for kernel in (LINUX_2_6_22, LINUX_6_11))
+    assert then.memalloc_softirq == then.atomic == now.atomic
+    assert now.memalloc_softirq == now.memalloc == 0
 
 
 @given(mins, pools)
 def test_victims_and_real_time_tasks_have_had_other_rights(least: int, pool: int) -> None:
     """An OOM victim: everything in 2.6.22, half of min in 6.11. A real-time task: three quarters, then half."""
-    then, today = (floors(kernel, least, 2 * least, pool) for kernel in (LINUX_2_6_22, LINUX_6_11))
+    then, now = (floors(kernel, least, 2 * least, pool) for kernel in (LINUX_2_6_22, LINUX_6_11))
     half = least - least // 2 + pool
     assert (then.oom_victim, then.realtime) == (0, least - least // 4 + pool)
-    assert (today.oom_victim, today.realtime) == (half, half)
+    assert (now.oom_victim, now.realtime) == (half, half)
 
 
 @BOTH

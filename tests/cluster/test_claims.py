@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from netswap.cluster.claims import prove
 from netswap.cluster.claims.ablation import ABLATIONS, ablate
-from netswap.cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
+from netswap.cluster.claims.claim import CLAIMS, ERA_2_6_22, Claim, Evidence
 from netswap.cluster.command.app import app
 from netswap.cluster.command.status import NETSWAP_FAILED
 
@@ -25,7 +25,7 @@ def test_what_is_predicted_is_seen(claim):
 
 def planted(monkeypatch, show):
     """A row 1000 that is shown like this."""
-    monkeypatch.setitem(CLAIMS, (1000, ERA_2007), Claim(1000, ERA_2007, "planted", "a test", show))
+    monkeypatch.setitem(CLAIMS, (1000, ERA_2_6_22), Claim(1000, ERA_2_6_22, "planted", "a test", show))
 
 
 def run(*words):
@@ -59,9 +59,9 @@ def test_a_claim_that_cannot_be_shown_says_why_and_does_not_hold(monkeypatch):
 
 def test_rows_and_eras_can_be_chosen():
     """A row of arithmetic, under the rules of 2007."""
-    status, said = run("--only", "33", "--era", ERA_2007)
+    status, said = run("--only", "33", "--era", ERA_2_6_22)
     assert status == 0
-    assert [(one["row"], one["era"], one["holds"]) for one in said["claims"]] == [(33, ERA_2007, True)]
+    assert [(one["row"], one["era"], one["holds"]) for one in said["claims"]] == [(33, ERA_2_6_22, True)]
 
 
 def test_an_unknown_row_is_an_error_that_says_which_there_are():

@@ -82,7 +82,7 @@ def test_strangers_are_those_of_whom_neither_sends_to_the_other_unasked(
 ) -> None:
     """A is C's client; to whom a program of one's own sends nobody knows."""
     b = replace(FLOODER, programs=((kind, settings),))
-    assert build.strangers([CLIENT, b, SERVER]) == expected
+    assert build.never_talk([CLIENT, b, SERVER]) == expected
 
 
 @pytest.mark.parametrize("few", [clock.FEW, 0])

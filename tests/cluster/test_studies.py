@@ -7,7 +7,7 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from netswap.cluster.claims.claim import CLAIMS, ERA_2007, Claim, Evidence
+from netswap.cluster.claims.claim import CLAIMS, ERA_2_6_22, Claim, Evidence
 from netswap.cluster.command import minimum as minimum_command
 from netswap.cluster.command import remedies as remedies_command
 from netswap.cluster.command.app import app
@@ -156,7 +156,7 @@ def test_interrupted_claims_go_on_with_those_that_are_left(monkeypatch):
         raise KeyboardInterrupt
 
     for row, show in ((1001, lambda _: Evidence()), (1002, interrupted), (1003, lambda _: Evidence())):
-        monkeypatch.setitem(CLAIMS, (row, ERA_2007), Claim(row, ERA_2007, "planted", "a test", show))
+        monkeypatch.setitem(CLAIMS, (row, ERA_2_6_22), Claim(row, ERA_2_6_22, "planted", "a test", show))
     one_after_the_other = lambda work, jobs, watch: map(work, jobs)  # noqa: E731
     monkeypatch.setattr("netswap.cluster.claims.prove.side_by_side", one_after_the_other)
     done = netswap("claims", "--only", "1001", "--only", "1002", "--only", "1003")
@@ -170,8 +170,8 @@ def test_a_claim_whose_process_is_killed_is_not_shown_and_the_others_are(monkeyp
         "netswap.cluster.claims.prove.side_by_side", lambda work, jobs, watch: iter([died, work(jobs[1])])
     )
     for row in (1001, 1002):
-        claim = Claim(row, ERA_2007, "planted", "a test", lambda _: Evidence())
-        monkeypatch.setitem(CLAIMS, (row, ERA_2007), claim)
+        claim = Claim(row, ERA_2_6_22, "planted", "a test", lambda _: Evidence())
+        monkeypatch.setitem(CLAIMS, (row, ERA_2_6_22), claim)
     done = netswap("claims", "--only", "1001", "--only", "1002", "--json")
     first, second = json.loads(done.stdout)["claims"]
     assert done.exit_code == INFRASTRUCTURE_FAILED

@@ -21,11 +21,11 @@ def test_an_e1000_buffer_of_2007_is_twice_a_power_of_two(mtu: int, length: int) 
     assert (kernel.rx_data, kernel.rx_truesize, kernel.rx_pages) == (2 * length, aligned + 232, 0)
 
 
-def test_jumbo_frames_take_blocks_of_order_3_in_2007_and_single_pages_today() -> None:
+def test_jumbo_frames_take_blocks_of_order_3_in_2007_and_single_pages_in_6_11() -> None:
     """And 1500 bytes what they always took."""
     assert order_of(on_link(LINUX_2_6_22, "e1000", 9000).rx_data) == 3
-    today = on_link(LINUX_6_11, "e1000e", 9000)
-    assert (order_of(today.rx_data), today.rx_pages, today.rx_truesize) == (0, 3, 1024 + 256 + 3 * 4096)
+    modern = on_link(LINUX_6_11, "e1000e", 9000)
+    assert (order_of(modern.rx_data), modern.rx_pages, modern.rx_truesize) == (0, 3, 1024 + 256 + 3 * 4096)
     for kernel in (LINUX_2_6_22, LINUX_6_11):
         assert on_link(kernel, "e1000", 1500) is kernel
 
@@ -77,7 +77,7 @@ def test_a_jumbo_frame_fills_three_fragments_of_virtio(netswap) -> None:
     assert free == {"8972B": 3 * 4096 + 256, "1472B": 4096 + 256}
 
 
-def test_a_tg3_of_today_takes_no_jumbo_frames() -> None:
+def test_a_tg3_of_6_11_takes_no_jumbo_frames() -> None:
     """Its blocks are modelled for 2.6.22 only."""
     assert [mtu_max("tg3", kernel) for kernel in (LINUX_2_6_22, LINUX_6_11)] == [9000, 1500]
 

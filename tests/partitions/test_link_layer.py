@@ -38,7 +38,7 @@ def test_where_arp_has_no_memory_the_reply_path_is_dead_although_everything_else
 
 
 @pytest.mark.parametrize("lasts", [5, LONG_S])
-@pytest.mark.parametrize(("safeguards", "arp"), [("reserve", "on"), (WITHOUT, "off")], ids=["entitled", "no ARP"])
+@pytest.mark.parametrize(("safeguards", "arp"), [("reserve", "on"), (WITHOUT, "off")], ids=["memalloc", "no ARP"])
 def test_its_twins_with_the_right_and_without_the_need_recover(netswap, safeguards, arp, lasts):
     """Nothing else is different."""
     a = story(safeguards, arp=arp, lasts=lasts, netswap=netswap)

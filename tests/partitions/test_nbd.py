@@ -149,7 +149,7 @@ def test_a_page_in_that_waits_for_memory_with_the_lock_in_its_hands_freezes_2007
 ):
     """No fault, no flood: with one request under way kswapd falls behind, and a reader stands at min when it has to send.
 
-    GFP_NOIO stops there, whoever could free memory waits for the lock. PF_MEMALLOC, today's or the reserve's, cures it.
+    GFP_NOIO stops there, a task that could free memory waits for the lock. PF_MEMALLOC, that of 6.11 or the reserve's, cures it.
     """
     text = seed(swap=f"{NBD}, in_flight: {in_flight}", safeguards=policy, stop="8s")
     cluster = netswap(text, kernel=kernel, set={"machines.B.programs": []})
@@ -288,14 +288,14 @@ def test_with_the_exemption_it_is_accepted(netswap, policy):
 
 
 @pytest.mark.parametrize("policy", ["none", "reserve"])
-def test_under_todays_rules_it_is_accepted_since_nothing_is_queued_before_it(netswap, policy):
+def test_under_the_rules_of_6_11_it_is_accepted_since_nothing_is_queued_before_it(netswap, policy):
     """Row 14: the next segment is taken by force when the queue is empty."""
     a = netswap(tcp_deadlock(policy=policy, timeline=SLOW_C, stop="20s", kernel="linux-6.11")).run()["A"]
     assert (a.verdict, a.lost_pages) == ("recovered", 0)
 
 
 @pytest.mark.parametrize("policy", ["reserve", "[reserve, -tcp-exemption]"])
-def test_today_a_full_tcp_mem_makes_the_swap_crawl_until_the_queues_are_read(netswap, policy):
+def test_in_6_11_a_full_tcp_mem_makes_the_swap_crawl_until_the_queues_are_read(netswap, policy):
     """Row 67: a reply's first segment is taken, the next is refused while that one waits: one a time-out of the peer.
 
     That is 5 in a second at most, and some 200 pages in a second before and after. The mark changes nothing, nor does

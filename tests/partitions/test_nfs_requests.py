@@ -51,7 +51,7 @@ def test_without_loss_every_call_is_full(netswap, pages):
     assert cluster["C"].received == pytest.approx(calls * packets(pages), rel=0.01)
 
 
-def test_under_todays_rules_the_rests_of_lost_calls_shut_the_server_for_30_s(netswap):
+def test_under_the_rules_of_6_11_the_rests_of_lost_calls_shut_the_server_for_30_s(netswap):
     """22 fragments of 2304 bytes each: 83 such rests are more than 4 MiB, and then every fragment is refused."""
     cluster = netswap(written_once(8, LOSS), kernel="linux-6.11")
     cluster.run_for(seconds(30))

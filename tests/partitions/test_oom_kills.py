@@ -171,7 +171,7 @@ def test_a_rank_that_outgrows_memory_and_swap_is_killed_and_one_that_fits_is_not
 # -- what a kill does to others -----------------------------------------------------------------------------------------
 
 
-def test_the_size_of_the_address_space_decides_in_2007_and_memory_in_use_today(netswap):
+def test_the_size_of_the_address_space_decides_in_2007_and_memory_in_use_in_6_11(netswap):
     """The rank has 3584 pages and the service 3000, all resident: the rank has used about 1000 when there are no more."""
     for kernel, first, other in ((KERNELS[0], "rank 0", "service 0"), (KERNELS[1], "service 0", "rank 0")):
         cluster = netswap(NO_SWAP, kernel=kernel)

@@ -58,7 +58,7 @@ def test_a_share_of_clean_pages_saves_a_iff_the_sockets_hold_less_than_it(netswa
     [(["recursive-reclaim", "atomic-reclaim"], 0), ("clean-minimum-10", 10), ("clean-minimum", 20)],
     ids=["none kept", "10 %", "20 %"],
 )
-def test_the_same_today_where_heads_and_data_are_two_allocations(netswap, policy, percent, sockets):
+def test_the_same_in_6_11_where_heads_and_data_are_two_allocations(netswap, policy, percent, sockets):
     """The head of a packet drops clean pages too; a socket holds what leaves it at most its 212,992 bytes, and one frame."""
     keys = {"machines.A.programs.1.service.sockets": sockets}
     cluster = netswap(CLEAN, kernel="linux-6.11", safeguards=policy, set=keys)
@@ -77,7 +77,7 @@ def test_where_there_is_nothing_clean_the_share_is_kept_free_and_lost_to_program
     keys = QUIET | {"machines.A.files.clean": "none"}
     cluster = netswap(CLEAN, safeguards=policy, set=keys, timeline=[], stop="2s").run()
     total = formulas.pages(MEMORY_MIB)
-    minimum, _, high = formulas.watermarks_2007(formulas.min_free_kib(total, 65_536) // 4)
+    minimum, _, high = formulas.watermarks_2_6_22(formulas.min_free_kib(total, 65_536) // 4)
     share = total * percent // 100
     assert minimum + share <= cluster["A"].free_pages <= high + share + SLOTS
     assert cluster["A"].clean_pages == 0

@@ -160,7 +160,7 @@ def test_parity_costs_its_share_on_the_wire(netswap, data, parity):
 @pytest.mark.parametrize("kernel", ["linux-2.6.22", "linux-6.11"])
 @pytest.mark.parametrize(("transport", "slots"), [("nfs", 17), ("nbd", 0)])
 def test_the_reserve_has_tx_for_each_server_and_rx_once(netswap, transport, slots, kernel):
-    """Row 53: 32 pages and 17 of slots each (today as many slots as requests: 16, 8 to a page, and one)."""
+    """Row 53: 32 pages and 17 of slots each (in 6.11 as many slots as requests: 16, 8 to a page, and one)."""
     slots = 3 if slots and kernel == "linux-6.11" else slots
     trees = []
     for number in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""Rows 61 to 66: what Linux 3.6 took in, as a real kernel of today shows it, and what one more permission would change."""
+"""Rows 61 to 66: what Linux 3.6 took in, as a real kernel (Linux 6.1) shows it, and what one more permission would change."""
 
 from math import ceil
 
@@ -84,7 +84,7 @@ def test_with_that_one_permission_the_mechanism_works_as_designed(netswap, refil
     assert cluster["A"].lost_pages == 0
 
 
-def test_without_any_mark_a_machine_of_today_wedges_as_one_of_2007(netswap):
+def test_without_any_mark_a_machine_of_6_11_wedges_as_one_of_2007(netswap):
     """No safeguard: neither data nor head may use the reserve, and no retransmission leaves."""
     cluster = story(netswap, "none")
     cluster.run_for(HEALED_NS + seconds(35))

@@ -1,8 +1,8 @@
-"""A swap server that lends memory, and is short of it itself: what does not fit goes to its disk, or is refused.
+"""Remote memory: a swap server lends memory, and is short of it itself. What does not fit goes to its disk, or is refused.
 
 As in Infiniswap (Gu et al., NSDI 2017) a server lends what it does not need, and keeps a headroom: here its high mark, below
 which it takes no page for others. Pages that it has in memory are read and written at once. When there is no room for
-another, the one that was used longest ago is written to disk for it, and whoever is answered waits for that; or the page is
+another, the one that was used longest ago is written to disk for it, and the answer waits for that; or the page is
 refused, and the client asks again (NFS3ERR_JUKEBOX, RFC 1813; ENOSPC over NBD). What lies in memory alone is lost in a crash.
 """
 
@@ -23,29 +23,29 @@ _Key = tuple[int, int]
 class _Held(NamedTuple):
     stamp: int
     unit: int
-    """Bytes of it that are kept here."""
+    """Bytes of the page that are kept here."""
 
 
 class MemoryQueue(DiskQueue):
-    """Requests are served from memory, and from disk if that is where their pages are or have to go."""
+    """Serves requests from memory, and from disk if their pages are there or have to go there."""
 
     __slots__ = ("_bytes", "_held", "_limit", "_refuses", "_taken")
 
     def __init__(
         self, system: System, latency_ns: int, bandwidth: int, queue: int, memory: int, *, refuses: bool
     ) -> None:
-        """`memory` in bytes: the most that is lent. `refuses`: pages without room are refused."""
+        """`memory`: bytes lent at most. `refuses`: pages without room are refused."""
         super().__init__(system, latency_ns, bandwidth, queue)
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
-        """What is in memory, the one first that was used longest ago."""
+        """Pages in memory, first the page that was used longest ago."""
         self._bytes = 0
         self._limit = memory
         self._taken = 0
-        """Pages of the machine that are used for that."""
+        """Pages of the machine that are lent."""
         self._refuses = refuses
 
     def submit(self, job: Job) -> None:
-        """Answer at once what memory is enough for; the rest goes through the disk's queue."""
+        """Answer requests at once that memory is enough for; the others go through the disk's queue."""
         if self._write(job) if job.write else self._is_here(job):
             self.pending[job.key] = job
             self._system.call_at(self._system.now_ns, self._done, job)
@@ -53,7 +53,7 @@ class MemoryQueue(DiskQueue):
             super().submit(job)
 
     def apply(self, job: Job) -> None:
-        """What is written is in memory already, unless none can be had; what is read comes from where it is."""
+        """Do at once what a request asks for. Written pages are in memory already, unless there was none to have."""
         store = self._store(job.key[0])
         if not job.write:
             job.stamps = tuple([self._read(store, job.key[0], page) for page in _pages(job)])
@@ -63,7 +63,7 @@ class MemoryQueue(DiskQueue):
                 store.write(page, (stamp,))
 
     def _store(self, client: int) -> Store:
-        """What the disk holds of a client."""
+        """The pages of a client on disk."""
         store = self._stores.get(client)
         if store is None:
             store = self._stores[client] = Store()
@@ -97,7 +97,7 @@ class MemoryQueue(DiskQueue):
         return fits
 
     def _has_room(self, key: _Key, new: _Held) -> bool:
-        """Whether it is here already, or the machine has a page to spare if it takes one more."""
+        """Whether a page is here already, or the machine has a page to spare if this one takes one more."""
         if key in self._held:
             return True
         if self._bytes + new.unit > self._limit:
@@ -115,7 +115,7 @@ class MemoryQueue(DiskQueue):
         self._held.move_to_end(key)
 
     def _evict(self, size: int) -> bool:
-        """Write so many bytes of what was used longest ago to disk; whether there was as much."""
+        """Write at least `size` bytes to disk, pages used longest ago first; whether there were as many."""
         freed = 0
         while freed < size and self._held:
             (source, page), old = self._held.popitem(last=False)

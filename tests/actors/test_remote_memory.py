@@ -10,7 +10,7 @@ from netswap.actors.disk import WARM_STAMP, Disk
 from netswap.actors.events import Events
 from netswap.actors.programs.task import Progress
 from netswap.actors.storage.backing import Job
-from netswap.actors.storage.lent import MemoryQueue
+from netswap.actors.storage.remote_memory import MemoryQueue
 from netswap.protocol.units import milliseconds, seconds
 
 PAGE = 4096

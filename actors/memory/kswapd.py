@@ -1,0 +1,139 @@
+"""kswapd: the thread that frees pages in the background, from the low mark on until the high mark is reached.
+
+Source: mm/vmscan.c (balance_pgdat, kswapd) of 2.6.22 and 6.11.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from netswap.actors.memory.board import Board
+from netswap.actors.memory.scan import Scan
+from netswap.actors.memory.throttle import Throttle
+from netswap.actors.memory.waiter import ASLEEP, Outcome
+
+# By name once: to look up a member of an enum costs more than a call.
+_NAP: Final = Outcome.NAP
+_NOTHING: Final = Outcome.NOTHING
+_NO_SLOT: Final = Outcome.NO_SLOT
+_SCANNED: Final = Outcome.SCANNED
+
+
+class Kswapd:
+    """That of one machine."""
+
+    def __init__(self, board: Board, scan: Scan, throttle: Throttle, wake_throttled: Callable[[], None]) -> None:
+        """`wake_throttled` lets the direct reclaimers go on that `throttle` holds."""
+        self.asleep = True
+        self.wakes = board.tally.kswapd_wakes
+        self.wants_slot = False
+        """It has found a page to write and no free request slot."""
+        self._events = board.events
+        self._zone = board.zone
+        self._kernel = board.kernel
+        self._scan = scan
+        self._throttle = throttle
+        self._wake_direct_reclaimers = wake_throttled
+        self._poll_pending = False
+        self._freed_to = 0
+        """Free pages when it ran last."""
+        self._priority = board.kernel.def_priority
+        self._outcome = _NOTHING
+        self._stuck_ns = 0
+        """From when on it is taken to be stuck, if it sleeps for a slot."""
+
+    def wake(self) -> None:
+        """An allocation has failed at the low mark.
+
+        While it sleeps for a slot, others scan in its place: every reclaim wait it looks for clean pages of files again.
+        """
+        if self.asleep:
+            self.asleep = False
+            self.wakes += 1
+            self._events.after(0, self._run)
+        elif self.wants_slot and self._events.now >= self._stuck_ns:
+            cache = self._scan.cache
+            if cache.files and cache.clean():
+                self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
+                self._events.after(0, self._run)
+
+    def slot_free(self) -> None:
+        """A request slot of the swap device has become free."""
+        if self.wants_slot:
+            self.wants_slot = False
+            self._outcome = _NOTHING
+            self._events.after(0, self._run)
+
+    def waits_for(self) -> str:
+        """What holds it up, in words; nothing if nothing does."""
+        swap = self._scan.swap
+        if self.wants_slot and swap is not None:
+            return swap.hindrance()
+        napping = not self.asleep and self._outcome is _NAP
+        return "less to be under writeback" if napping else ""
+
+    def overslept(self, marks: str, *, can_write: bool) -> list[str]:
+        """Whether it waits although what it waits for is there, in words with `marks`; empty in a model without errors.
+
+        `can_write`: whether the swap device takes a page now.
+        """
+        found = []
+        if self.wants_slot and can_write:
+            found.append("kswapd waits for a request slot, and there is one")
+        if not (self.asleep or self.wants_slot or self._poll_pending):
+            found.append(f"kswapd waits for nothing: {marks}")
+        return found
+
+    def _run(self, _: object) -> None:
+        """Work until there is enough, a slot is missing, or there is nothing left to try for now."""
+        zone, laundry = self._zone, self._scan.laundry
+        self._balance()
+        if self._throttle.on:
+            self._release_throttled()
+        if laundry is not None:
+            laundry.wash()
+        if zone.free >= zone.kswapd_goal():
+            self.asleep = True
+            self._priority = self._kernel.def_priority
+        elif not self.wants_slot and not self._poll_pending:
+            self._poll_pending = True
+            self._events.after(self._kernel.reclaim_wait_ns, self._poll)
+
+    def _poll(self, _: object) -> None:
+        self._poll_pending = False
+        self._run(None)
+
+    def _release_throttled(self) -> None:
+        """After a run: wake direct reclaimers if there is enough again, or nothing to hope for."""
+        throttle, free = self._throttle, self._zone.free
+        if free > self._freed_to:
+            throttle.failures = 0
+        elif not self.wants_slot:
+            throttle.failures += 1
+        self._freed_to = free
+        if not throttle.holds():
+            self._wake_direct_reclaimers()
+
+    def _balance(self) -> None:
+        """Make passes until the high mark is reached. They go round twice: marked pages have a second chance and no third.
+
+        While mapped pages are spared there may be nothing to look at, and then nothing to wait for either.
+        """
+        zone, scan, first = self._zone, self._scan, self._kernel.def_priority
+        while zone.free < (goal := zone.kswapd_goal()):
+            priority = self._priority
+            outcome = scan.shrink(priority, goal, self._outcome, rounds=2)
+            self._outcome = outcome
+            if outcome is _NO_SLOT:
+                self.wants_slot = True
+                self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
+            if outcome in ASLEEP:
+                return  # the pass has not ended: the same priority goes on when it is woken
+            if scan.oom is not None:
+                scan.oom.looked(priority, kswapd=True)
+            self._priority = priority - 1 if priority else first
+            if (
+                not priority
+                or scan.takes_mapped(priority, scan.cache.mapped_pages())
+                or (outcome is _SCANNED and scan.naps_after(priority))
+            ):
+                return
