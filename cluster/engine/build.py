@@ -1,6 +1,6 @@
 """From a resolved scenario to the objects that run."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from netswap.actors.network.network import Network
@@ -26,9 +26,9 @@ def clock(
     """
     if len(first) <= FEW and shares is None:
         return Clock(Apart(network(resolved), exchange, first), resolved.timeline)
-    shards = [
-        shard(resolved, exchange, first, shares or [range(len(first))], place) for place in range(len(shares or "1"))
-    ]
+    shares = shares or [range(len(first))]
+    promised = dict(enumerate(first))
+    shards = [shard(resolved, exchange, promised, shares, place) for place in range(len(shares))]
 
     def steps(steps: Sequence[Step]) -> list[Told]:
         return [shard.step(step) for shard, step in zip(shards, steps, strict=True)]
@@ -41,9 +41,9 @@ def clock(
 
 
 def shard(
-    resolved: Resolved, exchange: Exchange, first: Sequence[Answer], shares: Sequence[Sequence[int]], place: int
+    resolved: Resolved, exchange: Exchange, first: Mapping[int, Answer], shares: Sequence[Sequence[int]], place: int
 ) -> Shard:
-    """Build one of the shards; of `first`, the promises of all machines, it takes those of its own."""
+    """Build one of the shards; of `first`, what machines have promised, it takes those of its own."""
     owners = {index: number for number, share in enumerate(shares) for index in share}
     own = shares[place]
     return Shard(

@@ -54,6 +54,7 @@ class Clock:
         """Let all machines come to where the farthest is: only then is there one moment to look at."""
         if self.now_ns < self._farthest_ns:
             self.run(self._farthest_ns)
+        self._pace.settle()
 
     def _window(self, until_ns: int) -> None:
         settled_ns = min(until_ns, self._due[-1][0]) if self._due else until_ns

@@ -1,7 +1,8 @@
 """Machines that share a process, and how their batches travel: what a machine actor is made of, without Ray.
 
-A blob *to* a host is a msgpack array [index, until_ns, inbound, answers or nil, ...] of those of its machines that are due; the
-blob back is [index, next_ns, silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
+Where the host has the links to its machines too, it is a shard. Otherwise a blob *to* a host is a msgpack array
+[index, until_ns, inbound, answers or nil, ...] of those of its machines that are due; the blob back is [index, next_ns,
+silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,11 @@ from netswap.actors.machine import Machine
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.report import report
 from netswap.actors.settings import MachineSettings
+from netswap.cluster.engine import build
 from netswap.cluster.engine.orders import Answer, Order
+from netswap.cluster.engine.pace import Tallies
+from netswap.cluster.engine.shard import pack_told, unpack_step
+from netswap.cluster.scenario.resolved import Resolved
 
 
 def pack_orders(share: Iterable[int], orders: Mapping[int, Order]) -> bytes:
@@ -30,7 +35,7 @@ def unpack_answers(blob: bytes) -> dict[int, Answer]:
     return {parts[at]: Answer(parts[at + 1], parts[at + 2], parts[at + 3]) for at in range(0, len(parts), 4)}
 
 
-class MachineHost:
+class Host:
     """Some machines of a scenario."""
 
     def __init__(self, share: Sequence[MachineSettings], names: Sequence[str]) -> None:
@@ -45,6 +50,47 @@ class MachineHost:
             for index, machine in self._machines.items()
         }
 
+    def reports(self, now_ns: int) -> list[MachineReport]:
+        """What can be seen of each machine."""
+        return [report(machine, self._names, now_ns) for machine in self._machines.values()]
+
+    def tallies(self) -> Tallies:
+        """See `Network.tallies`: of the links that are here."""
+        return {}
+
+
+class ShardHost(Host):
+    """Some machines with all links to them. A blob is a packed step, or what was told (`netswap.cluster.engine.shard`)."""
+
+    def __init__(self, resolved: Resolved, shares: Sequence[Sequence[int]], place: int) -> None:
+        """`shares`: the machines of each shard; `place`: which of them this is."""
+        super().__init__([resolved.machines[index] for index in shares[place]], resolved.names)
+        self._shard = build.shard(resolved, self._advance, self.promises(), shares, place)
+
+    def first_ns(self) -> int:
+        """See `Told`."""
+        return self._shard.first_ns()
+
+    def exchange(self, blob: bytes) -> bytes:
+        """One step."""
+        return pack_told(self._shard.step(unpack_step(blob)))
+
+    def tallies(self) -> Tallies:
+        """See `Network.tallies`: of the links to these machines."""
+        return self._shard.network.tallies()
+
+    def _advance(self, orders: dict[int, Order]) -> dict[int, Answer]:
+        answers: dict[int, Answer] = {}
+        for index, order in orders.items():
+            machine = self._machines[index]
+            out = machine.advance(*order)
+            answers[index] = Answer(machine.next_ns(), machine.silent_until_ns(), out)
+        return answers
+
+
+class MachineHost(Host):
+    """Some machines without their links."""
+
     def exchange(self, blob: bytes) -> bytes:
         """Advance those that are due."""
         if not blob:
@@ -56,10 +102,6 @@ class MachineHost:
             out = machine.advance(*parts[at + 1 : at + 4])
             answers += (parts[at], machine.next_ns(), machine.silent_until_ns(), out)
         return _pack(answers)
-
-    def reports(self, now_ns: int) -> list[MachineReport]:
-        """What can be seen of each machine."""
-        return [report(machine, self._names, now_ns) for machine in self._machines.values()]
 
 
 def _pack(parts: list[Any]) -> bytes:

@@ -17,6 +17,7 @@ from netswap.actors.machine_report import MachineReport
 from netswap.actors.programs.task import ProgramError
 from netswap.actors.settings import MachineSettings
 from netswap.cluster.engine import build, collector, placement
+from netswap.cluster.engine.clock import Clock
 from netswap.cluster.engine.connections import (
     KEY_BYTES,
     Address,
@@ -27,9 +28,11 @@ from netswap.cluster.engine.connections import (
     Lines,
 )
 from netswap.cluster.engine.engine import EXCHANGES, InfrastructureError
-from netswap.cluster.engine.host import MachineHost, pack_orders, unpack_answers
+from netswap.cluster.engine.host import MachineHost, ShardHost, pack_orders, unpack_answers
 from netswap.cluster.engine.orders import Answer, Order
+from netswap.cluster.engine.pace import Together
 from netswap.cluster.engine.ray_clusters import attached, cores, private_cluster
+from netswap.cluster.engine.shard import Step, Told, pack_step, unpack_told
 from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
 from netswap.cluster.scenario.resolved import Resolved
@@ -54,14 +57,14 @@ def session(*, processes: int = 4, address: str | None = None, logs: Path | None
         yield
 
 
-class MachineActor(MachineHost):
-    """A machine actor: machines that can be called, by Ray or over a connection."""
+class Listening:
+    """What makes an actor of a host: it can be called, by Ray or over a connection."""
 
-    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str]) -> None:
-        """See `MachineHost`."""
-        super().__init__(share, names)
-        collector.hold()
-        self._line: Answering | None = None
+    _line: Answering | None = None
+
+    def exchange(self, blob: bytes) -> bytes:
+        """The host's."""
+        raise NotImplementedError
 
     def listen(self, key: bytes) -> Address:
         """Let the one that knows the key in; the address to call."""
@@ -72,6 +75,24 @@ class MachineActor(MachineHost):
         """Raise what has ended the connection, so that Ray brings it to where it is understood."""
         if self._line is not None and self._line.failure is not None:
             raise self._line.failure
+
+
+class MachineActor(MachineHost, Listening):
+    """A machine actor whose links are the network actor's."""
+
+    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str]) -> None:
+        """See `MachineHost`."""
+        super().__init__(share, names)
+        collector.hold()
+
+
+class ShardActor(ShardHost, Listening):
+    """A machine actor with all links to its machines."""
+
+    def __init__(self, resolved: Resolved, shares: Sequence[Sequence[int]], place: int) -> None:
+        """See `ShardHost`."""
+        super().__init__(resolved, shares, place)
+        collector.hold()
 
 
 class ByConnections:
@@ -123,29 +144,39 @@ class ByCalls:
 
 
 class NetworkHost:
-    """The network actor: it holds the network and the clock, and drives the machines."""
+    """The network actor: it holds the clock, and drives the machines; the network is here, or in shards in their actors."""
 
     def __init__(
-        self, resolved: Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str
+        self, resolved: Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str, *, sharded: bool
     ) -> None:
         """`hosts`: the machine actors; `shares`: the machines that each holds; `exchange`: one of `EXCHANGES`."""
         collector.hold()
         self._shares = [list(share) for share in shares]
         labels = [_label([resolved.names[index] for index in share]) for share in shares]
         self._lines: Lines = ByCalls(hosts) if exchange == "calls" else ByConnections(hosts, labels)
+        if sharded:
+            firsts_ns: list[int] = ray.get([host.first_ns.remote() for host in hosts])
+            pace = Together(self._steps, firsts_ns, resolved.network.lookahead_ns, dict)
+            self._clock = Clock(pace, resolved.timeline)
+            return
         promised: list[dict[int, Answer]] = ray.get([host.promises.remote() for host in hosts])
         first = [answer for _, answer in sorted(one for promises in promised for one in promises.items())]
         self._clock = build.clock(resolved, self._exchange, first)
 
     def _exchange(self, orders: dict[int, Order]) -> dict[int, Answer]:
-        blobs = [pack_orders(share, orders) for share in self._shares]
         answers: dict[int, Answer] = {}
+        for reply in self._ask([pack_orders(share, orders) for share in self._shares]):
+            answers.update(unpack_answers(reply))
+        return answers
+
+    def _steps(self, steps: Sequence[Step]) -> list[Told]:
+        return [unpack_told(reply) for reply in self._ask([pack_step(step) for step in steps])]
+
+    def _ask(self, blobs: Sequence[bytes]) -> list[bytes]:
         try:
-            for reply in self._lines.exchange(blobs):
-                answers.update(unpack_answers(reply))
+            return self._lines.exchange(blobs)
         except ray.exceptions.RayTaskError as error:
             raise _cause(error) from None
-        return answers
 
     def run_slice(self, until_ns: int, wall_s: float) -> tuple[bool, int]:
         """Whole windows for about so long; whether the time has been reached, and the clock."""
@@ -173,6 +204,11 @@ class NetworkHost:
         self._lines.close()
 
 
+def _actor(host: type) -> Any:
+    """The class of an actor; it asks for no CPU, so there may be more of them than there are."""
+    return ray.remote(host).options(num_cpus=0)
+
+
 def _label(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
@@ -189,10 +225,17 @@ class RayEngine:
         if not ray.is_initialized():  # or Ray would start a cluster by itself, with other settings
             raise InfrastructureError("Ray has not been started: open a cluster.engine.on_ray.session around this")
         self._shares = placement.shares(resolved, machines_per_actor, cores())
-        machine_host, network_host = (ray.remote(host).options(num_cpus=0) for host in (MachineActor, NetworkHost))
-        own = [[resolved.machines[index] for index in share] for share in self._shares]
-        self.hosts = [machine_host.remote(machines, resolved.names) for machines in own]
-        self.network = network_host.remote(resolved, self.hosts, self._shares, exchange)
+        count = len(resolved.machines)
+        self._names = resolved.names
+        sharded = count > build.FEW and 1 < len(self._shares) < count
+        if sharded:
+            scenario = ray.put(resolved)
+            places = range(len(self._shares))
+            self.hosts = [_actor(ShardActor).remote(scenario, self._shares, place) for place in places]
+        else:
+            own = [[resolved.machines[index] for index in share] for share in self._shares]
+            self.hosts = [_actor(MachineActor).remote(machines, resolved.names) for machines in own]
+        self.network = _actor(NetworkHost).remote(resolved, self.hosts, self._shares, exchange, sharded=sharded)
         self._now_ns = 0
         call(self.network.look.remote())
 
@@ -225,7 +268,9 @@ class RayEngine:
         placed = [
             one for share, told in zip(self._shares, reports, strict=True) for one in zip(share, told, strict=True)
         ]
-        return look._replace(machines=[report for _, report in sorted(placed, key=lambda one: one[0])])
+        machines = [report for _, report in sorted(placed, key=lambda one: one[0])]
+        tallies = [look.links, *call([host.tallies.remote() for host in self.hosts])]
+        return look._replace(machines=machines, links=build.merged(self._names, tallies))
 
     def close(self) -> None:
         """Connections, then actors. A private cluster would take them with it if this failed."""

@@ -43,6 +43,9 @@ class Pace(Protocol):
     def bring(self, until_ns: int) -> None:
         """Let all machines stand at this time, before which all has happened, and all that has been sent be on its links."""
 
+    def settle(self) -> None:
+        """Let all that has been sent be on its links, where it can be seen."""
+
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
         """A fault begins; the number by which it is ended."""
 
@@ -79,6 +82,9 @@ class Apart:
     def bring(self, until_ns: int) -> None:
         """See `Pace.bring`."""
         self._exchange({index: Order(until_ns, b"") for index in range(len(self._next))})
+
+    def settle(self) -> None:
+        """See `Pace.settle`. It always is."""
 
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
         """See `Pace.begin`."""
@@ -196,6 +202,12 @@ class Together:
     def bring(self, until_ns: int) -> None:
         """See `Pace.bring`."""
         self._step(Window(until_ns, until_ns), everybody=True)
+        self.settle()
+
+    def settle(self) -> None:
+        """See `Pace.settle`. In a window that is over nothing else happens any more."""
+        if self._disturbances or any(self._foreign):
+            self._step(self._before)
 
     def _step(self, window: Window, *, everybody: bool = False) -> None:
         foreign, disturbances = self._foreign, self._disturbances

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netswap.cluster.engine import build
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.engine.shard import (
     Disturbance,
@@ -18,6 +19,7 @@ from netswap.cluster.engine.shard import (
     unpack_told,
 )
 from netswap.cluster.lab import Cluster
+from netswap.cluster.pytest_plugin import Open
 from netswap.cluster.scenario import Scenario, load
 
 SCENE = """
@@ -123,6 +125,24 @@ def test_a_fault_by_hand_gives_the_bytes_of_the_same_fault_in_a_timeline(shares:
             by_hand.run_to(15_000_000)
         by_hand.run()
         by_hand.assert_same_as(timed)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("exchange", ["connections", "calls"])
+@pytest.mark.parametrize("fault", ["partition", "crash of the server"])
+def test_on_ray_each_packed_actor_has_its_shard(
+    fault: str, exchange: str, netswap: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes and fates, with looks in between."""
+    text = SCENE.format(network=NETWORKS["plain"], timeline=FAULTS[fault])
+    with opened(scene("plain", fault), None) as whole:
+        monkeypatch.setattr(build, "FEW", 2)
+        parts = netswap(text, engine="ray", machines_per_actor=3, exchange=exchange)
+        for look_ms in (3, 11, 30):
+            for cluster in (whole, parts):
+                cluster.run_to(look_ms * 1_000_000)
+            assert parts.state() == whole.state()._replace(windows=parts.state().windows)
+        assert parts.digest() == whole.digest()
 
 
 def test_windows_are_hardly_more_than_with_one_shard() -> None:
