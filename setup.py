@@ -12,7 +12,7 @@ from typing import Any, Final
 from setuptools import setup
 
 _FOLDERS: Final = ("netswap/protocol", "netswap/actors")
-_TOO: Final = [f"netswap/cluster/engine/{name}.py" for name in ("clock", "pace", "horizons")]
+_TOO: Final = [f"netswap/cluster/engine/{name}.py" for name in ("clock", "horizons", "orders", "pace", "shard")]
 _LEFT_OUT: Final = "ClassVar"
 """Programs with one stay plain: mypyc (2.4) makes instances of a dataclass with slots and a class variable fail."""
 _RECORDS: Final = ("settings.py", "policy.py", "machine_report.py")

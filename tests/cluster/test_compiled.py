@@ -37,6 +37,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     copy = tmp_path_factory.mktemp("sources")
     for name in ("protocol", "actors", "cluster", "configs"):
         shutil.copytree(HERE / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(HERE / "netswap", copy / "netswap", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(HERE / name, copy)
     target = copy / "compiled"
@@ -55,7 +56,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def netswap(modules: Path, *arguments: str) -> str:
     """What the command prints that runs with these modules."""
-    command = (sys.executable, "-P", "-c", "from netswap.cluster.command.app import main; main()", *arguments)
+    command = (sys.executable, "-P", "-c", "from netswap.cluster.command.entry import main; main()", *arguments)
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(modules)}, cwd=HERE, capture_output=True, text=True, check=False
     )
