@@ -14,7 +14,7 @@ from netswap.protocol.frame import cut
 from netswap.protocol.units import seconds
 
 AHEAD_NS: Final = seconds(1)
-"""A machine may be ahead of the others by this at least, and by twice as much at most."""
+"""A machine may be ahead of the others by this at least, or by a lookahead if that is longer; by twice as much at most."""
 AHEAD_BYTES: Final = 4 << 20
 """And while it is ahead it announces no more than this, and what it announces in one advance."""
 
@@ -104,7 +104,10 @@ class Apart:
     def _orders(self, now_ns: int, settled_ns: int) -> dict[int, Order]:
         """Open a window: who advances."""
         acts = self._acts()
-        self._limit_ns = min(settled_ns, (now_ns // AHEAD_NS + 2) * AHEAD_NS)
+        step_ns = max(AHEAD_NS, self._network.lookahead_ns)
+        self._limit_ns = min(
+            settled_ns, (now_ns // step_ns + 2) * step_ns
+        )  # one that slides would wake all in each window
         reached = self._reached(acts)
         ahead_ns = now_ns + self._network.lookahead_ns
         orders: dict[int, Order] = {}

@@ -8,13 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import FRAMING, GIGABIT, MTU, RESERVE, SERVICE, A, B, C
 
+from netswap.actors import events
+from netswap.actors.events import NEVER
 from netswap.actors.machine import Machine
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.network.network import Network
 from netswap.actors.policy import Policy
 from netswap.actors.settings import MachineSettings, Swap
 from netswap.protocol.errors import RemoteProtocolError
-from netswap.protocol.frame import VERSION, arrivals, cut, encode, encode_arrival
+from netswap.protocol.frame import (
+    CRASH,
+    PAUSE,
+    RESTART,
+    RESUME,
+    VERSION,
+    arrivals,
+    cut,
+    encode,
+    encode_arrival,
+    encode_control,
+)
 from netswap.protocol.units import kib, mib, microseconds, milliseconds, seconds
 
 NAMES = ("A", "B", "C")
@@ -171,6 +184,78 @@ def test_what_a_machine_sends_bears_its_own_times_in_order() -> None:
     for frame in frames:
         assert (frame[2], frame[3]) == (A, number)
         number += frame[9]
+
+
+# -- answers ---------------------------------------------------------------------------------------------------------
+
+ANSWERS = st.lists(st.integers(2, 5 * LATENCY), min_size=3, max_size=3)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@settings(max_examples=10)
+@given(ANSWERS)
+def test_a_machine_that_waits_for_answers_sends_the_same_bytes(name: str, answers: list[int]) -> None:
+    """However soon they could come: it stops, says when it goes on, and goes on; nothing that waits in it is forgotten."""
+    a = machine(A, SWITCHES[name])
+    out = [a.advance(END, all_inbound(record(name)), answers)]
+    while a.next_ns() < END:
+        stood_ns = a.events.now
+        assert stood_ns <= a.next_ns()
+        out.append(a.advance(END))
+        assert a.events.now > stood_ns
+    assert b"".join(out) == record(name).outbound
+
+
+@settings(max_examples=10)
+@given(ANSWERS)
+def test_no_machine_goes_farther_than_it_could_be_answered(answers: list[int]) -> None:
+    """Of all that it has sent in one go, what could be answered first bounds it, and exactly."""
+    a = machine(A)
+    inbound: bytes = all_inbound(record("none"))
+    for _ in range(20):
+        out = a.advance(END, inbound, answers)
+        inbound = b""
+        assert a.events.now == min([END, *(frame[1] + answers[frame[4]] for frame, _ in cut(out))])
+
+
+def test_a_machine_stops_soon_after_it_has_announced_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens at that very time is done."""
+    monkeypatch.setattr(events, "ANNOUNCED_MAX", 300)
+    b = machine(B)
+    assert 300 < len(b.advance(END, b"", [NEVER] * 3)) < 400
+    assert b.events.now < b.next_ns() < END
+    assert len(machine(B).advance(END)) > 1_000, "who has not been told of answers is not bounded"
+
+
+def test_a_crash_and_a_pause_do_not_let_a_machine_pass_the_time_at_which_it_could_be_answered() -> None:
+    """A sends, could be answered after 1 ms, and is crashed or stopped in between: it stands at that 1 ms."""
+    for what, undo in ((CRASH, RESTART), (PAUSE, RESUME)):
+        a = machine(A)
+        stop_ns = _stands_ns(milliseconds(1))
+        controls = encode_control(stop_ns - 10, what) + encode_control(stop_ns + 10, undo)
+        a.advance(END, controls, [milliseconds(1)] * 3)
+        assert a.events.now == stop_ns
+        assert a.next_ns() == stop_ns + 10, "the end of it is not forgotten"
+        a.advance(stop_ns + 11)
+        assert (a.down, a.paused) == (False, False)
+
+
+def _stands_ns(answer_ns: int) -> int:
+    """Where A stands first if it is answered after so long."""
+    a = machine(A)
+    a.advance(END, b"", [answer_ns] * 3)
+    return a.events.now
+
+
+def test_what_comes_for_a_time_that_is_over_is_an_error_of_ours() -> None:
+    """Whoever let the machine go so far relied on it that nothing would; nothing of the batch is taken."""
+    a = machine(A)
+    a.advance(milliseconds(6))
+    for late in (GOOD, encode_control(milliseconds(5), PAUSE)):
+        with pytest.raises(RuntimeError, match="A is at 6000000 ns already"):
+            a.advance(milliseconds(7), late)
+    a.advance(milliseconds(7))
+    assert (a.counters.received, a.paused) == (0, False)
 
 
 # -- bad bytes -------------------------------------------------------------------------------------------------------

@@ -69,3 +69,18 @@ class Listener:
         while True:
             yield system.receive()
             system.progress.add(1)
+
+
+@dataclass(slots=True)
+class Teller:
+    """Every period a message to one machine, whichever: nothing says beforehand to whom."""
+
+    to: int
+    port: int
+
+    def run(self, system: System) -> Program:
+        """For ever."""
+        while True:
+            system.send(self.to, self.port, 100)
+            system.progress.add(1)
+            yield system.sleep_until(system.now_ns + PERIOD_NS // 20)
