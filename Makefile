@@ -16,7 +16,7 @@ CANDIDATES := $(PYTHON) $(if $(PYTHON),,python3 python3.13 python3.12 python3.11
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 
 .DELETE_ON_ERROR:
-.PHONY: help venv compiled test demo docs soak digests digests-write bench lint lock clean
+.PHONY: help venv compiled wheel test demo docs soak digests digests-write bench lint lock clean
 
 help:
 	@echo 'make demo    show the deadlock of 2007 and its cure, on a private local Ray cluster'
@@ -28,6 +28,7 @@ help:
 	@echo 'make lint    lint and types only'
 	@echo 'make venv    only set up, into $(VENV)'
 	@echo 'make compiled  the same modules compiled, twice as fast, into $(COMPILED); needs a C compiler and Python'\''s headers'
+	@echo 'make wheel   a wheel of the compiled modules, into build/wheel'
 	@echo 'make lock    write requirements.lock anew'
 	@echo 'make clean   remove what these made'
 
@@ -54,9 +55,15 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@NETSWAP_COMPILE= $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# A copy of its own, for whoever names it in PYTHONPATH; tests and development run the sources.
+# A copy of its own, which the command runs as long as it is as new as the sources; tests run the sources.
 compiled: $(COMPILED)/.made
-	@echo 'PYTHONPATH=$(COMPILED) $(BIN)/netswap run ... runs it'
+	@echo '$(BIN)/netswap runs it, until a source is changed; NETSWAP_PLAIN=1 $(BIN)/netswap runs the sources'
+
+# For this Python and this kind of computer.
+wheel: venv
+	@echo 'building a wheel (four minutes)'
+	@NETSWAP_COMPILE=1 $(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@ls build/wheel/*.whl
 
 $(COMPILED)/.made: $(VENV)/.installed setup.py $(SOURCES)
 	@echo 'compiling (two minutes)'

@@ -1,14 +1,16 @@
 """Scenes of the partition tests can be imported by their name; no test fails because the computer is busy.
 
-Where tests are spread over several processes (`make test`), those that need Ray stay together: they share one cluster.
+The command runs the sources, whatever has been compiled. Where tests are spread over several processes (`make test`), those that need Ray stay together: they share one cluster.
 """
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+os.environ["NETSWAP_PLAIN"] = "1"
 sys.path.insert(0, str(Path(__file__).parent / "partitions"))
 settings.register_profile("netswap", deadline=None)
 settings.load_profile("netswap")

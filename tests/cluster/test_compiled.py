@@ -58,7 +58,12 @@ def netswap(modules: Path, *arguments: str) -> str:
     """What the command prints that runs with these modules."""
     command = (sys.executable, "-P", "-c", "from netswap.cluster.command.entry import main; main()", *arguments)
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(modules)}, cwd=HERE, capture_output=True, text=True, check=False
+        command,
+        env={**os.environ, "PYTHONPATH": str(modules), "NETSWAP_PLAIN": "1"},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
