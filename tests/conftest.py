@@ -1,6 +1,7 @@
 """Scenes of the partition tests can be imported by their name; no test fails because the computer is busy.
 
-The command runs the sources, whatever has been compiled. Where tests are spread over several processes (`make test`), those that need Ray stay together: they share one cluster.
+The command runs the sources, whatever has been compiled. Where tests are spread over several processes (`make test`), those
+that need Ray stay together: they share one cluster.
 """
 
 import os
