@@ -111,7 +111,7 @@ def test_a_machine_that_runs_ahead_changes_nothing(case: str) -> None:
         ahead.assert_same_as(paused)
         with rules(FEW=0), run(case) as together:
             ahead.assert_same_as(together)
-            assert ahead["A"].counters["pages_out"] > 100
+            assert ahead["A"].counters["pages_out"] > 50
 
 
 @cache
