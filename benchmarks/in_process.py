@@ -89,5 +89,6 @@ BENCHMARKS: Final = (
     Benchmark("ring", partial(frames, scenes.RING), _RATE),
     _COMPILED("ring-compiled", partial(frames, scenes.RING)),
     Benchmark("memory", partial(memory, scenes.MEMORY, scenes.PAGES), "bytes per simulated page", most=16),
+    Benchmark("idle-memory", partial(memory, scenes.IDLE, scenes.IDLE_MACHINES), "bytes per machine", most=60_000),
     Benchmark("ring-memory", partial(memory, scenes.RING, scenes.RING_MACHINES), "bytes per machine"),
 )

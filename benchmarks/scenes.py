@@ -96,6 +96,17 @@ RING: Final = _scene(
     ),
     stop="100ms",
 )
+IDLE_MACHINES: Final = 1_000
+IDLE: Final = _scene(
+    "machines that do nothing",
+    f"""
+  A:
+    count: {IDLE_MACHINES}
+    memory: 64MiB
+    programs: []
+""",
+    stop="1s",
+)
 STREAM: Final = _scene(
     "a bulk transfer over TCP at line rate",
     """
