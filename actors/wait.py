@@ -4,6 +4,7 @@ from array import array
 from typing import Final
 
 from netswap.actors.events import Events
+from netswap.actors.teller import Teller
 
 NOTHING: Final = 0
 """It computes, sleeps until a time, has ended, or its machine is down."""
@@ -37,13 +38,27 @@ BLOCKED: Final = Blocked()
 class Waited:
     """How long one program has waited for each kind of thing, ns, in all and at the end of each slot of `slot_ns`."""
 
-    __slots__ = ("_edge_ns", "_events", "_kind", "_since_ns", "_slot_ns", "_spent", "at_once", "slots")
+    __slots__ = (
+        "_edge_ns",
+        "_events",
+        "_kind",
+        "_since_ns",
+        "_slot_ns",
+        "_spent",
+        "at_once",
+        "place",
+        "slots",
+        "teller",
+    )
 
     def __init__(self, events: Events, slot_ns: int) -> None:
         self.slots = array("q")
         """What had been waited by the end of each slot that is over and has been looked at: a number for each of `KINDS`."""
         self.at_once = 0
         """How often in a row it has turned to another wait without time having passed."""
+        self.teller: Teller | None = None
+        self.place = 0
+        """The program's, on its machine, for `teller`."""
         self._events = events
         self._slot_ns = slot_ns
         self._edge_ns = slot_ns
@@ -59,8 +74,15 @@ class Waited:
         passed = now - self._since_ns
         self.at_once = 0 if passed else self.at_once + 1
         self._spent[self._kind] += passed
+        if self.teller is not None:
+            self.teller.turned(self.place, self._kind, kind)
         self._kind = kind
         self._since_ns = now
+
+    @property
+    def kind(self) -> int:
+        """What it waits for now."""
+        return self._kind
 
     def spent_ns(self, now_ns: int) -> list[int]:
         """The time waited by `now_ns`, for each of `KINDS`."""

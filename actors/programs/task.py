@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.teller import Teller
 from netswap.actors.wait import BLOCKED, NOTHING, Blocked, Waited
 
 
@@ -204,6 +205,7 @@ class Task:
         "place",
         "progress",
         "request",
+        "teller",
     )
 
     def __init__(self, machine: str, place: int, name: str, program: Program, progress: Progress) -> None:
@@ -213,6 +215,7 @@ class Task:
         self.name = name
         self.progress = progress
         self.request: Request | None = None
+        self.teller: Teller | None = None
         self.finished = False
         self.killed_ns: int | None = None
         """When it died, killed for want of memory."""
@@ -240,6 +243,8 @@ class Task:
         self.killed_ns = self.progress.now_ns
         self.progress.waited.turn(NOTHING)
         self.progress.go_down()
+        if self.teller is not None:
+            self.teller.killed(self.place)
 
     def block(self, kind: int) -> Blocked:
         """What a request returns that has to wait for this kind of thing (`netswap.actors.wait`)."""
@@ -260,7 +265,7 @@ class Task:
             self._run(value)
 
     def _run(self, value: Any) -> None:
-        steps, began = 0, self.progress.count
+        steps, began, teller = 0, self.progress.count, self.teller
         while True:
             try:
                 request = self._send(value)
@@ -275,6 +280,8 @@ class Task:
                 return
             except Exception as error:
                 raise self._failed(error) from error
+            if teller is not None:
+                teller.stepped(self.place, request)
             value = begin(self)
             if value is BLOCKED:
                 break
