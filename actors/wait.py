@@ -38,27 +38,13 @@ BLOCKED: Final = Blocked()
 class Waited:
     """How long one program has waited for each kind of thing, ns, in all and at the end of each slot of `slot_ns`."""
 
-    __slots__ = (
-        "_edge_ns",
-        "_events",
-        "_kind",
-        "_since_ns",
-        "_slot_ns",
-        "_spent",
-        "at_once",
-        "place",
-        "slots",
-        "teller",
-    )
+    __slots__ = ("_edge_ns", "_events", "_kind", "_since_ns", "_slot_ns", "_spent", "at_once", "slots")
 
     def __init__(self, events: Events, slot_ns: int) -> None:
         self.slots = array("q")
         """What had been waited by the end of each slot that is over and has been looked at: a number for each of `KINDS`."""
         self.at_once = 0
         """How often in a row it has turned to another wait without time having passed."""
-        self.teller: Teller | None = None
-        self.place = 0
-        """The program's, on its machine, for `teller`."""
         self._events = events
         self._slot_ns = slot_ns
         self._edge_ns = slot_ns
@@ -74,8 +60,6 @@ class Waited:
         passed = now - self._since_ns
         self.at_once = 0 if passed else self.at_once + 1
         self._spent[self._kind] += passed
-        if self.teller is not None:
-            self.teller.turned(self.place, self._kind, kind)
         self._kind = kind
         self._since_ns = now
 
@@ -101,3 +85,21 @@ class Waited:
             self._since_ns = self._edge_ns
             self.slots.extend(self._spent)
             self._edge_ns += self._slot_ns
+
+
+class TracedWaited(Waited):
+    """As `Waited`, and tells of each turn."""
+
+    __slots__ = ("_place", "_teller")
+
+    def __init__(self, events: Events, slot_ns: int, teller: Teller, place: int) -> None:
+        """`place`: the program's, on its machine."""
+        super().__init__(events, slot_ns)
+        self._teller = teller
+        self._place = place
+
+    def turn(self, kind: int) -> None:
+        """As there."""
+        before = self._kind
+        super().turn(kind)
+        self._teller.turned(self._place, before, kind)

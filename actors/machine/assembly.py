@@ -150,8 +150,7 @@ def _listen(teller: Teller, zone: Zone, programs: list[loader.Loaded]) -> None:
     """Let what has been made without a board tell what happens too."""
     watch(zone, teller)
     for one in programs:
-        one.task.teller = one.task.progress.waited.teller = teller
-        one.task.progress.waited.place = one.task.place
+        one.task.listen(teller)
 
 
 def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[loader.Loaded]) -> OomKiller:

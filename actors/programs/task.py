@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.teller import Teller
-from netswap.actors.wait import BLOCKED, NOTHING, Blocked, Waited
+from netswap.actors.wait import BLOCKED, NOTHING, Blocked, TracedWaited, Waited
 
 
 class Need(Enum):
@@ -128,6 +128,11 @@ class Progress:
         self._edge_ns = stall_after_ns
         self._slot_count = 0
 
+    def listen(self, teller: Teller, place: int) -> None:
+        """Tell of the waits of this program, from the time on at which its machine starts first."""
+        if not isinstance(self.waited, TracedWaited):
+            self.waited = TracedWaited(self._events, self.stall_after_ns, teller, place)
+
     @property
     def now_ns(self) -> int:
         """The machine's clock."""
@@ -225,6 +230,19 @@ class Task:
         self._throw = program.throw
         self._close = program.close
 
+    def listen(self, teller: Teller) -> None:
+        """Tell of system calls and waits. Called before the program begins: a check in `_run` would be felt."""
+        self.teller = teller
+        self.progress.listen(teller, self.place)
+        send = self._send
+
+        def told(value: Any) -> Any:
+            request = send(value)
+            teller.stepped(self.place, request)
+            return request
+
+        self._send = told
+
     def start(self, _: object = None) -> None:
         """Let the program run until it blocks for the first time."""
         self._run(None)
@@ -265,7 +283,7 @@ class Task:
             self._run(value)
 
     def _run(self, value: Any) -> None:
-        steps, began, teller = 0, self.progress.count, self.teller
+        steps, began = 0, self.progress.count
         while True:
             try:
                 request = self._send(value)
@@ -280,8 +298,6 @@ class Task:
                 return
             except Exception as error:
                 raise self._failed(error) from error
-            if teller is not None:
-                teller.stepped(self.place, request)
             value = begin(self)
             if value is BLOCKED:
                 break
@@ -294,7 +310,8 @@ class Task:
 
     def _failed(self, error: Exception) -> ProgramError:
         """The error, with the innermost line of the program's own file."""
-        own = error.__traceback__ and error.__traceback__.tb_next  # the first is ours
+        own = error.__traceback__ and error.__traceback__.tb_next  # the first is ours, and that which tells
+        own = own.tb_next if own and own.tb_frame.f_code.co_name == "told" else own
         lines = list(walk_tb(own))
         file = lines[0][0].f_code.co_filename if lines else "?"
         line = next((number for frame, number in reversed(lines) if frame.f_code.co_filename == file), 0)
