@@ -4,6 +4,7 @@ from array import array
 from typing import Final
 
 from netswap.actors.events import Events
+from netswap.actors.teller import Teller
 
 NOTHING: Final = 0
 """It computes, sleeps until a time, has ended, or its machine is down."""
@@ -62,6 +63,11 @@ class Waited:
         self._kind = kind
         self._since_ns = now
 
+    @property
+    def kind(self) -> int:
+        """What it waits for now."""
+        return self._kind
+
     def spent_ns(self, now_ns: int) -> list[int]:
         """The time waited by `now_ns`, for each of `KINDS`."""
         spent = list(self._spent)
@@ -79,3 +85,21 @@ class Waited:
             self._since_ns = self._edge_ns
             self.slots.extend(self._spent)
             self._edge_ns += self._slot_ns
+
+
+class TracedWaited(Waited):
+    """As `Waited`, and tells of each turn."""
+
+    __slots__ = ("_place", "_teller")
+
+    def __init__(self, events: Events, slot_ns: int, teller: Teller, place: int) -> None:
+        """`place`: the program's, on its machine."""
+        super().__init__(events, slot_ns)
+        self._teller = teller
+        self._place = place
+
+    def turn(self, kind: int) -> None:
+        """As there."""
+        before = self._kind
+        super().turn(kind)
+        self._teller.turned(self._place, before, kind)

@@ -19,6 +19,7 @@ from typing import Any, Self
 import networkx
 
 from netswap.actors.programs.task import ProgramError
+from netswap.actors.trace import Trace
 from netswap.cluster import results
 from netswap.cluster.engine.engine import EXCHANGES, Engine
 from netswap.cluster.engine.inline import InlineEngine
@@ -330,6 +331,7 @@ def open_cluster(
     record: bool = False,
     machines_per_actor: int | None = None,
     exchange: str = EXCHANGES[0],
+    trace: Trace | None = None,
     set: Mapping[str, Any] | None = None,
     **top_level: Any,
 ) -> Cluster:
@@ -338,7 +340,8 @@ def open_cluster(
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
     `ScenarioError` with all that is wrong, also with the classes that it names: they are imported. `engine="ray"` needs
     Ray to be started (`netswap.cluster.engine.on_ray.session`), and packs `machines_per_actor` (None for what is best), with
-    an `exchange` over "connections" or by "calls". `record` keeps what is sent, in process only.
+    an `exchange` over "connections" or by "calls". `record` keeps what is sent, and `trace` is told what happens, in process
+    only.
     """
     if engine not in ("inline", "ray"):
         raise ValueError(f'there is no engine "{engine}": write inline or ray')
@@ -346,14 +349,16 @@ def open_cluster(
         raise ValueError(f'there is no exchange "{exchange}": write {" or ".join(EXCHANGES)}')
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
     if engine == "inline":
-        return open_scenario(scenario, record=record)
+        return open_scenario(scenario, record=record, trace=trace)
+    if trace is not None:
+        raise ValueError('a trace is told what happens in this process only: write engine="inline"')
     from netswap.cluster.engine.on_ray import RayEngine
 
     scenario.check_whole()
     return Cluster(scenario, RayEngine(scenario.resolved(), machines_per_actor=machines_per_actor, exchange=exchange))
 
 
-def open_scenario(scenario: Scenario, *, record: bool = False) -> Cluster:
+def open_scenario(scenario: Scenario, *, record: bool = False, trace: Trace | None = None) -> Cluster:
     """Open a scenario that has been loaded, in this process. Raises `ScenarioError`, as classes that it names are imported."""
     scenario.check_whole()
-    return Cluster(scenario, InlineEngine(scenario.resolved(), record=record))
+    return Cluster(scenario, InlineEngine(scenario.resolved(), record=record, trace=trace))

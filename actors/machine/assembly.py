@@ -25,6 +25,7 @@ from netswap.actors.memory.oom import OomKiller
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.reserve import Node
 from netswap.actors.memory.scan import Scan
+from netswap.actors.memory.traced import watch
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.virtio import VirtioNic
@@ -34,6 +35,7 @@ from netswap.actors.programs.system import Host
 from netswap.actors.settings import MachineSettings
 from netswap.actors.swap.device import SwapDevice
 from netswap.actors.swap.remote import RemoteDisk
+from netswap.actors.teller import Teller
 from netswap.protocol.rpc import PAGE
 
 
@@ -45,6 +47,8 @@ class Lasting:
     events: Events
     counters: Counters
     disk: Disk
+    teller: Teller | None = None
+    """Tells what happens to the machine, if anybody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,8 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     """
     kernel, events, counters = lasting.kernel, lasting.events, lasting.counters
     reserve = build_memory.reserve(settings, kernel, tally)
-    zone = build_memory.zone(settings, kernel, tally, reserve.pages)
-    board = Board(events, zone, kernel, counters, settings.policy, tally)
+    zone = build_memory.zone(settings, kernel, tally, reserve.pages, traced=lasting.teller is not None)
+    board = Board(events, zone, kernel, counters, settings.policy, tally, lasting.teller)
     frames = net_parts(settings, board, reserve.data)
     files = settings.files
     local = LocalDisk(events, lasting.disk, files.disk_latency_ns, files.disk_bandwidth, kernel.block_queue)
@@ -82,7 +86,7 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     writeback = Writeback(board, PageCache(ClockHand()), local, swap.device)
     reclaim = build_memory.reclaim(board, swap.device, writeback)
     faults = Faults(board, reclaim, swap.device, local, settings.swap.readahead if settings.swap else 1)
-    Completion(counters, reclaim, writeback, faults).own(local, swap.device)
+    Completion(board, reclaim, writeback, faults).own(local, swap.device)
     if isinstance(frames.nic, VirtioNic):
         frames.nic.obtain = partial(reclaim.obtain, user=False)
     host = _host(settings, frames, swap, faults, lasting.disk, writeback)
@@ -95,6 +99,8 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     if scan.clean_minimum is not None:
         scan.clean_minimum.look()
     scan.oom = oom = _oom_killer(board, reclaim, faults, programs)
+    if board.teller is not None:
+        _listen(board.teller, zone, programs)
     return Parts(tally.boots, zone, reserve.data, frames, swap, local, reclaim, writeback, programs, oom)
 
 
@@ -138,6 +144,13 @@ def _fill_memory(
                 cache.add(file)
     loader.warm_up(programs, zone, swap_pages)
     zone.settle()
+
+
+def _listen(teller: Teller, zone: Zone, programs: list[loader.Loaded]) -> None:
+    """Let what has been made without a board tell what happens too."""
+    watch(zone, teller)
+    for one in programs:
+        one.task.listen(teller)
 
 
 def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[loader.Loaded]) -> OomKiller:

@@ -13,6 +13,7 @@ from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.rescue import CleanRescue
 from netswap.actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
 from netswap.actors.memory.scan import Scan
+from netswap.actors.memory.traced import TracedBuddyZone, TracedHighAtomicZone, TracedZone
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.drivers import parked
@@ -76,13 +77,16 @@ def _charged(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Node:
     )
 
 
-def zone(settings: MachineSettings, kernel: Kernel, tally: Tally, emergency: int) -> Zone:
-    """A zone with all pages free, and an emergency pool of `emergency` pages. Raises `SettingsError`."""
+def zone(settings: MachineSettings, kernel: Kernel, tally: Tally, emergency: int, *, traced: bool = False) -> Zone:
+    """A zone with all pages free, and an emergency pool of `emergency` pages; `traced`: one that is listened to.
+
+    Raises `SettingsError`.
+    """
     total = settings.memory // PAGE
     min_pages = _min_pages(settings, kernel, total)
     hint = "give it more memory, or keep fewer pages free"
     try:
-        made = _free_pages(settings, kernel, tally, total, min_pages)
+        made = _free_pages(settings, kernel, tally, (total, min_pages), traced=traced)
     except ValueError as error:
         raise SettingsError(str(error), hint) from None
     if not made.resize_reserve(emergency):
@@ -98,26 +102,34 @@ def _min_pages(settings: MachineSettings, kernel: Kernel, total: int) -> int:
     return max(kernel.min_free_kib(total) * 1024 // PAGE, fifth)
 
 
-def _free_pages(settings: MachineSettings, kernel: Kernel, tally: Tally, total: int, min_pages: int) -> Zone:
-    """A zone that counts its pages, or one with blocks if the card asks for several in a row and cannot do with less."""
+def _free_pages(
+    settings: MachineSettings, kernel: Kernel, tally: Tally, size: tuple[int, int], *, traced: bool
+) -> Zone:
+    """A zone that counts its pages, or one with blocks if the card asks for several in a row and cannot do with less.
+
+    `size`: all pages, and those of the min watermark.
+    """
     if kernel.sets_blocks_aside:
-        return HighAtomicZone(total, min_pages, kernel=kernel, tally=tally)
+        return (TracedHighAtomicZone if traced else HighAtomicZone)(*size, kernel=kernel, tally=tally)
     if kernel.rx_data <= PAGE:
-        return Zone(total, min_pages, kernel=kernel, tally=tally)
+        return (TracedZone if traced else Zone)(*size, kernel=kernel, tally=tally)
     stream = f"{settings.seed}/machine/{settings.name}/frames"
-    return BuddyZone(total, min_pages, kernel=kernel, tally=tally, stream=stream)
+    return (TracedBuddyZone if traced else BuddyZone)(*size, kernel=kernel, tally=tally, stream=stream)
 
 
 def reclaim(board: Board, device: SwapDevice | None, writeback: Writeback) -> Reclaim:
     """kswapd and direct reclaim, with the rules of the policy's proposals."""
     policy, zone = board.policy, board.zone
     percent = CLEAN_SHARE if policy.clean_minimum else SMALL_CLEAN_SHARE if policy.clean_minimum_10 else 0
+    laundry = None
+    if policy.laundry and device is not None:
+        laundry = Laundry(zone, device, writeback.disk, board.teller)
     scan = Scan(
         board,
         device,
         writeback,
         clean_minimum=CleanMinimum(zone, writeback.cache, percent) if percent else None,
-        laundry=Laundry(zone, device, writeback.disk) if policy.laundry and device is not None else None,
+        laundry=laundry,
     )
     recursive, atomic = policy.recursive_reclaim or percent > 0, policy.atomic_reclaim or percent > 0
     if recursive or atomic:

@@ -14,6 +14,7 @@ from netswap.actors.net.memalloc import MemallocBuffers
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.stack import Stack
 from netswap.actors.net.tcp import Tcp
+from netswap.actors.net.traced import TracedLimitedStack, TracedNic, TracedStack, TracedVirtioNic
 from netswap.actors.net.udp_limits import LimitedStack
 from netswap.actors.net.virtio import VirtioNic
 from netswap.actors.settings import MachineSettings
@@ -38,8 +39,9 @@ def net_parts(settings: MachineSettings, board: Board, data: Node | None) -> Net
     """`data`: the node that emergency receive buffers are charged to."""
     buffers = _buffers(settings, board, data)
     net = NetBoard(board, buffers, settings.framing, settings.mtu)
-    stack = LimitedStack(net, settings.udp_mem) if board.kernel.limits_udp else Stack(net)
-    queue = InputQueue(board.events, stack, settings.nic_softirq_ns) if settings.nic_softirq_ns else None
+    stack = _stack(settings, net)
+    softirq_ns = settings.nic_softirq_ns
+    queue = InputQueue(board.events, stack, softirq_ns, board.teller) if softirq_ns else None
     nic = _nic(settings, net, queue or stack)
     neighbours = _neighbours(settings, net, nic, stack) if settings.arp else None
     output = neighbours or nic
@@ -57,8 +59,18 @@ def _buffers(settings: MachineSettings, board: Board, data: Node | None) -> Buff
     return MemallocBuffers(board.zone, board.kernel, access=access, rx_head=policy.rx_head, guarded=policy.slab_rule)
 
 
+def _stack(settings: MachineSettings, net: NetBoard) -> Stack:
+    """The protocol layers by this kernel's rules; of a class of its own where somebody listens."""
+    traced = net.board.teller is not None
+    if net.board.kernel.limits_udp:
+        return (TracedLimitedStack if traced else LimitedStack)(net, settings.udp_mem)
+    return (TracedStack if traced else Stack)(net)
+
+
 def _nic(settings: MachineSettings, net: NetBoard, above: Stack | InputQueue) -> Nic:
-    kind = VirtioNic if settings.nic_refill == "virtio" else Nic
+    kind: type[Nic] = VirtioNic if settings.nic_refill == "virtio" else Nic
+    if net.board.teller is not None:
+        kind = TracedVirtioNic if settings.nic_refill == "virtio" else TracedNic
     return kind(net, above, settings.index, settings.nic_rate_bps, settings.nic_ring, settings.nic_refill)
 
 

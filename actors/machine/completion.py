@@ -1,7 +1,7 @@
 """What becomes of a request that the swap device or the disk has answered: it goes to reclaim, or to the page's faults."""
 
-from netswap.actors.counters import Counters
 from netswap.actors.memory.anonymous import AddressSpace
+from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import File, LocalDisk
 from netswap.actors.memory.reclaim import Reclaim
@@ -12,10 +12,11 @@ from netswap.actors.swap.device import Request, SwapDevice
 class Completion:
     """Takes the answers of one machine's devices."""
 
-    __slots__ = ("_counters", "_faults", "_reclaim", "_scan", "_writeback")
+    __slots__ = ("_counters", "_faults", "_reclaim", "_scan", "_teller", "_writeback")
 
-    def __init__(self, counters: Counters, reclaim: Reclaim, writeback: Writeback, faults: Faults) -> None:
-        self._counters = counters
+    def __init__(self, board: Board, reclaim: Reclaim, writeback: Writeback, faults: Faults) -> None:
+        self._counters = board.counters
+        self._teller = board.teller
         self._reclaim = reclaim
         self._scan = reclaim.scan
         self._writeback = writeback
@@ -33,15 +34,19 @@ class Completion:
         """A page-out has been answered."""
         if isinstance(space, File):
             self.file_written(space, page, stamp)
-        else:
-            self._scan.written(space, page, stamp)
+            return
+        if self._teller is not None:
+            self._teller.page_answered(space, page, True, "swap")
+        self._scan.written(space, page, stamp)
 
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-in has been answered."""
         if isinstance(space, File):
             self.file_read(space, page)
-        else:
-            self._faults.page_read(space, page, stamp)
+            return
+        if self._teller is not None:
+            self._teller.page_answered(space, page, False, "swap")
+        self._faults.page_read(space, page, stamp)
 
     def moved(self, request: Request) -> None:
         """A request that had to wait has found a slot, or has been sent."""
@@ -62,10 +67,14 @@ class Completion:
     def file_written(self, file: File, page: int, stamp: int) -> None:
         """A page of a file is on disk."""
         self._counters.file_pages_out += 1
+        if self._teller is not None:
+            self._teller.page_answered(file, page, True, "file")
         self._scan.file_written(file, page, stamp)
         self._writeback.proceed()
 
     def file_read(self, file: File, page: int) -> None:
         """A page of a file has been read."""
         self._counters.file_pages_in += 1
+        if self._teller is not None:
+            self._teller.page_answered(file, page, False, "file")
         self._faults.file_read(file, page)

@@ -19,7 +19,10 @@ from netswap.actors.kernels import KERNELS
 from netswap.actors.machine.assembly import Lasting, Parts, assemble
 from netswap.actors.machine.tally import tallied
 from netswap.actors.net.drivers import on_link
+from netswap.actors.net.traced import held_frames
 from netswap.actors.settings import MachineSettings
+from netswap.actors.teller import Teller
+from netswap.actors.trace import Frames, Trace
 from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import (
     CRASH,
@@ -40,13 +43,16 @@ _FEW: Final = 8
 class Machine:
     """Built from its settings; then driven through `advance` alone."""
 
-    def __init__(self, settings: MachineSettings) -> None:
-        """Raises `SettingsError`."""
+    def __init__(self, settings: MachineSettings, trace: Trace | None = None) -> None:
+        """`trace`: is told what happens here, over all boots. Raises `SettingsError`."""
         self.settings = settings
         self.kernel = on_link(KERNELS[settings.kernel], settings.nic_refill, settings.mtu)
         self.events = Events()
         self.counters = Counters()
         self.disk = Disk()
+        self._teller = None if trace is None else Teller(trace, settings.index, self.events)
+        self._tick_ns = NEVER if trace is None or not trace.every_ns else trace.every_ns
+        """When the trace looks at this machine next."""
         self.down = False
         """Whether it has crashed, and not been restarted yet."""
         self.paused = False
@@ -60,7 +66,7 @@ class Machine:
 
     def _boot(self, before: Parts | None) -> None:
         """Make all that a crash takes away; `before`: the parts that it has taken."""
-        lasting = Lasting(self.kernel, self.events, self.counters, self.disk)
+        lasting = Lasting(self.kernel, self.events, self.counters, self.disk, self._teller)
         programs = before.programs if before is not None else ()
         self.parts = parts = assemble(self.settings, lasting, tallied(before), programs)
         # What reports look at, and what is looked up for each batch.
@@ -101,9 +107,18 @@ class Machine:
         """Do what lies before `halt_ns`, which may come nearer on the way."""
         events, controls = self.events, self._controls
         while controls and controls[0].at_ns < events.halt_ns:
-            self._run(controls[0].at_ns)
+            self._run_to(controls[0].at_ns)
             self._obey(controls.popleft())
-        self._run(events.halt_ns)
+        self._run_to(events.halt_ns)
+
+    def _run_to(self, until_ns: int) -> None:
+        """As `_run`, with halts at which the trace looks at the machine."""
+        teller = self._teller
+        while teller is not None and self._tick_ns < min(until_ns, self.events.halt_ns):
+            self._run(self._tick_ns)
+            teller.trace.tick(self._tick_ns, teller.machine, self)
+            self._tick_ns += teller.every_ns
+        self._run(until_ns)
 
     def _run(self, until_ns: int) -> None:
         """Do all that lies strictly before `until_ns`, and is due by itself."""
@@ -165,6 +180,8 @@ class Machine:
             self._go_on()
         else:
             self.disk.slow_ns = control.value if what == SLOW_DISK else None
+        if self._teller is not None:
+            self._teller.changed(what)
 
     def _go_down(self) -> None:
         """Lose all that is not on a disk, the frames that were waiting to be received or completed too."""
@@ -175,6 +192,9 @@ class Machine:
         self.nic.take_out()  # what the programs said when they were killed
         self.events.clear()
         self.counters.dropped["crashed"] += self.held()
+        if self._teller is not None:
+            for frame, first, count in held_frames(self.nic, self.stack, self.parts.frames.input_queue):
+                self._teller.dropped(Frames(self.events.now, frame, first, count), "crashed")
 
     def _restart(self) -> None:
         """Start as at time 0, with what is on the disk; counts, peaks and numbers go on."""
@@ -197,6 +217,10 @@ class Machine:
             if self.down:
                 self.counters.received += frames
                 self.counters.dropped["crashed"] += frames
+                if self._teller is not None:
+                    told = Frames(arrival[0], arrival[8], arrival[6], frames, arrival[5], arrival[3], arrival[7])
+                    self._teller.received(told)
+                    self._teller.dropped(told, "crashed")
             else:
                 self.nic.keep(arrival, frames)
             if rest is not None:

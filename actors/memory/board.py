@@ -7,6 +7,7 @@ from netswap.actors.events import Events
 from netswap.actors.kernels import Kernel
 from netswap.actors.memory.zone import Zone
 from netswap.actors.policy import Policy
+from netswap.actors.teller import Teller
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,5 @@ class Board:
     policy: Policy = field(default_factory=Policy)
     tally: Tally = field(default_factory=Tally)
     """What the parts' own counts and peaks go on from."""
+    teller: Teller | None = None
+    """Tells the machine's trace what happens, if it has one."""

@@ -33,6 +33,7 @@ class Faults:
         self._device = device
         self._disk = disk
         self._counters = board.counters
+        self._teller = board.teller
         self._readahead = readahead
         self._file_readahead = board.kernel.file_readahead
         self._awaited: dict[tuple[AddressSpace, int], Toucher] = {}
@@ -187,7 +188,11 @@ class Faults:
     def _page_in(self, space: AddressSpace, page: int) -> None:
         space.states[page] = READING
         if isinstance(space, File):
+            if self._teller is not None:
+                self._teller.page_begun(space, page, False, "file")
             (space.disk or self._disk).page_in(space, page)
             return
         assert self._device is not None, "only a machine that swaps has pages elsewhere"
+        if self._teller is not None:
+            self._teller.page_begun(space, page, False, "swap")
         self._device.page_in(space, page)

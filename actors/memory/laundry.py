@@ -9,6 +9,7 @@ from netswap.actors.memory.anonymous import DIRTY, RESIDENT, WRITING, AddressSpa
 from netswap.actors.memory.files import File, FileDisk
 from netswap.actors.memory.ports import SwapOut
 from netswap.actors.memory.zone import Zone
+from netswap.actors.teller import Teller
 
 _COLD = RESIDENT | DIRTY
 
@@ -16,13 +17,14 @@ _COLD = RESIDENT | DIRTY
 class Laundry:
     """The pages that one machine has put aside, in the order in which reclaim has met them."""
 
-    __slots__ = ("_disk", "_pages", "_swap", "_zone")
+    __slots__ = ("_disk", "_pages", "_swap", "_teller", "_zone")
 
-    def __init__(self, zone: Zone, swap: SwapOut, disk: FileDisk) -> None:
+    def __init__(self, zone: Zone, swap: SwapOut, disk: FileDisk, teller: Teller | None = None) -> None:
         """`disk`: of the files that have no other."""
         self._zone = zone
         self._swap = swap
         self._disk = disk
+        self._teller = teller
         self._pages: dict[tuple[AddressSpace, int], None] = {}
 
     def __len__(self) -> int:
@@ -49,11 +51,15 @@ class Laundry:
             if not disk.can_page_out():
                 return False
             space.begin_write(page, leaves=True)
+            if self._teller is not None:
+                self._teller.page_begun(space, page, True, "file")
             disk.page_out(space, page)
             return True
         if not self._swap.can_page_out():
             return False
         space.states[page] = WRITING
         space.resident -= 1
+        if self._teller is not None:
+            self._teller.page_begun(space, page, True, "swap")
         self._swap.page_out(space, page)
         return True

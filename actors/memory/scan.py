@@ -59,6 +59,7 @@ class Scan:
         self.laundry = laundry
         self._zone = board.zone
         self._kernel = board.kernel
+        self._teller = board.teller
         self._disk = writeback.disk if writeback is not None else None
         self._writeback = writeback
         self._throttled: Callable[[int], bool] = _never if writeback is None else writeback.throttles_reclaim
@@ -177,6 +178,8 @@ class Scan:
                 self.laundry.put_aside(file, page)
             elif (file.disk or disk).can_page_out():
                 file.begin_write(page, leaves=True)
+                if self._teller is not None:
+                    self._teller.page_begun(file, page, True, "file")
                 (file.disk or disk).page_out(file, page)
             if self._zone.free >= enough:
                 break
@@ -205,6 +208,8 @@ class Scan:
             elif can_write:
                 space.states[page] = WRITING
                 space.resident -= 1
+                if self._teller is not None:
+                    self._teller.page_begun(space, page, True, "swap")
                 swap.page_out(space, page)
                 started += 1
                 if not started % self._kernel.swap_cluster_max and self._throttled(0):

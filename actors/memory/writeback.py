@@ -34,6 +34,7 @@ class Writeback:
         self._events = board.events
         self._zone = board.zone
         self._kernel = board.kernel
+        self._teller = board.teller
         self._swap = swap
         self._expired: list[File] = []
         """Files that the flusher writes whole."""
@@ -173,4 +174,6 @@ class Writeback:
 
     def _write(self, file: File, page: int) -> None:
         file.begin_write(page, leaves=False)
+        if self._teller is not None:
+            self._teller.page_begun(file, page, True, "file")
         self._disk_of(file).page_out(file, page)

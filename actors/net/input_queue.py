@@ -14,6 +14,7 @@ from typing import Final
 from netswap.actors.events import Events
 from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.stack import Stack
+from netswap.actors.teller import Teller
 from netswap.protocol.frame import Raw
 
 MAX_BACKLOG: Final = 1000
@@ -23,13 +24,14 @@ MAX_BACKLOG: Final = 1000
 class InputQueue:
     """Frames between the card and the protocol layers, where each takes the CPU some time."""
 
-    __slots__ = ("_events", "_frame_ns", "_serving", "_stack", "_waiting", "woken")
+    __slots__ = ("_events", "_frame_ns", "_serving", "_stack", "_teller", "_waiting", "woken")
 
-    def __init__(self, events: Events, stack: Stack, frame_ns: int) -> None:
+    def __init__(self, events: Events, stack: Stack, frame_ns: int, teller: Teller | None = None) -> None:
         """`frame_ns`: the time that the softirq takes for each frame."""
         self._events = events
         self._stack = stack
         self._frame_ns = frame_ns
+        self._teller = teller
         self._waiting: deque[tuple[Raw, int, Buffer]] = deque()
         self._serving: tuple[Raw, int, Buffer] | None = None
         self.woken: list[Callable[[], None]] = stack.woken
@@ -40,6 +42,11 @@ class InputQueue:
         """Frames that have been received and not been classified."""
         return len(self._waiting) + (self._serving is not None)
 
+    def held(self) -> list[tuple[Raw, int]]:
+        """These frames, each with its index in its train."""
+        serving = [] if self._serving is None else [self._serving]
+        return [(frame, index) for frame, index, _ in (*serving, *self._waiting)]
+
     def input(self, frame: Raw, index: int, buffer: Buffer) -> None:
         """Frame `index` of a train has been received into `buffer`: it is next, or waits, or is dropped."""
         one = (frame, index, buffer)
@@ -47,6 +54,8 @@ class InputQueue:
             self._serve(one)
         elif len(self._waiting) <= MAX_BACKLOG:
             self._waiting.append(one)
+            if self._teller is not None:
+                self._teller.queued(self._teller.current(1), "input-queue")
         else:
             self._stack.drop((buffer,), "backlog")
 

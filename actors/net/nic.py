@@ -10,6 +10,7 @@ The ring's buffers are outside free memory: they are allocated when the card is 
 """
 
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -224,6 +225,10 @@ class Nic:
         if kept:
             self._unserved.append((arrival[8], arrival[6], kept, arrival[7]))
 
+    def waiting_in_ring(self) -> Sequence[tuple[Raw, int, int, int]]:
+        """(frame, first, frames, flags) that have been received and not been served."""
+        return self._unserved
+
     def go_on(self, since_ns: int) -> None:
         """Go on after a pause that began at `since_ns`: packets leave so much later, and what lies in the ring is received."""
         now = self._events.now
@@ -278,7 +283,7 @@ class Nic:
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
         ring = self._ring
         if not ring:
-            self._counters.dropped["ring-empty"] += 1
+            self._refuse("ring-empty")
             return
         wire = frame[6] if index == frame[9] - 1 else frame[5]
         buffer: Buffer | None
@@ -290,7 +295,7 @@ class Nic:
             buffer = ring.popleft()
             self._cleaned += 1
         if buffer is None:
-            self._counters.dropped["no-memory"] += 1
+            self._refuse("no-memory")
             return
         if flags & CORRUPT:
             self._stack.drop((buffer,), "corrupt")
@@ -298,6 +303,10 @@ class Nic:
             self._stack.input(frame, index, buffer)
         if self._cleaned >= self._refill_batch or (self._cleaned and not ring):
             self._fill()
+
+    def _refuse(self, cause: str) -> None:
+        """Drop a frame that there is no buffer for."""
+        self._counters.dropped[cause] += 1
 
     def _copy(self) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""

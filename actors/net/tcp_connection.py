@@ -63,6 +63,7 @@ class Layer:
         board = net.board
         pages = board.zone.total
         self.events = board.events
+        self.teller = board.teller
         self.buffers = net.buffers
         self.rules = board.kernel.tcp
         self.mss = mss(net.mtu)
@@ -432,6 +433,11 @@ class Connection:
         """Put a segment of the write queue on the wire."""
         payload = segment.end - segment.seq
         return self._tcp.transmit(self, ACK, segment.seq, payload, segment.records, own=not segment.transmissions)
+
+    def sent_again(self) -> None:
+        """Tell, if anybody listens, that a segment has been sent again."""
+        if self._tcp.teller is not None:
+            self._tcp.teller.retransmitted("tcp")
 
     def probe(self) -> bool:
         """An old number, which has to be answered (tcp_xmit_probe_skb)."""

@@ -55,6 +55,9 @@ class Wire(Protocol):
     def transmit(self, segment: Segment) -> bool:
         """Send it; False if there is no memory for that."""
 
+    def sent_again(self) -> None:
+        """Note that this segment had been sent before."""
+
     def probe(self) -> bool:
         """Send an old byte number, to be told about the window; False if there is no memory for that."""
 
@@ -207,6 +210,7 @@ class Sender:
         segment.sent_ns = now
         if segment.transmissions:
             self.retransmissions += 1
+            self._wire.sent_again()
         segment.transmissions += 1
         return True
 

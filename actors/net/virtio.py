@@ -160,7 +160,7 @@ class VirtioNic(Nic):
         if self._most > 1:
             needed = merged(frame[6] if index == frame[9] - 1 else frame[5])
         if self.unserved * self._most + needed > len(self._data):
-            self._counters.dropped["ring-empty"] += 1
+            self._refuse("ring-empty")
             return
         if self.working:
             self._unserved.append((frame, index, 1, flags))
@@ -168,7 +168,7 @@ class VirtioNic(Nic):
             return
         buffer = self._buffers.with_head(self._received(needed), self._truesize + (needed - 1) * PAGE)
         if buffer is None:
-            self._counters.dropped["no-memory"] += 1
+            self._refuse("no-memory")
         elif flags & CORRUPT:
             self._stack.drop((buffer,), "corrupt")
         else:

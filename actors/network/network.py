@@ -14,6 +14,7 @@ from netswap.actors.events import NEVER
 from netswap.actors.network.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
 from netswap.actors.network.outside import VERBS as MACHINE_FAULTS
 from netswap.actors.network.outside import Outside
+from netswap.actors.trace import Frames, Trace
 from netswap.protocol.frame import CORRUPT, KIND_NAMES, Raw, encode_arrival, encode_time
 
 _SHARES: Final = {
@@ -27,6 +28,9 @@ _SHARES: Final = {
 
 class Network:
     """All links of a cluster, and the frames under way on them."""
+
+    trace: Trace | None = None
+    """Who is told what happens to frames, if anybody: asked once for each train."""
 
     def __init__(
         self,
@@ -201,6 +205,8 @@ class Network:
         """Put on a link what leaves its card from `sent_ns` on."""
         count = piece[4]
         link.tally.sent += count
+        if self.trace is not None:
+            self.trace.link_sent(_told(sent_ns, piece))
         if not link.plain:
             self._cross(link, sent_ns, number, piece)
             return
@@ -266,12 +272,12 @@ class Network:
             at_ns = sent_ns + index * gap_ns
             if now.bandwidth_bps:  # before any draw: what the queue drops meets no chance
                 last = first + index == frame[9] - 1
-                at_ns = link.enqueue(at_ns, frame[6] if last else frame[5], now.bandwidth_bps)
+                left_ns, at_ns = at_ns, link.enqueue(at_ns, frame[6] if last else frame[5], now.bandwidth_bps)
                 if at_ns < 0:
-                    link.tally.drop("link-queue", 1)
+                    self._drop(left_ns, (link, frame, data, first + index, 1, 0, 0), "link-queue")
                     continue
             if link.happens("loss", now.loss_ppm):
-                link.tally.drop("link-loss", 1)
+                self._drop(at_ns, (link, frame, data, first + index, 1, 0, 0), "link-loss")
                 continue
             if link.happens("corrupt", now.corrupt_ppm):
                 flags |= CORRUPT
@@ -286,8 +292,14 @@ class Network:
             else:
                 self._travel(at_ns, number + index, one)
             if link.happens("duplicate", now.duplicate_ppm):
-                link.tally.duplicated += 1
-                self._travel(at_ns, number + index, one, 1)
+                self._double(at_ns, number + index, one)
+
+    def _double(self, at_ns: int, number: int, piece: Piece) -> None:
+        """Let a copy of a frame follow it."""
+        piece[0].tally.duplicated += 1
+        if self.trace is not None:
+            self.trace.link_duplicated(_told(at_ns, piece, 1))
+        self._travel(at_ns, number, piece, 1)
 
     def _cross_together(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
         """Put frames on a link that finds its bandwidth free for each of them."""
@@ -302,7 +314,7 @@ class Network:
         port, arriving, leaving = self._ports[to], self._under_way[to], self._in_port[to]
         while arriving and arriving[0][0] < until_ns:
             at_ns, source, number, copy, piece = heappop(arriving)
-            link, frame, _, first, count, gap_ns, _ = piece
+            _, frame, _, first, count, gap_ns, _ = piece
             if count > 1:
                 piece, rest = split(piece, 1)
                 heappush(arriving, (at_ns + gap_ns, source, number + 1, copy, rest))
@@ -310,7 +322,7 @@ class Network:
             if port.queue is not None:
                 port.waiting = [start for start in port.waiting if start > at_ns]
                 if len(port.waiting) >= port.queue:
-                    link.tally.drop("link-queue", 1)
+                    self._drop(at_ns, piece, "link-queue", copy)
                     continue
                 if start > at_ns:
                     port.waiting.append(start)
@@ -331,17 +343,27 @@ class Network:
                     heappush(heap, (at_ns + now * gap_ns, source, number + now, copy, rest))
                     count = now
             if link.cuts:
-                link.tally.drop("partition", count)
+                self._drop(at_ns, (link, frame, data, first, count, gap_ns, flags), "partition", copy)
             elif link.holds and link.holds_back(frame[7]):
                 link.held.append((at_ns, source, number, copy, piece))
+                if self.trace is not None:
+                    self.trace.link_held(_told(at_ns, piece, copy))
             else:
                 link.tally.delivered += count
+                if self.trace is not None:
+                    self.trace.link_delivered(Frames(at_ns, frame, first, count, gap_ns, copy, flags))
                 if count == frame[9] and gap_ns == frame[10] and not (copy or flags):
                     stamp = encode_time(at_ns)
                 else:
                     stamp = encode_arrival(at_ns, copy, flags, first, count, gap_ns)
                 parts += (stamp, data)
         return b"".join(parts)
+
+    def _drop(self, at_ns: int, piece: Piece, cause: str, copy: int = 0) -> None:
+        """Frames are lost here."""
+        piece[0].tally.drop(cause, piece[4])
+        if self.trace is not None:
+            self.trace.link_dropped(_told(at_ns, piece, copy), cause)
 
     def _open(self, source: int, destination: int) -> Link:
         """Make a link, for its first frame."""
@@ -484,6 +506,12 @@ class Network:
             key = (link.source, link.destination)
             counts[key] = counts.get(key, 0) + count
         return counts
+
+
+def _told(at_ns: int, piece: Piece, copy: int = 0) -> Frames:
+    """These frames, as a trace is told of them."""
+    _, frame, _, first, count, gap_ns, flags = piece
+    return Frames(at_ns, frame, first, count, gap_ns, copy, flags)
 
 
 def _lookahead_ns(links: Iterable[LinkSettings]) -> int:

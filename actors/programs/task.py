@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.actors.wait import BLOCKED, NOTHING, Blocked, Waited
+from netswap.actors.teller import Teller
+from netswap.actors.wait import BLOCKED, NOTHING, Blocked, TracedWaited, Waited
 
 
 class Need(Enum):
@@ -127,6 +128,11 @@ class Progress:
         self._edge_ns = stall_after_ns
         self._slot_count = 0
 
+    def listen(self, teller: Teller, place: int) -> None:
+        """Tell of the waits of this program, from the time on at which its machine starts first."""
+        if not isinstance(self.waited, TracedWaited):
+            self.waited = TracedWaited(self._events, self.stall_after_ns, teller, place)
+
     @property
     def now_ns(self) -> int:
         """The machine's clock."""
@@ -204,6 +210,7 @@ class Task:
         "place",
         "progress",
         "request",
+        "teller",
     )
 
     def __init__(self, machine: str, place: int, name: str, program: Program, progress: Progress) -> None:
@@ -213,6 +220,7 @@ class Task:
         self.name = name
         self.progress = progress
         self.request: Request | None = None
+        self.teller: Teller | None = None
         self.finished = False
         self.killed_ns: int | None = None
         """When it died, killed for want of memory."""
@@ -221,6 +229,19 @@ class Task:
         self._send = program.send
         self._throw = program.throw
         self._close = program.close
+
+    def listen(self, teller: Teller) -> None:
+        """Tell of system calls and waits. Called before the program begins: a check in `_run` would be felt."""
+        self.teller = teller
+        self.progress.listen(teller, self.place)
+        send = self._send
+
+        def told(value: Any) -> Any:
+            request = send(value)
+            teller.stepped(self.place, request)
+            return request
+
+        self._send = told
 
     def start(self, _: object = None) -> None:
         """Let the program run until it blocks for the first time."""
@@ -240,6 +261,8 @@ class Task:
         self.killed_ns = self.progress.now_ns
         self.progress.waited.turn(NOTHING)
         self.progress.go_down()
+        if self.teller is not None:
+            self.teller.killed(self.place)
 
     def block(self, kind: int) -> Blocked:
         """What a request returns that has to wait for this kind of thing (`netswap.actors.wait`)."""
@@ -287,7 +310,8 @@ class Task:
 
     def _failed(self, error: Exception) -> ProgramError:
         """The error, with the innermost line of the program's own file."""
-        own = error.__traceback__ and error.__traceback__.tb_next  # the first is ours
+        own = error.__traceback__ and error.__traceback__.tb_next  # the first is ours, and that which tells
+        own = own.tb_next if own and own.tb_frame.f_code.co_name == "told" else own
         lines = list(walk_tb(own))
         file = lines[0][0].f_code.co_filename if lines else "?"
         line = next((number for frame, number in reversed(lines) if frame.f_code.co_filename == file), 0)

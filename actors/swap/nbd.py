@@ -56,6 +56,7 @@ class NbdDevice(SwapDevice):
         self._marked = policy.reserve_access or policy.tcp_exemption
         self._memalloc = policy.reserve_access or board.kernel.nbd_sends_memalloc
         self._floor = board.zone.floors.kernel
+        self._teller = board.teller
         self._reader_runs = False
         """Whether the client's kernel thread will run soon."""
         self._called_ns = -1
@@ -139,6 +140,8 @@ class NbdDevice(SwapDevice):
     def _note_attempt(self, request: Request) -> None:
         if request.attempts:
             self._counters.retransmissions += 1
+            if self._teller is not None:
+                self._teller.retransmitted("nbd")
         request.attempts += 1
         request.previous_ns, request.last_ns = request.last_ns, self._events.now
 

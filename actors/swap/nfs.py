@@ -41,6 +41,7 @@ class NfsDevice(SwapDevice):
         self._port = remote.port
         self._unit = unit
         self._asks_for = 0 if unit == PAGE else unit
+        self._teller = board.teller
         self._memalloc = board.policy.reserve_access
         self._atomic = board.zone.floors.atomic
         self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
@@ -136,6 +137,8 @@ class NfsDevice(SwapDevice):
         for at_ns, request, attempt in due:
             if at_ns <= now and request.xid in self.under_way and request.attempts == attempt:
                 self._counters.retransmissions += 1
+                if self._teller is not None:
+                    self._teller.retransmitted("nfs")
                 self._send(request)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from netswap.actors.network.network import Network
 from netswap.actors.process import loader
 from netswap.actors.settings import MachineSettings
+from netswap.actors.trace import Trace
 from netswap.cluster.engine.clock import Clock
 from netswap.cluster.engine.orders import Answer, Exchange
 from netswap.cluster.engine.pace import Apart, Tallies, Together
@@ -17,18 +18,26 @@ FEW: Final = 64
 
 
 def clock(
-    resolved: Resolved, exchange: Exchange, first: Sequence[Answer], shares: Sequence[Sequence[int]] | None = None
+    resolved: Resolved,
+    exchange: Exchange,
+    first: Sequence[Answer],
+    shares: Sequence[Sequence[int]] | None = None,
+    trace: Trace | None = None,
 ) -> Clock:
     """Build the clock, and the network that it drives here.
 
     `first`: what each machine promised before anything has happened. `shares`: the machines of each shard, if there are to
-    be several; without, one has them all.
+    be several; without, one has them all. `trace`: what clock and links tell.
     """
     if len(first) <= FEW and shares is None:
-        return Clock(Apart(network(resolved), exchange, first), resolved.timeline)
+        links = network(resolved)
+        links.trace = trace
+        return Clock(Apart(links, exchange, first), resolved.timeline, trace)
     shares = shares or [range(len(first))]
     promised = dict(enumerate(first))
     shards = [shard(resolved, exchange, promised, shares, place) for place in range(len(shares))]
+    for one in shards:
+        one.network.trace = trace
 
     def steps(steps: Sequence[Step]) -> list[Told]:
         return [shard.step(step) for shard, step in zip(shards, steps, strict=True)]
@@ -37,7 +46,7 @@ def clock(
         return merged(resolved.names, [shard.network.tallies() for shard in shards])
 
     first_ns = [shard.first_ns() for shard in shards]
-    return Clock(Together(steps, first_ns, resolved.network.lookahead_ns, tallies), resolved.timeline)
+    return Clock(Together(steps, first_ns, resolved.network.lookahead_ns, tallies), resolved.timeline, trace)
 
 
 def shard(

@@ -7,6 +7,7 @@ stepped through. Both engines drive this one clock; the network actor holds it o
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from netswap.actors.trace import Trace
 from netswap.cluster.engine.pace import Pace
 from netswap.cluster.scenario.resolved import Fault
 
@@ -14,7 +15,8 @@ from netswap.cluster.scenario.resolved import Fault
 class Clock:
     """The cluster's time."""
 
-    def __init__(self, pace: Pace, timeline: Sequence[Fault] = ()) -> None:
+    def __init__(self, pace: Pace, timeline: Sequence[Fault] = (), trace: Trace | None = None) -> None:
+        """`trace`: is told of faults, and how far the time has come."""
         self.now_ns = 0
         """All that lies before has happened."""
         self.windows = 0
@@ -22,6 +24,7 @@ class Clock:
         self.faults: list[Fault] = []
         """What has begun so far, with the ends that have come."""
         self._pace = pace
+        self._trace = trace
         self._farthest_ns = 0
         """No machine is beyond."""
         self._due: list[tuple[int, int, int]] = []
@@ -62,6 +65,8 @@ class Clock:
         self.now_ns = passed.now_ns
         self._farthest_ns = max(self._farthest_ns, passed.farthest_ns)
         self.windows += passed.anybody
+        if self._trace is not None:
+            self._trace.clock(self.now_ns)
 
     def tallies(self) -> dict[str, dict[str, Any]]:
         """See `Network.tallies`."""
@@ -82,11 +87,16 @@ class Clock:
     def _begin(self, verb: str, args: dict[str, object]) -> int:
         self._numbers[len(self.faults)] = self._pace.begin(verb, args, self.now_ns)
         self.faults.append(Fault(verb, args, self.now_ns, None))
-        return len(self.faults) - 1
+        place = len(self.faults) - 1
+        if self._trace is not None:
+            self._trace.fault_begun(self.now_ns, place, verb, args)
+        return place
 
     def _end(self, place: int) -> None:
         self._pace.end(self._numbers.pop(place), self.now_ns)
         self.faults[place] = self.faults[place]._replace(end_ns=self.now_ns)
+        if self._trace is not None:
+            self._trace.fault_ended(self.now_ns, place)
 
     def _apply_due(self) -> None:
         while self._due and self._due[-1][0] <= self.now_ns:

@@ -6,6 +6,7 @@ from typing import Any
 
 from netswap.actors.machine import Machine
 from netswap.actors.report import report
+from netswap.actors.trace import Trace
 from netswap.cluster.engine import build, collector
 from netswap.cluster.engine.orders import Answer, Order
 from netswap.cluster.scenario.resolved import Resolved
@@ -20,14 +21,22 @@ class InlineEngine:
     name = "inline"
 
     def __init__(
-        self, resolved: Resolved, *, record: bool = False, shares: Sequence[Sequence[int]] | None = None
+        self,
+        resolved: Resolved,
+        *,
+        record: bool = False,
+        shares: Sequence[Sequence[int]] | None = None,
+        trace: Trace | None = None,
     ) -> None:
-        """`record`: keep all that each machine sends, for `outbound`. `shares`: as in `build.clock`."""
+        """`record`: keep all that each machine sends, for `outbound`. `shares`: as in `build.clock`.
+
+        `trace`: is told what happens to machines, links and the clock.
+        """
         self._names = resolved.names
-        self._machines = [Machine(settings) for settings in resolved.machines]
+        self._machines = [Machine(settings, trace) for settings in resolved.machines]
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
         first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
-        self._clock = build.clock(resolved, self._exchange, first, shares)
+        self._clock = build.clock(resolved, self._exchange, first, shares, trace)
         collector.hold()
         self._open = True
 
