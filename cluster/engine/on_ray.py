@@ -7,7 +7,7 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +27,12 @@ from netswap.cluster.engine.connections import (
     HostFailedError,
     Lines,
 )
+from netswap.cluster.engine.doctor import Facts
 from netswap.cluster.engine.engine import EXCHANGES, InfrastructureError
 from netswap.cluster.engine.host import MachineHost, ShardHost, pack_orders, unpack_answers
 from netswap.cluster.engine.orders import Answer, Order
 from netswap.cluster.engine.pace import Together
-from netswap.cluster.engine.ray_clusters import attached, cores, private_cluster
+from netswap.cluster.engine.ray_clusters import attached, cores, joined, private_cluster, probed
 from netswap.cluster.engine.shard import Step, Told, pack_step, unpack_told
 from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
@@ -47,14 +48,31 @@ LINE_CHARS_MAX: Final = 200
 
 
 @contextlib.contextmanager
-def session(*, processes: int = 4, address: str | None = None, logs: Path | None = None) -> Iterator[None]:
+def session(
+    *, processes: int = 4, address: str | None = None, logs: Path | None = None, modules: Iterable[str] = ()
+) -> Iterator[None]:
     """Ray, for as long as the block lasts: a private cluster, or the one at `address` and nothing else.
 
     `processes`: workers started beforehand (actors themselves ask for no CPU); `logs`: where to keep what a private
-    cluster logged. Raises `InfrastructureError`.
+    cluster logged; `modules`: the user's own, which the nodes of a cluster at `address` are sent. Raises
+    `InfrastructureError`.
     """
-    with private_cluster(processes, logs) if address is None else attached(address):
+    with private_cluster(processes, logs) if address is None else attached(address, modules):
         yield
+
+
+def ray_version() -> str:
+    """Of the Ray that this process has imported."""
+    return str(ray.__version__)
+
+
+def nodes_at(address: str | None) -> Sequence[Facts]:
+    """What the nodes of the cluster at `address`, or of a private one, tell of themselves. Raises `InfrastructureError`."""
+    if address is not None:
+        with joined(address) as nodes:
+            return nodes
+    with private_cluster(1):
+        return probed()
 
 
 class Listening:
@@ -205,8 +223,8 @@ class NetworkHost:
 
 
 def _actor(host: type) -> Any:
-    """The class of an actor; it asks for no CPU, so there may be more of them than there are."""
-    return ray.remote(host).options(num_cpus=0)
+    """The class of an actor; it asks for no CPU, so there may be more of them than there are, spread over the nodes."""
+    return ray.remote(host).options(num_cpus=0, scheduling_strategy="SPREAD")
 
 
 def _label(names: Sequence[str]) -> str:
