@@ -89,6 +89,10 @@ class Listening:
         self._line = Answering(self.exchange, ray.util.get_node_ip_address(), key)
         return self._line.address
 
+    def node(self) -> str:
+        """The number of the node that it is on."""
+        return str(ray.get_runtime_context().get_node_id())
+
     def fail(self) -> None:
         """Raise what has ended the connection, so that Ray brings it to where it is understood."""
         if self._line is not None and self._line.failure is not None:
@@ -256,6 +260,7 @@ class RayEngine:
         self.network = _actor(NetworkHost).remote(resolved, self.hosts, self._shares, exchange, sharded=sharded)
         self._now_ns = 0
         call(self.network.look.remote())
+        self._nodes: set[str] = set(call([host.node.remote() for host in self.hosts]))
 
     @property
     def now_ns(self) -> int:
@@ -267,8 +272,15 @@ class RayEngine:
         done = False
         while not done:
             done, self._now_ns = call(self.network.run_slice.remote(until_ns, SLICE_S))
+            self._look_at_nodes()
             if watch is not None:
                 watch(self._now_ns)
+
+    def _look_at_nodes(self) -> None:
+        """Actors outlive their node's raylet, and go on answering over their connections: Ray would never say so."""
+        for node in ray.nodes():
+            if node["NodeID"] in self._nodes and not node["Alive"]:
+                raise InfrastructureError(f"an actor failed: its node {node['NodeManagerAddress']} has died")
 
     def begin(self, verb: str, args: dict[str, Any]) -> int:
         """See `Engine.begin`."""
