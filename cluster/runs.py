@@ -17,6 +17,7 @@ from netswap.actors.programs.task import ProgramError
 from netswap.cluster.engine import placement
 from netswap.cluster.engine.engine import EXCHANGES, Engine
 from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.engine.shipping import own_modules
 from netswap.cluster.engine.surroundings import Terminal, noise_to, processors
 from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario
@@ -114,7 +115,8 @@ def open_engine(resolved: Resolved, how: How, folder: Path, stack: ExitStack) ->
     from netswap.cluster.engine.on_ray import RayEngine, session
 
     processes = min(how.hosts(resolved) + 1, PROCESSES_AT_ONCE)
-    stack.enter_context(session(processes=processes, address=how.address, logs=folder / "ray"))
+    modules = own_modules(resolved)
+    stack.enter_context(session(processes=processes, address=how.address, logs=folder / "ray", modules=modules))
     engine = RayEngine(resolved, machines_per_actor=how.machines_per_actor, exchange=how.exchange)
     stack.callback(engine.close)
     return engine

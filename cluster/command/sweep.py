@@ -98,7 +98,7 @@ def _perform(begun: Sweep, how: How, folder: Path) -> None:
     with (
         terminal(how, folder) as screen,
         Progress(Console(file=screen.err), begun.total, begun.known) as progress,
-        sweeping.performers(how.engine, how.address, folder, progress.look) as outcomes,
+        sweeping.performers(how.engine, how.address, folder, progress.look, begun.modules()) as outcomes,
     ):
         for _ in begun.perform_left(outcomes):
             progress.one_more()

@@ -7,7 +7,7 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +27,12 @@ from netswap.cluster.engine.connections import (
     HostFailedError,
     Lines,
 )
+from netswap.cluster.engine.doctor import Facts
 from netswap.cluster.engine.engine import EXCHANGES, InfrastructureError
 from netswap.cluster.engine.host import MachineHost, ShardHost, pack_orders, unpack_answers
 from netswap.cluster.engine.orders import Answer, Order
 from netswap.cluster.engine.pace import Together
-from netswap.cluster.engine.ray_clusters import attached, cores, private_cluster
+from netswap.cluster.engine.ray_clusters import attached, cores, joined, private_cluster, probed
 from netswap.cluster.engine.shard import Step, Told, pack_step, unpack_told
 from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.scenario import ScenarioError
@@ -47,14 +48,31 @@ LINE_CHARS_MAX: Final = 200
 
 
 @contextlib.contextmanager
-def session(*, processes: int = 4, address: str | None = None, logs: Path | None = None) -> Iterator[None]:
+def session(
+    *, processes: int = 4, address: str | None = None, logs: Path | None = None, modules: Iterable[str] = ()
+) -> Iterator[None]:
     """Ray, for as long as the block lasts: a private cluster, or the one at `address` and nothing else.
 
     `processes`: workers started beforehand (actors themselves ask for no CPU); `logs`: where to keep what a private
-    cluster logged. Raises `InfrastructureError`.
+    cluster logged; `modules`: the user's own, which the nodes of a cluster at `address` are sent. Raises
+    `InfrastructureError`.
     """
-    with private_cluster(processes, logs) if address is None else attached(address):
+    with private_cluster(processes, logs) if address is None else attached(address, modules):
         yield
+
+
+def ray_version() -> str:
+    """Of the Ray that this process has imported."""
+    return str(ray.__version__)
+
+
+def nodes_at(address: str | None) -> Sequence[Facts]:
+    """What the nodes of the cluster at `address`, or of a private one, tell of themselves. Raises `InfrastructureError`."""
+    if address is not None:
+        with joined(address) as nodes:
+            return nodes
+    with private_cluster(1):
+        return probed()
 
 
 class Listening:
@@ -70,6 +88,10 @@ class Listening:
         """Let the one that knows the key in; the address to call."""
         self._line = Answering(self.exchange, ray.util.get_node_ip_address(), key)
         return self._line.address
+
+    def node(self) -> str:
+        """The number of the node that it is on."""
+        return str(ray.get_runtime_context().get_node_id())
 
     def fail(self) -> None:
         """Raise what has ended the connection, so that Ray brings it to where it is understood."""
@@ -205,8 +227,8 @@ class NetworkHost:
 
 
 def _actor(host: type) -> Any:
-    """The class of an actor; it asks for no CPU, so there may be more of them than there are."""
-    return ray.remote(host).options(num_cpus=0)
+    """The class of an actor; it asks for no CPU, so there may be more of them than there are, spread over the nodes."""
+    return ray.remote(host).options(num_cpus=0, scheduling_strategy="SPREAD")
 
 
 def _label(names: Sequence[str]) -> str:
@@ -238,6 +260,7 @@ class RayEngine:
         self.network = _actor(NetworkHost).remote(resolved, self.hosts, self._shares, exchange, sharded=sharded)
         self._now_ns = 0
         call(self.network.look.remote())
+        self._nodes: set[str] = set(call([host.node.remote() for host in self.hosts]))
 
     @property
     def now_ns(self) -> int:
@@ -249,8 +272,19 @@ class RayEngine:
         done = False
         while not done:
             done, self._now_ns = call(self.network.run_slice.remote(until_ns, SLICE_S))
+            self._look_at_nodes()
             if watch is not None:
                 watch(self._now_ns)
+
+    def _look_at_nodes(self) -> None:
+        """Actors outlive their node's raylet, and go on answering over their connections: Ray would never say so."""
+        try:
+            nodes = ray.nodes()
+        except ray.exceptions.RayError as error:
+            raise InfrastructureError(f"Ray failed: {type(error).__name__}: {first_line(error)}") from error
+        for node in nodes:
+            if node["NodeID"] in self._nodes and not node["Alive"]:
+                raise InfrastructureError(f"an actor failed: its node {node['NodeManagerAddress']} has died")
 
     def begin(self, verb: str, args: dict[str, Any]) -> int:
         """See `Engine.begin`."""

@@ -10,17 +10,23 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import ray
 from ray._private import ray_constants, services  # see loopback_only, address_here
 from ray._raylet import AuthenticationTokenLoader, Config  # see authentication_reread
 from ray.job_config import JobConfig
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from netswap.cluster.engine import supervisor
+from netswap.cluster.engine.doctor import Facts, differences, facts
 from netswap.cluster.engine.engine import InfrastructureError
+from netswap.cluster.engine.shipping import stage
 from netswap.cluster.engine.surroundings import (
     STAMP,
     arguments_of,
@@ -38,6 +44,8 @@ os.environ.pop("RAY_CLIENT_MODE", None)  # left behind by the import
 
 STORE_BYTES: Final = 128 << 20
 """Ray asks for at least 75 MiB."""
+ATTACH_S_MAX: Final = 90
+"""For all nodes of a cluster to take the sources and answer."""
 PRIVATE_TOKEN: Final = secrets.token_hex(32)
 COMMON = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -130,10 +138,13 @@ def private_cluster(processes: int, logs: Path | None = None) -> Iterator[None]:
         yield
 
 
-def same_modules() -> JobConfig:
-    """Actors import from where we do: by itself Ray lets them look into the current folder first, whatever is there."""
+def same_modules(*, sends: bool = False) -> JobConfig:
+    """Actors import from where we do: by itself Ray lets them look into the current folder first, whatever is there.
+
+    `sends`: it goes with a folder that is uploaded, which Ray does for no client's job; then it leaves that out itself.
+    """
     folders = [os.path.abspath(folder) for folder in sys.path]
-    return JobConfig(_client_job=True, _py_driver_sys_path=folders[::-1])  # Ray puts them in front one by one
+    return JobConfig(_client_job=not sends, _py_driver_sys_path=folders[::-1])  # Ray puts them in front one by one
 
 
 def forget_reset() -> None:
@@ -143,27 +154,80 @@ def forget_reset() -> None:
 
 
 @contextlib.contextmanager
-def attached(address: str) -> Iterator[None]:
-    """A cluster that is there already, which is neither stopped nor changed."""
+def attached(address: str, modules: Iterable[str] = ()) -> Iterator[Sequence[Facts]]:
+    """A cluster that is there already, which is neither stopped nor changed; what its nodes are.
+
+    It is sent netswap and the user's `modules`, for this job only. Raises `InfrastructureError` where a node could not
+    run the same as we.
+    """
+    with contextlib.ExitStack() as stack:
+        nodes = stack.enter_context(joined(address, modules))
+        here = facts(ray.__version__)
+        for node in nodes:
+            for one in differences(here, node):
+                raise InfrastructureError(f"the node {one.about} cannot take part: {one.what}; {one.hint}")
+        yield nodes
+
+
+@contextlib.contextmanager
+def joined(address: str, modules: Iterable[str] = ()) -> Iterator[Sequence[Facts]]:
+    """`attached`, whatever its nodes are."""
     address = address_here() if address == "auto" else address
     reachable(address)
-    mode = os.environ.get("RAY_AUTH_MODE") or ("token" if token_at_hand() else "disabled")
+    mode = mode_for_others()
     with contextlib.ExitStack() as stack:
         stack.enter_context(term_exits())
         stack.enter_context(environment(COMMON | {"RAY_AUTH_MODE": mode}))
         stack.callback(ray.shutdown)
         try:
             with signals_later():
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, job_config=same_modules())
-            ray.get(ray.remote(Probe).options(num_cpus=0).remote().answer.remote(), timeout=60)
+                init_there(address, modules)
+            nodes = probed()
+        except ray.exceptions.RuntimeEnvSetupError as error:
+            why = str(error).strip().splitlines()[-1].strip()
+            raise InfrastructureError(f"a node of {address} could not take netswap's sources: {why}") from error
         except Exception as error:
             raise InfrastructureError(
                 f"the cluster at {address} does not serve us with RAY_AUTH_MODE={mode}; the mode, and with `token` the "
-                f"token too, must be those with which it was started ({type(error).__name__})"
+                f"token too, must be those with which it was started, and Python and Ray the same "
+                f"({type(error).__name__})"
             ) from error
         forget_reset()
         stack.enter_context(term_exits())
-        yield
+        yield nodes
+
+
+def init_there(address: str, modules: Iterable[str]) -> None:
+    """Become a driver of the cluster; what is sent is uploaded before this returns."""
+    with tempfile.TemporaryDirectory(prefix="netswap-sent-") as folder:
+        stage(Path(folder), modules)
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            job_config=same_modules(sends=True),
+            runtime_env={"working_dir": folder},
+        )
+
+
+def probed() -> list[Facts]:
+    """What each node that lives tells of itself."""
+    probe = ray.remote(Probe)
+    alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    places = [NodeAffinitySchedulingStrategy(node, soft=False) for node in alive]
+    probes: list[Any] = [probe.options(num_cpus=0, scheduling_strategy=place).remote() for place in places]
+    ray.get([one.answer.remote() for one in probes], timeout=ATTACH_S_MAX)
+    nodes = []
+    for one in probes:
+        before_s = time.time()
+        told: Facts = ray.get(one.answer.remote(), timeout=ATTACH_S_MAX)
+        nodes.append(replace(told, clock_off_s=told.time_s - (before_s + time.time()) / 2))
+    return nodes
+
+
+def mode_for_others() -> str:
+    """RAY_AUTH_MODE for a cluster that is not ours."""
+    return os.environ.get("RAY_AUTH_MODE") or ("token" if token_at_hand() else "disabled")
 
 
 def cores() -> int:
@@ -176,8 +240,9 @@ def cores() -> int:
 class Probe:
     """With the wrong token mode ray.init may succeed, and the first actor dies."""
 
-    def answer(self) -> None:
-        """Nothing: it is enough to be there."""
+    def answer(self) -> Facts:
+        """What there is where it runs; its name is the node's address."""
+        return replace(facts(ray.__version__), name=ray.util.get_node_ip_address())
 
 
 def token_at_hand() -> bool:

@@ -22,7 +22,7 @@ def tasks(
 
     Needs a `session`. `watch` is called now and then. A task that fails is a `Failure`. Raises `InfrastructureError`.
     """
-    remote = ray.remote(safely).options(max_retries=0)
+    remote = ray.remote(safely).options(max_retries=0, scheduling_strategy="SPREAD")
     at_once = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = deque(enumerate(jobs))
     under_way: dict[Any, int] = {}

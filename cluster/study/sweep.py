@@ -7,7 +7,7 @@ failed is no result, and is tried again.
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +17,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from netswap.cluster.engine.shipping import own_modules
 from netswap.cluster.engine.surroundings import processors
 from netswap.cluster.judge.expectations import JUDGED, look_up
 from netswap.cluster.judge.verdict import Verdict
@@ -131,6 +132,10 @@ class Sweep:
         """Rows of the journal that belong to no run of the experiment."""
         return len(self.journal.rows.keys() - set(self.keys))
 
+    def modules(self) -> set[str]:
+        """The user's own modules that its runs import."""
+        return {name for run in self.experiment.runs for name in own_modules(run.scenario.resolved())}
+
     def perform_left(self, outcomes: Callable[[Sequence[Job]], Outcomes]) -> Iterator[None]:
         """Run what has no result, and write each row when it is there; then `None` is given back.
 
@@ -200,9 +205,12 @@ def sweep_in(folder: Path, experiment: Experiment) -> Iterator[Sweep]:
 
 @contextmanager
 def performers(
-    engine: str, address: str | None, folder: Path, watch: Watch = nobody
+    engine: str, address: str | None, folder: Path, watch: Watch = nobody, modules: Iterable[str] = ()
 ) -> Iterator[Callable[[Sequence[Job]], Outcomes]]:
-    """What runs jobs: processes here, or with engine "ray" tasks. Raises `InfrastructureError`."""
+    """What runs jobs: processes here, or with engine "ray" tasks. Raises `InfrastructureError`.
+
+    `modules`: the user's own, which the nodes of a cluster at `address` are sent.
+    """
     if engine == "inline":
         with Pool(watch) as pool:
             yield lambda jobs: pool.as_they_come(perform, jobs)
@@ -210,7 +218,7 @@ def performers(
     from netswap.cluster.engine.on_ray import session
     from netswap.cluster.study.on_ray import tasks
 
-    with session(processes=processors(), address=address, logs=folder / "ray"):
+    with session(processes=processors(), address=address, logs=folder / "ray", modules=modules):
         yield lambda jobs: tasks(perform, jobs, watch)
 
 
