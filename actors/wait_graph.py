@@ -249,7 +249,7 @@ class _Graph:
             return self._add(node, f"its {said} waits to be sent", *self._sender(link))
         return self._add(
             node,
-            f"its {said} waits for a reply from {self._server(link)}, asked {request.attempts} times",
+            f"its {said} waits for a reply from {self._server(link)}, asked {_times(request.attempts)}",
             self._reply(link),
             attempts=request.attempts,
             last_ns=request.last_ns,
@@ -306,7 +306,7 @@ class _Graph:
         entry = machine.neighbours.entries.get(link.server)
         if entry is not None and entry.state not in (INCOMPLETE, FAILED):
             return []
-        asked = f"asked {entry.probes} times" if entry is not None else "no entry for it"
+        asked = f"asked {_times(entry.probes)}" if entry is not None else "no entry for it"
         return [self._add(self._of(link, NodeKind.ADDRESS), f"the link address of {self._server(link)}: {asked}")]
 
     def _receive_buffer(self) -> list[NodeId]:
@@ -383,3 +383,7 @@ class _Graph:
                 )
             )
         return found
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

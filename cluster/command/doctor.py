@@ -53,5 +53,6 @@ def _examined(address: str | None, folder: Path) -> tuple[list[Finding], Sequenc
         findings += examination.examined(node)
     cores, actors = sum(node.cores for node in nodes), [node.actors for node in nodes]
     fits = "" if None in actors else f", about {sum(one or 0 for one in actors)} actors by memory"
-    findings.append(Finding(address or HERE, f"{len(nodes)} nodes, {cores} cores{fits}; one machine an actor up to 16"))
+    count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+    findings.append(Finding(address or HERE, f"{count}, {cores} cores{fits}; one machine an actor up to 16"))
     return findings, nodes

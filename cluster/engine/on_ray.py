@@ -350,4 +350,4 @@ def _is_of_ray(error: Any) -> bool:
 def first_line(error: Exception) -> str:
     """What Ray says, without colours and at most `LINE_CHARS_MAX` long."""
     line = next(iter(str(error).splitlines()), "")
-    return re.sub(r"\x1b\[[0-9;]*m", "", line)[:LINE_CHARS_MAX]
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)[:LINE_CHARS_MAX].rstrip(".")
