@@ -23,7 +23,7 @@ GONE_S_MAX = 10
 FIRST, LAST = 0.0, 4.0
 """When to kill, in seconds after the process has appeared: Ray still starts then, or the scene runs."""
 VICTIMS = {
-    "machine actor": "ray::MachineHos",
+    "machine actor": "ray::MachineAct",
     "network actor": "ray::NetworkHos",
     "raylet": "raylet",
     "gcs": "gcs_server",

@@ -229,8 +229,7 @@ def test_whoever_is_killed_whenever_nothing_is_lost(netswap, kernel, safeguards,
     cluster = netswap(text + "reserve: {pages: 400}\n", kernel=kernel, safeguards=safeguards)
     machine = cluster.engine.machine(0)
     for at_ms, process in zip((800, 1700), machine.oom.processes, strict=True):
-        cluster.run_to(milliseconds(at_ms))
-        process.kill()
+        machine.events.at(milliseconds(at_ms), lambda process: process.kill(), process)
     cluster.run_to(seconds(14))
     a = cluster["A"]
     assert [process.dead for process in machine.oom.processes] == [True, True]
