@@ -147,6 +147,8 @@ def _called(address: Address, key: bytes) -> socket.socket:
         if not _prove(line, key, _OURS, _THEIRS):
             raise DisconnectedError("what answers there does not know the key of this run")
         _prepare(line, ANSWER_S_MAX)
+        # Only at this end: a host reads whenever it is sent something, but its own answer may have to wait for those of others.
+        _set(line, "TCP_USER_TIMEOUT", SILENT_S * (SILENCES_MAX + 1) * 1000)
     except BaseException:
         line.close()
         raise
@@ -163,10 +165,14 @@ def _prepare(line: socket.socket, wait_s: int) -> None:
         ("TCP_KEEPIDLE", SILENT_S),
         ("TCP_KEEPINTVL", SILENT_S),
         ("TCP_KEEPCNT", SILENCES_MAX),
-        ("TCP_USER_TIMEOUT", SILENT_S * (SILENCES_MAX + 1) * 1000),
     ):
-        if hasattr(socket, name):  # not everywhere by these names
-            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        _set(line, name, value)
+
+
+def _set(line: socket.socket, name: str, value: int) -> None:
+    """An option of TCP, where it is known by this name."""
+    if hasattr(socket, name):
+        line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _prove(line: socket.socket, key: bytes, own: bytes, other: bytes) -> bool:

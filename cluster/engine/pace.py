@@ -105,9 +105,8 @@ class Apart:
         """Open a window: who advances."""
         acts = self._acts()
         step_ns = max(AHEAD_NS, self._network.lookahead_ns)
-        self._limit_ns = min(
-            settled_ns, (now_ns // step_ns + 2) * step_ns
-        )  # one that slides would wake all in each window
+        # In steps: a limit that slides would wake all in each window.
+        self._limit_ns = min(settled_ns, (now_ns // step_ns + 2) * step_ns)
         reached = self._reached(acts)
         ahead_ns = now_ns + self._network.lookahead_ns
         orders: dict[int, Order] = {}
