@@ -8,6 +8,6 @@ its swap server?
     with open_cluster("configs/three-machines.yaml", safeguards="reserve") as cluster:
         print(cluster.run()["A"].verdict)
 
-Read in this order: `clock` (windows), `engine` and `inline` (what drives the machines), `verdict` (what became of them),
-`lab` (a cluster in one's hands), `scenario` (what may be written).
+Read in this order: `engine` (windows, and what drives the machines), `judge` (what became of them), `lab` (a cluster in one's
+hands), `scenario` (what may be written).
 """
