@@ -25,6 +25,8 @@ _ERROR: Final = b"\1"
 _OURS: Final = b"network"
 _THEIRS: Final = b"machines"
 """Whose proof it is: the one end's does not serve as the other's."""
+_WELCOME: Final = b"welcome"
+"""Said by a host to the one whom it lets in, which its proof alone does not say: another may have been first."""
 
 HANDSHAKE_S_MAX: Final = 10
 """For each step of it; a stranger that connects and says nothing is let go after that."""
@@ -90,7 +92,9 @@ class Answering:
             _prepare(line, HANDSHAKE_S_MAX)
             if not _prove(line, self._key, _THEIRS, _OURS) or not self._taken.acquire(blocking=False):
                 return
-            self._listening.shutdown(socket.SHUT_RDWR)  # which wakes the thread that listens
+            with suppress(OSError):  # the thread that listens may have seen it and closed
+                self._listening.shutdown(socket.SHUT_RDWR)  # which wakes it
+            _send(line, _WELCOME)
             _prepare(line, 0)
             while self.failure is None:
                 _send(line, self._one(_receive(line)))
@@ -146,6 +150,7 @@ def _called(address: Address, key: bytes) -> socket.socket:
         _prepare(line, HANDSHAKE_S_MAX)
         if not _prove(line, key, _OURS, _THEIRS):
             raise DisconnectedError("what answers there does not know the key of this run")
+        _receive(line, len(_WELCOME))
         _prepare(line, ANSWER_S_MAX)
         # Only at this end: a host reads whenever it is sent something, but its own answer may have to wait for those of others.
         _set(line, "TCP_USER_TIMEOUT", SILENT_S * (SILENCES_MAX + 1) * 1000)
