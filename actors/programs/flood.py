@@ -1,5 +1,6 @@
 """An open-loop source: it sends at its rate whatever becomes of it, so it says many frames at once (a train)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -30,7 +31,7 @@ class Flood:
     Over another `link` than ipv4 there are neither flows nor ports, and `payload` is the frame's.
     """
 
-    to: tuple[int, ...]
+    to: Sequence[int]
     port: int
     rate: int
     payload: int

@@ -26,8 +26,8 @@ class Rank:
     text: int | None = None
     place: int = 0
     ranks: int = 1
-    partners: Sequence[tuple[int, int]] = ()
-    """(rank, machine) of all partners of this rank, number `place` of `ranks`."""
+    partners: Sequence[Sequence[int]] = ()
+    """Rank and machine of all partners of this rank, number `place` of `ranks`."""
 
     def talks(self) -> Talks:
         """To its partners."""
@@ -72,4 +72,5 @@ class Rank:
     def _exchange(self, system: System) -> Exchange | None:
         if self.exchange == "none":
             return None
-        return Exchange(system, self.exchange, self.place, self.ranks, self.message or 0, dict(self.partners))
+        partners = {rank: machine for rank, machine in self.partners}  # noqa: C416  (pairs that a scenario holds are lists)
+        return Exchange(system, self.exchange, self.place, self.ranks, self.message or 0, partners)

@@ -75,7 +75,15 @@ def nodes_at(address: str | None) -> Sequence[Facts]:
         return probed()
 
 
-class Listening:
+class Somewhere:
+    """An actor that can say where it is."""
+
+    def node(self) -> str:
+        """The number of the node that it is on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+
+class Listening(Somewhere):
     """What makes an actor of a host: it can be called, by Ray or over a connection."""
 
     _line: Answering | None = None
@@ -88,10 +96,6 @@ class Listening:
         """Let the one that knows the key in; the address to call."""
         self._line = Answering(self.exchange, ray.util.get_node_ip_address(), key)
         return self._line.address
-
-    def node(self) -> str:
-        """The number of the node that it is on."""
-        return str(ray.get_runtime_context().get_node_id())
 
     def fail(self) -> None:
         """Raise what has ended the connection, so that Ray brings it to where it is understood."""
@@ -165,7 +169,7 @@ class ByCalls:
         """Nothing is held."""
 
 
-class NetworkHost:
+class NetworkHost(Somewhere):
     """The network actor: it holds the clock, and drives the machines; the network is here, or in shards in their actors."""
 
     def __init__(
@@ -260,7 +264,7 @@ class RayEngine:
         self.network = _actor(NetworkHost).remote(resolved, self.hosts, self._shares, exchange, sharded=sharded)
         self._now_ns = 0
         call(self.network.look.remote())
-        self._nodes: set[str] = set(call([host.node.remote() for host in self.hosts]))
+        self._nodes: set[str] = set(call([actor.node.remote() for actor in (self.network, *self.hosts)]))
 
     @property
     def now_ns(self) -> int:

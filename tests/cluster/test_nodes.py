@@ -89,10 +89,10 @@ def cluster() -> Iterator[ThreeNodes]:
         yield nodes
 
 
-def here(*words: str) -> dict:
+def here(*words: str, cwd: Path | None = None) -> dict:
     """What the command says in this process's place, without Ray."""
     command = [sys.executable, "-m", "netswap", *words, "--engine", "inline", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUN_S_MAX)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUN_S_MAX, cwd=cwd)
     return json.loads(done.stdout)
 
 
@@ -121,18 +121,61 @@ def test_a_sweep_gives_the_rows_of_one_process(cluster: ThreeNodes, tmp_path: Pa
     assert there["runs"] == here("sweep", str(experiment), "--run-dir", str(tmp_path / "rows"))["runs"]
 
 
-def test_a_node_that_is_killed_is_a_failure_of_the_infrastructure(cluster: ThreeNodes) -> None:
-    """By SIGKILL of its raylet, while machines run there: exit status 3 with a sentence, and within half a minute."""
-    words = ("run", str(CONFIGS / "three-machines.yaml"), "--set", "stop=3600s", "--anyway", "--run-dir", "killed")
+OWN = """
+from dataclasses import dataclass
+
+@dataclass
+class Talker:
+    to: int
+
+    def run(self, system):
+        while True:
+            system.send(self.to, 9000, 1000)
+            system.progress.add(1)
+            yield system.sleep_until(system.now_ns + 1_000_000)
+"""
+TALKS = """
+title: a program of one's own, in a package of one's own
+stop: 100ms
+network: {latency: 1ms}
+machines:
+  A: {programs: [{own.talkers:Talker: {to: 1}}]}
+  B: {programs: [service: {port: 9000}]}
+"""
+
+
+def test_a_program_of_ones_own_is_sent_too(cluster: ThreeNodes, tmp_path: Path) -> None:
+    """The nodes have no such file: its package lies in the folder that the driver was started in."""
+    own = cluster.folder / "own"
+    own.mkdir()
+    (own / "__init__.py").touch()
+    (own / "talkers.py").write_text(OWN)
+    (cluster.folder / "talks.yaml").write_text(TALKS)
+    words = ("run", str(cluster.folder / "talks.yaml"))
+    there = cluster.netswap(*words)
+    assert there["digest"] == here(*words, "--run-dir", str(tmp_path / "run"), cwd=cluster.folder)["digest"]
+
+
+def killed(cluster: ThreeNodes, number: int, is_under_way: str, *words: str) -> str:
+    """What a command says on stderr whose node is killed (SIGKILL of its raylet) when the command has said that it is under way.
+
+    Exit status 3 with a sentence, and within half a minute.
+    """
     with cluster.begin(*words) as run:
         assert run.stderr is not None
         for line in run.stderr:
-            if "frames/s" in line:
+            if is_under_way in line:
                 break
-        end(cluster.raylet(1))
+        end(cluster.raylet(number))
         began_s = monotonic()
         _, err = run.communicate(timeout=NOTICED_S_MAX)
         assert run.returncode == INFRASTRUCTURE_FAILED, err
     assert monotonic() - began_s < NOTICED_S_MAX
     assert "Traceback" not in err
-    assert "failed" in err
+    return err
+
+
+def test_a_node_that_is_killed_is_a_failure_of_the_infrastructure(cluster: ThreeNodes) -> None:
+    scenario = str(CONFIGS / "three-machines.yaml")
+    said = killed(cluster, 1, "frames/s", "run", scenario, "--set", "stop=3600s", "--anyway", "--run-dir", "killed")
+    assert "failed" in said
