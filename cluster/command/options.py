@@ -41,9 +41,14 @@ _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):
 PORT_MAX: Final = 65535
 
 
-def address_checked(address: str | None, as_json: bool) -> None:
-    """What `--address` says could be a Ray cluster; otherwise the end, with status 2."""
-    if address is None or address == "auto":
+def address_checked(address: str | None, as_json: bool, engine: EngineName = EngineName.RAY) -> None:
+    """What `--address` says could be a Ray cluster, and `--engine` goes there; otherwise the end, with status 2."""
+    if address is None:
+        return
+    if engine is EngineName.INLINE:
+        hint = "leave one of the two out"
+        raise wrong([Problem("--address", 1, 1, "with --engine inline nothing runs on a cluster", hint)], as_json)
+    if address == "auto":
         return
     match = _ADDRESS.fullmatch(address)
     if match is None or not 0 < int(match[2]) <= PORT_MAX:

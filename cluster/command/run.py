@@ -59,7 +59,7 @@ def run(
     the output failed, 4 netswap itself failed, 5 the wall time was over.
     """
     overrides = [*override, *([f"seed={seed}"] if seed is not None else [])]
-    address_checked(address, as_json)
+    address_checked(address, as_json, engine)
     limit_s = inf if wall_limit is None else duration_checked("--wall-limit", wall_limit, as_json) / 1e9
     loaded = loaded_scenario(scenario, overrides, as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs, limit_s)

@@ -30,8 +30,9 @@ from netswap.cluster.study.sweep import Row, Sweep
 def sweep(
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="a YAML file")],
     engine: Annotated[
-        EngineName, typer.Option(help="each run as a task on Ray, or in a process here")
-    ] = EngineName.INLINE,
+        EngineName | None,
+        typer.Option(help="each run in a process here, or as a task on Ray; default: on Ray with --address"),
+    ] = None,
     address: Address = None,
     as_json: Json = False,
     run_dir: Annotated[
@@ -46,7 +47,9 @@ def sweep(
     Exit status: 0 all expectations of all runs met, 1 one was not, 2 the input is wrong, 3 Ray, a process or the disk
     failed, 4 netswap failed, 130 interrupted. A run that failed goes before one that missed an expectation.
     """
-    address_checked(address, as_json)
+    if engine is None:
+        engine = EngineName.INLINE if address is None else EngineName.RAY
+    address_checked(address, as_json, engine)
     loaded = checked(lambda: load_experiment(experiment), as_json)
     folder = folder_made(lambda: sweeping.results_folder(loaded, run_dir), run_dir, as_json)
     if engine is EngineName.RAY:

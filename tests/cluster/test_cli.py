@@ -124,6 +124,13 @@ class TestStatus:
         """Mistakes of content, and files that are no YAML at all."""
         assert netswap(command, str(BROKEN / name)).exit_code == WRONG_INPUT
 
+    @pytest.mark.parametrize("command", [["run", "scene.yaml"], ["sweep", "experiment.yaml"]])
+    def test_an_address_in_process_is_2(self, command: list[str]) -> None:
+        """One of the two would be ignored."""
+        result = netswap(*command, "--engine", "inline", "--address", "auto")
+        assert result.exit_code == WRONG_INPUT
+        assert "nothing runs on a cluster" in result.stderr
+
     @pytest.mark.parametrize("words", [["missing.yaml"], ["."], ["scene.yaml", "--engine", "ryy"], [], ["--no-such"]])
     def test_words_that_make_no_sense_are_2(self, words: list[str]) -> None:
         """No such file, a folder for a file, an unknown engine, no scenario, an unknown option."""

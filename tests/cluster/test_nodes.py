@@ -179,3 +179,23 @@ def test_a_node_that_is_killed_is_a_failure_of_the_infrastructure(cluster: Three
     scenario = str(CONFIGS / "three-machines.yaml")
     said = killed(cluster, 1, "frames/s", "run", scenario, "--set", "stop=3600s", "--anyway", "--run-dir", "killed")
     assert "failed" in said
+
+
+def test_rows_of_a_node_that_is_killed_have_failed_and_the_others_are_kept(cluster: ThreeNodes) -> None:
+    """All its processes are ended by SIGKILL, as when the computer goes down. The sweep ends with status 3."""
+    (cluster.folder / "long.yaml").write_text(
+        f"title: long\nscenario: {CONFIGS / 'three-machines.yaml'}\nset: {{timeline: [], expect: []}}\n"
+        "vary: {stop: [10ms, 8s, 9s, 10s]}\nshow: [A.verdict]\n"
+    )
+    with cluster.begin("sweep", str(cluster.folder / "long.yaml"), "--json", "--run-dir", "rows") as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "1 of 4 runs" in line:
+                break
+        for pid in cluster.made.pids(2):
+            end(pid)
+        out, err = run.communicate(timeout=RUN_S_MAX)
+    assert run.returncode == INFRASTRUCTURE_FAILED, err
+    assert "Traceback" not in err
+    failed = [row for row in json.loads(out)["runs"] if row["failed"]]
+    assert 0 < len(failed) < len(json.loads(out)["runs"])
