@@ -1,8 +1,10 @@
 """netswap in this process, and SimPy beside it on the same workloads."""
 
 import gc
+import resource
 import tracemalloc
 from functools import partial
+from time import perf_counter
 from typing import Final
 
 from benchmarks import scenes
@@ -26,6 +28,16 @@ def frames(text: str) -> Measured:
     measured["windows_per_virtual_s"] = state.windows * seconds(1) / _last_ns(state.machines)
     measured["page_outs"] = sum(machine.counters["pages_out"] for machine in state.machines)
     return measured
+
+
+def built(text: str) -> Measured:
+    """As `frames`, with the seconds of wall time that building took, and the most memory that the process had (bytes)."""
+    began = perf_counter()
+    with open_cluster(text) as cluster:
+        built_s = perf_counter() - began
+        measured = timed(lambda: _run(cluster))
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {**measured, "compiled": is_compiled(), "built_s": built_s, "peak_mib": peak_kib / 1024}
 
 
 def _run(cluster: Cluster) -> int:
@@ -88,6 +100,7 @@ BENCHMARKS: Final = (
     _COMPILED("stream-compiled", partial(frames, scenes.STREAM)),
     Benchmark("ring", partial(frames, scenes.RING), _RATE),
     _COMPILED("ring-compiled", partial(frames, scenes.RING)),
+    *(Benchmark(f"ring-of-{count}", partial(built, text), _RATE) for count, text in scenes.RINGS.items()),
     Benchmark("memory", partial(memory, scenes.MEMORY, scenes.PAGES), "bytes per simulated page", most=16),
     Benchmark("idle-memory", partial(memory, scenes.IDLE, scenes.IDLE_MACHINES), "bytes per machine", most=60_000),
     Benchmark("ring-memory", partial(memory, scenes.RING, scenes.RING_MACHINES), "bytes per machine"),

@@ -14,6 +14,7 @@ from netswap.cluster.lab import open_cluster
 from netswap.protocol.units import seconds
 
 DEMO: Final = "configs/three-machines.yaml"
+ACTORS: Final = (1, 2, 4)
 WARM_UP_NS: Final = seconds(0.1)
 
 
@@ -59,6 +60,6 @@ BENCHMARKS: Final = (
     Benchmark("windows-calls", partial(windows, scenes.BEATS, "calls", "500ms"), _RATE),
     Benchmark("demo-connections", partial(windows, DEMO, "connections", "8s"), _RATE),
     Benchmark("ring-wall", partial(ring, 0), _WALL),
-    Benchmark("ring-wall-2-actors", partial(ring, 2), _WALL),
+    *(Benchmark(f"ring-wall-{actors}-actors", partial(ring, actors), _WALL) for actors in ACTORS),
     Benchmark("demo-calls", partial(windows, DEMO, "calls", "6s"), _RATE),
 )

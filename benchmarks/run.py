@@ -17,7 +17,7 @@ from benchmarks.measure import COMPILED, Benchmark, Measured, repeated
 
 MODULES: Final = ("benchmarks.in_process", "benchmarks.on_ray")
 LATEST: Final = Path(__file__).with_name("latest.json")
-_DETAILS: Final = ("windows", "frames", "page_outs", "windows_per_virtual_s")
+_DETAILS: Final = ("windows", "frames", "page_outs", "windows_per_virtual_s", "built_s", "peak_mib")
 
 
 def main() -> None:

@@ -73,29 +73,38 @@ machines:
 """
 """Nothing is sent but what the ranks need to find each other, so the cost is that of the windows themselves."""
 
-_GROUPS: Final = 20
+RING_MACHINES: Final = 1_000
 _GROUP: Final = 50
-RING_MACHINES: Final = _GROUPS * _GROUP
-RING: Final = _scene(
-    "1,000 ranks that swap, 50 to a server, and exchange halos over TCP after each step",
-    *(
-        f"""
+
+
+def _ring(machines: int, touch: str, stop: str) -> str:
+    """Ranks that swap, `_GROUP` of them (or all, if there are fewer) to a server."""
+    group = min(_GROUP, machines)
+    return _scene(
+        f"{machines:,} ranks that swap, {group} to a server, and exchange halos over TCP after each step",
+        *(
+            f"""
   A{number}-:
-    count: {_GROUP}
+    count: {group}
     memory: 4MiB
     swap: {{server: C{number}, size: 8MiB, in_flight: 4}}
     programs:
-      - rank: {{working_set: 5MiB, touch: 64KiB, compute: 10ms, exchange: halo, message: 16KiB}}
+      - rank: {{working_set: 5MiB, touch: {touch}, compute: 10ms, exchange: halo, message: 16KiB}}
   C{number}:
     kernel: linux-6.11
     nic: {{rate: 10Gbit/s}}
     programs:
       - swap-server: {{disk_latency: 0ns, disk_bandwidth: 1000000MB/s, queue: 1000}}
 """
-        for number in range(_GROUPS)
-    ),
-    stop="100ms",
-)
+            for number in range(machines // group)
+        ),
+        stop=stop,
+    )
+
+
+RING: Final = _ring(RING_MACHINES, "64KiB", "100ms")
+RINGS: Final = {machines: _ring(machines, "1MiB", "30ms") for machines in (10, 100, 1_000, 10_000)}
+"""By the number of ranks: what a frame costs in clusters of all sizes."""
 IDLE_MACHINES: Final = 1_000
 IDLE: Final = _scene(
     "machines that do nothing",
