@@ -8,41 +8,37 @@ from pathlib import Path
 from typing import Any, Final
 
 import altair as alt
+import pandas as pd
 
 from benchmarks.on_ray import ACTORS
 from benchmarks.run import LATEST
 from benchmarks.scenes import RINGS
 
 PICTURES: Final = Path(__file__).parents[1] / "docs/pictures"
-_MICROSECONDS: Final = 1_000_000
 
 
 def _cost(results: dict[str, Any]) -> alt.Chart:
     """CPU time a frame against the number of ranks."""
-    found = {machines: results[f"ring-of-{machines}"] for machines in RINGS}
-    rows = [{"ranks": machines, "us": _MICROSECONDS / one["rate"]} for machines, one in found.items()]
-    return _drawn(
-        rows,
-        alt.X("ranks", type="quantitative", scale=alt.Scale(type="log"), title="ranks that swap"),
-        alt.Y("us", type="quantitative", title="CPU time of a frame (µs), in process"),
-    )
+    costs_us = [1e6 / results[f"ring-of-{machines}"]["rate"] for machines in RINGS]
+    x = alt.X("x:Q", scale=alt.Scale(type="log"), title="ranks that swap")
+    y = alt.Y("y:Q", title="CPU time of a frame (µs), in process")
+    drawn: alt.Chart = _sheet(list(RINGS), costs_us).mark_line(point=True).encode(x=x, y=y)
+    return drawn
 
 
 def _wall(results: dict[str, Any]) -> alt.Chart:
-    """Wall time of `scenes.RING`, in process (0 actors) and on Ray."""
-    walls = {"in process": results["ring-wall"]["wall_s"]}
-    walls |= {f"{count} on Ray": results[f"ring-wall-{count}-actors"]["wall_s"] for count in ACTORS}
-    rows = [{"actors": name, "s": wall_s} for name, wall_s in walls.items()]
-    return _drawn(
-        rows,
-        alt.X("actors", type="nominal", sort=None, title="actors", axis=alt.Axis(labelAngle=0)),
-        alt.Y("s", type="quantitative", title="wall time of 1,000 ranks (s)"),
-    )
+    """Wall time of `scenes.RING`, in process and on Ray."""
+    names = {"in process": "ring-wall"} | {f"{count} on Ray": f"ring-wall-{count}-actors" for count in ACTORS}
+    walls_s = [results[name]["wall_s"] for name in names.values()]
+    x = alt.X("x:N", sort=None, title="actors", axis=alt.Axis(labelAngle=0))
+    y = alt.Y("y:Q", title="wall time of 1,000 ranks (s)")
+    drawn: alt.Chart = _sheet(list(names), walls_s).mark_bar(width=40).encode(x=x, y=y)
+    return drawn
 
 
-def _drawn(rows: list[dict[str, Any]], x: alt.X, y: alt.Y) -> alt.Chart:
-    """A line through the points, from zero."""
-    return alt.Chart(alt.Data(values=rows), width=480, height=240).mark_line(point=True).encode(x=x, y=y)
+def _sheet(x: list[Any], y: list[float]) -> alt.Chart:
+    """An empty one, with its data."""
+    return alt.Chart(pd.DataFrame({"x": x, "y": y}), width=480, height=240)
 
 
 def main() -> None:
