@@ -1,0 +1,156 @@
+"""Runs that are exported: small ones, each made once, and what another listener hears of them."""
+
+import shutil
+import subprocess
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final
+
+import pytest
+
+from netswap.actors.trace import Frames, Page, Trace
+from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.export.folder import Original, opened
+from netswap.cluster.runs import How, write_result
+from netswap.cluster.runs import run as run_scenario
+from netswap.cluster.scenario import load
+from netswap.protocol.frame import TCP, Raw
+
+SWAP: Final = """
+title: {title}
+seed: 3
+stop: {stop}
+kernel: {kernel}
+safeguards: reserve
+network: {network}
+machines:
+  A:
+    memory: 16MiB
+    swap: {{server: C, transport: {transport}, size: 64MiB, in_flight: 32}}
+    programs:
+      - rank: {{working_set: 24MiB, touch: 128KiB, compute: 5ms, pattern: random}}
+      - service: {{port: 9000, sockets: 4, pages: 4}}
+  B:
+    programs:
+      - flood: {{to: "A:9000", rate: 20Mbit/s, payload: {payload}}}
+  C:
+    programs:
+      - swap-server: {{disk_latency: 100us, disk_bandwidth: 100MB/s}}
+timeline: {timeline}
+expect: []
+"""
+OUTAGE: Final = "[{at: 20ms, partition: [C], for: 40ms}]"
+WEDGED: Final = Path("configs/three-machines.yaml")
+
+
+def swap(title: str, **changed: str) -> str:
+    """A rank that swaps, and a flood."""
+    words = {
+        "stop": "300ms",
+        "kernel": "linux-6.11",
+        "network": "{latency: 100us}",
+        "transport": "nbd",
+        "payload": "4000B",
+        "timeline": "[]",
+    }
+    return SWAP.format(title=title, **{**words, **changed})
+
+
+SCENES: Final = {
+    "nbd": swap("an outage", timeline=OUTAGE),
+    "nbd, loss": swap("loss", network="{latency: 100us, loss: 1%}"),
+    "nbd, 2.6.22": swap("an outage in 2007", timeline=OUTAGE, kernel="linux-2.6.22"),
+    "nfs": swap("an outage", transport="nfs", timeline=OUTAGE),
+    "rough": swap(
+        "all that can happen",
+        transport="nfs",
+        network="{latency: 100us, jitter: 30us, loss: 1%, duplicate: 1%, reorder: 1%, corrupt: 1%, framing: none}",
+        stop="300ms",
+        payload="9000B",
+    ),
+}
+"""By name."""
+
+
+class Heard(Trace):
+    """Hears what an export should show, by another way."""
+
+    def __init__(self) -> None:
+        self.links: dict[tuple[int, int], Counter[str]] = {}
+        self.dropped: Counter[tuple[int, str]] = Counter()
+        self.delivered: Counter[int] = Counter()
+        self.again: Counter[str] = Counter()
+        self.segments: list[Raw] = []
+        self.pages: Counter[tuple[str, bool]] = Counter()
+        self.waits: list[tuple[int, int, int, int | None]] = []
+        """(machine, program, kind, begin), with the end as fifth where there is one."""
+        self.free: dict[int, list[tuple[int, int]]] = {}
+
+    def link_sent(self, frames: Frames) -> None:
+        """See `Trace.link_sent`."""
+        self.links.setdefault((frames.frame[2], frames.frame[4]), Counter())["sent"] += frames.length
+        if frames.frame[7] == TCP:
+            self.segments.append(frames.frame)
+
+    def link_duplicated(self, frames: Frames) -> None:
+        """See `Trace.link_duplicated`."""
+        self.links.setdefault((frames.frame[2], frames.frame[4]), Counter())["duplicated"] += frames.length
+
+    def link_dropped(self, frames: Frames, cause: str) -> None:
+        """See `Trace.link_dropped`."""
+        self.dropped[frames.frame[4], cause] += frames.length
+
+    def frames_dropped(self, machine: int, frames: Frames, cause: str, free: int) -> None:
+        """See `Trace.frames_dropped`."""
+        self.dropped[machine, cause] += frames.length
+
+    def frames_delivered(self, machine: int, frames: Frames) -> None:
+        """See `Trace.frames_delivered`."""
+        self.delivered[machine] += frames.length
+
+    def page_begun(self, at_ns: int, machine: int, page: Page) -> None:
+        """See `Trace.page_begun`."""
+        self.pages[page.kind, page.write] += 1
+
+    def retransmitted(self, at_ns: int, machine: int, protocol: str) -> None:
+        """See `Trace.retransmitted`."""
+        self.again[protocol] += 1
+
+
+@cache
+def run(name: str) -> Original:
+    """The folder of one of the scenes."""
+    return kept(SCENES[name])
+
+
+def kept(text: str | Path, folder: Path | None = None, **top_level: Any) -> Original:
+    """The folder of a run of this scenario."""
+    folder = folder or Path(mkdtemp(prefix="netswap-exported-"))
+    scenario = load(text, **top_level)
+    write_result(folder, run_scenario(scenario, How(engine="inline"), folder, "netswap run scenario.yaml"))
+    return opened(folder)
+
+
+@cache
+def heard(name: str) -> Heard:
+    """What is heard of it in another run."""
+    original = run(name)
+    told = Heard()
+    engine = InlineEngine(original.resolved, trace=told)
+    try:
+        engine.run(original.end_ns)
+    finally:
+        engine.close()
+    return told
+
+
+def tshark(path: Path, *options: str) -> list[str]:
+    """What it prints of a capture, with all checksums looked at."""
+    program = shutil.which("tshark")
+    if program is None:
+        pytest.skip("tshark is not installed")
+    checked = [f"-o{protocol}.check_checksum:TRUE" for protocol in ("ip", "tcp", "udp")]
+    done = subprocess.run([program, "-r", str(path), *checked, *options], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
