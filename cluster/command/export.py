@@ -27,13 +27,15 @@ class Format(StrEnum):
 
     PERFETTO = "perfetto"
     PCAPNG = "pcapng"
+    PROC = "proc"
 
 
-_NAMES: Final = {Format.PERFETTO: "trace.pftrace", Format.PCAPNG: "frames.pcapng"}
+_NAMES: Final = {Format.PERFETTO: "trace.pftrace", Format.PCAPNG: "frames.pcapng", Format.PROC: "proc"}
 _LIBRARIES: Final = {Format.PERFETTO: "perfetto", Format.PCAPNG: "pcapng"}
 _EXPORTS: Final[dict[Format, Callable[[Original, Asked, Watch | None], Told]]] = {
     Format.PERFETTO: exports.to_perfetto,
     Format.PCAPNG: exports.to_pcapng,
+    Format.PROC: exports.to_proc,
 }
 
 

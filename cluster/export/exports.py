@@ -1,16 +1,20 @@
 """An export from its beginning to its end: the run once more, and what was collected as files, all of them or none."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from netswap.cluster.engine.engine import Engine
+from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.export import proc
 from netswap.cluster.export.fates import Collector
 from netswap.cluster.export.folder import Original
 from netswap.cluster.export.lanes import Recorder
-from netswap.cluster.export.replay import replayed
+from netswap.cluster.export.replay import Look, replayed
+from netswap.cluster.export.tally import Tallies
 from netswap.cluster.export.window import Window
+from netswap.protocol.units import format_time
 
 Watch = Callable[[Engine], None]
 
@@ -68,6 +72,47 @@ def to_perfetto(original: Original, asked: Asked, watch: Watch | None = None) ->
     with whole(asked.out) as part:
         events, note = perfetto.write(part, perfetto.Named(names, programs), recorded, asked.most)
     return Told(f"{events:,} slices, moments and counts of {asked.window}", note)
+
+
+def to_proc(original: Original, asked: Asked, watch: Watch | None = None) -> Told:
+    """Write what the kernels of machines would show: a folder for each machine, and in it one for each snapshot.
+
+    Raises ScenarioError or OSError.
+    """
+    machines = sorted(asked.machines) or range(len(original.resolved.machines))
+    tallies = Tallies([len(one.programs) for one in original.resolved.machines])
+    found: dict[str, str] = {}
+    looks: dict[int, Look] = {}
+    for at_ns, named in _snapshots(original, asked.at_ns, machines).items():
+
+        def look(engine: InlineEngine, at_ns: int = at_ns, named: Sequence[tuple[str, int]] = tuple(named)) -> None:
+            for name, machine in named:
+                folder = f"{original.resolved.names[machine]}/{name}"
+                files = proc.files(engine.machine(machine), tallies, at_ns)
+                found.update({f"{folder}/{path}": text for path, text in files.items()})
+
+        looks[at_ns] = look
+    replayed(original, tallies, looks, watch)
+    for path, text in found.items():
+        with whole(asked.out / path) as part:
+            part.write_text(text)
+    snapshots = sorted({str(Path(path).parts[0]) + "/" + Path(path).parts[1] for path in found})
+    return Told(f"snapshots {', '.join(snapshots)}", "")
+
+
+def _snapshots(original: Original, at_ns: Sequence[int], machines: Iterable[int]) -> dict[int, list[tuple[str, int]]]:
+    """(name, machine) of the snapshots of each time: those asked for, when each first stall is one, and the end."""
+    stalls = {name: at_ns for at_ns, name in reversed(original.stalls)}
+    found: dict[int, list[tuple[str, int]]] = {}
+    for machine in machines:
+        for one in at_ns:
+            found.setdefault(one, []).append((f"at-{format_time(one)}", machine))
+        begun_ns = stalls.get(original.resolved.names[machine])
+        if begun_ns is not None:
+            stalled_ns = min(begun_ns + original.resolved.stall_after_ns, original.end_ns)
+            found.setdefault(stalled_ns, []).append(("stall", machine))
+        found.setdefault(original.end_ns, []).append(("end", machine))
+    return found
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import subprocess
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Final
 
 import pytest
@@ -82,6 +82,7 @@ class Heard(Trace):
         self.dropped: Counter[tuple[int, str]] = Counter()
         self.delivered: Counter[int] = Counter()
         self.again: Counter[str] = Counter()
+        self.again_on: Counter[tuple[int, str]] = Counter()
         self.segments: list[Raw] = []
         self.pages: Counter[tuple[str, bool]] = Counter()
         self.waits: list[tuple[int, int, int, int | None]] = []
@@ -117,6 +118,16 @@ class Heard(Trace):
     def retransmitted(self, at_ns: int, machine: int, protocol: str) -> None:
         """See `Trace.retransmitted`."""
         self.again[protocol] += 1
+        self.again_on[machine, protocol] += 1
+
+
+_KEPT: Final = TemporaryDirectory(prefix="exported-")
+"""Goes away when the process ends."""
+
+
+def new_folder() -> Path:
+    """An empty one, for what several tests look at."""
+    return Path(mkdtemp(dir=_KEPT.name))
 
 
 @cache
@@ -127,7 +138,7 @@ def run(name: str) -> Original:
 
 def kept(text: str | Path, folder: Path | None = None, **top_level: Any) -> Original:
     """The folder of a run of this scenario."""
-    folder = folder or Path(mkdtemp(prefix="netswap-exported-"))
+    folder = folder or new_folder()
     scenario = load(text, **top_level)
     write_result(folder, run_scenario(scenario, How(engine="inline"), folder, "netswap run scenario.yaml"))
     return opened(folder)

@@ -3,10 +3,9 @@
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
-from exported import SCENES, heard, run, tshark
+from exported import SCENES, heard, new_folder, run, tshark
 from pcapng import FileScanner
 from pcapng.blocks import EnhancedPacket, InterfaceDescription
 
@@ -23,7 +22,7 @@ NBD = [name for name in SCENES if name.startswith("nbd")]
 @cache
 def capture(name: str, snap: int = 0) -> Path:
     """A whole run as a capture."""
-    path = Path(mkdtemp(prefix="netswap-capture-")) / "frames.pcapng"
+    path = new_folder() / "frames.pcapng"
     original = run(name)
     exports.to_pcapng(original, Asked(path, Window(0, original.end_ns), snap=snap, most=ALL))
     return path
