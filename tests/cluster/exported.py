@@ -72,6 +72,68 @@ SCENES: Final = {
     ),
 }
 """By name."""
+MANY: Final = """
+title: {title}
+seed: 4
+stop: 200ms
+kernel: {kernel}
+network: {{latency: 100us, {network}}}
+machines:
+  A:
+    count: 2
+    memory: 16MiB
+    swap: {{{swap}, size: 64MiB}}
+    programs:
+      - rank: {{working_set: 24MiB, touch: 128KiB, compute: 5ms, pattern: random, exchange: ring, message: 20KiB}}
+      - service: {{port: 9000, sockets: 2, pages: 4}}
+  B:
+    programs:
+{floods}
+  C: {{programs: [swap-server: {{}}]}}
+  D: {{programs: [swap-server: {{}}]}}
+  E: {{programs: [swap-server: {{}}]}}
+timeline: {timeline}
+expect: []
+"""
+
+
+def many(title: str, **changed: str) -> str:
+    """Ranks that swap and exchange, and floods."""
+    words = {
+        "kernel": "linux-6.11",
+        "network": "mtu: 1500B",
+        "swap": "server: C, transport: nbd",
+        "floods": '      - flood: {to: "A0:9000", rate: 5Mbit/s, payload: 3000B}',
+        "timeline": "[]",
+    }
+    return MANY.format(title=title, **{**words, **changed})
+
+
+LINKS: Final = ("arp", "ipv6", "vlan", "qinq", "other")
+ALL_FAULTS: Final = (
+    "[{at: 20ms, crash: A1, for: 20ms}, {at: 50ms, pause: A0, for: 20ms}, {at: 80ms, hold: {from: C, to: A0}, for: 20ms}, "
+    "{at: 110ms, crash: C, for: 20ms}, {at: 140ms, cut: {from: B, to: A0}, for: 20ms}]"
+)
+ODD: Final = {
+    "faults": many("faults of machines", timeline=ALL_FAULTS, network="arp: on"),
+    "faults, nfs": many("faults of machines", timeline=ALL_FAULTS, swap="server: C", kernel="linux-2.6.22"),
+    "links": many(
+        "all protocols of the link",
+        floods="\n".join(
+            f"      - flood: {{to: 'A0:9000', link: {one}, rate: 1Mbit/s, payload: 100B}}" for one in LINKS
+        )
+        + "\n      - flood: {to: 'A0:9000', fragments: incomplete, rate: 1Mbit/s, payload: 3000B}",
+        network="arp: on",
+    ),
+    "jumbo": many("jumbo frames", network="mtu: 9000B", kernel="linux-2.6.22"),
+    "coded, nfs": many("three servers", swap="servers: [C, D, E], layout: coded, data: 2, parity: 1, readahead: 1"),
+    "coded, nbd": many(
+        "three servers",
+        swap="servers: [C, D, E], layout: coded, data: 2, parity: 1, readahead: 1, transport: nbd",
+    ),
+    "mirrored": many("two servers", swap="servers: [C, D], layout: mirrored, transport: nbd, readahead: 1"),
+}
+"""What is seldom on a wire."""
 
 
 class Heard(Trace):
@@ -133,7 +195,7 @@ def new_folder() -> Path:
 @cache
 def run(name: str) -> Original:
     """The folder of one of the scenes."""
-    return kept(SCENES[name])
+    return kept({**SCENES, **ODD}[name])
 
 
 def kept(text: str | Path, folder: Path | None = None, **top_level: Any) -> Original:

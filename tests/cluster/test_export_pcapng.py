@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from exported import SCENES, heard, new_folder, run, tshark
+from exported import ODD, SCENES, heard, new_folder, run, tshark
 from pcapng import FileScanner
 from pcapng.blocks import EnhancedPacket, InterfaceDescription
 
@@ -34,7 +34,7 @@ def fields(path: Path, *names: str, only: str = "") -> list[list[str]]:
     return [line.split("\t") for line in tshark(path, *options, *(["-Y", only] if only else []))]
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", [*SCENES, *ODD])
 def test_each_frame_that_was_sent_stands_on_the_interface_of_its_link(name):
     names = run(name).resolved.names
     seen = Counter(row[0] for row in fields(capture(name), "frame.interface_name"))
@@ -43,7 +43,7 @@ def test_each_frame_that_was_sent_stands_on_the_interface_of_its_link(name):
 
 
 @pytest.mark.parametrize("snap", [0, pcapng.SNAP])
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", [*SCENES, *ODD])
 def test_no_packet_is_malformed_and_no_checksum_wrong(name, snap):
     """But for what tshark says of a segment that is sent again within milliseconds.
 
