@@ -95,19 +95,22 @@ def export(
     _library(to, as_json)
     original = checked(lambda: opened(run), as_json)
     words = Words(from_, until, around, machine, link, at, every, snap, size)
-    asked = checked(lambda: _asked(original, out or run / _NAMES[to], words), as_json)
+    asked = checked(lambda: _asked(original, to, out or run / _NAMES[to], words), as_json)
     told = checked(lambda: _written(original, asked, to), as_json)
     _said(told, to, asked.out, as_json)
 
 
-def _asked(original: Original, out: Path, words: Words) -> Asked:
+def _asked(original: Original, to: Format, out: Path, words: Words) -> Asked:
     """What the options say. Raises ScenarioError."""
+    for option, said, only in (("--link", words.links, Format.PCAPNG), ("--at", words.at, Format.PROC)):
+        if said and to is not only:
+            _refuse(option, f"this says nothing about {to}", f"leave it out, or write --to {only}")
     return Asked(
         out=out,
         window=window.window_of(original, words.from_, words.until, words.around),
         machines=frozenset(window.machine_of(original, "--machine", name) for name in words.machines),
         links=tuple(window.ends_of(original, one) for one in words.links),
-        at_ns=tuple(window.moment("--at", one) for one in words.at),
+        at_ns=tuple(window.moment_of(original, "--at", one) for one in words.at),
         every_ns=_above_nothing("--every", words.every, parse_time),
         snap=words.snap,
         most=_above_nothing("--size", words.size, parse_size),

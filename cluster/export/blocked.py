@@ -90,8 +90,6 @@ class Blocked(NamedTuple):
 
 def blocked(machine: Machine) -> list[Blocked]:
     """The blocked tasks of a machine, kswapd first."""
-    if machine.down:
-        return []
     found = [one for one in (_program(machine, one) for one in machine.programs) if one is not None]
     held_up = machine.reclaim.kswapd.waits_for()
     if held_up:
@@ -105,12 +103,12 @@ def _program(machine: Machine, one: Loaded) -> Blocked | None:
     if request is None or one.task.finished or kind in (NOTHING, MESSAGE):
         return None
     reason = request.reason()
-    where = _where(machine, kind, reason.need, isinstance(reason.space, File))
+    where = sleep_of(machine, kind, reason.need, isinstance(reason.space, File))
     name = one.task.name.replace(" ", "-")[:15]
     return Blocked(FIRST_PID + one.task.place, name, where, f"{KINDS[kind]}: {reason.sentence}")
 
 
-def _where(machine: Machine, kind: int, need: Need, of_file: bool) -> str:
+def sleep_of(machine: Machine, kind: int, need: Need, of_file: bool) -> str:
     """The kind of sleep of a program that waits for this kind of thing."""
     through_queue = isinstance(machine.device, NbdDevice) or machine.kernel.sleeps_for_slot
     reads = need is Need.PAGE_IN

@@ -276,12 +276,12 @@ def counted(door: Any) -> list[tuple[str, int]]:
     ]
 
 
-def thinned(marks: Sequence[Mark], share: int) -> list[Mark]:
-    """One in `share` of the trains of each track; all that tells of no frames stays."""
+def thinned(marks: Sequence[Mark], share: int, *, frames_only: bool) -> list[Mark]:
+    """One in `share` of the marks of each track, or only of those that tell of frames; faults stay."""
     seen: Counter[Track] = Counter()
     kept = []
     for mark in marks:
-        if not mark.frames:
+        if mark.track.machine == NOBODY or (frames_only and not mark.frames):
             kept.append(mark)
             continue
         if seen[mark.track] % share == 0:

@@ -166,14 +166,14 @@ def _in_order(marks: Sequence[Mark]) -> list[tuple[int, int, Mark, bool]]:
 
 
 def _fitted(recorded: Recorder, most: int) -> tuple[Sequence[Mark], str]:
-    """The marks that fit: trains of frames are sampled where there are too many."""
+    """The marks that fit: trains of frames are sampled where there are too many, and all else where that is not enough."""
     marks = recorded.marks
     frames = sum(_MARK_BYTES for mark in marks if mark.frames)
     others = sum(_MARK_BYTES + _COUNT_BYTES for mark in marks if not mark.frames) + _COUNT_BYTES * len(recorded.counts)
     if frames + others <= most:
         return marks, ""
-    share = -(-frames // max(most - others, most // 10))
-    kept = thinned(marks, max(share, 1))
-    told = sum(1 for mark in kept if mark.frames)
-    trains = sum(1 for mark in marks if mark.frames)
-    return kept, f"sampled: 1 in {share} of the trains of frames of each lane is here, {told:,} of {trains:,}"
+    enough = others < most
+    share = -(-frames // (most - others)) if enough else -(-(frames + others) // most)
+    kept = thinned(marks, share, frames_only=enough)
+    what = "trains of frames" if enough else "slices and moments"
+    return kept, f"sampled: 1 in {share} of the {what} of each track is here, {len(kept):,} of {len(marks):,} in all"

@@ -10,6 +10,7 @@ from typing import Final
 
 from netswap.actors.machine import Machine
 from netswap.actors.net.tcp_connection import ESTABLISHED
+from netswap.actors.wait import NOTHING
 from netswap.cluster.export import kernel_names as names
 from netswap.cluster.export.blocked import blocked, dump
 from netswap.cluster.export.kernel_view import blocks_of, pages_of, slabs_of
@@ -22,7 +23,9 @@ _DEMUX: Final = ("demux", "no-socket", "socket-full", "tcp-limit", "no-memory")
 
 
 def files(machine: Machine, tallies: Tallies, at_ns: int) -> dict[str, str]:
-    """The files of one snapshot, by their paths below the folder."""
+    """The files of one snapshot, by their paths below the folder; of a machine that is down a word that says so."""
+    if machine.down:
+        return {"down": f"{machine.settings.name} is down at {at_ns / 1e9:.3f} s\n"}
     tallies.pressure[machine.settings.index].pass_to(at_ns)
     now = machine.kernel.memalloc_sockets
     pages = pages_of(machine, tallies)
@@ -51,7 +54,8 @@ def _stat(machine: Machine, at_ns: int) -> str:
     cpus = ["cpu ", *(f"cpu{number}" for number in range(machine.settings.cpus))]
     zeros = " 0" * 10
     waiting = len(blocked(machine))
-    running = len(machine.programs) - waiting
+    tasks = [one.task for one in machine.programs if not one.task.finished]
+    running = sum(task.progress.busy and task.progress.waited.kind == NOTHING for task in tasks)
     return "".join(f"{cpu}{zeros}\n" for cpu in cpus) + (
         f"intr 0\nctxt 0\nbtime 0\nprocesses {len(machine.programs)}\nprocs_running {running}\nprocs_blocked {waiting}\n"
     )
@@ -192,19 +196,16 @@ def _dev(machine: Machine, tallies: Tallies) -> str:
 
 
 def _sockstat(machine: Machine, now: bool) -> str:
-    up = not machine.down
-    udp = len(machine.stack.sockets) if up else 0
-    tcp = len(machine.tcp.connections) if up else 0
-    charged = machine.tcp.memory.total if up else 0
-    queued = sum(socket.charged for socket in machine.stack.sockets.values()) if up else 0
+    udp, tcp = len(machine.stack.sockets), len(machine.tcp.connections)
+    queued = sum(socket.charged for socket in machine.stack.sockets.values())
     reassembly = machine.stack.reassembly
     memory = f" mem {-(-queued // PAGE)}" if now else ""
     return (
         f"sockets: used {udp + tcp}\n"
-        f"TCP: inuse {tcp} orphan 0 tw 0 alloc {tcp} mem {charged}\n"
+        f"TCP: inuse {tcp} orphan 0 tw 0 alloc {tcp} mem {machine.tcp.memory.total}\n"
         f"UDP: inuse {udp}{memory}\n"
         "UDPLITE: inuse 0\nRAW: inuse 0\n"
-        f"FRAG: inuse {len(reassembly.incomplete) if up else 0} memory {reassembly.truesize if up else 0}\n"
+        f"FRAG: inuse {len(reassembly.incomplete)} memory {reassembly.truesize}\n"
     )
 
 
@@ -254,14 +255,13 @@ def _snmp_of_ip(machine: Machine, counts: Counter[str]) -> dict[str, int]:
 
 
 def _snmp_of_tcp(machine: Machine, counts: Counter[str]) -> dict[str, int]:
-    connections = [] if machine.down else list(machine.tcp.connections.values())
     return {
         "RtoAlgorithm": 1,
         "RtoMin": 200,
         "RtoMax": 120_000,
         "MaxConn": -1,
         "ActiveOpens": machine.tcp.calls,
-        "CurrEstab": sum(one.state == ESTABLISHED for one in connections),
+        "CurrEstab": sum(one.state == ESTABLISHED for one in machine.tcp.connections.values()),
         "InSegs": counts["InSegs"] + over(counts, *(f"tcp {cause}" for cause in _DEMUX)),
         "OutSegs": counts["OutSegs"] - counts["RetransSegs"],
         "RetransSegs": counts["RetransSegs"],

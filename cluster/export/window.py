@@ -63,6 +63,14 @@ def moment(option: str, text: str) -> int:
         raise wrong(option, error.message, error.hint) from None
 
 
+def moment_of(original: Original, option: str, text: str) -> int:
+    """A time of the run, ns. Raises ScenarioError."""
+    at_ns = moment(option, text)
+    if at_ns > original.end_ns:
+        raise wrong(option, f"the run was over at {format_time(original.end_ns)}", "name an earlier time")
+    return at_ns
+
+
 def machine_of(original: Original, option: str, name: str) -> int:
     """The index of a machine. Raises ScenarioError."""
     names = original.resolved.names

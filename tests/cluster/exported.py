@@ -75,7 +75,7 @@ SCENES: Final = {
 MANY: Final = """
 title: {title}
 seed: 4
-stop: 200ms
+stop: 100ms
 kernel: {kernel}
 network: {{latency: 100us, {network}}}
 machines:
@@ -111,8 +111,8 @@ def many(title: str, **changed: str) -> str:
 
 LINKS: Final = ("arp", "ipv6", "vlan", "qinq", "other")
 ALL_FAULTS: Final = (
-    "[{at: 20ms, crash: A1, for: 20ms}, {at: 50ms, pause: A0, for: 20ms}, {at: 80ms, hold: {from: C, to: A0}, for: 20ms}, "
-    "{at: 110ms, crash: C, for: 20ms}, {at: 140ms, cut: {from: B, to: A0}, for: 20ms}]"
+    "[{at: 10ms, crash: A1, for: 10ms}, {at: 25ms, pause: A0, for: 10ms}, {at: 40ms, hold: {from: C, to: A0}, for: 10ms}, "
+    "{at: 55ms, crash: C, for: 10ms}, {at: 70ms, cut: {from: B, to: A0}, for: 10ms}]"
 )
 ODD: Final = {
     "faults": many("faults of machines", timeline=ALL_FAULTS, network="arp: on"),

@@ -107,6 +107,7 @@ def test_a_folder_that_is_no_runs_is_refused(original: folder.Original, missing:
         (["--around", "10ms", "--until", "20ms"], "a window is said twice"),
         (["--around", "wedge"], "no machine of this run ever stalled"),
         (["--size", "0B"], "is nothing"),
+        (["--at", "10ms"], "--at:1:1: this says nothing about pcapng; leave it out, or write --to proc"),
     ],
 )
 def test_options_that_cannot_be_are_said_before_anything_runs(
@@ -114,6 +115,11 @@ def test_options_that_cannot_be_are_said_before_anything_runs(
 ) -> None:
     result = export(original, "--to", "pcapng", *words)
     assert (result.exit_code, said in result.stderr) == (WRONG_INPUT, True), result.stderr
+
+
+def test_a_snapshot_after_the_end_is_refused(original: folder.Original) -> None:
+    result = export(original, "--to", "proc", "--at", "1h")
+    assert (result.exit_code, "the run was over at 300ms" in result.stderr) == (WRONG_INPUT, True)
 
 
 @pytest.mark.parametrize("to", ["pcapng", "perfetto"])

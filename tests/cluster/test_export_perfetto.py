@@ -213,11 +213,21 @@ def test_a_trace_that_would_be_too_large_is_sampled_and_says_so(tmp_path):
     asked = Asked(tmp_path / "t", Window(0, original.end_ns), every_ns=EVERY, most=most)
     told = exports.to_perfetto(original, asked)
     part = Read((tmp_path / "t").read_bytes())
-    assert told.note.startswith("sampled: 1 in ")
+    assert told.note.startswith("sampled: 1 in 2 of the trains of frames of each track is here")
     assert [one.name for one in part.on("note")] == [told.note]
     assert len(part.on("sends")) < len(whole.on("sends"))
     assert len(part.on("pages under way")) == len(whole.on("pages under way"))
     assert (tmp_path / "t").stat().st_size < most * 1.1
+
+
+def test_where_that_is_not_enough_all_is_sampled_but_for_faults(tmp_path):
+    original = run("nbd")
+    asked = Asked(tmp_path / "t", Window(0, original.end_ns), every_ns=EVERY, most=50_000)
+    told = exports.to_perfetto(original, asked)
+    part = Read((tmp_path / "t").read_bytes())
+    assert "of the slices and moments of each track" in told.note
+    assert part.on("faults") == read("nbd").on("faults")
+    assert len(part.slices) < len(read("nbd").slices) / 2
 
 
 def test_the_scenes_are_those_of_the_captures():

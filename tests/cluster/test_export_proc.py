@@ -1,19 +1,24 @@
 """Snapshots of /proc: psutil, pointed at one, returns our numbers, and readers in the style of free, vmstat and ss parse it."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import exported
 import psutil
 import pytest
 from exported import Heard, kept, new_folder
 
+from netswap.actors import wait
+from netswap.actors.kernels import KERNELS
 from netswap.actors.machine import Machine
 from netswap.actors.memory.anonymous import UNTOUCHED, WRITING
+from netswap.actors.programs.task import Need
 from netswap.actors.report import counters
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.export import exports
-from netswap.cluster.export.blocked import CHAINS
+from netswap.cluster.export.blocked import CHAINS, sleep_of
 from netswap.cluster.export.exports import Asked
 from netswap.cluster.export.folder import Original
 from netswap.cluster.export.window import Window
@@ -234,6 +239,45 @@ def test_blocked_tasks_sleep_in_the_functions_of_their_kernel(kind, proc):
     functions = [line.split("] ")[1].strip() for line in rank.splitlines()[2:]]
     assert "do_swap_page" in functions
     assert functions.index("folio_wait_bit_common" if now else "sync_page") < functions.index("do_swap_page")
+
+
+class Fake:
+    """A machine, as far as the kind of a sleep depends on it."""
+
+    def __init__(self, sleeps: bool) -> None:
+        self.device = None
+        self.kernel = replace(KERNELS["linux-6.11"], sleeps_for_slot=sleeps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "need", "now", "then"),
+    [
+        (wait.REPLY, Need.PAGE_IN, "folio_wait_bit_common", "sync_page"),
+        (wait.PAGE, Need.FREE_PAGE, "reclaim_throttle", "congestion_wait"),
+        (wait.SLOT, Need.FREE_PAGE, "blk_mq_get_tag", "get_request_wait"),
+        (wait.SLOT, Need.PAGE_IN, "blk_mq_get_tag", "get_request_wait"),
+        (wait.THROTTLE, Need.FREE_PAGE, "throttle_direct_reclaim", "throttle_vm_writeout"),
+        (wait.THROTTLE, Need.DIRTY_LIMIT, "balance_dirty_pages", "balance_dirty_pages_ratelimited_nr"),
+        (wait.CONNECTION, Need.PAGE_IN, "sk_stream_wait_memory", "sk_stream_wait_memory"),
+        (wait.DISK, Need.PAGE_IN, "filemap_fault", "filemap_nopage"),
+    ],
+)
+def test_each_kind_of_wait_has_the_function_that_hangs_are_known_by(kind, need, now, then):
+    where = sleep_of(Fake(sleeps=True), kind, need, kind == wait.DISK)
+    assert now in CHAINS[True][where]
+    assert then in CHAINS[False][where]
+
+
+def test_a_call_of_nfs_waits_for_its_slot_and_the_task_for_its_page():
+    """The RPC layer sleeps by itself: so the task is in do_swap_page, whether the call has been sent or not."""
+    assert sleep_of(Fake(sleeps=False), wait.SLOT, Need.PAGE_IN, False) == "page-in"
+
+
+def test_a_machine_that_is_down_has_no_proc(tmp_path):
+    original = exported.run("faults, nfs")
+    exports.to_proc(original, Asked(tmp_path, Window(0, original.end_ns), frozenset({1}), at_ns=(milliseconds(15),)))
+    assert [path.name for path in (tmp_path / "A1" / "at-15ms").iterdir()] == ["down"]
+    assert (tmp_path / "A1" / "end" / "meminfo").exists()
 
 
 def test_both_kernels_know_every_kind_of_sleep():
