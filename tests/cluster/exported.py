@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections import Counter
 from functools import cache
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Final
@@ -198,11 +199,14 @@ def run(name: str) -> Original:
     return kept({**SCENES, **ODD}[name])
 
 
-def kept(text: str | Path, folder: Path | None = None, **top_level: Any) -> Original:
-    """The folder of a run of this scenario."""
+def kept(text: str | Path, folder: Path | None = None, wall_limit_s: float = inf, **top_level: Any) -> Original:
+    """The folder of a run of this scenario; with a limit of 0 it ends at the first look."""
     folder = folder or new_folder()
     scenario = load(text, **top_level)
-    write_result(folder, run_scenario(scenario, How(engine="inline"), folder, "netswap run scenario.yaml"))
+    write_result(
+        folder,
+        run_scenario(scenario, How(engine="inline", wall_limit_s=wall_limit_s), folder, "netswap run scenario.yaml"),
+    )
     return opened(folder)
 
 

@@ -61,6 +61,12 @@ def test_to_listen_to_a_run_from_its_folder_gives_its_digest(original: folder.Or
     assert told.links
 
 
+def test_a_run_that_was_cut_short_is_run_again_to_where_it_was(tmp_path: Path) -> None:
+    cut = kept(ROOT / "configs" / "three-machines.yaml", tmp_path, wall_limit_s=0)
+    assert cut.end_ns < cut.resolved.stop_ns
+    replayed(cut)
+
+
 def test_a_result_says_which_version_wrote_it(original: folder.Original) -> None:
     from importlib.metadata import version
 
