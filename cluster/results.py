@@ -1,5 +1,6 @@
 """What a run leaves behind: one JSON object, and the folder it stands in."""
 
+from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from netswap.actors.machine_report import MachineReport, WaitNode
@@ -103,6 +104,7 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
     state = result.state
     phase = recovery(state)
     return {
+        "version": version("netswap"),
         "scenario": result.resolved.title,
         "engine": engine,
         "seed": result.resolved.seed,

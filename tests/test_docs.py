@@ -100,10 +100,10 @@ def test_every_word_is_in_the_reference(heading, first, known):
     assert names(heading, first) == list(known)
 
 
-def test_every_option_of_run_is_in_the_reference():
-    run = get_command(app).commands["run"]
-    options = [name for option in run.params if not option.required for name in option.opts]
-    assert sorted(names("Command line", "option")) == sorted(set(options) - {"--help"})
+@pytest.mark.parametrize(("verb", "first"), [("run", "option"), ("export", "flag")])
+def test_every_option_is_in_the_reference(verb, first):
+    options = [name for one in get_command(app).commands[verb].params for name in one.opts if name.startswith("--")]
+    assert sorted(names("Command line", first)) == sorted(set(options) - {"--help"})
 
 
 @pytest.mark.parametrize(("first", "shown"), [("of a cluster", Cluster), ("of a view", MachineView)])

@@ -169,6 +169,7 @@ class TestJson:
         """What programs read is a contract."""
         told = run_json("--seed", "7", "--run-dir", "here")
         assert set(told) == {
+            "version",
             "scenario",
             "engine",
             "seed",
