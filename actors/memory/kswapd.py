@@ -6,6 +6,7 @@ Source: mm/vmscan.c (balance_pgdat, kswapd) of 2.6.22 and 6.11.
 from collections.abc import Callable
 from typing import Final
 
+from netswap.actors.events import NEVER
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.throttle import Throttle
@@ -55,6 +56,10 @@ class Kswapd:
             if cache.files and cache.clean():
                 self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
                 self._events.after(0, self._run)
+
+    def calm_until_ns(self, now_ns: int) -> int:
+        """Until when to wake it does what it does now, as long as nothing else happens."""
+        return self._stuck_ns if self.wants_slot and self._stuck_ns > now_ns else NEVER
 
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""
