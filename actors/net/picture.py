@@ -45,6 +45,8 @@ class Round(NamedTuple):
     """Those that are waiting for a datagram from one of them."""
     is_even: bool
     """Whether it makes no difference which of them comes next: all are closed, or full, or read at once by one reader."""
+    is_open: bool
+    """Whether there is a socket on each of the ports: then a frame that is dropped at demux is dropped whichever comes next."""
 
 
 def round_of(stack: Stack, flow: Flow, truesize: int) -> Round | None:
@@ -63,7 +65,7 @@ def round_of(stack: Stack, flow: Flow, truesize: int) -> Round | None:
         readers[queues.reader] = None
     read = len(waking) == len(sockets) and len(readers) == 1 and len({_size(socket) for socket in open_}) == 1
     is_even = not open_ or (len(open_) == len(sockets) and (all(full) or read))
-    return Round(tuple(_socket(socket) for socket in sockets), tuple(readers), is_even)
+    return Round(tuple(_socket(socket) for socket in sockets), tuple(readers), is_even, len(open_) == len(sockets))
 
 
 def _size(socket: Socket) -> tuple[int, int, int]:

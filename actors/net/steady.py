@@ -43,6 +43,8 @@ enabled = True
 
 _TRIES: Final = 12
 """How often a search begins anew before it is given up."""
+_NEAR: Final = 8
+"""So many of them look at the next few rounds of the ring only, since most floods do not meet sockets that differ."""
 _PAUSE: Final = 8
 """After so many times what it has taken it is begun again: to find nothing never costs more than a share."""
 _ROUNDS: Final = 4
@@ -343,7 +345,7 @@ class Steady:
             watch is not None
             and watch.last_ns < at_ns < watch.event_ns
             and watch.flow == flow_of(frame)
-            and (watch.place < 0 or (flow + arrival[6]) % flows == watch.next)
+            and (flow + arrival[6]) % flows == watch.next
         ):
             return True
         self._watch = None
@@ -371,9 +373,10 @@ class Steady:
         if stack_round is None or self._zone.has_rescue or self._events.soon:
             return False
         flows = watch.flow.flows
-        even = stack_round.is_even
-        watch.place = -1 if even else watch.next
-        watch.goals = self._goals if even else sorted({lcm(goal, flows) for goal in self._goals})
+        watch.place = -1 if stack_round.is_even else watch.next
+        watch.goals = self._goals
+        if not stack_round.is_even and watch.tries >= _NEAR:
+            watch.goals = sorted({goal for near in self._goals for goal in (near, lcm(near, flows))})
         watch.frames = 0
         watch.base = self._picture(watch.flow)
         watch.counts = self._counts(stack_round.readers)
@@ -399,10 +402,9 @@ class Steady:
     def _compare(self, watch: Watch) -> None:
         """See whether the state is as it was: then there is a cycle; after the last distance a new search begins."""
         stack_round = self._round(watch.flow)
-        base = watch.base
-        if stack_round is None or base is None:
+        if stack_round is None:
             self._watch = None
-        elif base.rough == rough(self._net, self._nic) and self._picture(watch.flow).is_like(base):
+        elif self._is_back(watch):
             self._watch = None
             self._found(watch, stack_round)
         elif watch.frames == watch.goals[-1]:
@@ -410,6 +412,20 @@ class Steady:
             if watch.tries == _TRIES or not self._base(watch):
                 self._watch = None
                 self._not_before_ns = watch.last_ns + _PAUSE * (watch.last_ns - watch.began_ns)
+
+    def _is_back(self, watch: Watch) -> bool:
+        """Whether all is as it was, the place in the round too if it makes a difference."""
+        if watch.base is None or (watch.place not in (-1, watch.next) and not self._all_at_demux(watch)):
+            return False
+        return watch.base.rough == rough(self._net, self._nic) and self._picture(watch.flow).is_like(watch.base)
+
+    def _all_at_demux(self, watch: Watch) -> bool:
+        """Whether all frames have been dropped before anybody asked for their socket's state: then the place does not count."""
+        stack_round = self._round(watch.flow)
+        if stack_round is None or not stack_round.is_open:
+            return False
+        demux = 2 + list(self._counters.dropped).index("demux")
+        return self._counts(())[demux] - watch.counts[demux] == watch.frames
 
     def _found(self, watch: Watch, stack_round: Round) -> None:
         """From here on frames are owed."""
@@ -421,7 +437,8 @@ class Steady:
         even = len(readers) == 1 and period in read
         least = 0 if not readers else 1 if even else period
         kept = gains[: len(gains) - len(read)] + tuple(gain for gain in read if gain)
-        self._cycle = Cycle(watch.flow, watch.place, period, kept, readers, least, even or not readers)
+        place = -1 if watch.place < 0 or self._all_at_demux(watch) else watch.place
+        self._cycle = Cycle(watch.flow, place, period, kept, readers, least, even or not readers)
         self._doubt = None
         self._last_ns, self._next = watch.last_ns, watch.next
         self._begin(self._cycle)
