@@ -57,9 +57,10 @@ class Kswapd:
                 self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
                 self._events.after(0, self._run)
 
-    def calm_until_ns(self, now_ns: int) -> int:
-        """Until when to wake it does what it does now, as long as nothing else happens."""
-        return self._stuck_ns if self.wants_slot and self._stuck_ns > now_ns else NEVER
+    def calm_until_ns(self) -> int:
+        """Until when to wake it does nothing, as long as nothing else happens, if it did nothing before."""
+        cache = self._scan.cache
+        return self._stuck_ns if self.wants_slot and cache.files and cache.clean() else NEVER
 
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""

@@ -13,7 +13,7 @@ from netswap.actors.kernels import LINUX_2_6_22, Kernel
 
 Wake = Callable[[], None]
 Rescue = Callable[[int], bool]
-Calm = Callable[[int], int]
+Calm = Callable[[], int]
 
 
 class Floors(NamedTuple):
@@ -150,17 +150,17 @@ class Zone:
             self.withheld = pages
             self._set_reserve(self.emergency)
 
-    def on_pressure(self, pressed: Wake, calm: "Calm | None" = None) -> None:
+    def on_pressure(self, pressed: Wake, calm: Calm | None = None) -> None:
         """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd.
 
-        `calm` says until when (ns), from a time on, that does the same each time as long as nothing else happens.
+        `calm` says until when (ns) that does the same each time as long as nothing else happens.
         """
         self.press = pressed
         self._calm = _always if calm is None else calm
 
-    def calm_until_ns(self, now_ns: int) -> int:
-        """Until when pressure does what it does now, as long as nothing else happens."""
-        return self._calm(now_ns)
+    def calm_until_ns(self) -> int:
+        """Until when pressure does the same each time, as long as nothing else happens; it may be over."""
+        return self._calm()
 
     def on_free_with_waiters(self, wake: Wake) -> None:
         """Call `wake` when a page is freed while a task waits for one."""
@@ -257,7 +257,7 @@ class Zone:
         self.give_block(block)
 
 
-def _always(now_ns: int) -> int:
+def _always() -> int:
     """Nobody is pressed."""
     return NEVER
 

@@ -448,7 +448,7 @@ class Steady:
         self.alert = True
         self._edges.clear()
         self._edge_ns = min([reader.edge_ns for reader in cycle.readers], default=NEVER)
-        self._stop_ns = self._zone.calm_until_ns(self._events.now)
+        self._stop_ns = self._zone.calm_until_ns()
 
     # -- what is compared and counted -------------------------------------------------------------------------------
 

@@ -260,14 +260,8 @@ class Network:
         Each kind of chance draws from a stream of its own: one disturbance more leaves the draws of the others as they are.
         """
         now = link.now
-        while link.steady and piece[4] > 1:
-            together, beat_ns = link.together(sent_ns, piece)
-            if not together:
-                break
-            stretch, piece = split(piece, together)
-            self._cross_together(link, sent_ns, number, stretch, beat_ns)
-            sent_ns += together * piece[5]
-            number += together
+        if link.steady and piece[4] > 1:
+            sent_ns, number, piece = self._cross_together(link, sent_ns, number, piece)
         _, frame, data, first, count, gap_ns, _ = piece
         for index in range(count):
             flags = 0
@@ -303,8 +297,20 @@ class Network:
             self.trace.link_duplicated(_told(at_ns, piece, 1))
         self._travel(at_ns, number, piece, 1)
 
-    def _cross_together(self, link: Link, sent_ns: int, number: int, piece: Piece, beat_ns: int) -> None:
-        """Put frames on a link that they come out of on this beat."""
+    def _cross_together(self, link: Link, sent_ns: int, number: int, piece: Piece) -> tuple[int, int, Piece]:
+        """Put frames on a link in stretches that come out of it on one beat; time, number and piece of those that cannot be."""
+        while piece[4] > 1:
+            frames, beat_ns = link.together(sent_ns, piece)
+            if not frames:
+                break
+            stretch, piece = split(piece, frames)
+            self._cross_on_beat(link, sent_ns, number, stretch, beat_ns)
+            sent_ns += frames * piece[5]
+            number += frames
+        return sent_ns, number, piece
+
+    def _cross_on_beat(self, link: Link, sent_ns: int, number: int, piece: Piece, beat_ns: int) -> None:
+        """Put frames on a link that come out of it on this beat."""
         _, frame, data, first, count, _, flags = piece
         wire_ns = frame[5] * 8 * SECOND_NS // (link.now.bandwidth_bps or 1)
         left_ns = max(sent_ns, link.free_ns) + wire_ns

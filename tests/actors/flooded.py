@@ -11,7 +11,7 @@ from netswap.actors.machine_report import MachineReport
 from netswap.actors.net import steady
 from netswap.actors.policy import Policy
 from netswap.actors.report import report
-from netswap.actors.settings import MachineSettings, Swap
+from netswap.actors.settings import Files, MachineSettings, Swap
 from netswap.protocol.frame import UDP, VERSION, encode, encode_arrival, encode_control
 from netswap.protocol.units import kib, mib, milliseconds, seconds
 
@@ -75,6 +75,8 @@ class Case:
     refill: str = "e1000"
     ring: int = 32
     reserve: bool = False
+    files: bool = False
+    """Whether there are clean pages of files, which kswapd looks for when it is pressed and stuck."""
     trains: tuple[Train, ...] = ()
     controls: tuple[tuple[int, int], ...] = ()
     """(ns, what)."""
@@ -106,6 +108,7 @@ class Case:
                 stall_after_ns=milliseconds(40),
                 framing=FRAMING,
                 mtu=MTU,
+                files=Files(clean=kib(512), text=kib(128)) if self.files else Files(),
             )
         )
 

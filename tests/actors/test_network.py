@@ -345,7 +345,7 @@ def test_a_train_takes_the_line_as_its_frames_do_one_by_one(sent: list[tuple[int
     for at_ns, _, wire in leaving:
         free_ns = max(free_ns, at_ns) + wire * 8 * 1_000_000_000 // FAST
         expected.append(free_ns + LATENCY)
-    assert times(run(network(LINKS["narrow"]), trains)) == expected
+    assert times(run(network(LINKS["narrow"]), trains, until=3 * END)) == expected
 
 
 @pytest.mark.parametrize("queue", [1, 3, 10])

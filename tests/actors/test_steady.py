@@ -186,6 +186,7 @@ def cases(draw: st.DrawFn) -> Case:
         refill,
         draw(st.sampled_from((8, 16, 20, 32))),
         draw(st.booleans()),
+        draw(st.booleans()),
         (*draw(floods()), *draw(OTHERS)),
         tuple(controls),
         tuple(sorted({stop for stop in stops if stop})),
