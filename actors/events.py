@@ -94,6 +94,11 @@ class Events:
             self.heap[:] = [event for event in self.heap if event[1]]
             heapify(self.heap)
 
+    @property
+    def asked(self) -> int:
+        """How many events have been asked for, those of this moment left out."""
+        return self._number
+
     def next_ns(self) -> int:
         """When the next event happens; `NEVER` if there is none."""
         if self.soon:

@@ -13,6 +13,7 @@ from netswap.protocol.rpc import PAGE
 
 def report(machine: Machine, names: list[str], now_ns: int) -> MachineReport:
     """Everything the verdict, the expectations and the views need to know; `names` are those of all machines."""
+    machine.settle()
     kernel = machine.kernel
     return MachineReport(
         name=machine.settings.name,

@@ -87,9 +87,12 @@ def simpy(workload: str) -> Measured:
 _RATE: Final = "frames per CPU second"
 _COMPILED: Final = partial(Benchmark, unit=_RATE, compiled=True)
 BENCHMARKS: Final = (
-    Benchmark("flood", partial(frames, scenes.FLOOD), _RATE, floor=200_000),
+    Benchmark("flood", partial(frames, scenes.FLOOD), _RATE, floor=1_000_000),
     _COMPILED("flood-compiled", partial(frames, scenes.FLOOD)),
-    Benchmark("simpy-W1", partial(simpy, "W1"), _RATE, peer_of=("flood", "flood-compiled")),
+    Benchmark("flood-1s", partial(frames, scenes.FLOOD_LONG), _RATE, floor=10_000_000),
+    Benchmark("hour-wedged", partial(frames, scenes.HOUR_WEDGED), _RATE, floor=14_600_000),
+    Benchmark("hour-protected", partial(frames, scenes.HOUR_PROTECTED), _RATE, floor=14_600_000),
+    Benchmark("simpy-W1", partial(simpy, "W1"), _RATE, peer_of=("flood", "flood-compiled", "flood-1s")),
     Benchmark("page-outs", partial(frames, scenes.PAGE_OUTS), _RATE, floor=130_000),
     _COMPILED("page-outs-compiled", partial(frames, scenes.PAGE_OUTS)),
     Benchmark("simpy-W2", partial(simpy, "W2"), _RATE, peer_of=("page-outs", "page-outs-compiled")),

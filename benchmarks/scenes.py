@@ -27,7 +27,7 @@ _RANK: Final = """
 _B: Final = """
   B:
     programs:
-      - flood: {to: "A:9000", rate: 1Gbit/s, payload: 1472B, for: 12304ms}
+      - flood: {to: "A:9000", rate: 1Gbit/s, payload: 1472B, for: 12304ms, train: 1ms}
 """
 _C: Final = """
   C:
@@ -41,8 +41,34 @@ def _scene(title: str, *parts: str, stop: str = "15s") -> str:
 
 
 FLOOD: Final = _scene("1,000,000 frames of 1538 bytes at line rate", _A, _PROGRAMS, _SERVICE, _B)
+FLOOD_LONG: Final = _scene("the same in trains of 1 s", _A, _PROGRAMS, _SERVICE, _B.replace("train: 1ms", "train: 1s"))
 PAGE_OUTS: Final = _scene("200,000 page-outs, 32 in flight", _A, _SWAPS, _PROGRAMS, _RANK, _C)
 BOTH: Final = _scene("the flood and the page-outs at once", _A, _SWAPS, _PROGRAMS, _RANK, _SERVICE, _B, _C)
+
+_HOUR: Final = """
+title: a virtual hour of flood at line rate, the swap server away all the time
+stop: 3605s
+safeguards: SAFEGUARDS
+reserve: {pages: auto}
+network: {latency: 1ms, bandwidth: 1Gbit/s}
+machines:
+  A:
+    memory: 512MiB
+    swap: {server: C, size: 2GiB}
+    programs:
+      - rank: {working_set: 640MiB, touch: 32MiB, compute: 20ms}
+      - service: {port: 9000, sockets: 64, pages: 64}
+  B:
+    programs:
+      - flood: {to: "A:9000", rate: 1Gbit/s, payload: 1472B, from: 5s, train: 1s}
+  C:
+    programs:
+      - swap-server: {disk_latency: 200us, disk_bandwidth: 100MB/s}
+timeline:
+  - {at: 5s, partition: [C], for: 3600s}
+"""
+HOUR_WEDGED: Final = _HOUR.replace("SAFEGUARDS", "none")
+HOUR_PROTECTED: Final = _HOUR.replace("SAFEGUARDS", "reserve")
 
 PAGES: Final = 131_072
 MEMORY: Final = _scene(

@@ -6,6 +6,7 @@ from random import Random
 from netswap.actors.kernels.tcp import TcpMem
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.reserve import Node
+from netswap.actors.net import steady
 from netswap.actors.net.arp import Neighbours, Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffers
@@ -13,6 +14,7 @@ from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.memalloc import MemallocBuffers
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.stack import Stack
+from netswap.actors.net.steady import Steady, supports
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.traced import TracedLimitedStack, TracedNic, TracedStack, TracedVirtioNic
 from netswap.actors.net.udp_limits import LimitedStack
@@ -29,6 +31,8 @@ class NetParts:
     stack: Stack
     input_queue: InputQueue | None
     nic: Nic
+    steady: Steady | None
+    """Where steady stretches are looked for: what receives in the card's place."""
     neighbours: Neighbours | None
     output: Output
     """The neighbour table, if addresses have to be asked for, or the card: all that is sent goes through it."""
@@ -47,7 +51,7 @@ def net_parts(settings: MachineSettings, board: Board, data: Node | None) -> Net
     output = neighbours or nic
     tcp = Tcp(net, output, stack.hold, None if settings.tcp_mem is None else TcpMem(*settings.tcp_mem))
     stack.serve_tcp(tcp.input)
-    return NetParts(net, stack, queue, nic, neighbours, output, tcp)
+    return NetParts(net, stack, queue, nic, _steady(net, stack, queue, nic), neighbours, output, tcp)
 
 
 def _buffers(settings: MachineSettings, board: Board, data: Node | None) -> Buffers:
@@ -72,6 +76,13 @@ def _nic(settings: MachineSettings, net: NetBoard, above: Stack | InputQueue) ->
     if net.board.teller is not None:
         kind = TracedVirtioNic if settings.nic_refill == "virtio" else TracedNic
     return kind(net, above, settings.index, settings.nic_rate_bps, settings.nic_ring, settings.nic_refill)
+
+
+def _steady(net: NetBoard, stack: Stack, queue: InputQueue | None, nic: Nic) -> Steady | None:
+    """Not where somebody listens, who is told of each frame, or where each frame takes its time."""
+    if not steady.enabled or net.board.teller is not None or queue is not None or not supports(net, nic):
+        return None
+    return Steady(net, stack, nic)
 
 
 def _neighbours(settings: MachineSettings, net: NetBoard, nic: Nic, stack: Stack) -> Neighbours:

@@ -73,6 +73,7 @@ class Machine:
         frames, swap = parts.frames, parts.swap
         self.zone, self.buffers, self.emergency_data = parts.zone, frames.net.buffers, parts.emergency_data
         self.stack, self.nic, self.neighbours, self.tcp = frames.stack, frames.nic, frames.neighbours, frames.tcp
+        self.steady = frames.steady
         self.device, self.set_aside, self.local = swap.device, swap.set_aside, parts.local
         self.reclaim, self.writeback, self.oom = parts.reclaim, parts.writeback, parts.oom
         self.programs = parts.programs
@@ -129,10 +130,13 @@ class Machine:
         heap = events.heap
         soon = events.soon
         waiting = self._arrivals
-        receive = self.nic.receive
+        steady = self.steady
+        receive = self.nic.receive if steady is None else steady.receive
         while True:
             arrival_ns = waiting[0][0] if waiting else NEVER
             limit_ns = arrival_ns if arrival_ns < until_ns else until_ns - 1
+            if steady is not None and steady.alert and (soon or (heap and heap[0][0] <= limit_ns)):
+                steady.interrupt()
             while True:
                 if heap and heap[0][0] <= limit_ns and (not soon or heap[0][0] <= events.now):
                     events.now, _, action, argument = heappop(heap)
@@ -166,7 +170,14 @@ class Machine:
 
     # -- what is done to it from outside ----------------------------------------------------------------------------
 
+    def settle(self) -> None:
+        """Pay for the frames that have come and have only been counted. Before anybody looks at any part of this machine."""
+        if self.steady is not None:
+            self.steady.settle()
+
     def _obey(self, control: Control) -> None:
+        if self.steady is not None:
+            self.steady.interrupt()
         what = control.what
         if what == CRASH:
             self._go_down()

@@ -6,6 +6,7 @@ Source: mm/vmscan.c (balance_pgdat, kswapd) of 2.6.22 and 6.11.
 from collections.abc import Callable
 from typing import Final
 
+from netswap.actors.events import NEVER
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.throttle import Throttle
@@ -55,6 +56,11 @@ class Kswapd:
             if cache.files and cache.clean():
                 self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
                 self._events.after(0, self._run)
+
+    def calm_until_ns(self) -> int:
+        """Until when to wake it does nothing, as long as nothing else happens, if it did nothing before."""
+        cache = self._scan.cache
+        return self._stuck_ns if self.wants_slot and cache.files and cache.clean() else NEVER
 
     def slot_free(self) -> None:
         """A request slot of the swap device has become free."""

@@ -47,7 +47,7 @@ class Reclaim:
         """By the length of the wait before the next look."""
         self.polls = self._polls[kernel.reclaim_wait_ns].ends
         """When each nap ends."""
-        zone.on_pressure(self.kswapd.wake)
+        zone.on_pressure(self.kswapd.wake, self.kswapd.calm_until_ns)
         zone.on_free_with_waiters(self._page_freed)
 
     # -- a task that needs a page --------------------------------------------------------------------------------------

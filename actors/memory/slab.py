@@ -6,6 +6,8 @@ cache is marked until it gets its next ordinary page, so that an object allocati
 the same rights would (mm/slab.c and mm/slub.c of that series). Since Linux 3.6 the mark is on each page (mm/slub.c).
 """
 
+from collections.abc import Iterable
+
 from netswap.actors.memory.zone import Zone
 from netswap.protocol.rpc import PAGE
 
@@ -51,6 +53,16 @@ class SlabCache:
     def in_use(self) -> int:
         """The number of allocated objects."""
         return self.slabs * self.per_slab - self._top.free - sum(slab.free for slab in self._partial)
+
+    @property
+    def top(self) -> Slab:
+        """The slab whose first object was freed last; it may have none left."""
+        return self._top
+
+    @property
+    def partial(self) -> Iterable[Slab]:
+        """The other slabs with free objects, in the order in which their first object was freed."""
+        return self._partial
 
     def take(self, floor: int) -> Slab | None:
         """Allocate an object for a request that may go down to `floor` free pages and may not use the reserve."""
@@ -189,6 +201,11 @@ class PageMarkedCache(SlabCache):
     def in_use(self) -> int:
         """The number of allocated objects."""
         return super().in_use - sum(slab.free for slab in self._marked)
+
+    @property
+    def marked(self) -> Iterable[Slab]:
+        """The marked slabs with free objects, in the order in which their first object was freed."""
+        return self._marked
 
     def take_memalloc(self, floor: int) -> Slab | None:
         """Allocate an object for a request that ignores the watermarks, and the marks, where `floor` refuses it."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sized
 from typing import NamedTuple
 
 from netswap.actors.counters import FIRST, Tally
+from netswap.actors.events import NEVER
 from netswap.actors.kernels import LINUX_2_6_22, Kernel
 
 Wake = Callable[[], None]
 Rescue = Callable[[int], bool]
+Calm = Callable[[], int]
 
 
 class Floors(NamedTuple):
@@ -70,6 +72,7 @@ class Zone:
     """Free pages of one machine. All counts in pages."""
 
     __slots__ = (
+        "_calm",
         "_rescue",
         "_wake",
         "aside_free",
@@ -115,6 +118,7 @@ class Zone:
         self._wake: Wake = _no_wake
         self.press: Wake = _no_wake
         """Wakes kswapd. To be called for a request that fails its first attempt, at the low mark, without asking the zone."""
+        self._calm: Calm = _always
         self._rescue: Rescue = _no_rescue
 
     def resize_reserve(self, pages: int) -> bool:
@@ -146,9 +150,17 @@ class Zone:
             self.withheld = pages
             self._set_reserve(self.emergency)
 
-    def on_pressure(self, pressed: Wake) -> None:
-        """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd."""
+    def on_pressure(self, pressed: Wake, calm: Calm | None = None) -> None:
+        """Call `pressed` whenever a request fails its first attempt, at the low mark: it wakes kswapd.
+
+        `calm` says until when (ns) that does the same each time as long as nothing else happens.
+        """
         self.press = pressed
+        self._calm = _always if calm is None else calm
+
+    def calm_until_ns(self) -> int:
+        """Until when pressure does the same each time, as long as nothing else happens; it may be over."""
+        return self._calm()
 
     def on_free_with_waiters(self, wake: Wake) -> None:
         """Call `wake` when a page is freed while a task waits for one."""
@@ -157,6 +169,11 @@ class Zone:
     def on_shortage(self, rescue: Rescue) -> None:
         """Ask `rescue` before a request for a page fails at this floor: True if it has made enough pages free."""
         self._rescue = rescue
+
+    @property
+    def has_rescue(self) -> bool:
+        """Whether somebody is asked before a request fails."""
+        return self._rescue is not _no_rescue
 
     def rescued(self, floor: int) -> bool:
         """Whether more than the floor is free after all, for a request that would fail without coming here."""
@@ -238,6 +255,11 @@ class Zone:
         """Free a block taken by `take_block_ignoring_watermarks`."""
         self.reserve_used -= 1 << block.order
         self.give_block(block)
+
+
+def _always() -> int:
+    """Nobody is pressed."""
+    return NEVER
 
 
 def _no_wake() -> None:

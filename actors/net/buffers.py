@@ -91,6 +91,11 @@ class Buffers:
         data.cache.give(data)
         return None
 
+    @property
+    def reserve(self) -> Node | None:
+        """The node that emergency receive buffers are charged to."""
+        return self._reserve
+
     def plenty(self, pages: int) -> bool:
         """Whether so much is free that no watermark is touched by receive buffers that take `pages` pages."""
         return self.receive.size <= PAGE and self.zone.free > self.zone.floors.low + pages

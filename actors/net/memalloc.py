@@ -9,6 +9,7 @@ One simplification: at the floor such a refill fails, also where partly used sla
 On a real machine these let packets through for a while; here it is only the heads that the per-CPU cache still has.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from netswap.actors.kernels import Kernel
@@ -50,6 +51,11 @@ class MemallocBuffers(Buffers):
             return (data, head, truesize, FLAGGED)
         data.cache.give(data)
         return None
+
+    @property
+    def cached_heads(self) -> Sequence[Slab]:
+        """The heads in the per-CPU cache."""
+        return self._cached_heads
 
     def _cache_heads(self) -> bool:
         """Refill the per-CPU cache, if a page could be had for it."""

@@ -169,9 +169,9 @@ class Nic:
                 while woken:
                     woken.pop(0)()
                 return None
-        return self._one_by_one(arrival, limit_ns)
+        return self.receive_each(arrival, limit_ns)
 
-    def _one_by_one(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
+    def receive_each(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """As `receive`, each frame by itself, but for those that find the ring empty."""
         at_ns, source, number, copy, count, gap, index, flags, frame = arrival
         events, counters, ring = self._events, self._counters, self._ring
@@ -195,6 +195,16 @@ class Nic:
             if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 done = index - arrival[6]
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
+
+    @property
+    def ring(self) -> Sequence[Buffer]:
+        """The buffers of its descriptors; the first is filled next."""
+        return self._ring
+
+    @property
+    def cleaned(self) -> int:
+        """Descriptors emptied since the last refill."""
+        return self._cleaned
 
     def _is_dry(self) -> bool:
         """Whether no frame could be received, however small."""

@@ -6,8 +6,8 @@ once.
 """
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from netswap.actors.net.buffers import Buffer
 
@@ -26,10 +26,32 @@ class Datagram(NamedTuple):
     truesize: int
 
 
+class Reader(Protocol):
+    """The progress of a program that reads each datagram at once, counts one for it, and does nothing else.
+
+    So a datagram for it changes nothing but this count. Times in ns.
+    """
+
+    @property
+    def count(self) -> int:
+        """Datagrams that have been read."""
+
+    @property
+    def edge_ns(self) -> int:
+        """The first count from then on ends a slot of its progress."""
+
+    @property
+    def slot_ns(self) -> int:
+        """How long a slot is."""
+
+    def skip(self, amount: int, edges: Sequence[tuple[int, int]]) -> None:
+        """Count so many at once; `edges`: (how many had been counted by then, time) of the first count after each edge."""
+
+
 class Socket:
     """One UDP port of a program. Sizes in bytes of truesize."""
 
-    __slots__ = ("charged", "dropped", "port", "queues", "rcvbuf", "room")
+    __slots__ = ("charged", "port", "queues", "rcvbuf", "room")
 
     def __init__(self, port: int, rcvbuf: int, queues: "Queues") -> None:
         self.port = port
@@ -37,14 +59,13 @@ class Socket:
         self.room = rcvbuf
         """The charge from which on the stack is asked whether it accepts a datagram."""
         self.charged = 0
-        self.dropped = 0
         self.queues = queues
 
 
 class Queues:
     """The receive queues of all sockets of one program, read in the order of arrival."""
 
-    __slots__ = ("buffers", "datagrams", "sockets", "wake")
+    __slots__ = ("buffers", "datagrams", "reader", "sockets", "wake")
 
     def __init__(self) -> None:
         self.sockets: dict[int, Socket] = {}
@@ -53,6 +74,8 @@ class Queues:
         """Frames that wait here."""
         self.wake: Callable[[], None] | None = None
         """Set while the program waits for a message."""
+        self.reader: Reader | None = None
+        """The program, if it reads each datagram at once and does nothing but count."""
 
     def open(self, port: int, rcvbuf: int) -> Socket:
         """Open a socket on this port."""

@@ -100,6 +100,19 @@ class Stack:
         """Let `segments` take all TCP segments."""
         self._segments = segments
 
+    def has_handler(self, port: int, kind: int) -> bool:
+        """Whether the kernel itself takes what comes to this port, or frames of this kind to none."""
+        return (port or -kind) in self._handlers
+
+    def is_full(self, socket: Socket, truesize: int) -> bool:
+        """Whether a socket takes no datagram of this truesize, and none that is larger."""
+        return socket.charged + truesize >= socket.room
+
+    def state(self) -> tuple[int, ...]:
+        """What a frame may change here, but for its socket's own."""
+        cache = self.reassembly
+        return (self.noncritical, self.noncritical_max, cache.frames, cache.truesize, cache.truesize_max)
+
     def hold(self, frames: int) -> None:
         """Count `frames` more (or less, if negative) that wait in ordinary sockets."""
         self.noncritical += frames
@@ -156,7 +169,6 @@ class Stack:
             self.drop(buffers, "demux")
             return
         if socket.charged + truesize >= socket.room and self._refuses(socket, truesize):
-            socket.dropped += frames
             self.drop(buffers, "socket-full")
             return
         socket.charged += truesize

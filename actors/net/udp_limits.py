@@ -41,14 +41,22 @@ class LimitedStack(Stack):
 
     def _refuses(self, socket: Socket, truesize: int) -> bool:
         """Whether one of both limits is exceeded; if neither is, the pages are charged."""
-        charged = socket.charged
-        if charged > socket.rcvbuf:
+        if self.is_full(socket, truesize):
             return True
-        pages = self.udp_pages + _pages(charged + truesize) - _pages(charged)
-        if pages > self.pages_max:
-            return True
-        self.udp_pages = pages
+        self.udp_pages = self._pages_with(socket, truesize)
         return False
+
+    def is_full(self, socket: Socket, truesize: int) -> bool:
+        """Whether a socket takes no datagram of this truesize, and none that is larger."""
+        return socket.charged > socket.rcvbuf or self._pages_with(socket, truesize) > self.pages_max
+
+    def _pages_with(self, socket: Socket, truesize: int) -> int:
+        """Pages that all sockets are charged once this one takes so much."""
+        return self.udp_pages + _pages(socket.charged + truesize) - _pages(socket.charged)
+
+    def state(self) -> tuple[int, ...]:
+        """What a frame may change here, but for its socket's own."""
+        return (*super().state(), self.udp_pages)
 
 
 def _pages(size: int) -> int:

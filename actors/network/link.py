@@ -147,17 +147,30 @@ class Link:
         """Whether a packet of this kind has to wait."""
         return bool(self.holds) and (ANY in self.holds or kind & ~FRAGMENT in self.holds)
 
-    def unqueued(self, sent_ns: int, piece: Piece) -> int:
-        """How many frames from the first on are equal and find the line free and each its predecessor gone."""
+    def together(self, sent_ns: int, piece: Piece) -> tuple[int, int]:
+        """How many frames from the first on are equal and leave the line at one distance, and this (ns); (0, 0) if none do.
+
+        Either the line is free for each of them; or it is busy for each, which then follows its predecessor at once, as long
+        as no queue is short.
+        """
         _, frame, _, first, count, gap_ns, _ = piece
         bandwidth_bps = self.now.bandwidth_bps
-        if not bandwidth_bps or count == 1 or sent_ns < self.free_ns:
-            return 0
+        if not bandwidth_bps:
+            return 0, 0
         wire_ns = frame[5] * 8 * SECOND_NS // bandwidth_bps
-        if gap_ns < wire_ns or sent_ns + wire_ns + self.now.latency_ns < self.last_ns:
-            return 0
-        shorter = frame[6] != frame[5] and first + count == frame[9]
-        return count - shorter
+        late_ns = self.free_ns - sent_ns
+        if not wire_ns or max(sent_ns, self.free_ns) + wire_ns + self.now.latency_ns < self.last_ns:
+            return 0, 0
+        equal = count - (frame[6] != frame[5] and first + count == frame[9])
+        if late_ns <= 0 and gap_ns >= wire_ns:
+            return equal, gap_ns
+        if self.now.queue is not None:
+            return 0, 0
+        if late_ns <= 0:
+            return min(equal, 1), gap_ns
+        if gap_ns <= wire_ns:
+            return equal, wire_ns
+        return min(equal, -(-late_ns // (gap_ns - wire_ns))), wire_ns
 
     def enqueue(self, sent_ns: int, wire: int, bandwidth_bps: int) -> int:
         """When the last bit of a frame is on the line; -1 if the queue before it is full."""

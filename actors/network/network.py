@@ -260,12 +260,8 @@ class Network:
         Each kind of chance draws from a stream of its own: one disturbance more leaves the draws of the others as they are.
         """
         now = link.now
-        unqueued = link.unqueued(sent_ns, piece) if link.steady else 0
-        if unqueued:
-            stretch, piece = split(piece, unqueued)
-            self._cross_together(link, sent_ns, number, stretch)
-            sent_ns += unqueued * piece[5]
-            number += unqueued
+        if link.steady and piece[4] > 1:
+            sent_ns, number, piece = self._cross_together(link, sent_ns, number, piece)
         _, frame, data, first, count, gap_ns, _ = piece
         for index in range(count):
             flags = 0
@@ -301,12 +297,25 @@ class Network:
             self.trace.link_duplicated(_told(at_ns, piece, 1))
         self._travel(at_ns, number, piece, 1)
 
-    def _cross_together(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
-        """Put frames on a link that finds its bandwidth free for each of them."""
-        _, frame, _, _, count, gap_ns, _ = piece
+    def _cross_together(self, link: Link, sent_ns: int, number: int, piece: Piece) -> tuple[int, int, Piece]:
+        """Put frames on a link in stretches that come out of it on one beat; time, number and piece of those that cannot be."""
+        while piece[4] > 1:
+            frames, beat_ns = link.together(sent_ns, piece)
+            if not frames:
+                break
+            stretch, piece = split(piece, frames)
+            self._cross_on_beat(link, sent_ns, number, stretch, beat_ns)
+            sent_ns += frames * piece[5]
+            number += frames
+        return sent_ns, number, piece
+
+    def _cross_on_beat(self, link: Link, sent_ns: int, number: int, piece: Piece, beat_ns: int) -> None:
+        """Put frames on a link that come out of it on this beat."""
+        _, frame, data, first, count, _, flags = piece
         wire_ns = frame[5] * 8 * SECOND_NS // (link.now.bandwidth_bps or 1)
-        link.free_ns = sent_ns + (count - 1) * gap_ns + wire_ns
-        self._travel(sent_ns + wire_ns + link.now.latency_ns, number, piece)
+        left_ns = max(sent_ns, link.free_ns) + wire_ns
+        link.free_ns = left_ns + (count - 1) * beat_ns
+        self._travel(left_ns + link.now.latency_ns, number, (link, frame, data, first, count, beat_ns, flags))
 
     def _through_port(self, to: int, until_ns: int) -> None:
         """Let what arrives before `until_ns` queue for a machine's switch port, in order of arrival."""

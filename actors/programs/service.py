@@ -48,6 +48,8 @@ class Service:
         states = system.space.states
         pages = self.pages
         progress = system.progress
+        if not (tcp or pages or self.text or self.work):
+            system.only_counts()
         while True:
             yield receive
             if pages:

@@ -3,7 +3,7 @@
 The request a task is blocked in *is* what it waits for, so the wait-for graph can be read off at any time.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from traceback import walk_tb
@@ -173,6 +173,27 @@ class Progress:
         """Note that the task has something to do again."""
         self.busy = True
         self.last_ns = self._events.now
+
+    @property
+    def edge_ns(self) -> int:
+        """The first progress from then on ends a slot."""
+        return self._edge_ns
+
+    @property
+    def slot_ns(self) -> int:
+        """How long a slot is."""
+        return self.stall_after_ns
+
+    def skip(self, amount: int, edges: Sequence[tuple[int, int]]) -> None:
+        """Note so many steps of progress at once, of a task that rests; the last of them is yet to come and to be noted.
+
+        `edges`: (steps before it, time) of the first of them after each edge.
+        """
+        before = self.count
+        for steps, first_ns in edges:
+            self.count = before + steps
+            self._roll(first_ns)
+        self.count = before + amount
 
     @property
     def open_slot(self) -> int:

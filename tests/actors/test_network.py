@@ -325,6 +325,29 @@ def test_bandwidth_puts_one_frame_on_the_line_after_another(sent: list[tuple[int
     assert times(run(network(LINKS["narrow"]), frames)) == expected
 
 
+TRAINS = st.lists(
+    st.tuples(
+        st.integers(0, 20_000),
+        st.integers(1, 9),
+        st.sampled_from((0, 200, 1_500, 1_537, 1_538, 1_539, 2_000)),
+        st.sampled_from((60, 300, 1538)),
+    ),
+    max_size=8,
+)
+
+
+@given(TRAINS)
+def test_a_train_takes_the_line_as_its_frames_do_one_by_one(sent: list[tuple[int, int, int, int]]) -> None:
+    """Free, busy, or busy until it has caught up: the formula above, frame by frame."""
+    trains = numbered(frame(at_ns, count=count, gap_ns=gap_ns, wire=wire) for at_ns, count, gap_ns, wire in sent)
+    leaving = sorted((one[1] + index * one[10], one[3] + index, one[5]) for one in trains for index in range(one[9]))
+    expected, free_ns = [], 0
+    for at_ns, _, wire in leaving:
+        free_ns = max(free_ns, at_ns) + wire * 8 * 1_000_000_000 // FAST
+        expected.append(free_ns + LATENCY)
+    assert times(run(network(LINKS["narrow"]), trains, until=3 * END)) == expected
+
+
 @pytest.mark.parametrize("queue", [1, 3, 10])
 def test_a_full_queue_drops_what_comes_last(queue: int) -> None:
     """20 frames at once: one on the line, so many as the queue holds behind it, the others dropped."""
