@@ -105,6 +105,9 @@ def _asked(original: Original, to: Format, out: Path, words: Words) -> Asked:
     for option, said, only in (("--link", words.links, Format.PCAPNG), ("--at", words.at, Format.PROC)):
         if said and to is not only:
             _refuse(option, f"this says nothing about {to}", f"leave it out, or write --to {only}")
+    for option, word in (("--from", words.from_), ("--until", words.until), ("--around", words.around)):
+        if word is not None and to is Format.PROC:
+            _refuse(option, "a snapshot is of one moment", "name it, as --at 10s")
     return Asked(
         out=out,
         window=window.window_of(original, words.from_, words.until, words.around),

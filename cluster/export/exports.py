@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from netswap.cluster.engine.engine import Engine
 from netswap.cluster.engine.inline import InlineEngine
@@ -17,6 +17,8 @@ from netswap.cluster.export.window import Window
 from netswap.protocol.units import format_time
 
 Watch = Callable[[Engine], None]
+_NAMED_MAX: Final = 12
+"""Snapshots that are told by name."""
 
 
 class Asked(NamedTuple):
@@ -96,8 +98,9 @@ def to_proc(original: Original, asked: Asked, watch: Watch | None = None) -> Tol
     for path, text in found.items():
         with whole(asked.out / path) as part:
             part.write_text(text)
-    snapshots = sorted({str(Path(path).parts[0]) + "/" + Path(path).parts[1] for path in found})
-    return Told(f"snapshots {', '.join(snapshots)}", "")
+    snapshots = sorted({"/".join(Path(path).parts[:2]) for path in found})
+    few = len(snapshots) <= _NAMED_MAX
+    return Told(f"snapshots {', '.join(snapshots)}" if few else f"{len(snapshots):,} snapshots", "")
 
 
 def _snapshots(original: Original, at_ns: Sequence[int], machines: Iterable[int]) -> dict[int, list[tuple[str, int]]]:

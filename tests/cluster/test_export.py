@@ -126,6 +126,8 @@ def test_options_that_cannot_be_are_said_before_anything_runs(
 def test_a_snapshot_after_the_end_is_refused(original: folder.Original) -> None:
     result = export(original, "--to", "proc", "--at", "1h")
     assert (result.exit_code, "the run was over at 300ms" in result.stderr) == (WRONG_INPUT, True)
+    result = export(original, "--to", "proc", "--around", "wedge")
+    assert (result.exit_code, "a snapshot is of one moment" in result.stderr) == (WRONG_INPUT, True)
 
 
 @pytest.mark.parametrize("to", ["pcapng", "perfetto"])
