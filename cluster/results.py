@@ -1,5 +1,6 @@
 """What a run leaves behind: one JSON object, and the folder it stands in."""
 
+from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 from netswap.actors.machine_report import MachineReport, WaitNode
@@ -106,6 +107,7 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
         "scenario": result.resolved.title,
         "engine": engine,
         "seed": result.resolved.seed,
+        "version": version("netswap"),
         "verdict": result.verdict,
         "digest": result.digest,
         "virtual_ns": state.now_ns,

@@ -75,7 +75,8 @@ def loops(written: Written) -> None:
     place = {name: index for index, name in enumerate(hosts)}
     reported: set[str] = set()
     loop: set[str]
-    for loop in networkx.strongly_connected_components(networkx.DiGraph(hosts)):
+    graph: networkx.DiGraph[str] = networkx.DiGraph((name, server) for name in hosts for server in hosts[name])
+    for loop in networkx.strongly_connected_components(graph):
         for server in check_user_space.kernel_servers(written, sorted(loop, key=place.__getitem__)):
             if len(loop) > 1 and server not in reported:
                 way = _way_round(hosts, loop, server)

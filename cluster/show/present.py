@@ -39,7 +39,7 @@ def verdict_text(verdict: str) -> Text:
 def machines_table(console: Console, summary: dict[str, Any], most: int = 12) -> None:
     """Each machine's verdict and times; of very many the worst."""
     columns = ("machine", "verdict", "stalled at", "for", "resumed after\nthe heal", "fewest\nfree pages", "dropped")
-    ordered = _worst_first(summary)
+    ordered = worst_first(summary)
     rows = [
         (
             name,
@@ -62,7 +62,7 @@ def programs_table(console: Console, summary: dict[str, Any], most: int = 12) ->
     columns = ("program", "verdict", "a second\nbefore", "during", "after the\nfaults", "its time went to")
     rows: list[tuple[Cell, ...]] = [
         (f"{name} {program['name']}", verdict_text(program["verdict"]), *map(_rate, program["rates"].values()), shares)
-        for name, machine in _worst_first(summary)
+        for name, machine in worst_first(summary)
         for program in machine["programs"]
         for shares in [", ".join(f"{kind} {share:.0f} %" for kind, share in _largest(program["waited"]))]
     ]
@@ -71,7 +71,8 @@ def programs_table(console: Console, summary: dict[str, Any], most: int = 12) ->
         say(console, f"and {len(rows) - most} more programs")
 
 
-def _worst_first(summary: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def worst_first(summary: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The machines of a result, by their verdicts."""
     order = [str(verdict) for verdict in Verdict]
     return sorted(summary["machines"].items(), key=lambda row: order.index(row[1]["verdict"]))
 
@@ -103,7 +104,7 @@ def say(console: Console, line: str) -> None:
 
 def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
     """Why the worst few machines are what they are."""
-    for _, machine in [(name, one) for name, one in _worst_first(summary) if one["reason"]][:most]:
+    for _, machine in [(name, one) for name, one in worst_first(summary) if one["reason"]][:most]:
         yield from machine["reason"]
 
 
