@@ -71,16 +71,27 @@ def run(
     if engine is EngineName.RAY:
         in_a_process_of_its_own(folder)
     finished = _watched(loaded, how, folder, command_line(scenario, how, override, seed))
+    _told(finished, loaded, folder, remedies_line(scenario, overrides), as_json)
+    raise typer.Exit(finished.result.exit_status)
+
+
+def _told(finished: Finished, loaded: Scenario, folder: Path, remedy: str, as_json: bool) -> None:
+    """Tell the result and keep it. One that cannot be told can be read, and one that cannot be kept has been told."""
     try:
         if as_json:
             tell(finished.summary)
         else:
             with standard_output():
-                present.show(Console(), finished.summary, remedies_line(scenario, overrides))
-    finally:  # a result that cannot be told can be read, and one that cannot be kept has been told
+                present.show(Console(), finished.summary, remedy)
+    finally:
         write_result(folder, finished)
         looking.keep(folder, loaded, finished)
-    raise typer.Exit(finished.result.exit_status)
+    if as_json:
+        return
+    path = looking.reported(folder)
+    if path is not None:
+        with standard_output():
+            present.say(Console(), f"to look at: {path}")
 
 
 def _watched(loaded: Scenario, how: How, folder: Path, line: str) -> Finished:
