@@ -13,6 +13,7 @@ from netswap.cluster.command.check import check, schema
 from netswap.cluster.command.claims import claims
 from netswap.cluster.command.completion import Verbs
 from netswap.cluster.command.doctor import doctor
+from netswap.cluster.command.explain import explain
 from netswap.cluster.command.minimum import minimum
 from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.report import compare, report
@@ -54,7 +55,7 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
         raise typer.Exit
 
 
-for verb in (run, report, compare, claims, minimum, remedies, sweep, check, doctor):
+for verb in (run, report, compare, explain, claims, minimum, remedies, sweep, check, doctor):
     app.command(cls=Verb)(verb)
 app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)

@@ -82,7 +82,7 @@ def _told(finished: Finished, loaded: Scenario, folder: Path, remedy: str, as_js
             tell(finished.summary)
         else:
             with standard_output():
-                present.show(Console(), finished.summary, remedy)
+                present.show(Console(), finished.summary, remedy, finished.record)
     finally:
         write_result(folder, finished)
         looking.keep(folder, loaded, finished)

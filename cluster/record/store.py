@@ -26,6 +26,8 @@ from netswap.cluster.record.record import Record
 
 FOLDER: Final = "record"
 """In a run's folder: the tables of its record."""
+_WORDS: Final = ("machine", "program", "state", "waits", "column")
+"""Columns of words."""
 _SHARES: Final = {"minimum": 0, "p10": 0.1, "median": 0.5, "p90": 0.9, "maximum": 1}
 
 
@@ -154,9 +156,15 @@ def _quantiles(record: Record) -> Any:
 
 def _table(columns: dict[str, str], pieces: dict[str, list[Any]]) -> Any:
     pa = _arrow()
-    return _described(
-        pa.table({name: pa.chunked_array(pieces[name]).unify_dictionaries() for name in columns}), columns
-    )
+    made = {name: pa.chunked_array(pieces[name] or [_nothing(name)]).unify_dictionaries() for name in columns}
+    return _described(pa.table(made), columns)
+
+
+def _nothing(name: str) -> Any:
+    """A column of a table without rows."""
+    if name == "stalled":
+        return _numbers(array("q")).cast("bool")
+    return _same("", 0) if name in _WORDS else _numbers(array("q"))
 
 
 def _described(table: Any, columns: dict[str, str]) -> Any:

@@ -104,7 +104,7 @@ def _lanes(programs: Any, order: Sequence[tuple[str, str]], end_s: float) -> Any
         untils = starts.shift(-1, fill_value=end_s)
         name = f"{machine} {program}"
         parts.append(_frame({"program": name, "waits": waits[changed], "t": starts, "until": untils}))
-    return _joined(parts)
+    return _joined(parts, ("program", "waits", "t", "until"))
 
 
 def _progress(programs: Any) -> Any:
@@ -115,7 +115,7 @@ def _progress(programs: Any) -> Any:
         per_s = rows["progress"].diff().div(t.diff()).fillna(0).round(1)
         share = (per_s / max(per_s.quantile(_USUAL), 1e-9)).clip(upper=1).round(4)
         parts.append(_frame({"program": program, "t": t, "per_s": per_s, "share": share}))
-    return _joined(parts)
+    return _joined(parts, ("program", "t", "per_s", "share"))
 
 
 def _faults(moments: Any, end_s: float) -> Any:
@@ -168,7 +168,7 @@ def _frame(columns: dict[str, Any]) -> Any:
     return pd.DataFrame(columns)
 
 
-def _joined(parts: list[Any]) -> Any:
+def _joined(parts: list[Any], columns: Sequence[str]) -> Any:
     import pandas as pd
 
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({name: [] for name in columns})

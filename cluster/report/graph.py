@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import networkx
 
+from netswap.cluster.judge.waits import loop_of, of_machine
+
 _WIDTH: Final = 400
 """Pixels: what a phone has."""
 _GUTTER: Final = 90
@@ -29,38 +31,6 @@ class Node:
     in_loop: bool
     y: float
     """Its middle, pixels from the top."""
-
-
-def wait_graph(result: dict[str, Any]) -> "networkx.DiGraph[str]":
-    """Who waits for whom at the end of a run, of all machines; nodes have their `machine` and their `sentence`."""
-    graph: networkx.DiGraph[str] = networkx.DiGraph()
-    for name, machine in result["machines"].items():
-        for node in machine["waits"]:
-            graph.add_node(node["node"], machine=name, sentence=node["sentence"])
-    for machine in result["machines"].values():
-        for node in machine["waits"]:
-            graph.add_edges_from((node["node"], target) for target in node["waits_for"] if target in graph)
-    return graph
-
-
-def of_machine(result: dict[str, Any], machine: str) -> "networkx.DiGraph[str]":
-    """The part of it that what this machine waits for leads to, told as a story: programs first, then breadth first."""
-    graph = wait_graph(result)
-    order: dict[str, None] = {}
-    for program in result["machines"][machine]["programs"]:
-        task = f"{machine}/{program['name']}"
-        if task in graph:
-            order.update(dict.fromkeys([task, *(node for _, node in networkx.bfs_edges(graph, task))]))
-    told: networkx.DiGraph[str] = networkx.DiGraph()
-    told.add_nodes_from((node, graph.nodes[node]) for node in order)
-    told.add_edges_from((one, other) for one, other in graph.edges if one in order and other in order)
-    return told
-
-
-def loop_of(graph: "networkx.DiGraph[str]") -> set[str]:
-    """Those that wait for themselves, over others."""
-    parts = networkx.strongly_connected_components(graph)
-    return {node for part in parts if len(part) > 1 for node in part}
 
 
 def nodes_of(graph: "networkx.DiGraph[str]", machine: str) -> list[Node]:

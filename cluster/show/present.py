@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from netswap.cluster.judge.verdict import BAD, Verdict
+from netswap.cluster.record.record import Record
+from netswap.cluster.show import sparks
 from netswap.cluster.show.tables import Cell, fitted, table
 
 _COLOURS = {
@@ -108,7 +110,7 @@ def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
         yield from machine["reason"]
 
 
-def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
+def show(console: Console, summary: dict[str, Any], remedy: str, record: Record | None = None) -> None:
     """Print a finished run; `remedy` is the command line that finds what would have helped its stalled machines."""
     fitted(console)
     counted = summary["frames"]
@@ -119,6 +121,8 @@ def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
     console.print()
     for line in reasons(summary):
         say(console, line)
+    for line in sparks.lines(record, worst_first(summary)[0][0], console) if record is not None else ():
+        console.print(line, highlight=False, markup=False)
     say(
         console,
         f"frames: {counted['sent']:,} sent, {counted['delivered']:,} delivered, {counted['under_way']:,} under way; "

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from netswap import open_run
 from netswap.cluster.command.app import app
+from netswap.cluster.judge import waits
 from netswap.cluster.opened import Run
 from netswap.cluster.record import store
 from netswap.cluster.report import figures, graph, page
@@ -166,8 +167,8 @@ def test_lanes_cover_the_whole_run_without_a_gap(runs: list[Run]) -> None:
 
 def test_loop_and_tail_of_the_graph_are_told_apart(runs: list[Run]) -> None:
     """The reply, the buffer, the queues, the service, its page and the requests wait for each other; the rank only waits."""
-    told = graph.of_machine(runs[0].result, "A")
-    loop = graph.loop_of(told)
+    told = waits.of_machine(runs[0].result, "A")
+    loop = waits.loop_of(told)
     assert "A/rank 0" in told
     assert "A/rank 0" not in loop
     assert {"A/service 0", "A/reply", "A/receive buffer"} <= loop
@@ -195,6 +196,25 @@ def test_a_folder_that_is_no_run_is_an_error_of_the_input(tmp_path: Path) -> Non
     done = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert done.exit_code == 2
     assert "there is no result.json in it; name the folder of a run" in done.output
+
+
+ODD = {
+    "without programs": "title: t\nstop: 100ms\nmachines:\n  A: {}\n  B: {}\n",
+    "one look": "title: t\nstop: 1ms\nmachines:\n  A: {programs: [{heartbeat: {every: 100us}}]}\n  B: {}\n",
+    "a fault for ever": seed(stop="3s", flood_from="1s", timeline="[{at: 1s, partition: [C], for: ever}]"),
+    "a crash": seed(stop="3s", flood_from="1s", timeline="[{at: 1s, crash: A, for: ever}]"),
+    "many machines": "title: t\nstop: 200ms\nmachines:\n  A: {count: 20, programs: [{heartbeat: {every: 1ms}}]}\n",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
+def test_every_run_has_a_report(text: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(text)
+    words = ["run", str(tmp_path / "odd.yaml"), "--engine", "inline", "--run-dir", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code in (0, 1), done.output
+    assert "to look at: " in done.output
+    assert (tmp_path / "run" / "report.html").stat().st_size < BYTES_MAX
 
 
 @pytest.mark.parametrize("verb", ["report", "compare"])
