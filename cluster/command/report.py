@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from netswap.cluster.command import looking
-from netswap.cluster.report import page
+from netswap.cluster.report import page, sweeps
 
 
 class Format(StrEnum):
@@ -29,10 +29,14 @@ def report(
         Format, typer.Option("--format", help="a page, or each chart as a picture of its own")
     ] = Format.HTML,
 ) -> None:
-    """Make the report of a run, or of several in contrast: one page that opens with the network off.
+    """Make the report of a run, of several in contrast, or of a sweep: one page that opens with the network off.
 
     Exit status: 0, 2 one is no run or the libraries are missing, 3 it cannot be written.
     """
+    swept = sweeps.opened(runs[0]) if len(runs) == 1 and page.is_possible() else None
+    if swept is not None:
+        print(sweeps.write(to or runs[0] / looking.REPORT, swept))
+        return
     opened = looking.opened(runs)
     if as_ is not Format.HTML:
         folder = to or runs[0] / "charts"

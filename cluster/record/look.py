@@ -8,7 +8,7 @@ from netswap.actors.process.loader import Loaded
 from netswap.actors.swap.device import SwapDevice
 from netswap.actors.wait import CONNECTION, DISK, KINDS, MESSAGE, NOTHING, PAGE, REPLY, SLOT, THROTTLE
 from netswap.actors.wait_graph import frame_pages
-from netswap.cluster.record.columns import STATE_NAMES
+from netswap.cluster.record.columns import NAMES, STATE_NAMES
 from netswap.protocol import rpc
 
 _IDLE: Final = STATE_NAMES.index("idle")
@@ -28,6 +28,10 @@ _WORDS: Final = {
 }
 _OF_WAIT: Final = tuple(STATE_NAMES.index(_WORDS[kind]) for kind in range(len(KINDS)))
 """The state of a program that waits for each kind of thing."""
+_RECEIVED: Final = 1 + NAMES.index("received")
+_DROPPED: Final = 2 + NAMES.index("delivered")
+_PROGRESS: Final = 1 + NAMES.index("progress")
+"""Where these stand in a row, which begins with its time."""
 _FEW: Final = 64
 """So many requests are looked at one by one."""
 
@@ -43,6 +47,32 @@ class Look:
         self._others = [one.space for one in machine.programs if one.kind != "rank"]
         self._links: Sequence[SwapDevice] = machine.device.links if machine.device is not None else ()
         self._has_files = bool(machine.reclaim.scan.cache.files)
+        self._next: object = None
+        self._known: tuple[int, ...] = ()
+        self._row: list[int] = []
+
+    def row(self, at_ns: int) -> list[int]:
+        """All that a look yields: the time, what `columns.NAMES` names, and for each program `columns.EACH_PROGRAM`.
+
+        Where the event that comes next is that of the last look, none has happened since. If nothing has been delivered
+        either, what has come meanwhile was lost, and all else is as it was.
+        """
+        machine = self._machine
+        events, counted = machine.events, machine.counters
+        state, programs = self.programs(at_ns)
+        upcoming = events.heap[0] if events.heap else None
+        known = (len(events.heap), machine.zone.free, counted.delivered, machine.nic.sent, machine.down, machine.paused)
+        if known != self._known or upcoming is not self._next or events.soon or machine.paused:
+            self._known, self._next = known, upcoming
+            self._row = [at_ns, *self.machine(state), *programs]
+            return self._row
+        row = self._row = [at_ns, *self._row[1:]]
+        if not machine.down:
+            row[1] = state
+        row[_RECEIVED] = counted.received
+        row[_DROPPED:_PROGRESS] = counted.dropped.values()
+        row[_PROGRESS + 1 :] = programs
+        return row
 
     def programs(self, now_ns: int) -> tuple[int, list[int]]:
         """The machine's state as its programs say, and for each program what `columns.EACH_PROGRAM` names."""

@@ -19,9 +19,10 @@ MOST_MOMENTS: Final = 2_000
 LINK_CAUSES: Final = ("link-loss", "link-queue", "partition")
 """Why frames are lost before they reach a machine, as links say."""
 _CHANGES: Final = {CRASH: "crash", RESTART: "restart", PAUSE: "pause", RESUME: "resume", SLOW_DISK: "slow-disk"}
-_DROPPED: Final = NAMES.index(f"dropped_{next(iter(CAUSES)).replace('-', '_')}")
-_MARKS: Final = tuple(NAMES.index(mark) for mark in MARKS)
-_FREE: Final = NAMES.index("free")
+_DROPPED: Final = 1 + NAMES.index(f"dropped_{next(iter(CAUSES)).replace('-', '_')}")
+_MARKS: Final = tuple(1 + NAMES.index(mark) for mark in MARKS)
+_FREE: Final = 1 + NAMES.index("free")
+"""Where these stand in a row, which begins with its time."""
 
 Moment = tuple[int, int | None, int, int, str, str, int | None]
 """(ns, end ns, machine or -1, program or -1, what, detail, free pages)."""
@@ -38,7 +39,7 @@ class Recorder(Trace):
         self._rows: dict[int, Rows] = {}
         self._moments: list[Moment] = []
         self._counts: dict[tuple[int, str], int] = {}
-        self._dropped: dict[int, set[int]] = {}
+        self._dropped: dict[int, list[int]] = {}
         self._below: dict[int, list[bool]] = {}
         self._faults: dict[int, Moment] = {}
         self._lost: dict[tuple[int, int, str], int] = {}
@@ -60,23 +61,23 @@ class Recorder(Trace):
         look = self._looks.get(machine)
         if look is None or look.parts is not door.parts:
             look = self._looks[machine] = Look(door)
-        state, programs = look.programs(at_ns)
-        return [at_ns, *look.machine(state), *programs]
+        return look.row(at_ns)
 
     def _seen(self, machine: int, row: list[int]) -> None:
         """The moments that are only seen by looking."""
+        free, dropped = row[_FREE], row[_DROPPED : _DROPPED + len(CAUSES)]
         known = self._dropped.get(machine)
         if known is None:
-            known = self._dropped[machine] = set()
+            known = self._dropped[machine] = [0] * len(CAUSES)
             self._below[machine] = [False for _ in MARKS]
-        first = _DROPPED + 1
-        for place, cause in enumerate(CAUSES):
-            if row[first + place] and place not in known:
-                known.add(place)
-                self._note(row[0], machine, "first drop", detail=cause, free=row[_FREE + 1])
-        free, below = row[_FREE + 1], self._below[machine]
+        if dropped != known:
+            for cause, count, before in zip(CAUSES, dropped, known, strict=True):
+                if count and not before:
+                    self._note(row[0], machine, "first drop", detail=cause, free=free)
+            self._dropped[machine] = dropped
+        below = self._below[machine]
         for place, column in enumerate(_MARKS):
-            if (free <= row[column + 1]) != below[place]:
+            if (free <= row[column]) != below[place]:
                 below[place] = not below[place]
                 if below[place]:
                     self._note(row[0], machine, "below", detail=MARKS[place], free=free)

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from netswap.actors.wait import KINDS
+from netswap.cluster.record.columns import STATE_NAMES
 from netswap.cluster.report.figures import Figures
 
 WIDTH: Final = 900
@@ -44,6 +45,7 @@ OWNER_WORDS: Final = {
     "ordinary": "frames in ordinary sockets",
 }
 _OF_WAIT: Final = dict(zip(KINDS, ("#DDDDDD", RED, BLACK, BLUE, PINK, SKY, YELLOW, GREEN), strict=True))
+_OF_STATE: Final = dict(zip(STATE_NAMES, ("#DDDDDD", SKY, BLUE, YELLOW, RED, BLACK, PINK, GREY), strict=True))
 _DROPS: Final = (RED, ORANGE, PINK, YELLOW, BLUE, GREY, BLACK)
 _DX: Final = {"low": -34, "min": -62}
 """Pixels: names of marks that lie near each other stand beside each other."""
@@ -66,7 +68,7 @@ def timeline(figures: Figures) -> dict[str, Any]:
 
 def _made(of: list[Figures], chart: Any) -> dict[str, Any]:
     """The specification. Each selection belongs to one view, where Altair names all that lie on one another."""
-    made: dict[str, Any] = chart.configure(**_config()).to_dict(validate=False)
+    made: dict[str, Any] = chart.configure(**config()).to_dict(validate=False)
     made["datasets"] = {name: rows for one in of for name, rows in one.sources.items()}
     for one in of:
         one.sources.clear()
@@ -86,7 +88,15 @@ def _source(figures: Figures, frame: Any) -> Any:
     return alt.NamedData(name=name, format=alt.CsvDataFormat(type="csv", parse=numbers))
 
 
-def _config() -> dict[str, Any]:
+def argument(figures: Figures) -> dict[str, Any]:
+    """The memory alone: the picture of the argument."""
+    chart = _memory(figures)
+    chart.layer.pop()  # paper is not pointed at
+    return _made([figures], chart.properties(height=_HEIGHTS["memory"]))
+
+
+def config() -> dict[str, Any]:
+    """What all charts look like."""
     return {
         "font": "system-ui, sans-serif",
         "axis": {"grid": True, "gridColor": "#EEEEEE", "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
@@ -117,7 +127,7 @@ def _bands(figures: Figures, *, named: bool = False) -> list[Any]:
         if named:
             layers.append(
                 base.mark_text(
-                    align="left", baseline="top", dx=3, dy=3, fontSize=11, color="#555555", clip=True
+                    align="left", baseline="top", dx=3, dy=3, fontSize=11, color="#555555", clip=True, limit=300
                 ).encode(x=_x(), y=alt.value(0), text="what:N")
             )
     if len(figures.marks):
@@ -132,6 +142,32 @@ def _bands(figures: Figures, *, named: bool = False) -> list[Any]:
                 ).encode(x=_x(), y=alt.value(0), text="what:N")
             )
     return layers
+
+
+def raster(rows: Any) -> dict[str, Any]:
+    """Machines over time, their state as colour."""
+    import altair as alt
+
+    count = int(rows["place"].max()) + 1
+    text = rows.to_csv(index=False, float_format="%.9g")
+    numbers = {"place": "number", "t": "number", "until": "number"}
+    chart = (
+        alt.Chart(alt.NamedData(name="raster", format=alt.CsvDataFormat(type="csv", parse=numbers)))
+        .transform_calculate(below="datum.place + 1")
+        .mark_rect(clip=True)
+        .encode(
+            x=_x("virtual time (s)"),
+            x2="until:Q",
+            y=alt.Y("place:Q").scale(domain=[count, 0], nice=False).title("machines").axis(tickMinStep=1, grid=False),
+            y2="below:Q",
+            color=alt.Color("state:N").scale(domain=list(_OF_STATE), range=list(_OF_STATE.values())),
+            tooltip=["machine:N", "state:N", "t:Q", "until:Q"],
+        )
+        .properties(width=WIDTH, height=max(120, min(480, 12 * count)))
+    )
+    made: dict[str, Any] = chart.configure(**config()).to_dict(validate=False)
+    made["datasets"] = {"raster": text}
+    return made
 
 
 def _top(figures: Figures) -> float:

@@ -12,6 +12,9 @@ from netswap.cluster.show.present import worst_first
 ROWS_MAX: Final = 700
 """Of a chart: more cannot be told apart, and make the page large."""
 LANES_MAX: Final = 10
+RASTER_MAX: Final = 400
+"""Machines of a raster."""
+CELLS_MAX: Final = 40_000
 _SECOND: Final = 1_000_000_000
 _USUAL: Final = 0.95
 """Of all rates of a program: what counts as its best, so that a start in warm memory does not hide all else."""
@@ -41,13 +44,16 @@ class Figures:
     """What a chart of them is drawn from, while it is made: tables as text, by name."""
 
 
-def figures(run: Run, machine: str | None = None) -> Figures:
-    """What is drawn of a run; `machine`: the one it is about, else the worst. Raises FileNotFoundError without series."""
+def figures(run: Run, machine: str | None = None, most: int = ROWS_MAX) -> Figures:
+    """What is drawn of a run; `machine`: the one it is about, else the worst; `most`: rows of a chart.
+
+    Raises FileNotFoundError without series.
+    """
     series, programs, moments = run.series(), run.series("programs"), run.series("moments")
     names = set(series["machine"])
     name = machine or next(one for one, _ in worst_first(run.result) if one in names)
     end_s = run.result["virtual_ns"] / _SECOND
-    rows = _lowest(series[series["machine"] == name])
+    rows = _lowest(series[series["machine"] == name], most)
     return Figures(
         machine=name,
         memory=rows,
@@ -68,7 +74,7 @@ def _order(run: Run, names: set[str]) -> list[tuple[str, str]]:
     return pairs[:LANES_MAX]
 
 
-def _lowest(rows: Any, most: int = ROWS_MAX) -> Any:
+def _lowest(rows: Any, most: int) -> Any:
     """At most so many rows: of each stretch that with the fewest free pages, as it is; the first and the last always."""
     rows = rows.reset_index(drop=True)
     stretch = max(1, -(-len(rows) // most))
@@ -138,6 +144,25 @@ def _marks(machine: dict[str, Any], moments: Any) -> Any:
     if machine["recovered_after_ns"] is not None and len(ends):
         found.append(((ends.max() + machine["recovered_after_ns"]) / _SECOND, "goes on"))
     return _frame({"t": [at for at, _ in found], "what": [what for _, what in found]})
+
+
+def raster(run: Run) -> Any:
+    """`machine`, `place`, `state`, `t`, `until`: what each machine of many is most of the time; of very many each nth."""
+    rows, names = run.series("machines"), list(run.result["machines"])
+    chosen = names[:: max(1, -(-len(names) // RASTER_MAX))]
+    times = sorted(set(rows["at_ns"]))
+    stretch = max(1, -(-len(times) * len(chosen) // CELLS_MAX))
+    wide = rows.pivot(index="machine", columns="at_ns", values="state").loc[chosen, times[::stretch]]
+    ends = [*(at / _SECOND for at in times[::stretch])]
+    begins = [0.0, *ends[:-1]]
+    parts = []
+    for place, (machine, states) in enumerate(zip(chosen, wide.astype(str).to_numpy(), strict=True)):
+        changes = [at for at in range(len(ends)) if at == 0 or states[at] != states[at - 1]]
+        for at, after in zip(changes, [*changes[1:], len(ends)], strict=True):
+            parts.append((machine, place, states[at], begins[at], ends[after - 1]))
+    return _frame(
+        dict(zip(("machine", "place", "state", "t", "until"), map(list, zip(*parts, strict=True)), strict=True))
+    )
 
 
 def takers(series: Any, stalled_ns: int) -> list[tuple[str, int, int]]:

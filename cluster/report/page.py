@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from netswap.cluster.judge.verdict import BAD
 from netswap.cluster.opened import Run
+from netswap.cluster.record import store
 from netswap.cluster.report import bundle, charts, graph
-from netswap.cluster.report.figures import Figures, figures, takers
+from netswap.cluster.report.figures import Figures, figures, raster, takers
 from netswap.cluster.show.present import seconds, worst_first
 
 LIBRARIES: Final = ("altair", "jinja2", "pandas", "pyarrow", "vl_convert")
@@ -59,21 +60,27 @@ def write(path: Path, runs: list[Run]) -> Path:
 
 def page(runs: list[Run]) -> str:
     """The page as text."""
-    jinja2: Any = import_module("jinja2")
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"seconds": seconds, "bad": lambda verdict: str(verdict) in _BAD}
     told = [tell(run, name) for run, name in zip(runs, names(runs), strict=True)]
-    made: str = environment.get_template("page.html").render(
+    return rendered(
+        "page.html",
         title=runs[0].result["scenario"],
         question=question(runs[0].scenario),
         told=told,
         sentence=sentence,
         worst_first=worst_first,
         contrast=contrast(told),
-        charts=_json(specifications(told)),
-        script=bundle.script(),
+        charts=specifications(told),
     )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template with its values; `charts` are the specifications, by place."""
+    jinja2: Any = import_module("jinja2")
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters |= {"seconds": seconds, "bad": lambda verdict: str(verdict) in _BAD, "mood": _mood}
+    values["charts"] = _json(values["charts"])
+    made: str = environment.get_template(template).render(script=bundle.script(), **values)
     return made
 
 
@@ -110,6 +117,8 @@ def tell(run: Run, name: str) -> Told:
     before: list[tuple[float, str, str]] = []
     if drawn is not None:
         made["timeline"] = charts.timeline(drawn)
+    if (run.folder / store.FOLDER / "machines.parquet").exists():
+        made["raster"] = charts.raster(raster(run))
     picture = graph.picture(run.result, machine)
     if picture is not None and run.result["machines"][machine]["verdict"] in _ILL:
         made["graph"] = picture
@@ -122,7 +131,7 @@ def tell(run: Run, name: str) -> Told:
         if len(close):
             made["around"] = charts.around(drawn, close)
             lost = [(charts.OWNER_WORDS.get(one, one), was, now) for one, was, now in takers(rows, stalled_ns)]
-            before = _before(drawn.moments, stalled_ns)
+            before = _before(drawn.moments, machine, stalled_ns)
     return Told(name, run, drawn, machine, made, lost, before)
 
 
@@ -162,10 +171,16 @@ def sentence(result: dict[str, Any]) -> str:
     return f"{name} is {verdict}" + (f": it has come to a stand at {seconds(at)}." if at is not None else ".")
 
 
-def _before(moments: Any, stalled_ns: int) -> list[tuple[float, str, str]]:
+def _mood(verdict: str) -> str:
+    """The class of a sentence: it is bad news, good news, or neither."""
+    return "bad" if verdict in _BAD else "good" if verdict in ("recovered", "healthy", "finished") else ""
+
+
+def _before(moments: Any, machine: str, stalled_ns: int) -> list[tuple[float, str, str]]:
     """What happened around the stall: the min mark, first losses, requests sent again, faults."""
     rows = moments[(moments["at_ns"] >= stalled_ns - _SECOND) & (moments["at_ns"] <= stalled_ns + _SECOND)]
     rows = rows[(rows["what"] != "below") | (rows["detail"] == "min")]
+    rows = rows[(rows["machine"] == machine) | rows["machine"].isna()]
     told = []
     for row in rows.itertuples():
         who = " ".join(one for one in (row.machine, row.program) if isinstance(one, str)) or "the network"

@@ -1,5 +1,6 @@
 """The report in a real browser with the network off, at the width of a screen and of a phone."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -23,6 +24,19 @@ from netswap.cluster.report.page import specifications, tell
 from netswap.cluster.runs import How, run, write_result
 from netswap.cluster.scenario import load
 
+CROWD = """
+title: many ranks, one server away for a while
+stop: 3s
+network: {latency: 1ms}
+machines:
+  A:
+    count: 20
+    memory: 8MiB
+    swap: {server: C, size: 32MiB}
+    programs: [{rank: {working_set: 10MiB, touch: 256KiB, compute: 20ms}}]
+  C: {programs: [{swap-server: {}}]}
+timeline: [{at: 300ms, partition: [C], for: 2s}]
+"""
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = ROOT / "build" / "screenshots"
 BYTES_MAX = 2_000_000
@@ -196,6 +210,61 @@ def test_a_folder_that_is_no_run_is_an_error_of_the_input(tmp_path: Path) -> Non
     done = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert done.exit_code == 2
     assert "there is no result.json in it; name the folder of a run" in done.output
+
+
+def swept(folder: Path) -> Path:
+    """The folder of a sweep over policies and workloads, one run of which failed."""
+    policies = {
+        "none": ("wedged", None, 0.0),
+        "reserve": ("recovered", 6.5e9, 0.42),
+        "min-free-20": ("slow", 2e9, 0.74),
+    }
+    runs: list[dict[str, Any]] = []
+    for place, workload in enumerate(("anonymous.yaml", "udp-service.yaml", "tcp-service.yaml")):
+        for safeguards, (verdict, after, cost) in policies.items():
+            shown = {
+                "A.verdict": verdict,
+                "A.recovered_after_ns": after and int(after + 1e9 * place),
+                "A.cost_gib": cost,
+            }
+            varied = {"scenario": f"../matrix/{workload}", "safeguards": safeguards}
+            runs.append({"varied": varied, "shown": shown, "met": True, "digest": "", "failed": None})
+    runs[-1] |= {"shown": None, "met": None, "failed": "a process was killed"}
+    folder.mkdir()
+    told = {"experiment": "policy by workload", "axes": ["scenario", "safeguards"], "runs": runs}
+    (folder / "results.json").write_text(json.dumps(told))
+    return folder
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_sweep_is_a_heat_map_with_words(opened: Any, tmp_path: Path, width: int) -> None:
+    """Nine cells, each with its verdict as a word; recovery times; cost against what it brings."""
+    folder = swept(tmp_path / "sweep")
+    assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
+    found, heard = opened(folder / "report.html", width)
+    found.screenshot(path=SCREENSHOTS / f"sweep-{width}.png", full_page=True)
+    assert heard == []
+    words = found.locator("#heat svg text").all_text_contents()
+    assert [words.count(word) for word in ("wedged", "recovered", "slow", "failed")] == [3, 3, 2, 1]
+    for place in ("spread", "cost"):
+        assert found.locator(f"#{place} svg path").count() > 3
+    assert found.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@needs_chromium
+def test_of_many_machines_there_is_a_raster(opened: Any, tmp_path: Path) -> None:
+    """A rank that swaps to a server that is away stalls: its line turns red."""
+    (tmp_path / "crowd.yaml").write_text(CROWD)
+    words = ["run", str(tmp_path / "crowd.yaml"), "--engine", "inline", "--run-dir", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, words).exit_code in (0, 1)
+    found, heard = opened(tmp_path / "run" / "report.html", 1280)
+    found.screenshot(path=SCREENSHOTS / "raster-1280.png", full_page=True)
+    assert heard == []
+    assert found.locator("#raster-0 svg path").count() > 21
+    states = figures.raster(open_run(tmp_path / "run"))
+    assert {"stalled", "swaps"} <= set(states["state"])
+    assert states["machine"].nunique() == 21
 
 
 ODD = {
