@@ -201,7 +201,7 @@ def _memory(figures: Figures, top: float | None = None, suffix: str = "", shown:
         alt.Chart(source)
         .transform_fold(shown, as_=["owner", "pages"])
         .transform_calculate(place=order, who=naming)
-        .mark_area(interpolate="step-before", clip=True, opacity=0.9)
+        .mark_area(interpolate="step-after", clip=True, opacity=0.9)
         .encode(
             x=_x(),
             y=alt.Y("pages:Q")
@@ -239,7 +239,7 @@ def _mark(figures: Figures, data: Any, name: str, dash: list[int]) -> Any:
     import altair as alt
 
     base = alt.Chart(_source(figures, data)).encode(y=f"{name}:Q")
-    line = base.mark_line(interpolate="step-before", color=BLACK, strokeDash=dash, strokeWidth=1.2, clip=True).encode(
+    line = base.mark_line(interpolate="step-after", color=BLACK, strokeDash=dash, strokeWidth=1.2, clip=True).encode(
         x=_x()
     )
     label = (
