@@ -16,7 +16,7 @@ CANDIDATES := $(PYTHON) $(if $(PYTHON),,python3 python3.13 python3.12 python3.11
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 
 .DELETE_ON_ERROR:
-.PHONY: help venv compiled wheel test demo docs soak digests digests-write bench lint lock clean
+.PHONY: help venv compiled wheel test demo docs figures soak digests digests-write bench lint lock clean
 
 help:
 	@echo 'make demo    show the deadlock of 2007 and its cure, on a private local Ray cluster'
@@ -25,6 +25,7 @@ help:
 	@echo 'make digests  everything that has a digest, compared with the committed ones; digests-write writes them'
 	@echo 'make bench   the benchmarks'
 	@echo 'make docs    the documents as a site, into $(SITE)/site'
+	@echo 'make figures  the pictures of the documents, drawn anew from runs'
 	@echo 'make lint    lint and types only'
 	@echo 'make venv    only set up, into $(VENV)'
 	@echo 'make compiled  the same modules compiled, twice as fast, into $(COMPILED); needs a C compiler and Python'\''s headers'
@@ -103,6 +104,10 @@ docs: venv
 	@cp -RP $(PAGES) $(SITE)/pages && cp zensical.toml $(SITE)
 	@find $(SITE)/pages \( -name __pycache__ -o -type l \) -prune -exec rm -rf {} +
 	@$(BIN)/zensical build --strict --config-file $(SITE)/zensical.toml
+
+# The pictures of the documents, each from a run: three minutes.
+figures: venv
+	@$(BIN)/python docs/figures/figures.py
 
 bench: venv
 	@$(MAKE) --no-print-directory compiled || echo 'not compiled: plain Python only'

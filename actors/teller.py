@@ -30,6 +30,7 @@ class Teller:
         self.trace = trace
         self.machine = machine
         self.every_ns: int = trace.every_ns
+        self.hears: frozenset[str] = trace.hears
         self.pages: Pages | None = None
         """The memory of this boot."""
         self.below = [False for _ in MARKS]
@@ -55,6 +56,8 @@ class Teller:
 
     def received(self, frames: Frames) -> None:
         """Frames have come to the card."""
+        if "frames" not in self.hears:
+            return
         self.trace.frames_received(self.machine, frames)
 
     def queued(self, frames: Frames, where: str) -> None:
@@ -67,6 +70,8 @@ class Teller:
 
     def dropped(self, frames: Frames, cause: str) -> None:
         """Frames have been lost."""
+        if "frames" not in self.hears:
+            return
         free = self.pages.free if self.pages is not None else 0
         self.trace.frames_dropped(self.machine, frames, cause, free)
 

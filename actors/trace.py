@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from netswap.protocol.frame import Raw
 
+FREQUENT = frozenset({"frames", "steps", "waits", "marks"})
+"""What happens so often that to tell of it is felt: what happens to frames, system calls, waits, watermarks crossed."""
 MARKS = ("high", "low", "min")
 """The watermarks that are watched. A machine is below one when its free pages do not exceed it."""
 
@@ -57,6 +59,8 @@ class Trace:
 
     every_ns = 0
     """How often `tick` is called for each machine (ns); 0 for never."""
+    hears = FREQUENT
+    """Which of `FREQUENT` it is told of. Without `frames` it still hears of those that are lost on links."""
 
     # -- clock ------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,12 @@ from netswap.cluster.command import status
 from netswap.cluster.engine import supervisor
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.engine.surroundings import noise_to
+from netswap.cluster.opened import open_run
+from netswap.cluster.record import store
+from netswap.cluster.record.record import Record
+from netswap.cluster.report import page
 from netswap.cluster.results import Result, as_json, conclude
+from netswap.cluster.runs import How, command_line, folder_for, prepare, write_json
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.show import present
 from netswap.cluster.show.progress import ProgressLine
@@ -48,25 +53,33 @@ def _demo(console: Console) -> bool:
     with session():
         started_s = monotonic() - began
         present.say(console, f"a private Ray cluster started in {started_s:.1f} s; A, B, C and the network are actors")
-        summaries = {policy: _on_ray(console, policy, scenario) for policy, scenario in scenarios.items()}
+        folder = folder_for("demo", None, None)
+        summaries = {
+            policy: _on_ray(console, policy, scenario, folder / policy) for policy, scenario in scenarios.items()
+        }
     same = {
         policy: _in_process(console, scenario) == summaries[policy]["digest"] for policy, scenario in scenarios.items()
     }
     _contrast(console, summaries, same)
+    if page.is_possible():
+        path = page.write(folder / "report.html", [open_run(folder / policy) for policy in POLICIES])
+        present.say(console, f"to look at: {path}")
     return all(same.values()) and all(one["met"] for one in summaries.values())
 
 
-def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]:
+def _on_ray(console: Console, policy: str, scenario: Scenario, folder: Path) -> dict[str, Any]:
     from netswap.cluster.engine.on_ray import RayEngine
 
     resolved = scenario.resolved()
-    engine = RayEngine(resolved)
+    plan = scenario.plan if page.is_possible() else None
+    engine = RayEngine(resolved, plan=plan)
     began = monotonic()
     try:
         title = f"safeguards: {policy}"
         with ProgressLine(console, title, resolved.stop_ns, resolved.stall_after_ns) as progress:
             engine.run(resolved.stop_ns, lambda _: progress(engine))
         result = conclude(scenario, resolved, engine.state())
+        parts = engine.recorded() if plan is not None else []
     finally:
         engine.close()
     wall_s = monotonic() - began
@@ -75,7 +88,13 @@ def _on_ray(console: Console, policy: str, scenario: Scenario) -> dict[str, Any]
         f"safeguards: {policy:<8} {resolved.stop_ns / 1e9:.0f} virtual seconds in {wall_s:.0f} s, "
         f"{result.state.windows:,} windows",
     )
-    return {**as_json(result, "ray", wall_s, "", ""), "met": result.exit_status == 0}
+    command = command_line("configs/three-machines.yaml", How(), [f"safeguards={policy}"], None)
+    summary = as_json(result, "ray", wall_s, str(folder), command)
+    prepare(folder, scenario, resolved)
+    write_json(folder / "result.json", summary)
+    if plan is not None:
+        store.write(folder, Record(parts, resolved.names), plan)
+    return {**summary, "met": result.exit_status == 0}
 
 
 def _in_process(console: Console, scenario: Scenario) -> str:

@@ -27,9 +27,13 @@ from netswap.cluster.judge import expectations
 from netswap.cluster.judge.digest import digest, first_difference
 from netswap.cluster.judge.verdict import judge, wait_graph
 from netswap.cluster.judge.views import MachineView
+from netswap.cluster.record import store
+from netswap.cluster.record.plan import Plan
+from netswap.cluster.record.record import Record
 from netswap.cluster.results import Outcome, Result
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.scenario.resolve import cast_of
+from netswap.cluster.show import html
 from netswap.cluster.state import State
 from netswap.protocol.frame import KIND_NAMES
 from netswap.protocol.units import PARTS_PER_MILLION, milliseconds
@@ -270,6 +274,18 @@ class Cluster:
             difference = first_difference(self._names, self.sent(), other.sent())
             raise AssertionError(f"the runs differ: {difference or 'in their counters only'}")
 
+    def series(self, table: str = "series") -> Any:
+        """What has been recorded so far, as a pandas frame; only of a cluster opened with `series=True`.
+
+        `table`: one of `netswap.cluster.record.columns.TABLES`, as `programs` or `moments`. Raises ValueError, or ImportError
+        where the libraries of `netswap[see]` are missing.
+        """
+        return store.frame(Record(self.engine.recorded(), self._names), self.scenario.plan or Plan(), table)
+
+    def _repr_html_(self) -> str:
+        """The cluster as it is now, for notebooks."""
+        return html.of_result(results.as_json(self.result(), self.engine.name, 0, "", ""))
+
     def close(self) -> None:
         """Give the engine back."""
         self.engine.close()
@@ -332,6 +348,7 @@ def open_cluster(
     machines_per_actor: int | None = None,
     exchange: str = EXCHANGES[0],
     trace: Trace | None = None,
+    series: bool = False,
     set: Mapping[str, Any] | None = None,
     **top_level: Any,
 ) -> Cluster:
@@ -340,7 +357,8 @@ def open_cluster(
     `set` are overrides by dotted path, as on the command line; other keywords replace top-level keys. Raises
     `ScenarioError` with all that is wrong, also with the classes that it names: they are imported. `engine="ray"` needs
     Ray to be started (`netswap.cluster.engine.on_ray.session`), and packs `machines_per_actor` (None for what is best), with
-    an `exchange` over "connections" or by "calls". `record` keeps what is sent, and `trace` is told what happens, in process
+    an `exchange` over "connections" or by "calls". `series` records the
+    series of the machines, for `Cluster.series`. `record` keeps what is sent, and `trace` is told what happens, in process
     only.
     """
     if engine not in ("inline", "ray"):
@@ -348,17 +366,29 @@ def open_cluster(
     if exchange not in EXCHANGES:
         raise ValueError(f'there is no exchange "{exchange}": write {" or ".join(EXCHANGES)}')
     scenario = load(path, overrides=list((set or {}).items()), **top_level)
+    if trace is not None and series:
+        raise ValueError("series are recorded by a trace of their own: give one, or ask for the other")
     if engine == "inline":
-        return open_scenario(scenario, record=record, trace=trace)
+        return open_scenario(scenario, record=record, trace=trace, series=series)
     if trace is not None:
         raise ValueError('a trace is told what happens in this process only: write engine="inline"')
     from netswap.cluster.engine.on_ray import RayEngine
 
     scenario.check_whole()
-    return Cluster(scenario, RayEngine(scenario.resolved(), machines_per_actor=machines_per_actor, exchange=exchange))
+    resolved, plan = scenario.resolved(), _plan(scenario, series)
+    placed = RayEngine(resolved, machines_per_actor=machines_per_actor, exchange=exchange, plan=plan)
+    return Cluster(scenario, placed)
 
 
-def open_scenario(scenario: Scenario, *, record: bool = False, trace: Trace | None = None) -> Cluster:
+def open_scenario(
+    scenario: Scenario, *, record: bool = False, trace: Trace | None = None, series: bool = False
+) -> Cluster:
     """Open a scenario that has been loaded, in this process. Raises `ScenarioError`, as classes that it names are imported."""
     scenario.check_whole()
-    return Cluster(scenario, InlineEngine(scenario.resolved(), record=record, trace=trace))
+    return Cluster(
+        scenario, InlineEngine(scenario.resolved(), record=record, trace=trace, plan=_plan(scenario, series))
+    )
+
+
+def _plan(scenario: Scenario, series: bool) -> Plan | None:
+    return scenario.plan or Plan() if series else None

@@ -104,10 +104,10 @@ def as_json(result: Result, engine: str, wall_s: float, run: str, command: str) 
     state = result.state
     phase = recovery(state)
     return {
-        "version": version("netswap"),
         "scenario": result.resolved.title,
         "engine": engine,
         "seed": result.resolved.seed,
+        "version": version("netswap"),
         "verdict": result.verdict,
         "digest": result.digest,
         "virtual_ns": state.now_ns,

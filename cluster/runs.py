@@ -19,6 +19,8 @@ from netswap.cluster.engine.engine import EXCHANGES, Engine
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.engine.shipping import own_modules
 from netswap.cluster.engine.surroundings import Terminal, noise_to, processors
+from netswap.cluster.record.plan import Plan
+from netswap.cluster.record.record import Record
 from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolved import Resolved
@@ -56,22 +58,26 @@ class Finished:
     result: Result
     summary: dict[str, Any]
     """The one JSON object."""
+    record: Record | None = None
+    """What has been recorded."""
 
 
 class _TimeIsUp(Exception):  # noqa: N818  (nothing is wrong)
     """The wall time of a run is over."""
 
 
-def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch | None = None) -> Finished:
+def run(
+    scenario: Scenario, how: How, folder: Path, command: str, watch: Watch | None = None, plan: Plan | None = None
+) -> Finished:
     """Run a scenario to its end, or until its wall time is over. Raises `InfrastructureError`.
 
-    The folder gets the scenario beforehand; that it gets the result, too, is `write_result`.
+    The folder gets the scenario beforehand; that it gets the result, too, is `write_result`. `plan`: what is recorded.
     """
     began = monotonic()
     resolved = scenario.resolved()
     prepare(folder, scenario, resolved)
     with ExitStack() as stack:
-        engine = open_engine(resolved, how, folder, stack)
+        engine = open_engine(resolved, how, folder, stack, plan)
 
         def look(now_ns: int) -> None:
             if watch is not None:
@@ -87,7 +93,9 @@ def run(scenario: Scenario, how: How, folder: Path, command: str, watch: Watch |
         except ProgramError as error:
             raise scenario.located(error) from error
         result = conclude(scenario, resolved, engine.state(), cut_short=cut_short)
-    return Finished(result, as_json(result, how.engine, monotonic() - began, str(folder), command))
+        parts = [] if plan is None else engine.recorded()
+    summary = as_json(result, how.engine, monotonic() - began, str(folder), command)
+    return Finished(result, summary, Record(parts, resolved.names) if parts else None)
 
 
 def write_result(folder: Path, finished: Finished) -> None:
@@ -106,10 +114,10 @@ def terminal(how: How, folder: Path) -> Iterator[Terminal]:
         yield saved
 
 
-def open_engine(resolved: Resolved, how: How, folder: Path, stack: ExitStack) -> Engine:
+def open_engine(resolved: Resolved, how: How, folder: Path, stack: ExitStack, plan: Plan | None = None) -> Engine:
     """The engine asked for; `stack` gives back what it takes."""
     if how.engine == "inline":
-        inline = InlineEngine(resolved)
+        inline = InlineEngine(resolved, plan=plan)
         stack.callback(inline.close)
         return inline
     from netswap.cluster.engine.on_ray import RayEngine, session
@@ -117,7 +125,7 @@ def open_engine(resolved: Resolved, how: How, folder: Path, stack: ExitStack) ->
     processes = min(how.hosts(resolved) + 1, PROCESSES_AT_ONCE)
     modules = own_modules(resolved)
     stack.enter_context(session(processes=processes, address=how.address, logs=folder / "ray", modules=modules))
-    engine = RayEngine(resolved, machines_per_actor=how.machines_per_actor, exchange=how.exchange)
+    engine = RayEngine(resolved, machines_per_actor=how.machines_per_actor, exchange=how.exchange, plan=plan)
     stack.callback(engine.close)
     return engine
 

@@ -17,6 +17,7 @@ any time: it is there to be read.
 | --- | --- |
 | `open_cluster`, `Cluster`, `MachineView`, `Undo` | a scenario under way, a machine in it, and a fault that can be undone |
 | `load`, `Scenario`, `ScenarioError`, `Problem` | a scenario that holds together, and all that is wrong with one that does not |
+| `open_run`, `Run` | what a run has left in its folder: its result, and its series as data frames |
 | `Verdict` | what can be said of a machine, from worst to best |
 | `System`, `Program`, `Datagram`, `Delivery` | what a program of one's own yields to, and what it is given |
 | `ProgramError`, `InfrastructureError` | a program has failed; Ray has, which is never a result |
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from netswap.cluster.judge.verdict import Verdict
     from netswap.cluster.judge.views import MachineView
     from netswap.cluster.lab import Cluster, Undo, open_cluster
+    from netswap.cluster.opened import Run, open_run
     from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
     from netswap.protocol.units import microseconds, milliseconds, minutes, seconds
 
@@ -43,6 +45,8 @@ __all__ = [
     "Cluster",
     "MachineView",
     "Undo",
+    "open_run",
+    "Run",
     "load",
     "Scenario",
     "ScenarioError",
@@ -62,6 +66,7 @@ __all__ = [
 
 _HOMES: Final = {
     "cluster.lab": ("open_cluster", "Cluster", "Undo"),
+    "cluster.opened": ("open_run", "Run"),
     "cluster.judge.views": ("MachineView",),
     "cluster.scenario": ("load", "Scenario", "ScenarioError", "Problem"),
     "cluster.judge.verdict": ("Verdict",),

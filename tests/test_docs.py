@@ -15,6 +15,7 @@ from netswap.cluster.judge import expectations
 from netswap.cluster.judge.verdict import Verdict
 from netswap.cluster.judge.views import MachineView
 from netswap.cluster.lab import Cluster
+from netswap.cluster.record import columns
 from netswap.cluster.scenario import Scenario, load, models
 from netswap.protocol import units
 
@@ -25,6 +26,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *s
 
 MODELS = {
     "Top level": models.ScenarioWords,
+    "record": models.Record,
     "reserve": models.Reserve,
     "Network": models.Network,
     "port": models.SwitchPort,
@@ -51,7 +53,7 @@ MODELS = {
 def rows(heading: str, first: str = "key") -> list[list[str]]:
     """The cells of the table under a heading whose first column is called so."""
     section = re.split(r"^#+ ", REFERENCE.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.M)[0]
-    table = re.split(rf"^\| {first}\b.*\n\|[- |]*\n", section, flags=re.M)[1]
+    table = re.split(rf"^\| {first}(?!\w).*\n\|[- |]*\n", section, flags=re.M)[1]
     lines = table[: re.search(r"^(?!\|)", table, flags=re.M).start()].splitlines()
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
@@ -94,6 +96,9 @@ def test_every_program_has_its_section():
         ("Counters", "counter", counters.COUNTERS),
         ("Counters", "attribute", expectations.JUDGED),
         ("Causes", "cause", counters.CAUSES),
+        *(("What is recorded", f"column of `{name}`", table) for name, table in columns.TABLES.items()),
+        ("What is recorded", "state", columns.STATES),
+        ("What is recorded", "what", columns.WHATS),
     ],
 )
 def test_every_word_is_in_the_reference(heading, first, known):

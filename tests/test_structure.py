@@ -12,7 +12,7 @@ PARAMETERS_90TH, PARAMETERS_MAX = 3, 7
 """`self` left out, and the options of the command."""
 LINES_MAX = 40
 """Of a function, docstring and signature included."""
-MORE = {"actors.programs.system:send_train"}
+MORE = {"actors.programs.system:send_train", "cluster.lab:open_cluster"}
 """Of the Python interface, whose parameters stay as they are within a minor version."""
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

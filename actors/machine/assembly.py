@@ -77,7 +77,9 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     """
     kernel, events, counters = lasting.kernel, lasting.events, lasting.counters
     reserve = build_memory.reserve(settings, kernel, tally)
-    zone = build_memory.zone(settings, kernel, tally, reserve.pages, traced=lasting.teller is not None)
+    zone = build_memory.zone(
+        settings, kernel, tally, reserve.pages, traced=lasting.teller is not None and "marks" in lasting.teller.hears
+    )
     board = Board(events, zone, kernel, counters, settings.policy, tally, lasting.teller)
     frames = net_parts(settings, board, reserve.data)
     files = settings.files

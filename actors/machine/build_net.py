@@ -45,7 +45,7 @@ def net_parts(settings: MachineSettings, board: Board, data: Node | None) -> Net
     net = NetBoard(board, buffers, settings.framing, settings.mtu)
     stack = _stack(settings, net)
     softirq_ns = settings.nic_softirq_ns
-    queue = InputQueue(board.events, stack, softirq_ns, board.teller) if softirq_ns else None
+    queue = InputQueue(board.events, stack, softirq_ns, board.of_frames) if softirq_ns else None
     nic = _nic(settings, net, queue or stack)
     neighbours = _neighbours(settings, net, nic, stack) if settings.arp else None
     output = neighbours or nic
@@ -65,7 +65,7 @@ def _buffers(settings: MachineSettings, board: Board, data: Node | None) -> Buff
 
 def _stack(settings: MachineSettings, net: NetBoard) -> Stack:
     """The protocol layers by this kernel's rules; of a class of its own where somebody listens."""
-    traced = net.board.teller is not None
+    traced = net.board.of_frames is not None
     if net.board.kernel.limits_udp:
         return (TracedLimitedStack if traced else LimitedStack)(net, settings.udp_mem)
     return (TracedStack if traced else Stack)(net)
@@ -73,7 +73,7 @@ def _stack(settings: MachineSettings, net: NetBoard) -> Stack:
 
 def _nic(settings: MachineSettings, net: NetBoard, above: Stack | InputQueue) -> Nic:
     kind: type[Nic] = VirtioNic if settings.nic_refill == "virtio" else Nic
-    if net.board.teller is not None:
+    if net.board.of_frames is not None:
         kind = TracedVirtioNic if settings.nic_refill == "virtio" else TracedNic
     return kind(net, above, settings.index, settings.nic_rate_bps, settings.nic_ring, settings.nic_refill)
 

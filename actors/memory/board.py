@@ -23,3 +23,8 @@ class Board:
     """What the parts' own counts and peaks go on from."""
     teller: Teller | None = None
     """Tells the machine's trace what happens, if it has one."""
+
+    @property
+    def of_frames(self) -> Teller | None:
+        """The same, if the trace wants to be told of each frame."""
+        return self.teller if self.teller is not None and "frames" in self.teller.hears else None

@@ -122,4 +122,5 @@ def watch(zone: Zone, teller: Teller) -> None:
     if isinstance(zone, TracedZone | TracedBuddyZone | TracedHighAtomicZone):
         zone.marks = marks
     teller.pages = zone
-    marks.look()
+    if "marks" in teller.hears:
+        marks.look()

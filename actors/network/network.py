@@ -31,6 +31,8 @@ class Network:
 
     trace: Trace | None = None
     """Who is told what happens to frames, if anybody: asked once for each train."""
+    losses: Trace | None = None
+    """Who is told of the frames that are lost."""
 
     def __init__(
         self,
@@ -71,6 +73,11 @@ class Network:
         """Since when a machine is paused, and its links with frames that wait in its card."""
         self._fates: dict[int, tuple[str, dict[str, Any]]] = {}
         self._fault = 0
+
+    def listen(self, trace: Trace | None) -> None:
+        """Tell this one what happens to frames, as far as it wants to hear of it."""
+        self.losses = trace
+        self.trace = trace if trace is not None and "frames" in trace.hears else None
 
     # -- windows ----------------------------------------------------------------------------------------------------
 
@@ -371,8 +378,8 @@ class Network:
     def _drop(self, at_ns: int, piece: Piece, cause: str, copy: int = 0) -> None:
         """Frames are lost here."""
         piece[0].tally.drop(cause, piece[4])
-        if self.trace is not None:
-            self.trace.link_dropped(_told(at_ns, piece, copy), cause)
+        if self.losses is not None:
+            self.losses.link_dropped(_told(at_ns, piece, copy), cause)
 
     def _open(self, source: int, destination: int) -> Link:
         """Make a link, for its first frame."""

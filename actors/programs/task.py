@@ -254,7 +254,10 @@ class Task:
     def listen(self, teller: Teller) -> None:
         """Tell of system calls and waits. Called before the program begins: a check in `_run` would be felt."""
         self.teller = teller
-        self.progress.listen(teller, self.place)
+        if "waits" in teller.hears:
+            self.progress.listen(teller, self.place)
+        if "steps" not in teller.hears:
+            return
         send = self._send
 
         def told(value: Any) -> Any:

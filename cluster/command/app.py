@@ -14,8 +14,10 @@ from netswap.cluster.command.claims import claims
 from netswap.cluster.command.completion import Verbs
 from netswap.cluster.command.doctor import doctor
 from netswap.cluster.command.export import export
+from netswap.cluster.command.explain import explain
 from netswap.cluster.command.minimum import minimum
 from netswap.cluster.command.remedies import remedies
+from netswap.cluster.command.report import compare, report
 from netswap.cluster.command.run import run
 from netswap.cluster.command.sweep import sweep
 from netswap.cluster.command.words import list_
@@ -54,7 +56,7 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
         raise typer.Exit
 
 
-for verb in (run, claims, minimum, remedies, sweep, check, doctor, export):
+for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, check, doctor):
     app.command(cls=Verb)(verb)
 app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)

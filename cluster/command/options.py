@@ -35,6 +35,9 @@ MachinesPerActor = Annotated[
 Address = Annotated[str | None, typer.Option(help="an existing Ray cluster (auto, host:port); default: a private one")]
 Seed = Annotated[int | None, typer.Option(help="the number all chance comes from")]
 WallLimit = Annotated[str | None, typer.Option(metavar="TIME", help="end after so much wall time, undecided; as 10min")]
+Record = Annotated[
+    str | None, typer.Option(metavar="MACHINES", help="whose series are kept: auto, all, none, or names as A,C")
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*):([0-9]{1,5})", re.ASCII)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from netswap.cluster.command import looking
 from netswap.cluster.command.beforehand import may_begin
 from netswap.cluster.command.options import (
     Address,
@@ -15,6 +16,7 @@ from netswap.cluster.command.options import (
     Json,
     MachinesPerActor,
     Path_,
+    Record,
     Seed,
     Set,
     WallLimit,
@@ -51,6 +53,7 @@ def run(
     run_dir: Annotated[Path | None, typer.Option(help="the run's folder; default runs/TITLE-SEED-N")] = None,
     ray_logs: Annotated[bool, typer.Option("--ray-logs", help="show Ray's own messages")] = False,
     wall_limit: WallLimit = None,
+    record: Record = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="begin, however much memory and time it may take")] = False,
 ) -> None:
     """Run a scenario and judge it.
@@ -61,29 +64,42 @@ def run(
     overrides = [*override, *([f"seed={seed}"] if seed is not None else [])]
     address_checked(address, as_json, engine)
     limit_s = inf if wall_limit is None else duration_checked("--wall-limit", wall_limit, as_json) / 1e9
-    loaded = loaded_scenario(scenario, overrides, as_json)
+    loaded = loaded_scenario(scenario, [*overrides, *looking.asked(record)], as_json)
     how = How(str(engine), machines_per_actor, str(exchange), address, ray_logs, limit_s)
     may_begin(loaded, how, anyway, as_json)
     folder = folder_made(lambda: folder_for(loaded.title, loaded.seed, run_dir), run_dir, as_json)
     if engine is EngineName.RAY:
         in_a_process_of_its_own(folder)
     finished = _watched(loaded, how, folder, command_line(scenario, how, override, seed))
+    _told(finished, loaded, folder, remedies_line(scenario, overrides), as_json)
+    raise typer.Exit(finished.result.exit_status)
+
+
+def _told(finished: Finished, loaded: Scenario, folder: Path, remedy: str, as_json: bool) -> None:
+    """Tell the result and keep it. One that cannot be told can be read, and one that cannot be kept has been told."""
     try:
         if as_json:
             tell(finished.summary)
         else:
             with standard_output():
-                present.show(Console(), finished.summary, remedies_line(scenario, overrides))
-    finally:  # a result that cannot be told can be read, and one that cannot be kept has been told
+                present.show(Console(), finished.summary, remedy, finished.record)
+    finally:
         write_result(folder, finished)
-    raise typer.Exit(finished.result.exit_status)
+        looking.keep(folder, loaded, finished)
+    if as_json:
+        return
+    path = looking.reported(folder)
+    if path is not None:
+        with standard_output():
+            present.say(Console(), f"to look at: {path}")
 
 
 def _watched(loaded: Scenario, how: How, folder: Path, line: str) -> Finished:
     """Run it, with what can be seen meanwhile on standard error."""
     resolved = loaded.resolved()
+    plan = looking.plan_of(loaded)
     with (
         terminal(how, folder) as screen,
         ProgressLine(Console(file=screen.err), loaded.title, resolved.stop_ns, resolved.stall_after_ns) as progress,
     ):
-        return run_scenario(loaded, how, folder, line, progress)
+        return run_scenario(loaded, how, folder, line, progress, plan)

@@ -31,13 +31,11 @@ def clock(
     """
     if len(first) <= FEW and shares is None:
         links = network(resolved)
-        links.trace = trace
+        links.listen(trace)
         return Clock(Apart(links, exchange, first), resolved.timeline, trace)
     shares = shares or [range(len(first))]
     promised = dict(enumerate(first))
-    shards = [shard(resolved, exchange, promised, shares, place) for place in range(len(shares))]
-    for one in shards:
-        one.network.trace = trace
+    shards = [shard(resolved, exchange, promised, shares, place, trace) for place in range(len(shares))]
 
     def steps(steps: Sequence[Step]) -> list[Told]:
         return [shard.step(step) for shard, step in zip(shards, steps, strict=True)]
@@ -50,13 +48,23 @@ def clock(
 
 
 def shard(
-    resolved: Resolved, exchange: Exchange, first: Mapping[int, Answer], shares: Sequence[Sequence[int]], place: int
+    resolved: Resolved,
+    exchange: Exchange,
+    first: Mapping[int, Answer],
+    shares: Sequence[Sequence[int]],
+    place: int,
+    trace: Trace | None = None,
 ) -> Shard:
-    """Build one of the shards; of `first`, what machines have promised, it takes those of its own."""
+    """Build one of the shards; of `first`, what machines have promised, it takes those of its own.
+
+    `trace`: what its links tell.
+    """
     owners = {index: number for number, share in enumerate(shares) for index in share}
     own = shares[place]
+    links = network(resolved, own)
+    links.listen(trace)
     return Shard(
-        network(resolved, own),
+        links,
         exchange,
         {index: first[index] for index in own},
         [owners[index] for index in sorted(owners)],

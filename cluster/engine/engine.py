@@ -9,6 +9,9 @@ EXCHANGES: Final = ("connections", "calls")
 """How batches travel between actors on Ray: over connections of their own, or by plain calls of Ray."""
 
 
+NOT_RECORDED: Final = "no series have been recorded: open the cluster with series=True"
+
+
 class InfrastructureError(Exception):
     """Ray, not the simulated cluster, has failed: never a result."""
 
@@ -33,6 +36,12 @@ class Engine(Protocol):
 
     def state(self) -> State:
         """Look at everything. Machines are not disturbed."""
+
+    def recorded(self) -> list[bytes]:
+        """What has been recorded so far, a part of each process, for `netswap.cluster.record.record.Record`.
+
+        Raises ValueError if nothing has been.
+        """
 
     def close(self) -> None:
         """Give back whatever the engine holds."""

@@ -18,6 +18,8 @@ from netswap.cluster.engine import build
 from netswap.cluster.engine.orders import Answer, Order
 from netswap.cluster.engine.pace import Tallies
 from netswap.cluster.engine.shard import pack_told, unpack_step
+from netswap.cluster.record.plan import Plan
+from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.scenario.resolved import Resolved
 
 
@@ -38,9 +40,10 @@ def unpack_answers(blob: bytes) -> dict[int, Answer]:
 class Host:
     """Some machines of a scenario."""
 
-    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str]) -> None:
-        """`share`: these machines; `names`: those of all."""
-        self._machines = {settings.index: Machine(settings) for settings in share}
+    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str], plan: Plan | None = None) -> None:
+        """`share`: these machines; `names`: those of all; `plan`: what is recorded of them, if anything."""
+        self.recorder = None if plan is None else Recorder(plan)
+        self._machines = {settings.index: Machine(settings, self.recorder) for settings in share}
         self._names = list(names)
 
     def promises(self) -> dict[int, Answer]:
@@ -54,6 +57,11 @@ class Host:
         """What can be seen of each machine."""
         return [report(machine, self._names, now_ns) for machine in self._machines.values()]
 
+    def recorded(self, now_ns: int) -> bytes:
+        """See `Recorder.part`; called where something is recorded."""
+        assert self.recorder is not None, "there is a plan"
+        return self.recorder.part(self._machines.values(), now_ns)
+
     def tallies(self) -> Tallies:
         """See `Network.tallies`: of the links that are here."""
         return {}
@@ -62,10 +70,12 @@ class Host:
 class ShardHost(Host):
     """Some machines with all links to them. A blob is a packed step, or what was told (`netswap.cluster.engine.shard`)."""
 
-    def __init__(self, resolved: Resolved, shares: Sequence[Sequence[int]], place: int) -> None:
+    def __init__(
+        self, resolved: Resolved, shares: Sequence[Sequence[int]], place: int, plan: Plan | None = None
+    ) -> None:
         """`shares`: the machines of each shard; `place`: which of them this is."""
-        super().__init__([resolved.machines[index] for index in shares[place]], resolved.names)
-        self._shard = build.shard(resolved, self._advance, self.promises(), shares, place)
+        super().__init__([resolved.machines[index] for index in shares[place]], resolved.names, plan)
+        self._shard = build.shard(resolved, self._advance, self.promises(), shares, place, self.recorder)
 
     def first_ns(self) -> int:
         """See `Told`."""

@@ -8,7 +8,10 @@ from netswap.actors.machine import Machine
 from netswap.actors.report import report
 from netswap.actors.trace import Trace
 from netswap.cluster.engine import build, collector
+from netswap.cluster.engine.engine import NOT_RECORDED
 from netswap.cluster.engine.orders import Answer, Order
+from netswap.cluster.record.plan import Plan
+from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.state import State
 
@@ -27,11 +30,14 @@ class InlineEngine:
         record: bool = False,
         shares: Sequence[Sequence[int]] | None = None,
         trace: Trace | None = None,
+        plan: Plan | None = None,
     ) -> None:
         """`record`: keep all that each machine sends, for `outbound`. `shares`: as in `build.clock`.
 
-        `trace`: is told what happens to machines, links and the clock.
+        `trace`: is told what happens to machines, links and the clock. `plan`: what is recorded instead, for `recorded`.
         """
+        self._recorder = None if plan is None else Recorder(plan)
+        trace = trace or self._recorder
         self._names = resolved.names
         self._machines = [Machine(settings, trace) for settings in resolved.machines]
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
@@ -81,6 +87,13 @@ class InlineEngine:
         machines = [report(machine, self._names, clock.now_ns) for machine in self._machines]
         faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
         return State(clock.now_ns, clock.windows, machines, clock.tallies(), faults)
+
+    def recorded(self) -> list[bytes]:
+        """See `Engine.recorded`."""
+        if self._recorder is None:
+            raise ValueError(NOT_RECORDED)
+        self._clock.level()
+        return [self._recorder.part(self._machines, self._clock.now_ns)]
 
     def close(self) -> None:
         """Let the garbage collector see what was built."""

@@ -28,13 +28,15 @@ from netswap.cluster.engine.connections import (
     Lines,
 )
 from netswap.cluster.engine.doctor import Facts
-from netswap.cluster.engine.engine import EXCHANGES, InfrastructureError
+from netswap.cluster.engine.engine import EXCHANGES, NOT_RECORDED, InfrastructureError
 from netswap.cluster.engine.host import MachineHost, ShardHost, pack_orders, unpack_answers
 from netswap.cluster.engine.orders import Answer, Order
 from netswap.cluster.engine.pace import Together
 from netswap.cluster.engine.ray_clusters import attached, cores, joined, private_cluster, probed
 from netswap.cluster.engine.shard import Step, Told, pack_step, unpack_told
 from netswap.cluster.engine.surroundings import signals_later
+from netswap.cluster.record.plan import Plan
+from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.scenario import ScenarioError
 from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.state import State
@@ -106,18 +108,20 @@ class Listening(Somewhere):
 class MachineActor(MachineHost, Listening):
     """A machine actor whose links are the network actor's."""
 
-    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str]) -> None:
+    def __init__(self, share: Sequence[MachineSettings], names: Sequence[str], plan: Plan | None = None) -> None:
         """See `MachineHost`."""
-        super().__init__(share, names)
+        super().__init__(share, names, plan)
         collector.hold()
 
 
 class ShardActor(ShardHost, Listening):
     """A machine actor with all links to its machines."""
 
-    def __init__(self, resolved: Resolved, shares: Sequence[Sequence[int]], place: int) -> None:
+    def __init__(
+        self, resolved: Resolved, shares: Sequence[Sequence[int]], place: int, plan: Plan | None = None
+    ) -> None:
         """See `ShardHost`."""
-        super().__init__(resolved, shares, place)
+        super().__init__(resolved, shares, place, plan)
         collector.hold()
 
 
@@ -173,21 +177,29 @@ class NetworkHost(Somewhere):
     """The network actor: it holds the clock, and drives the machines; the network is here, or in shards in their actors."""
 
     def __init__(
-        self, resolved: Resolved, hosts: Sequence[Any], shares: Sequence[Sequence[int]], exchange: str, *, sharded: bool
+        self,
+        resolved: Resolved,
+        hosts: Sequence[Any],
+        shares: Sequence[Sequence[int]],
+        exchange: str,
+        plan: Plan | None = None,
+        *,
+        sharded: bool,
     ) -> None:
         """`hosts`: the machine actors; `shares`: the machines that each holds; `exchange`: one of `EXCHANGES`."""
         collector.hold()
+        self._recorder = None if plan is None else Recorder(plan)
         self._shares = [list(share) for share in shares]
         labels = [_label([resolved.names[index] for index in share]) for share in shares]
         self._lines: Lines = ByCalls(hosts) if exchange == "calls" else ByConnections(hosts, labels)
         if sharded:
             firsts_ns: list[int] = ray.get([host.first_ns.remote() for host in hosts])
             pace = Together(self._steps, firsts_ns, resolved.network.lookahead_ns, dict)
-            self._clock = Clock(pace, resolved.timeline)
+            self._clock = Clock(pace, resolved.timeline, self._recorder)
             return
         promised: list[dict[int, Answer]] = ray.get([host.promises.remote() for host in hosts])
         first = [answer for _, answer in sorted(one for promises in promised for one in promises.items())]
-        self._clock = build.clock(resolved, self._exchange, first)
+        self._clock = build.clock(resolved, self._exchange, first, trace=self._recorder)
 
     def _exchange(self, orders: dict[int, Order]) -> dict[int, Answer]:
         answers: dict[int, Answer] = {}
@@ -225,6 +237,11 @@ class NetworkHost(Somewhere):
         faults = [(fault.verb, dict(fault.args), fault.at_ns, fault.end_ns) for fault in clock.faults]
         return State(clock.now_ns, clock.windows, [], clock.tallies(), faults)
 
+    def recorded(self) -> bytes:
+        """What clock and links have told."""
+        assert self._recorder is not None, "there is a plan"
+        return self._recorder.part((), self._clock.now_ns)
+
     def close(self) -> None:
         """Hang up."""
         self._lines.close()
@@ -245,9 +262,14 @@ class RayEngine:
     name = "ray"
 
     def __init__(
-        self, resolved: Resolved, *, machines_per_actor: int | None = None, exchange: str = EXCHANGES[0]
+        self,
+        resolved: Resolved,
+        *,
+        machines_per_actor: int | None = None,
+        exchange: str = EXCHANGES[0],
+        plan: Plan | None = None,
     ) -> None:
-        """Needs a `session`. Raises `InfrastructureError`."""
+        """Needs a `session`. `plan`: what is recorded, by each actor for itself. Raises `InfrastructureError`."""
         if not ray.is_initialized():  # or Ray would start a cluster by itself, with other settings
             raise InfrastructureError("Ray has not been started: open a cluster.engine.on_ray.session around this")
         self._shares = placement.shares(resolved, machines_per_actor, cores())
@@ -257,11 +279,13 @@ class RayEngine:
         if sharded:
             scenario = ray.put(resolved)
             places = range(len(self._shares))
-            self.hosts = [_actor(ShardActor).remote(scenario, self._shares, place) for place in places]
+            self.hosts = [_actor(ShardActor).remote(scenario, self._shares, place, plan) for place in places]
         else:
             own = [[resolved.machines[index] for index in share] for share in self._shares]
-            self.hosts = [_actor(MachineActor).remote(machines, resolved.names) for machines in own]
-        self.network = _actor(NetworkHost).remote(resolved, self.hosts, self._shares, exchange, sharded=sharded)
+            self.hosts = [_actor(MachineActor).remote(machines, resolved.names, plan) for machines in own]
+        told = (resolved, self.hosts, self._shares, exchange, plan)
+        self.network = _actor(NetworkHost).remote(*told, sharded=sharded)
+        self._is_recorded = plan is not None
         self._now_ns = 0
         call(self.network.look.remote())
         self._nodes: set[str] = set(call([actor.node.remote() for actor in (self.network, *self.hosts)]))
@@ -309,6 +333,14 @@ class RayEngine:
         machines = [report for _, report in sorted(placed, key=lambda one: one[0])]
         tallies = [look.links, *call([host.tallies.remote() for host in self.hosts])]
         return look._replace(machines=machines, links=build.merged(self._names, tallies))
+
+    def recorded(self) -> list[bytes]:
+        """See `Engine.recorded`."""
+        if not self._is_recorded:
+            raise ValueError(NOT_RECORDED)
+        look: State = call(self.network.look.remote())  # lets all come to one time
+        own: bytes = call(self.network.recorded.remote())
+        return [own, *call([host.recorded.remote(look.now_ns) for host in self.hosts])]
 
     def close(self) -> None:
         """Connections, then actors. A private cluster would take them with it if this failed."""

@@ -16,7 +16,7 @@ from netswap.protocol.units import shortened
 
 _MACHINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 NAME_MAX = 64
-_MAY_BE_EMPTY = ("network", "reserve", "nic", "files", "disk", "tcp", "udp")
+_MAY_BE_EMPTY = ("network", "reserve", "record", "nic", "files", "disk", "tcp", "udp")
 
 
 def check(document: Document) -> None:
@@ -33,6 +33,7 @@ def check(document: Document) -> None:
     check_ranks.ranks(written)
     _links(written)
     check_timeline.timeline(written)
+    _recorded(written)
     _expect(written)
     hardly_meant(written)
 
@@ -95,6 +96,13 @@ def _links(written: Written) -> None:
     """Links join machines that exist."""
     for index, link in enumerate(items_in(mapping_in(written.tree, "network"), "links")):
         written.pair(("network", "links", index), link)
+
+
+def _recorded(written: Written) -> None:
+    """What is recorded are machines that exist."""
+    for index, name in enumerate(items_in(mapping_in(written.tree, "record"), "machines")):
+        if isinstance(name, str):
+            written.known(("record", "machines", index), name)
 
 
 def _expect(written: Written) -> None:

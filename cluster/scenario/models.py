@@ -63,6 +63,12 @@ def _groups(value: object) -> object:
     raise words.problem(f"{units.shown(value)} is no list of machines", hint)
 
 
+def _recorded(value: object) -> object:
+    if value in words.RECORDED or (isinstance(value, list) and value and all(isinstance(one, str) for one in value)):
+        return value
+    raise words.problem(f"{units.shown(value)} is no list of machines", f"write [A, C], {', '.join(words.RECORDED)}")
+
+
 def _expected(value: object) -> object:
     lists = list(value.values()) if isinstance(value, dict) else [value]
     if all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
@@ -93,11 +99,25 @@ Expect: TypeAlias = Annotated[
 ]
 
 
+Recorded: TypeAlias = Annotated[
+    Any,
+    BeforeValidator(_recorded),
+    WithJsonSchema({"anyOf": [{"enum": [*words.RECORDED]}, NAME_LIST]}),
+]
+
+
 class Reserve(EmptyAllowed):
     """The memory set aside where the safeguards include it: pages, and receive buffers that may be out at once."""
 
     pages: words.PagesOrAuto = usually("auto")
     buffers: words.PagesOrAuto = usually("auto")
+
+
+class Record(EmptyAllowed):
+    """What is recorded to be looked at; nothing of it changes what the run does."""
+
+    every: words.PositiveTimeOrAuto = usually("auto")
+    machines: Recorded = "auto"
 
 
 class SwitchPort(Words):
@@ -395,6 +415,7 @@ class ScenarioWords(Words):
     network: Network = usually({})
     machines: Annotated[dict[str, Machine], Field(min_length=1)] = Field(examples=["{A: {...}, B: {...}}"])
     timeline: list[Fault] = Field(default=[])
+    record: Record = usually({})
     expect: Expect = Field(default=[])
 
 

@@ -12,6 +12,7 @@ from netswap.actors.policy import Policy
 from netswap.actors.programs.collectives import partners
 from netswap.actors.settings import Files, MachineSettings, Spread
 from netswap.actors.settings import Swap as SwapSettings
+from netswap.cluster.record.plan import Plan, usual_every_ns
 from netswap.cluster.scenario import resolved, user_programs
 from netswap.cluster.scenario.cast import Cast
 from netswap.cluster.scenario.models import (
@@ -64,6 +65,18 @@ def resolve(words: ScenarioWords) -> Resolved:
         machines=tuple(_machines(words, cast, _ranks(words, cast))),
         timeline=tuple(_fault(fault, cast) for fault in words.timeline),
     )
+
+
+def plan(words: ScenarioWords) -> Plan | None:
+    """What is recorded of it; None for nothing. It is no part of how the scenario runs."""
+    cast, machines = cast_of(words), words.record.machines
+    if machines == "none":
+        return None
+    every_ns = words.record.every or usual_every_ns(len(cast))
+    if machines == "auto":
+        return Plan(every_ns)
+    indexes = {index for name in machines for index in cast.indexes(name)} if machines != "all" else range(len(cast))
+    return Plan(every_ns, tuple(sorted(indexes)))
 
 
 def _network(network: Network, cast: Cast) -> NetworkSettings:

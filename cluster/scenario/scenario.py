@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from netswap.actors.programs.task import ProgramError
 from netswap.cluster.judge import expectations
 from netswap.cluster.judge.expectations import Expectation
+from netswap.cluster.record.plan import Plan
 from netswap.cluster.scenario import files, resolve, source, translate
 from netswap.cluster.scenario import overrides as overriding
 from netswap.cluster.scenario.check import check
@@ -70,6 +71,11 @@ class Scenario:
     def resolved(self) -> Resolved:
         """The whole scenario as it runs: whole numbers, defaults filled in, machines by index."""
         return resolve.resolve(self.words)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What is recorded of a run, to be looked at; None for nothing."""
+        return resolve.plan(self.words)
 
     def located(self, error: ProgramError) -> ProgramError:
         """The same error, at the scenario's line where the program stands if it is none of a file of the user's own."""

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from netswap.cluster.judge.verdict import BAD, Verdict
+from netswap.cluster.record.record import Record
+from netswap.cluster.show import sparks
 from netswap.cluster.show.tables import Cell, fitted, table
 
 _COLOURS = {
@@ -39,7 +41,7 @@ def verdict_text(verdict: str) -> Text:
 def machines_table(console: Console, summary: dict[str, Any], most: int = 12) -> None:
     """Each machine's verdict and times; of very many the worst."""
     columns = ("machine", "verdict", "stalled at", "for", "resumed after\nthe heal", "fewest\nfree pages", "dropped")
-    ordered = _worst_first(summary)
+    ordered = worst_first(summary)
     rows = [
         (
             name,
@@ -62,7 +64,7 @@ def programs_table(console: Console, summary: dict[str, Any], most: int = 12) ->
     columns = ("program", "verdict", "a second\nbefore", "during", "after the\nfaults", "its time went to")
     rows: list[tuple[Cell, ...]] = [
         (f"{name} {program['name']}", verdict_text(program["verdict"]), *map(_rate, program["rates"].values()), shares)
-        for name, machine in _worst_first(summary)
+        for name, machine in worst_first(summary)
         for program in machine["programs"]
         for shares in [", ".join(f"{kind} {share:.0f} %" for kind, share in _largest(program["waited"]))]
     ]
@@ -71,7 +73,8 @@ def programs_table(console: Console, summary: dict[str, Any], most: int = 12) ->
         say(console, f"and {len(rows) - most} more programs")
 
 
-def _worst_first(summary: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def worst_first(summary: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The machines of a result, by their verdicts."""
     order = [str(verdict) for verdict in Verdict]
     return sorted(summary["machines"].items(), key=lambda row: order.index(row[1]["verdict"]))
 
@@ -103,11 +106,11 @@ def say(console: Console, line: str) -> None:
 
 def reasons(summary: dict[str, Any], most: int = 3) -> Iterable[str]:
     """Why the worst few machines are what they are."""
-    for _, machine in [(name, one) for name, one in _worst_first(summary) if one["reason"]][:most]:
+    for _, machine in [(name, one) for name, one in worst_first(summary) if one["reason"]][:most]:
         yield from machine["reason"]
 
 
-def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
+def show(console: Console, summary: dict[str, Any], remedy: str, record: Record | None = None) -> None:
     """Print a finished run; `remedy` is the command line that finds what would have helped its stalled machines."""
     fitted(console)
     counted = summary["frames"]
@@ -118,6 +121,8 @@ def show(console: Console, summary: dict[str, Any], remedy: str) -> None:
     console.print()
     for line in reasons(summary):
         say(console, line)
+    for line in sparks.lines(record, worst_first(summary)[0][0], console) if record is not None else ():
+        console.print(line, highlight=False, markup=False)
     say(
         console,
         f"frames: {counted['sent']:,} sent, {counted['delivered']:,} delivered, {counted['under_way']:,} under way; "

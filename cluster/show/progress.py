@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from netswap.actors.machine_report import MachineReport, NodeKind
 from netswap.cluster.engine.engine import Engine
-from netswap.cluster.judge.verdict import Verdict, judge
+from netswap.cluster.judge.verdict import BAD, Verdict, judge
 from netswap.cluster.results import frames
 from netswap.cluster.show.present import verdict_text
+from netswap.cluster.show.sparks import bar
 from netswap.cluster.show.tables import fitted
 from netswap.cluster.state import State
 
@@ -23,6 +25,7 @@ LIVE_S: Final = 1.0
 PLAIN_S: Final = 10.0
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
+_ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
 
 
 def time_left(done: float, total: float, elapsed_s: float) -> str:
@@ -111,7 +114,8 @@ class ProgressLine:
         elapsed_s, elapsed_ns = self._clock() - began_s, state.now_ns - began_ns
         judged = judge(state, self._stall_after_ns)
         worst = min(judged, key=lambda name: list(Verdict).index(judged[name].verdict))
-        free = next(machine.counters["free_pages"] for machine in state.machines if machine.name == worst)
+        report = next(machine for machine in state.machines if machine.name == worst)
+        free = report.counters["free_pages"]
         speed = per_s = ""
         if elapsed_s > 0:
             speed = f", {elapsed_ns / 1e9 / elapsed_s:,.3g} virtual seconds a second"
@@ -120,8 +124,21 @@ class ProgressLine:
             f"{self._title}: {state.now_ns / 1e9:.1f} of {self._stop_ns / 1e9:g} s{speed}",
             f"{time_left(elapsed_ns, self._stop_ns - began_ns, elapsed_s)}; {worst} ",
             verdict_text(judged[worst].verdict),
-            f", {free:,} pages free{per_s}",
+            f"{_why(report, judged[worst].verdict)}, {free:,} pages free {bar(free, report.atomic_floor)}{per_s}",
+            _in_force(state),
         )
+
+
+def _why(report: MachineReport, verdict: Verdict) -> str:
+    """What the first of a machine's programs waits for, where it does not get on."""
+    stalled = [node.sentence for node in report.waits if node.id.kind is NodeKind.TASK]
+    return f" ({stalled[0]})" if stalled and verdict in _ILL else ""
+
+
+def _in_force(state: State) -> str:
+    """The faults that last."""
+    verbs = [verb for verb, _, _, end in state.faults if end is None]
+    return f"; {', '.join(dict.fromkeys(verbs))} in force" if verbs else ""
 
 
 class Progress:

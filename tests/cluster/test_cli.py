@@ -175,6 +175,7 @@ class TestJson:
             "seed",
             "verdict",
             "digest",
+            "version",
             "virtual_ns",
             "windows",
             "wall_s",

@@ -1,0 +1,27 @@
+"""What is to be recorded: all that another process has to know to do its part."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from netswap.protocol.units import milliseconds
+
+EVERY_NS: Final = milliseconds(10)
+"""Between two looks at a machine of few."""
+EVERY_OF_MANY_NS: Final = milliseconds(100)
+"""Between two looks at a machine of many."""
+FEW: Final = 16
+"""So many machines have full series without being asked for; of more it is the worst so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often machines are looked at, and whose series are kept in full."""
+
+    every_ns: int = EVERY_NS
+    machines: tuple[int, ...] | None = None
+    """Their indexes; None for all of few, or the worst of many."""
+
+
+def usual_every_ns(machines: int) -> int:
+    """How often so many machines are looked at if nobody says it."""
+    return EVERY_NS if machines <= FEW else EVERY_OF_MANY_NS

@@ -1,0 +1,152 @@
+"""Listens to machines, links and clock, in one process: what it has heard goes to `record` as bytes."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgpack
+
+from netswap.actors.counters import CAUSES
+from netswap.actors.machine import Machine
+from netswap.actors.trace import MARKS, Frames, Trace
+from netswap.cluster.record.columns import NAMES
+from netswap.cluster.record.look import Look, stalls
+from netswap.cluster.record.plan import Plan
+from netswap.cluster.record.rows import Rows
+from netswap.protocol.frame import CRASH, PAUSE, RESTART, RESUME, SLOW_DISK
+
+MOST_MOMENTS: Final = 2_000
+"""Of one kind on one machine; of the others it is known how many there were."""
+LINK_CAUSES: Final = ("link-loss", "link-queue", "partition")
+"""Why frames are lost before they reach a machine, as links say."""
+_CHANGES: Final = {CRASH: "crash", RESTART: "restart", PAUSE: "pause", RESUME: "resume", SLOW_DISK: "slow-disk"}
+_DROPPED: Final = 1 + NAMES.index(f"dropped_{next(iter(CAUSES)).replace('-', '_')}")
+_MARKS: Final = tuple(1 + NAMES.index(mark) for mark in MARKS)
+_FREE: Final = 1 + NAMES.index("free")
+"""Where these stand in a row, which begins with its time."""
+
+Moment = tuple[int, int | None, int, int, str, str, int | None]
+"""(ns, end ns, machine or -1, program or -1, what, detail, free pages)."""
+
+
+class Recorder(Trace):
+    """That of the machines and links of one process."""
+
+    hears = frozenset[str]()
+
+    def __init__(self, plan: Plan) -> None:
+        self.every_ns = plan.every_ns
+        self._looks: dict[int, Look] = {}
+        self._rows: dict[int, Rows] = {}
+        self._moments: list[Moment] = []
+        self._counts: dict[tuple[int, str], int] = {}
+        self._dropped: dict[int, list[int]] = {}
+        self._below: dict[int, list[bool]] = {}
+        self._faults: dict[int, Moment] = {}
+        self._lost: dict[tuple[int, int, str], int] = {}
+        """Frames lost on links: (machine that they were for, look before which it was, cause)."""
+
+    # -- series -----------------------------------------------------------------------------------------------------
+
+    def tick(self, at_ns: int, machine: int, door: Machine) -> None:
+        """Look at a machine."""
+        rows = self._rows.get(machine)
+        row = self._look(at_ns, machine, door)
+        if rows is None:
+            rows = self._rows[machine] = Rows(len(row))
+        rows.extend(row)
+        rows.pack()
+        self._seen(machine, row)
+
+    def _look(self, at_ns: int, machine: int, door: Machine) -> list[int]:
+        look = self._looks.get(machine)
+        if look is None or look.parts is not door.parts:
+            look = self._looks[machine] = Look(door)
+        return look.row(at_ns)
+
+    def _seen(self, machine: int, row: list[int]) -> None:
+        """The moments that are only seen by looking."""
+        free, dropped = row[_FREE], row[_DROPPED : _DROPPED + len(CAUSES)]
+        known = self._dropped.get(machine)
+        if known is None:
+            known = self._dropped[machine] = [0] * len(CAUSES)
+            self._below[machine] = [False for _ in MARKS]
+        if dropped != known:
+            for cause, count, before in zip(CAUSES, dropped, known, strict=True):
+                if count and not before:
+                    self._note(row[0], machine, "first drop", detail=cause, free=free)
+            self._dropped[machine] = dropped
+        below = self._below[machine]
+        for place, column in enumerate(_MARKS):
+            if (free <= row[column]) != below[place]:
+                below[place] = not below[place]
+                if below[place]:
+                    self._note(row[0], machine, "below", detail=MARKS[place], free=free)
+
+    # -- moments ----------------------------------------------------------------------------------------------------
+
+    def link_dropped(self, frames: Frames, cause: str) -> None:
+        """Frames are lost on a link."""
+        machine, every_ns = frames.frame[4], self.every_ns
+        if frames.length == 1 or not frames.gap_ns:
+            key = (machine, frames.at_ns // every_ns, cause)
+            self._lost[key] = self._lost.get(key, 0) + frames.length
+            return
+        for place in range(frames.length):
+            key = (machine, (frames.at_ns + place * frames.gap_ns) // every_ns, cause)
+            self._lost[key] = self._lost.get(key, 0) + 1
+
+    def fault_begun(self, at_ns: int, place: int, verb: str, args: dict[str, Any]) -> None:
+        """A fault begins."""
+        self._faults[place] = (at_ns, None, -1, -1, verb, msgpack.packb(args).hex(), None)
+
+    def fault_ended(self, at_ns: int, place: int) -> None:
+        """That fault ends."""
+        fault = self._faults[place]
+        self._faults[place] = (fault[0], at_ns, *fault[2:])
+
+    def killed(self, at_ns: int, program: tuple[int, int]) -> None:
+        """A program has died."""
+        self._note(at_ns, program[0], "killed", program=program[1])
+
+    def retransmitted(self, at_ns: int, machine: int, protocol: str) -> None:
+        """Something is sent again."""
+        self._note(at_ns, machine, "again", detail=protocol)
+
+    def machine_changed(self, at_ns: int, machine: int, what: int) -> None:
+        """A machine obeys a control."""
+        self._note(at_ns, machine, _CHANGES.get(what, "disk-ok"))
+
+    def _note(
+        self, at_ns: int, machine: int, what: str, *, program: int = -1, detail: str = "", free: int | None = None
+    ) -> None:
+        count = self._counts[machine, what] = self._counts.get((machine, what), 0) + 1
+        if count <= MOST_MOMENTS:
+            self._moments.append((at_ns, None, machine, program, what, detail, free))
+
+    # -- what there is ----------------------------------------------------------------------------------------------
+
+    def part(self, doors: Iterable[Machine], now_ns: int) -> bytes:
+        """All that has been recorded here so far, with a last look at these machines, as bytes for `record.Record`."""
+        machines = {}
+        moments = list(self._moments)
+        for door in doors:
+            index = door.settings.index
+            row = self._look(now_ns, index, door)
+            last = Rows(len(row))
+            last.extend(row)
+            rows = self._rows.get(index)
+            names = [one.task.name for one in door.programs]
+            machines[index] = (names, len(row), [*(rows.packed() if rows is not None else ()), *last.packed()])
+            moments += [
+                (begin, end, index, place, "stall", "", None) for begin, end, place in stalls(door.programs, now_ns)
+            ]
+        told = {
+            "every_ns": self.every_ns,
+            "machines": machines,
+            "moments": moments,
+            "left_out": [(*key, count) for key, count in self._counts.items() if count > MOST_MOMENTS],
+            "lost": [(*key, count) for key, count in self._lost.items()],
+            "faults": list(self._faults.values()),
+        }
+        packed: bytes = msgpack.packb(told)
+        return packed
