@@ -12,12 +12,15 @@ from scenes import outage, seed
 
 from netswap import open_cluster, open_run
 from netswap.actors.counters import CAUSES
+from netswap.actors.machine import Machine
 from netswap.cluster.lab import Cluster
 from netswap.cluster.pytest_plugin import Open
 from netswap.cluster.record import store
 from netswap.cluster.record.columns import OWNERS, STATES, TABLES, WHATS
+from netswap.cluster.record.look import Look
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.record import Record
+from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.record.rows import Rows
 from netswap.cluster.runs import How, run, write_result
 from netswap.cluster.scenario import load
@@ -169,6 +172,21 @@ def test_the_machines_that_are_named_are_kept() -> None:
     with recorded(CROWD.replace("record: {every: 20ms}", "record: {every: 50ms, machines: [C, A3]}")) as cluster:
         assert list(cluster.series()["machine"].unique()) == ["A3", "C"]
         assert cluster.series()["at_ns"].diff().max() == milliseconds(50)
+
+
+@pytest.mark.parametrize("fault", ["partition: [C]", "crash: A", "pause: A", "pause: C"])
+def test_a_machine_that_is_known_to_be_unchanged_is_as_a_look_at_all_of_it_says(fault: str) -> None:
+    """At each look of each machine."""
+
+    class Twice(Recorder):
+        def _look(self, at_ns: int, machine: int, door: Machine) -> list[int]:
+            row = super()._look(at_ns, machine, door)
+            assert row == Look(door).row(at_ns)
+            return row
+
+    text = SCENE.replace(outage("1s", "1s"), f"[{{at: 1s, {fault}, for: 500ms}}]")
+    with open_cluster(text, trace=Twice(Plan())) as cluster:
+        cluster.run()
 
 
 def test_rows_come_back_as_they_went_in() -> None:
