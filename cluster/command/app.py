@@ -13,8 +13,8 @@ from netswap.cluster.command.check import check, schema
 from netswap.cluster.command.claims import claims
 from netswap.cluster.command.completion import Verbs
 from netswap.cluster.command.doctor import doctor
-from netswap.cluster.command.export import export
 from netswap.cluster.command.explain import explain
+from netswap.cluster.command.export import export
 from netswap.cluster.command.minimum import minimum
 from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.report import compare, report

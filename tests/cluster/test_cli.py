@@ -175,7 +175,6 @@ class TestJson:
             "seed",
             "verdict",
             "digest",
-            "version",
             "virtual_ns",
             "windows",
             "wall_s",
