@@ -8,7 +8,7 @@ has been told of all of them lies before `Trace.clock`.
 
 from typing import Any, NamedTuple
 
-from netswap.protocol.frame import Raw
+from netswap.protocol.frame import F_NUMBER, Raw
 
 FREQUENT = frozenset({"frames", "steps", "waits", "marks"})
 """What happens so often that to tell of it is felt: what happens to frames, system calls, waits, watermarks crossed."""
@@ -37,7 +37,7 @@ class Frames(NamedTuple):
     @property
     def number(self) -> int:
         """The number that its sender gave the first of them."""
-        number: int = self.frame[3]
+        number: int = self.frame[F_NUMBER]
         return number + self.first
 
 

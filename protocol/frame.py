@@ -101,6 +101,18 @@ Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
 (ns), which frame of the train is its first, flags, frame. The first four order all arrivals, and never tie."""
 
 
+A_AT: Final = 0
+A_SOURCE: Final = 1
+A_NUMBER: Final = 2
+A_COPY: Final = 3
+A_COUNT: Final = 4
+A_GAP: Final = 5
+A_FIRST: Final = 6
+A_FLAGS: Final = 7
+A_FRAME: Final = 8
+"""The places in an `Arrival`: a place is read faster than a name."""
+
+
 class Control(NamedTuple):
     """What is done to a machine from outside, before its own events and the arrivals of that time."""
 
@@ -135,6 +147,20 @@ _pack: Final[Callable[[object], bytes]] = msgpack.Packer(autoreset=True).pack
 
 Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
 """A frame as msgpack gives it: the fields of `Frame`, without the names (naming costs more than decoding)."""
+
+F_VERSION: Final = 0
+F_SENT: Final = 1
+F_SOURCE: Final = 2
+F_NUMBER: Final = 3
+F_DESTINATION: Final = 4
+F_WIRE: Final = 5
+F_TAIL: Final = 6
+F_KIND: Final = 7
+F_PORT: Final = 8
+F_COUNT: Final = 9
+F_GAP: Final = 10
+F_BODY: Final = 11
+"""The places in a `Raw`."""
 
 
 encode: Final[Callable[[tuple[object, ...]], bytes]] = _pack
@@ -219,15 +245,17 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
             frame = next(unpacker)
             if not _fits(frame):
                 raise _refuse(frame, start)
-            if not _body_fits(frame[7], frame[11]):
-                raise RemoteProtocolError(f"no stack can read the body {_shown(frame[11])}", start)
+            if not _body_fits(frame[F_KIND], frame[F_BODY]):
+                raise RemoteProtocolError(f"no stack can read the body {_shown(frame[F_BODY])}", start)
             if whole:
-                result.append((stamp, frame[2], frame[3], 0, frame[9], frame[10], 0, 0, frame))
+                result.append((stamp, frame[F_SOURCE], frame[F_NUMBER], 0, frame[F_COUNT], frame[F_GAP], 0, 0, frame))
             else:
                 at_ns, copy, flags, first, count, gap = stamp
-                if first + count > frame[9]:
-                    raise RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[9]}", start)
-                result.append((at_ns, frame[2], frame[3] + first, copy, count, gap, first, flags, frame))
+                if first + count > frame[F_COUNT]:
+                    raise RemoteProtocolError(
+                        f"frames {first} to {first + count} of a train of {frame[F_COUNT]}", start
+                    )
+                result.append((at_ns, frame[F_SOURCE], frame[F_NUMBER] + first, copy, count, gap, first, flags, frame))
             start = tell()
     except StopIteration:
         raise RemoteProtocolError("an arrival without its frame", start) from None

@@ -229,7 +229,8 @@ class Machine:
                 self.counters.received += frames
                 self.counters.dropped["crashed"] += frames
                 if self._teller is not None:
-                    told = Frames(arrival[0], arrival[8], arrival[6], frames, arrival[5], arrival[3], arrival[7])
+                    at_ns, _, _, copy, _, gap_ns, first, flags, frame = arrival
+                    told = Frames(at_ns, frame, first, frames, gap_ns, copy, flags)
                     self._teller.received(told)
                     self._teller.dropped(told, "crashed")
             else:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import Run, Slab
 from netswap.actors.net.board import NetBoard
+from netswap.actors.net.buffers import B_CHARGE
 from netswap.actors.net.nic import Nic, Packets
 from netswap.actors.net.sockets import Datagram
 from netswap.protocol.arp import (
@@ -154,7 +155,7 @@ class Neighbours:
             if neighbour is not None:
                 self._confirm(neighbour)
             return
-        memalloc = self._memalloc_processing and any(buffer[3] for buffer in datagram.buffers)
+        memalloc = self._memalloc_processing and any(buffer[B_CHARGE] for buffer in datagram.buffers)
         neighbour = self.entries.get(source) or self._create(source, memalloc=memalloc)
         if neighbour is None:
             return

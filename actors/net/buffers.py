@@ -7,6 +7,7 @@ Such a buffer is flagged *emergency*.
 
 from collections.abc import Iterator
 from itertools import repeat
+from typing import Final
 
 from netswap.actors.kernels import Kernel
 from netswap.actors.memory.large import LargeCache, PagedCache
@@ -17,6 +18,10 @@ from netswap.protocol.rpc import PAGE
 
 Buffer = tuple[Slab, Slab, int, int]
 """Data, head, truesize in bytes, and what the reserve was charged for it: 0 unless the buffer is an emergency one."""
+
+B_TRUESIZE: Final = 2
+B_CHARGE: Final = 3
+"""The places in a `Buffer`."""
 
 
 class Buffers:

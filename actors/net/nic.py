@@ -21,7 +21,21 @@ from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.drivers import DRIVERS
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.stack import Stack
-from netswap.protocol.frame import CORRUPT, FRAGMENT, VERSION, Arrival, Raw, encode
+from netswap.protocol.frame import (
+    A_FIRST,
+    A_FLAGS,
+    A_FRAME,
+    CORRUPT,
+    F_COUNT,
+    F_KIND,
+    F_TAIL,
+    F_WIRE,
+    FRAGMENT,
+    VERSION,
+    Arrival,
+    Raw,
+    encode,
+)
 from netswap.protocol.ip import ETHERNET, MTU
 from netswap.protocol.units import seconds
 
@@ -161,7 +175,7 @@ class Nic:
         heap = events.heap
         # Fragments that come whole, with no event in between and memory for all, need no look at each of them: nothing in
         # the machine can tell the difference.
-        if frame[7] & FRAGMENT and count == frame[9] and not flags:
+        if frame[F_KIND] & FRAGMENT and count == frame[F_COUNT] and not flags:
             last_ns = at_ns + (count - 1) * gap
             if last_ns < limit_ns and not (heap and heap[0][0] <= last_ns) and self._is_easy(frame):
                 events.now = last_ns
@@ -193,7 +207,7 @@ class Nic:
                 return None
             # An event that is due may change what the next frame finds, and another arrival may come before it.
             if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
-                done = index - arrival[6]
+                done = index - arrival[A_FIRST]
                 return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
 
     @property
@@ -233,7 +247,7 @@ class Nic:
         self._counters.dropped["ring-empty"] += frames - kept
         self.unserved += kept
         if kept:
-            self._unserved.append((arrival[8], arrival[6], kept, arrival[7]))
+            self._unserved.append((arrival[A_FRAME], arrival[A_FIRST], kept, arrival[A_FLAGS]))
 
     def waiting_in_ring(self) -> Sequence[tuple[Raw, int, int, int]]:
         """(frame, first, frames, flags) that have been received and not been served."""
@@ -261,11 +275,11 @@ class Nic:
 
         A refill among them is no matter as long as there is plenty of memory.
         """
-        count, ring = frame[9], self._ring
+        count, ring = frame[F_COUNT], self._ring
         return (
             not self._keeps_ring
             and count < len(ring)
-            and frame[6] >= self._copybreak
+            and frame[F_TAIL] >= self._copybreak
             and (
                 self._cleaned + count <= self._refill_batch
                 or (count < self._refill_batch and self._buffers.plenty(2 * (self.ring_size - len(ring) + count)))
@@ -275,7 +289,7 @@ class Nic:
 
     def _datagram(self, frame: Raw) -> None:
         """Receive all fragments of a datagram at once, with the result of one after the other."""
-        count, take, batch = frame[9], self._ring.popleft, self._refill_batch
+        count, take, batch = frame[F_COUNT], self._ring.popleft, self._refill_batch
         self._counters.received += count
         buffers: list[Buffer] = []
         cleaned = self._cleaned
@@ -295,7 +309,7 @@ class Nic:
         if not ring:
             self._refuse("ring-empty")
             return
-        wire = frame[6] if index == frame[9] - 1 else frame[5]
+        wire = frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE]
         buffer: Buffer | None
         if wire < self._copybreak:
             buffer = self._copy()

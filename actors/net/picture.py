@@ -14,7 +14,7 @@ from netswap.actors.net.memalloc import MemallocBuffers
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.sockets import Reader, Socket
 from netswap.actors.net.stack import Stack
-from netswap.protocol.frame import Raw
+from netswap.protocol.frame import F_BODY, F_KIND, F_PORT, F_SOURCE, F_WIRE, Raw
 
 
 class Flow(NamedTuple):
@@ -33,8 +33,10 @@ class Flow(NamedTuple):
 
 def flow_of(frame: Raw) -> Flow:
     """That of a frame that is neither a fragment nor a segment."""
-    source_port, payload, _, flows, ports, message = frame[11]
-    return Flow(frame[2], frame[5], frame[7], frame[8], source_port, payload, flows, ports, message)
+    source_port, payload, _, flows, ports, message = frame[F_BODY]
+    return Flow(
+        frame[F_SOURCE], frame[F_WIRE], frame[F_KIND], frame[F_PORT], source_port, payload, flows, ports, message
+    )
 
 
 class Round(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Final
 
 from netswap.actors.events import Events
 from netswap.actors.kernels import Kernel
-from netswap.actors.net.buffers import Buffer
+from netswap.actors.net.buffers import B_TRUESIZE, Buffer
 from netswap.protocol.ip import UDP_HEADER, fragments
 
 Drop = Callable[[tuple[Buffer, ...], str], None]
@@ -74,8 +74,8 @@ class Reassembly:
         entry.seen |= 1 << offset
         entry.missing -= 1
         entry.buffers.append(buffer)
-        entry.truesize += buffer[2]
-        self.truesize += buffer[2]
+        entry.truesize += buffer[B_TRUESIZE]
+        self.truesize += buffer[B_TRUESIZE]
         self.frames += 1
         if self.truesize > self.truesize_max:
             self.truesize_max = self.truesize

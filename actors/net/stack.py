@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.buffers import Buffer
+from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE, Buffer
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.actors.net.routes import Routes
 from netswap.actors.net.sockets import Datagram, Queues, Socket
-from netswap.protocol.frame import FRAGMENT, TCP, Raw
+from netswap.protocol.frame import F_BODY, F_COUNT, F_KIND, F_PORT, F_SOURCE, FRAGMENT, TCP, Raw
 
 _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
@@ -120,8 +120,8 @@ class Stack:
 
     def input(self, frame: Raw, index: int, buffer: Buffer) -> None:
         """Frame `index` of a train has been received into `buffer`."""
-        body = frame[11]
-        kind = frame[7]
+        body = frame[F_BODY]
+        kind = frame[F_KIND]
         if kind == TCP:
             self._segment(frame, buffer)
             return
@@ -129,7 +129,7 @@ class Stack:
             self._datagram(frame, index, body, (buffer,))
             return
         ident, step, datagram = body
-        key = (frame[2], ident + index if step else ident)
+        key = (frame[F_SOURCE], ident + index if step else ident)
         buffers = self.reassembly.add(key, 0 if step else index, datagram[1], buffer)
         if buffers is None:
             self._high_water()
@@ -143,28 +143,30 @@ class Stack:
         held = self.noncritical + self.reassembly.frames + frames - 1
         if held > self.noncritical_max:
             self.noncritical_max = held
-        self._datagram(frame, 0, frame[11][2], tuple(fragments))
+        self._datagram(frame, 0, frame[F_BODY][2], tuple(fragments))
 
     def expects(self, frame: Raw) -> bool:
         """Whether the fragments of this train would all find room in the cache, and nothing of their datagram there."""
-        ident, step, datagram = frame[11]
-        return not step and self.reassembly.has_room((frame[2], ident), frame[9], datagram[1])
+        ident, step, datagram = frame[F_BODY]
+        return not step and self.reassembly.has_room((frame[F_SOURCE], ident), frame[F_COUNT], datagram[1])
 
     def _datagram(self, frame: Raw, index: int, body: tuple[Any, ...], buffers: tuple[Buffer, ...]) -> None:
         """Find the receiver of a whole datagram, and hand it over."""
         source_port, payload, flow, flows, ports, message = body
-        port = frame[8] + (flow + index) % flows % ports if ports > 1 else frame[8]
+        port = frame[F_PORT] + (flow + index) % flows % ports if ports > 1 else frame[F_PORT]
         socket = self.sockets.get(port)
         if socket is None:
-            self._to_kernel(_named(Datagram, (frame[2], source_port, port, payload, message, buffers, 0)), frame[7])
+            self._to_kernel(
+                _named(Datagram, (frame[F_SOURCE], source_port, port, payload, message, buffers, 0)), frame[F_KIND]
+            )
             return
         frames = len(buffers)
         if frames == 1:
             truesize = buffers[0][2]
             emergency = buffers[0][3]
         else:
-            truesize = sum([one[2] for one in buffers])
-            emergency = max([one[3] for one in buffers])
+            truesize = sum([one[B_TRUESIZE] for one in buffers])
+            emergency = max([one[B_CHARGE] for one in buffers])
         if emergency and self._drop_at_demux:
             self.drop(buffers, "demux")
             return
@@ -180,7 +182,7 @@ class Stack:
         queues = socket.queues
         queues.buffers += frames
         queues.datagrams.append(
-            (socket, _named(Datagram, (frame[2], source_port, port, payload, message, buffers, truesize)))
+            (socket, _named(Datagram, (frame[F_SOURCE], source_port, port, payload, message, buffers, truesize)))
         )
         if queues.wake is not None:
             self.woken.append(queues.wake)
@@ -213,7 +215,7 @@ class Stack:
 
     def _segment(self, frame: Raw, buffer: Buffer) -> None:
         """Hand a segment to TCP, which finds its connection and decides whether it is kept."""
-        routed = frame[2] not in self._routed or self._has_route(frame[2], (buffer,))
+        routed = frame[F_SOURCE] not in self._routed or self._has_route(frame[F_SOURCE], (buffer,))
         cause = self._segments(frame, buffer) if routed else "no-memory"
         if cause:
             self.drop((buffer,), cause)
@@ -222,7 +224,7 @@ class Stack:
 
     def _has_route(self, source: int, buffers: tuple[Buffer, ...]) -> bool:
         """Whether there is, or can be made, the route cache entry that frames from `source` need."""
-        memalloc = self._memalloc_processing and any(buffer[3] for buffer in buffers)
+        memalloc = self._memalloc_processing and any(buffer[B_CHARGE] for buffer in buffers)
         return self._routes.find(source, memalloc=memalloc)
 
     def _to_kernel(self, datagram: Datagram, link: int) -> None:
@@ -243,7 +245,7 @@ class Stack:
 
     def _may_pass(self, datagram: Datagram, link: int) -> bool:
         """Whether a frame that is no IPv4 gets as far as its protocol: in an emergency buffer only some do."""
-        emergency = self._drop_at_demux and any(buffer[3] for buffer in datagram.buffers)
+        emergency = self._drop_at_demux and any(buffer[B_CHARGE] for buffer in datagram.buffers)
         return not emergency or link in self._emergency_links
 
     def _high_water(self) -> None:

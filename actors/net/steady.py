@@ -32,11 +32,27 @@ from netswap.actors.counters import Counters
 from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import PageMarkedCache, SlabCache
 from netswap.actors.net.board import NetBoard
+from netswap.actors.net.buffers import B_TRUESIZE
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.picture import Flow, Picture, Round, flow_of, rough, round_of, take_picture
 from netswap.actors.net.sockets import Reader
 from netswap.actors.net.stack import Stack
-from netswap.protocol.frame import FRAGMENT, TCP, Arrival
+from netswap.protocol.frame import (
+    A_AT,
+    A_COUNT,
+    A_FIRST,
+    A_FLAGS,
+    A_FRAME,
+    A_GAP,
+    F_BODY,
+    F_COUNT,
+    F_KIND,
+    F_TAIL,
+    F_WIRE,
+    FRAGMENT,
+    TCP,
+    Arrival,
+)
 
 enabled = True
 """Whether machines that are made from now on look for steady stretches: tests run both ways, and see the same."""
@@ -172,19 +188,19 @@ class Steady:
 
     def receive(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """As `Nic.receive`: frames of a train, up to `limit_ns` or the next event; the rest of the train."""
-        frame = arrival[8]
+        frame = arrival[A_FRAME]
         if self._cycle is not None:
             if self._goes_on(arrival) and self._is_sure(arrival):
                 return self._owe(arrival, limit_ns)
             self.interrupt()
-        if frame[9] == 1:
+        if frame[F_COUNT] == 1:
             self._watch = None
             return self._nic.receive(arrival, limit_ns)
         self._forget()
         if self._sees(arrival):
             return self._look(arrival, limit_ns)
         few = _ROUNDS * self._nic.ring_size
-        if arrival[4] <= few or frame[7] & FRAGMENT or not self._nic.receives():
+        if arrival[A_COUNT] <= few or frame[F_KIND] & FRAGMENT or not self._nic.receives():
             return self._nic.receive(arrival, limit_ns)
         # Not all of it: soon a search may be worth its while.
         return _after(arrival, self._each(arrival, few, limit_ns))
@@ -205,15 +221,15 @@ class Steady:
 
     def _goes_on(self, arrival: Arrival) -> bool:
         """Whether these frames continue the flow of the cycle."""
-        cycle, frame = self._cycle, arrival[8]
-        if cycle is None or frame[7] & FRAGMENT or frame[7] == TCP or frame[5] != frame[6]:
+        cycle, frame = self._cycle, arrival[A_FRAME]
+        if cycle is None or frame[F_KIND] & FRAGMENT or frame[F_KIND] == TCP or frame[F_WIRE] != frame[F_TAIL]:
             return False
         return (
-            not arrival[7]
-            and arrival[0] > self._last_ns
-            and arrival[0] < self._stop_ns
-            and (arrival[5] > 0 or arrival[4] == 1)
-            and (cycle.place < 0 or (frame[11][2] + arrival[6]) % frame[11][3] == self._next)
+            not arrival[A_FLAGS]
+            and arrival[A_AT] > self._last_ns
+            and arrival[A_AT] < self._stop_ns
+            and (arrival[A_GAP] > 0 or arrival[A_COUNT] == 1)
+            and (cycle.place < 0 or (frame[F_BODY][2] + arrival[A_FIRST]) % frame[F_BODY][3] == self._next)
             and flow_of(frame) == cycle.flow
         )
 
@@ -223,21 +239,21 @@ class Steady:
         if doubt is None:
             return True
         assert cycle is not None, "only a cycle can be in doubt"
-        near_ns = arrival[0] + cycle.period * arrival[5]
+        near_ns = arrival[A_AT] + cycle.period * arrival[A_GAP]
         heap = self._events.heap
         if (heap and heap[0][0] < near_ns) or not self._picture(cycle.flow).is_like(doubt):
             self._forget()
             return False
         self._doubt = None
         self._begin(cycle)
-        return arrival[0] < self._stop_ns
+        return arrival[A_AT] < self._stop_ns
 
     def _forget(self) -> None:
         self._cycle = self._doubt = None
 
     def _owe(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """Count the frames that come before anything else does; the rest of the train."""
-        at_ns, count, gap, frame = arrival[0], arrival[4], arrival[5], arrival[8]
+        at_ns, count, gap, frame = arrival[A_AT], arrival[A_COUNT], arrival[A_GAP], arrival[A_FRAME]
         cycle, heap = self._cycle, self._events.heap
         assert cycle is not None, "frames are owed within a cycle"
         if at_ns >= self._edge_ns and not cycle.even:
@@ -251,7 +267,7 @@ class Steady:
             self._mark(at_ns, gap, cycle.readers[0].slot_ns)
         self._events.now = self._last_ns = last_ns
         self.owed += frames
-        self._next = (frame[11][2] + arrival[6] + frames) % frame[11][3]
+        self._next = (frame[F_BODY][2] + arrival[A_FIRST] + frames) % frame[F_BODY][3]
         self._keep(_first(arrival, frames), 2 * cycle.period)
         return _after(arrival, frames)
 
@@ -259,7 +275,7 @@ class Steady:
         """Remember what is owed last, `least` frames of it."""
         owes = self._owes
         owes.append(arrival)
-        self._held += arrival[4]
+        self._held += arrival[A_COUNT]
         while self._held - owes[0][4] >= least:
             self._held -= owes.popleft()[4]
 
@@ -274,8 +290,8 @@ class Steady:
         """Receive the first frame after an edge by itself: it is like all others, but for the slot that it ends."""
         self.settle()
         self._each(arrival, 1)
-        self._last_ns = arrival[0]
-        self._next = (arrival[8][11][2] + arrival[6] + 1) % arrival[8][11][3]
+        self._last_ns = arrival[A_AT]
+        self._next = (arrival[A_FRAME][F_BODY][2] + arrival[A_FIRST] + 1) % arrival[A_FRAME][F_BODY][3]
         if self._cycle is not None:
             self._begin(self._cycle)
         return _after(arrival, 1)
@@ -300,8 +316,8 @@ class Steady:
         if periods:
             self._pay(cycle, periods, skipped)
         for arrival in self._last(owed - skipped):
-            done = self._each(arrival, arrival[4])
-            assert done == arrival[4], "nothing comes between the frames of a steady stretch"
+            done = self._each(arrival, arrival[A_COUNT])
+            assert done == arrival[A_COUNT], "nothing comes between the frames of a steady stretch"
         events.now = now
         self._owes.clear()
         self._held = 0
@@ -324,7 +340,7 @@ class Steady:
         found: list[Arrival] = []
         while frames:
             arrival = self._owes.pop()
-            over = max(0, arrival[4] - frames)
+            over = max(0, arrival[A_COUNT] - frames)
             last = _after(arrival, over)
             assert last is not None, "at least one of them is left"
             found.append(last)
@@ -335,21 +351,27 @@ class Steady:
 
     def _sees(self, arrival: Arrival) -> bool:
         """Whether to look for a period with these frames, or whether that is being done."""
-        at_ns, frame, watch = arrival[0], arrival[8], self._watch
-        kind = frame[7]
-        if kind & FRAGMENT or kind == TCP or frame[5] != frame[6] or arrival[7] or not self._nic.receives():
+        at_ns, frame, watch = arrival[A_AT], arrival[A_FRAME], self._watch
+        kind = frame[F_KIND]
+        if (
+            kind & FRAGMENT
+            or kind == TCP
+            or frame[F_WIRE] != frame[F_TAIL]
+            or arrival[A_FLAGS]
+            or not self._nic.receives()
+        ):
             self._watch = None
             return False
-        _, _, flow, flows, _, _ = frame[11]
+        _, _, flow, flows, _, _ = frame[F_BODY]
         if (
             watch is not None
             and watch.last_ns < at_ns < watch.event_ns
             and watch.flow == flow_of(frame)
-            and (flow + arrival[6]) % flows == watch.next
+            and (flow + arrival[A_FIRST]) % flows == watch.next
         ):
             return True
         self._watch = None
-        heap, gap = self._events.heap, arrival[5]
+        heap, gap = self._events.heap, arrival[A_GAP]
         event_ns = heap[0][0] if heap else NEVER
         if not gap or at_ns < self._not_before_ns or event_ns - at_ns < _ROUNDS * self._nic.ring_size * gap:
             return False
@@ -357,11 +379,11 @@ class Steady:
 
     def _begin_watch(self, arrival: Arrival, event_ns: int) -> bool:
         """Begin a search, unless a frame of this flow may do what cannot be seen."""
-        frame = arrival[8]
-        watch = Watch(flow_of(frame), arrival[0], event_ns)
-        watch.next = (frame[11][2] + arrival[6]) % frame[11][3]
+        frame = arrival[A_FRAME]
+        watch = Watch(flow_of(frame), arrival[A_AT], event_ns)
+        watch.next = (frame[F_BODY][2] + arrival[A_FIRST]) % frame[F_BODY][3]
         if not self._base(watch):
-            self._not_before_ns = arrival[0] + _ROUNDS * self._nic.ring_size * arrival[5]
+            self._not_before_ns = arrival[A_AT] + _ROUNDS * self._nic.ring_size * arrival[A_GAP]
             return False
         self._watch = watch
         self.alert = True
@@ -385,14 +407,14 @@ class Steady:
 
     def _look(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """Receive frames one by one up to where states are compared; the rest of the train."""
-        count, gap, frame, watch = arrival[4], arrival[5], arrival[8], self._watch
+        count, gap, frame, watch = arrival[A_COUNT], arrival[A_GAP], arrival[A_FRAME], self._watch
         assert watch is not None, "a search has begun"
         goal = next(goal for goal in watch.goals if goal > watch.frames)
         frames = min(count, goal - watch.frames) if gap or count == 1 else 1
         done = self._each(arrival, frames, limit_ns)
         watch.frames += done
         watch.last_ns = self._events.now
-        watch.next = (frame[11][2] + arrival[6] + done) % frame[11][3]
+        watch.next = (frame[F_BODY][2] + arrival[A_FIRST] + done) % frame[F_BODY][3]
         if self._events.soon or self._events.asked != watch.number or not self._nic.receives():
             self._watch = None
         elif watch.frames == goal:
@@ -454,7 +476,7 @@ class Steady:
 
     def _round(self, flow: Flow) -> Round | None:
         """The sockets of a flow as they are now."""
-        truesize = min([buffer[2] for buffer in self._nic.ring], default=0)
+        truesize = min([buffer[B_TRUESIZE] for buffer in self._nic.ring], default=0)
         return round_of(self._stack, flow, min(truesize, self._net.board.kernel.copy_truesize))
 
     def _picture(self, flow: Flow) -> Picture:

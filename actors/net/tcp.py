@@ -12,9 +12,9 @@ from netswap.actors.kernels.tcp import TcpMem
 from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.buffers import Buffer
+from netswap.actors.net.buffers import B_CHARGE, Buffer
 from netswap.actors.net.tcp_connection import KILLED, Connection, Layer, Owner
-from netswap.protocol.frame import TCP, Raw
+from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
 from netswap.protocol.tcp import ACK, RST, SYN, Body, Record, segment_wire
 
 _FIRST_PORT: Final = 32_768
@@ -102,11 +102,11 @@ class Tcp(Layer):
 
     def input(self, frame: Raw, buffer: Buffer) -> str:
         """A segment has been received into `buffer`, which is taken; else the cause for which it must be dropped."""
-        segment: Body = frame[11]
-        connection = self.connections.get((frame[2], segment[0], frame[8]))
+        segment: Body = frame[F_BODY]
+        connection = self.connections.get((frame[F_SOURCE], segment[0], frame[F_PORT]))
         if connection is None:
-            return self._unconnected(frame[2], frame[8], segment, buffer)
-        if buffer[3] and self._drop_at_demux and not connection.account.marked:
+            return self._unconnected(frame[F_SOURCE], frame[F_PORT], segment, buffer)
+        if buffer[B_CHARGE] and self._drop_at_demux and not connection.account.marked:
             return "demux"
         cause = connection.input(segment, buffer)
         if segment[5]:  # only payload waits in a socket
@@ -117,7 +117,7 @@ class Tcp(Layer):
         """Answer a segment of no connection: a SYN may open one, anything else is reset."""
         peer_port, flags, _, _, window, _, _, _ = segment
         listener = self._listeners.get(port)
-        if buffer[3] and self._drop_at_demux and not (listener and listener.marked):
+        if buffer[B_CHARGE] and self._drop_at_demux and not (listener and listener.marked):
             return "demux"
         if listener is None or flags & (SYN | ACK) != SYN:
             if not flags & RST:

@@ -7,7 +7,7 @@ acknowledged is never thrown away; what came out of order may be, since it was o
 from collections import deque
 from typing import Final
 
-from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE, Buffer, Buffers
 from netswap.actors.net.tcp_memory import Account, TcpMemory
 from netswap.protocol.tcp import FIRST_BYTE, SACK_BLOCKS, Message, Range, Record
 
@@ -76,7 +76,12 @@ class Receiver:
         Its buffer is taken over or, if it is old or refused, still the caller's.
         """
         account = self._account
-        if seq == self.nxt and not self.early and account.rmem <= account.rcvbuf and account.receive(buffer[2]):
+        if (
+            seq == self.nxt
+            and not self.early
+            and account.rmem <= account.rcvbuf
+            and account.receive(buffer[B_TRUESIZE])
+        ):
             self.frames += 1
             self.ready.append(Piece(seq, end, records, buffer))
             self.nxt = end
@@ -125,15 +130,15 @@ class Receiver:
         """Charge a buffer, after pruning if need be; the cause for which that is impossible, or nothing."""
         account = self._account
         memory = self._memory
-        forced = (buffer[3] > 0 and memory.exempts_reserve) or (
+        forced = (buffer[B_CHARGE] > 0 and memory.exempts_reserve) or (
             in_order and not self.ready and memory.rules.forced_on_empty
         )
         full = account.rmem > account.rcvbuf
-        if not full and account.receive(buffer[2], forced=forced):
+        if not full and account.receive(buffer[B_TRUESIZE], forced=forced):
             return ""
         if not self._prune() and not forced:
             return "socket-full"
-        return "" if account.receive(buffer[2], forced=forced) else "tcp-limit"
+        return "" if account.receive(buffer[B_TRUESIZE], forced=forced) else "tcp-limit"
 
     # -- what goes --------------------------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class Receiver:
 
     def _free(self, piece: Piece) -> None:
         self.frames -= 1
-        self._account.read(piece.buffer[2])
+        self._account.read(piece.buffer[B_TRUESIZE])
         self._buffers.free(piece.buffer)
 
     def close(self) -> None:
@@ -181,7 +186,7 @@ class Receiver:
         kept: deque[Piece] = deque()
         run: list[Piece] = []
         for piece in self.ready:
-            small = piece.buffer[2] * share // whole > piece.end - piece.seq
+            small = piece.buffer[B_TRUESIZE] * share // whole > piece.end - piece.seq
             if run and not (small and piece.end - run[0].seq <= _COLLAPSED):
                 kept.extend(self._merged(run))
                 run = []
@@ -193,7 +198,7 @@ class Receiver:
         """Copy neighbours into one piece in a page of its own, if that takes less memory and there is a page."""
         account, buffers = self._account, self._buffers
         truesize = buffers.pages.size + buffers.kernel.skb_head_charge
-        before = sum(piece.buffer[2] for piece in run)
+        before = sum(piece.buffer[B_TRUESIZE] for piece in run)
         page = buffers.allocate(buffers.pages, truesize) if truesize < before else None
         if page is None:
             return run

@@ -12,7 +12,7 @@ from netswap.actors.net.udp_limits import LimitedStack
 from netswap.actors.net.virtio import VirtioNic
 from netswap.actors.teller import Teller
 from netswap.actors.trace import Frames
-from netswap.protocol.frame import Arrival, Raw
+from netswap.protocol.frame import A_AT, A_COUNT, A_FIRST, A_GAP, Arrival, Raw
 
 Key = tuple[int, int]
 """Which datagram: its source, and the number that this gave it."""
@@ -212,19 +212,19 @@ class Coming:
     def whole(self) -> None:
         """All frames of a datagram come, one after the other."""
         assert self.arrival is not None, "a train is being received"
-        self.teller.received(self.frames(0, self.arrival[4], self.arrival[0]))
+        self.teller.received(self.frames(0, self.arrival[A_COUNT], self.arrival[A_AT]))
 
     def lost(self, at_ns: int, left: int, count: int) -> None:
         """So many frames find the ring empty, the first at `at_ns`; `left`: frames of the train from that on."""
         assert self.arrival is not None, "a train is being received"
-        frames = self.frames(self.arrival[6] + self.arrival[4] - left, count, at_ns)
+        frames = self.frames(self.arrival[A_FIRST] + self.arrival[A_COUNT] - left, count, at_ns)
         self.teller.received(frames)
         self.teller.dropped(frames, "ring-empty")
 
     def kept(self, frames: int, kept: int) -> None:
         """So many frames come while the machine stands still, and some find room in the ring."""
         assert self.arrival is not None, "a train is being received"
-        at_ns, first, gap_ns = self.arrival[0], self.arrival[6], self.arrival[5]
+        at_ns, first, gap_ns = self.arrival[A_AT], self.arrival[A_FIRST], self.arrival[A_GAP]
         self.teller.received(self.frames(first, frames, at_ns))
         if kept:
             self.teller.queued(self.frames(first, kept, at_ns), "ring")

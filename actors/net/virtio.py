@@ -18,7 +18,7 @@ from netswap.actors.net.drivers import merged
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.stack import Stack
-from netswap.protocol.frame import CORRUPT, Raw
+from netswap.protocol.frame import CORRUPT, F_COUNT, F_TAIL, F_WIRE, Raw
 from netswap.protocol.rpc import PAGE
 
 ORDER: Final = 3
@@ -158,7 +158,7 @@ class VirtioNic(Nic):
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
         needed = 1
         if self._most > 1:
-            needed = merged(frame[6] if index == frame[9] - 1 else frame[5])
+            needed = merged(frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE])
         if self.unserved * self._most + needed > len(self._data):
             self._refuse("ring-empty")
             return

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from netswap.protocol.frame import FRAGMENT, Raw
+from netswap.protocol.frame import F_COUNT, F_TAIL, F_WIRE, FRAGMENT, Raw
 from netswap.protocol.units import seconds
 
 SECOND_NS: Final = seconds(1)
@@ -157,11 +157,11 @@ class Link:
         bandwidth_bps = self.now.bandwidth_bps
         if not bandwidth_bps:
             return 0, 0
-        wire_ns = frame[5] * 8 * SECOND_NS // bandwidth_bps
+        wire_ns = frame[F_WIRE] * 8 * SECOND_NS // bandwidth_bps
         late_ns = self.free_ns - sent_ns
         if not wire_ns or max(sent_ns, self.free_ns) + wire_ns + self.now.latency_ns < self.last_ns:
             return 0, 0
-        equal = count - (frame[6] != frame[5] and first + count == frame[9])
+        equal = count - (frame[F_TAIL] != frame[F_WIRE] and first + count == frame[F_COUNT])
         if late_ns <= 0 and gap_ns >= wire_ns:
             return equal, gap_ns
         if self.now.queue is not None:

@@ -15,7 +15,19 @@ from netswap.actors.network.link import ANY, SECOND_NS, Due, Link, LinkSettings,
 from netswap.actors.network.outside import VERBS as MACHINE_FAULTS
 from netswap.actors.network.outside import Outside
 from netswap.actors.trace import Frames, Trace
-from netswap.protocol.frame import CORRUPT, KIND_NAMES, Raw, encode_arrival, encode_time
+from netswap.protocol.frame import (
+    CORRUPT,
+    F_COUNT,
+    F_GAP,
+    F_KIND,
+    F_NUMBER,
+    F_TAIL,
+    F_WIRE,
+    KIND_NAMES,
+    Raw,
+    encode_arrival,
+    encode_time,
+)
 
 _SHARES: Final = {
     "lossy": "loss_ppm",
@@ -169,17 +181,17 @@ class Network:
         settled_ns = max(settled_ns, until_ns)
         link: Link | None = None
         for frame, data in frames:
-            sent_ns, source, to, count, gap_ns = frame[1], frame[2], frame[4], frame[9], frame[10]
+            _, sent_ns, source, _, to, _, _, _, _, count, gap_ns, _ = frame
             if link is None or link.destination != to or link.source != source:
                 link = self._links.get((source, to)) or self._open(source, to)
             piece = (link, frame, data, 0, count, gap_ns, 0)
             if not link.leaving:
                 last_ns = sent_ns + (count - 1) * gap_ns
                 if last_ns < settled_ns if link.plain else count == 1 and last_ns < until_ns:
-                    self._put(link, sent_ns, frame[3], piece)
+                    self._put(link, sent_ns, frame[F_NUMBER], piece)
                     continue
                 self._sending.append(link)
-            heappush(link.leaving, (sent_ns, frame[3], piece))
+            heappush(link.leaving, (sent_ns, frame[F_NUMBER], piece))
         for link in self._sending:
             self._send(link, settled_ns if link.plain else until_ns)
         self._sending = [link for link in self._sending if link.leaving]
@@ -274,8 +286,8 @@ class Network:
             flags = 0
             at_ns = sent_ns + index * gap_ns
             if now.bandwidth_bps:  # before any draw: what the queue drops meets no chance
-                last = first + index == frame[9] - 1
-                left_ns, at_ns = at_ns, link.enqueue(at_ns, frame[6] if last else frame[5], now.bandwidth_bps)
+                last = first + index == frame[F_COUNT] - 1
+                left_ns, at_ns = at_ns, link.enqueue(at_ns, frame[F_TAIL] if last else frame[F_WIRE], now.bandwidth_bps)
                 if at_ns < 0:
                     self._drop(left_ns, (link, frame, data, first + index, 1, 0, 0), "link-queue")
                     continue
@@ -319,7 +331,7 @@ class Network:
     def _cross_on_beat(self, link: Link, sent_ns: int, number: int, piece: Piece, beat_ns: int) -> None:
         """Put frames on a link that come out of it on this beat."""
         _, frame, data, first, count, _, flags = piece
-        wire_ns = frame[5] * 8 * SECOND_NS // (link.now.bandwidth_bps or 1)
+        wire_ns = frame[F_WIRE] * 8 * SECOND_NS // (link.now.bandwidth_bps or 1)
         left_ns = max(sent_ns, link.free_ns) + wire_ns
         link.free_ns = left_ns + (count - 1) * beat_ns
         self._travel(left_ns + link.now.latency_ns, number, (link, frame, data, first, count, beat_ns, flags))
@@ -342,7 +354,7 @@ class Network:
                     continue
                 if start > at_ns:
                     port.waiting.append(start)
-            wire = frame[6] if first == frame[9] - 1 else frame[5]
+            wire = frame[F_TAIL] if first == frame[F_COUNT] - 1 else frame[F_WIRE]
             port.free_ns = start + wire * 8 * SECOND_NS // port.bandwidth_bps
             heappush(leaving, (port.free_ns, source, number, copy, piece))
 
@@ -360,7 +372,7 @@ class Network:
                     count = now
             if link.cuts:
                 self._drop(at_ns, (link, frame, data, first, count, gap_ns, flags), "partition", copy)
-            elif link.holds and link.holds_back(frame[7]):
+            elif link.holds and link.holds_back(frame[F_KIND]):
                 link.held.append((at_ns, source, number, copy, piece))
                 if self.trace is not None:
                     self.trace.link_held(_told(at_ns, piece, copy))
@@ -368,7 +380,7 @@ class Network:
                 link.tally.delivered += count
                 if self.trace is not None:
                     self.trace.link_delivered(Frames(at_ns, frame, first, count, gap_ns, copy, flags))
-                if count == frame[9] and gap_ns == frame[10] and not (copy or flags):
+                if count == frame[F_COUNT] and gap_ns == frame[F_GAP] and not (copy or flags):
                     stamp = encode_time(at_ns)
                 else:
                     stamp = encode_arrival(at_ns, copy, flags, first, count, gap_ns)
@@ -469,7 +481,7 @@ class Network:
         heap = self._in_port[link.destination] if self._ports else self._under_way[link.destination]
         for due in held:
             _, source, number, copy, (_, frame, data, first, count, _, flags) = due
-            if link.holds_back(frame[7]):
+            if link.holds_back(frame[F_KIND]):
                 link.held.append(due)
                 continue
             heappush(heap, (now_ns, source, number, copy, (link, frame, data, first, count, 0, flags)))

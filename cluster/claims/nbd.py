@@ -9,7 +9,7 @@ from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import min_pages
 from netswap.cluster.lab import Cluster
-from netswap.protocol.frame import TCP, cut
+from netswap.protocol.frame import F_BODY, F_KIND, TCP, cut
 from netswap.protocol.units import seconds
 
 ROUND_TRIP_S: Final = 0.02
@@ -93,7 +93,7 @@ def sizes(kernel: Kernel) -> Evidence:
 def _payloads(sent: bytes) -> list[int]:
     """Of all TCP segments with data."""
     frames = [raw for raw, _ in cut(sent)]
-    return [raw[11][5] for raw in frames if raw[7] == TCP and raw[11][5]]
+    return [raw[F_BODY][5] for raw in frames if raw[F_KIND] == TCP and raw[F_BODY][5]]
 
 
 @row(48, "One blocked NBD sender blocks all others on its connection", "drivers/block/nbd.c, tx_lock")

@@ -7,7 +7,7 @@ from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.lab import Cluster
-from netswap.protocol.frame import FRAGMENT, PAGE_OUT, cut
+from netswap.protocol.frame import F_BODY, F_KIND, FRAGMENT, PAGE_OUT, cut
 
 RANKS: Final = 8
 SIGMAS: Final = 3
@@ -131,8 +131,8 @@ def _reads(kernel: Kernel, lost: tuple[str, ...]) -> tuple[bool, int]:
 
 def _page_outs(cluster: Cluster) -> int:
     """Bytes of pages that have left A."""
-    out = [raw for raw, _ in cut(cluster.sent()[0]) if raw[7] & ~FRAGMENT == PAGE_OUT]
-    return sum((raw[11][2] if raw[7] & FRAGMENT else raw[11])[1] - (RPC - 8) for raw in out)
+    out = [raw for raw, _ in cut(cluster.sent()[0]) if raw[F_KIND] & ~FRAGMENT == PAGE_OUT]
+    return sum((raw[F_BODY][2] if raw[F_KIND] & FRAGMENT else raw[F_BODY])[1] - (RPC - 8) for raw in out)
 
 
 @row(

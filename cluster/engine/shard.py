@@ -14,7 +14,7 @@ import msgpack
 from netswap.actors.events import NEVER
 from netswap.actors.network.network import Network
 from netswap.cluster.engine.orders import Answer, Exchange, Order
-from netswap.protocol.frame import Raw, cut
+from netswap.protocol.frame import F_COUNT, F_DESTINATION, F_GAP, F_SENT, Raw, cut
 
 _UNKNOWN: Final = -1
 """Stands for the promise of a machine that is advancing."""
@@ -136,12 +136,12 @@ class Shard:
         felt_ns = NEVER
         mine: list[tuple[Raw, bytes]] = []
         for frame, data in frames:
-            owner = owners[frame[4]]
+            owner = owners[frame[F_DESTINATION]]
             if owner == own:
                 mine.append((frame, data))
                 continue
             away[owner].append(data)
-            sent_ns, count, gap_ns = frame[1], frame[9], frame[10]
+            sent_ns, count, gap_ns = frame[F_SENT], frame[F_COUNT], frame[F_GAP]
             if sent_ns < end_ns:
                 felt_ns = min(felt_ns, sent_ns + lookahead_ns)
                 if sent_ns + (count - 1) * gap_ns >= end_ns:

@@ -6,7 +6,18 @@ from typing import NamedTuple
 from netswap.actors.trace import Frames, Trace
 from netswap.cluster.export.streams import Streams
 from netswap.cluster.export.window import Window
-from netswap.protocol.frame import CORRUPT, FRAGMENT, TCP, Raw
+from netswap.protocol.frame import (
+    CORRUPT,
+    F_BODY,
+    F_COUNT,
+    F_DESTINATION,
+    F_KIND,
+    F_NUMBER,
+    F_SOURCE,
+    FRAGMENT,
+    TCP,
+    Raw,
+)
 
 DELIVERED = "delivered"
 UNDER_WAY = "under way"
@@ -52,7 +63,7 @@ class Train:
         return [words[-1] if words else UNDER_WAY for words in self._by_frame(self.states)]
 
     def _by_frame(self, told: list[Fate]) -> list[list[str]]:
-        frames: list[list[str]] = [[] for _ in range(self.frame[9])]
+        frames: list[list[str]] = [[] for _ in range(self.frame[F_COUNT])]
         for first, length, word in told:
             for one in frames[first : first + length]:
                 one.append(word)
@@ -88,14 +99,14 @@ class Collector(Trace):
 
     def link_sent(self, frames: Frames) -> None:
         """See `Trace.link_sent`."""
-        if self._wanted(frames.frame[2], frames.frame[4]):
-            if frames.frame[7] == TCP:
+        if self._wanted(frames.frame[F_SOURCE], frames.frame[F_DESTINATION]):
+            if frames.frame[F_KIND] == TCP:
                 self.streams.sent(frames.frame)
             self._keep(frames, 0)
 
     def link_duplicated(self, frames: Frames) -> None:
         """See `Trace.link_duplicated`."""
-        if self._wanted(frames.frame[2], frames.frame[4]):
+        if self._wanted(frames.frame[F_SOURCE], frames.frame[F_DESTINATION]):
             self._keep(frames, 1)
 
     def link_held(self, frames: Frames) -> None:
@@ -104,14 +115,14 @@ class Collector(Trace):
 
     def link_delivered(self, frames: Frames) -> None:
         """See `Trace.link_delivered`."""
-        if frames.frame[7] == TCP and self._wanted(frames.frame[2], frames.frame[4]):
+        if frames.frame[F_KIND] == TCP and self._wanted(frames.frame[F_SOURCE], frames.frame[F_DESTINATION]):
             self.streams.arrived(frames.frame, frames.at_ns)
         if frames.flags & CORRUPT:
-            self._state(frames, f"damaged on the way to {self._names[frames.frame[4]]}")
+            self._state(frames, f"damaged on the way to {self._names[frames.frame[F_DESTINATION]]}")
 
     def link_dropped(self, frames: Frames, cause: str) -> None:
         """See `Trace.link_dropped`."""
-        self._fate(frames, f"{cause} on the way to {self._names[frames.frame[4]]}")
+        self._fate(frames, f"{cause} on the way to {self._names[frames.frame[F_DESTINATION]]}")
 
     def frames_queued(self, machine: int, frames: Frames, where: str) -> None:
         """See `Trace.frames_queued`."""
@@ -119,8 +130,8 @@ class Collector(Trace):
 
     def frames_delivered(self, machine: int, frames: Frames) -> None:
         """See `Trace.frames_delivered`."""
-        if frames.frame[7] & FRAGMENT and not frames.frame[11][1]:
-            frames = frames._replace(first=0, length=frames.frame[9])
+        if frames.frame[F_KIND] & FRAGMENT and not frames.frame[F_BODY][1]:
+            frames = frames._replace(first=0, length=frames.frame[F_COUNT])
         self._fate(frames, f"{DELIVERED} at {self._names[machine]}")
 
     def frames_dropped(self, machine: int, frames: Frames, cause: str, free: int) -> None:
@@ -138,16 +149,16 @@ class Collector(Trace):
             if not inside:
                 return
             at_ns, first, length = at_ns + inside[0] * gap_ns, first + inside[0], len(inside)
-        train = self.trains.setdefault((frame[2], frame[3]), Train(frame))
+        train = self.trains.setdefault((frame[F_SOURCE], frame[F_NUMBER]), Train(frame))
         train.stretches.append(Stretch(at_ns, first, length, gap_ns, copy))
 
     def _fate(self, frames: Frames, word: str) -> None:
-        train = self.trains.get((frames.frame[2], frames.frame[3]))
+        train = self.trains.get((frames.frame[F_SOURCE], frames.frame[F_NUMBER]))
         if train is not None:
             train.fates.append(Fate(frames.first, frames.length, word))
 
     def _state(self, frames: Frames, word: str) -> None:
-        train = self.trains.get((frames.frame[2], frames.frame[3]))
+        train = self.trains.get((frames.frame[F_SOURCE], frames.frame[F_NUMBER]))
         if train is not None:
             train.states.append(Fate(frames.first, frames.length, word))
 
@@ -170,4 +181,4 @@ def _packets(train: Train) -> Iterator[Packet]:
             known = words[index]
             fate = known[copy] if copy < len(known) else states[index]
             fate = f"{fate}; a copy that the link made" if copy else fate
-            yield Packet(at_ns + place * gap_ns, frame[2], frame[3] + index, copy, index, frame, fate)
+            yield Packet(at_ns + place * gap_ns, frame[F_SOURCE], frame[F_NUMBER] + index, copy, index, frame, fate)

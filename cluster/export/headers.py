@@ -16,6 +16,15 @@ from netswap.protocol import arp, nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import (
     ARP,
+    F_BODY,
+    F_COUNT,
+    F_DESTINATION,
+    F_KIND,
+    F_PORT,
+    F_SENT,
+    F_SOURCE,
+    F_TAIL,
+    F_WIRE,
     FRAGMENT,
     IPV6,
     PAGE_IN,
@@ -96,19 +105,19 @@ def udp(ends: tuple[int, int], ports: tuple[int, int], payload: int, said: bytes
 
 def datagram(frame: Raw, index: int, framing: int, client: str) -> bytes:
     """The bytes of a frame of UDP, as far as they are not zeros; `client`: the name of the machine that asks."""
-    body, kind = frame[11], frame[7] & ~FRAGMENT
-    ident, step, whole = (*body[:2], body[2]) if frame[7] & FRAGMENT else (0, 1, body)
+    body, kind = frame[F_BODY], frame[F_KIND] & ~FRAGMENT
+    ident, step, whole = (*body[:2], body[2]) if frame[F_KIND] & FRAGMENT else (0, 1, body)
     source_port, payload, flow, flows, ports, message = whole
     offset = 0 if step else index
-    port = frame[8] + (flow + (index if step else 0)) % flows % ports
+    port = frame[F_PORT] + (flow + (index if step else 0)) % flows % ports
     said = _rpc(kind, payload, message, client)
-    ends = (frame[2], frame[4])
-    wire = frame[6] if index == frame[9] - 1 else frame[5]
+    ends = (frame[F_SOURCE], frame[F_DESTINATION])
+    wire = frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE]
     length = wire - framing
-    if not frame[7] & FRAGMENT:
+    if not frame[F_KIND] & FRAGMENT:
         return _whole(ends, (source_port, port), payload, said, length)
-    each = frame[5] - framing - IP_HEADER
-    more = _MORE_FRAGMENTS if step or index < frame[9] - 1 else 0
+    each = frame[F_WIRE] - framing - IP_HEADER
+    more = _MORE_FRAGMENTS if step or index < frame[F_COUNT] - 1 else 0
     head = ipv4(ends, _UDP, ident + (index if step else 0), more | offset * each >> 3, length)
     return head + udp(ends, (source_port, port), payload, said)[offset * each : (offset + 1) * each]
 
@@ -173,19 +182,19 @@ def segment(frame: Raw, sender: MachineSettings, said: Pieces, echoed_ms: int) -
 
     A SYN offers time stamps no more than a model's SYN has room for: its 12 bytes of options are MSS, window scale, SACK.
     """
-    port, flags, seq, ack, window, payload, blocks, _ = frame[11]
-    ends = (frame[2], frame[4])
-    length = frame[5] - sender.framing
+    port, flags, seq, ack, window, payload, blocks, _ = frame[F_BODY]
+    ends = (frame[F_SOURCE], frame[F_DESTINATION])
+    length = frame[F_WIRE] - sender.framing
     if flags & SYN:
         scale, options = 0, pack("!BBHBBBBBBBB", 2, 4, sender.mtu - IP_HEADER - 20, 1, 3, 3, WINDOW_SCALE, 4, 2, 1, 1)
     else:
-        scale, options = WINDOW_SCALE, pack("!BBBBII", 1, 1, 8, 10, frame[1] // 1_000_000 & 0xFFFFFFFF, echoed_ms)
+        scale, options = WINDOW_SCALE, pack("!BBBBII", 1, 1, 8, 10, frame[F_SENT] // 1_000_000 & 0xFFFFFFFF, echoed_ms)
         options += _sack(blocks)
     header = 20 + len(options)
     word = header // 4 << 12 | flags | (8 if payload else 0)
     size = min(window >> scale, 0xFFFF)
     ack = ack & 0xFFFFFFFF if flags & 0x10 else 0
-    head = pack("!HHIIHHHH", port, frame[8], seq & 0xFFFFFFFF, ack, word, size, 0, 0) + options
+    head = pack("!HHIIHHHH", port, frame[F_PORT], seq & 0xFFFFFFFF, ack, word, size, 0, 0) + options
     data = laid_out(said)
     checksum = sum_of(_pseudo(ends, _TCP, header + payload) + head + data)
     head = head[:16] + checksum.to_bytes(2) + head[18:]
@@ -226,8 +235,8 @@ def nbd_message(to_server: bool, message: tuple[int, ...], size: int) -> bytes:
 
 def other(frame: Raw) -> bytes:
     """The bytes of a frame that is no IPv4, as far as they are not zeros."""
-    source, to, kind = frame[2], frame[4], frame[7]
-    message = frame[11][5]
+    source, to, kind = frame[F_SOURCE], frame[F_DESTINATION], frame[F_KIND]
+    message = frame[F_BODY][5]
     if kind == ARP and message and message[0] in (arp.REQUEST, arp.REPLY):
         asks = message[0] == arp.REQUEST
         head = (_BROADCAST if asks else mac(to)) + mac(source) + _TYPES[ARP].to_bytes(2)
@@ -235,7 +244,7 @@ def other(frame: Raw) -> bytes:
         return head + pack("!HHBBH", 1, _IPV4, 6, 4, message[0]) + mac(source) + address(source) + target + address(to)
     head = mac(to) + mac(source) + _TYPES.get(kind, _LOCAL).to_bytes(2)
     if kind == IPV6:
-        size = max(0, frame[11][1] - 40)
+        size = max(0, frame[F_BODY][1] - 40)
         ends = [b"\xfd" + bytes(14) + bytes([1]) for _ in range(2)]
         ends = [(int.from_bytes(one) + machine).to_bytes(16) for one, machine in zip(ends, (source, to), strict=True)]
         return head + pack("!IHBB", 6 << 28, size, _NO_NEXT_HEADER, _TTL) + b"".join(ends)
@@ -248,15 +257,15 @@ def other(frame: Raw) -> bytes:
 
 def length_of(frame: Raw, index: int, framing: int) -> int:
     """Bytes of a frame as a capture counts them: from the link addresses to the end of the payload."""
-    wire = frame[6] if index == frame[9] - 1 else frame[5]
+    wire = frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE]
     return wire - framing + ETHERNET
 
 
 def is_segment(frame: Raw) -> bool:
     """Whether it is of TCP."""
-    return frame[7] == TCP
+    return frame[F_KIND] == TCP
 
 
 def is_ipv4(frame: Raw) -> bool:
     """Whether it is of IPv4."""
-    return frame[7] & ~FRAGMENT < ARP
+    return frame[F_KIND] & ~FRAGMENT < ARP

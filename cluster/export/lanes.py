@@ -8,7 +8,25 @@ from netswap.actors.trace import Frames, Page, Trace
 from netswap.actors.wait import KINDS
 from netswap.cluster.export.window import Window
 from netswap.protocol import nbd
-from netswap.protocol.frame import CRASH, FRAGMENT, KIND_NAMES, OWN_DISK, PAUSE, RESTART, RESUME, SLOW_DISK, TCP, Raw
+from netswap.protocol.frame import (
+    CRASH,
+    F_BODY,
+    F_DESTINATION,
+    F_KIND,
+    F_NUMBER,
+    F_PORT,
+    F_SOURCE,
+    F_WIRE,
+    FRAGMENT,
+    KIND_NAMES,
+    OWN_DISK,
+    PAUSE,
+    RESTART,
+    RESUME,
+    SLOW_DISK,
+    TCP,
+    Raw,
+)
 
 NOBODY: Final = -1
 """Whose track it is that belongs to no machine."""
@@ -216,15 +234,15 @@ class Recorder(Trace):
 
     def link_sent(self, frames: Frames) -> None:
         """See `Trace.link_sent`."""
-        self._frames(frames, frames.frame[2], "sends", f"to {self._names[frames.frame[4]]}")
+        self._frames(frames, frames.frame[F_SOURCE], "sends", f"to {self._names[frames.frame[F_DESTINATION]]}")
 
     def link_delivered(self, frames: Frames) -> None:
         """See `Trace.link_delivered`."""
-        self._frames(frames, frames.frame[4], "receives", f"from {self._names[frames.frame[2]]}")
+        self._frames(frames, frames.frame[F_DESTINATION], "receives", f"from {self._names[frames.frame[F_SOURCE]]}")
 
     def link_dropped(self, frames: Frames, cause: str) -> None:
         """See `Trace.link_dropped`."""
-        self._frames(frames, frames.frame[4], "drops", cause)
+        self._frames(frames, frames.frame[F_DESTINATION], "drops", cause)
 
     def frames_dropped(self, machine: int, frames: Frames, cause: str, free: int) -> None:
         """See `Trace.frames_dropped`."""
@@ -232,26 +250,32 @@ class Recorder(Trace):
 
     def _frames(self, frames: Frames, machine: int, lane: str, what: str, *args: tuple[str, int | str]) -> None:
         frame = frames.frame
-        name = f"{KIND_NAMES.get(frame[7] & ~FRAGMENT, 'other')} {what}"
-        flows = self._flows_of(frame) or (1 << 62 | frame[2] << 42 | frame[3] & (1 << 42) - 1,)
-        told = (("frames", frames.length), ("number", frames.number), ("bytes", frame[5]), *args)
+        name = f"{KIND_NAMES.get(frame[F_KIND] & ~FRAGMENT, 'other')} {what}"
+        flows = self._flows_of(frame) or (1 << 62 | frame[F_SOURCE] << 42 | frame[F_NUMBER] & (1 << 42) - 1,)
+        told = (("frames", frames.length), ("number", frames.number), ("bytes", frame[F_WIRE]), *args)
         self._mark(Mark(frames.at_ns, None, Track(machine, LANE, lane), name, flows, told, frames.length))
 
     def _flows_of(self, frame: Raw) -> tuple[int, ...]:
         """The flows of the pages that a frame is about."""
-        kind = frame[7] & ~FRAGMENT
+        kind = frame[F_KIND] & ~FRAGMENT
         if kind == TCP:
-            return self._flows_of_records(frame) if frame[11][7] else ()
+            return self._flows_of_records(frame) if frame[F_BODY][7] else ()
         if KIND_NAMES.get(kind) not in _PAGE_KINDS:
             return ()
-        message = (frame[11][2] if frame[7] & FRAGMENT else frame[11])[5]
-        client = frame[4] if KIND_NAMES[kind].endswith("reply") else frame[2]
+        message = (frame[F_BODY][2] if frame[F_KIND] & FRAGMENT else frame[F_BODY])[5]
+        client = frame[F_DESTINATION] if KIND_NAMES[kind].endswith("reply") else frame[F_SOURCE]
         pages = range(message[1], message[1] + len(message) - 2) if len(message) > 2 else ()
         return tuple(self._flows[client, page] for page in pages if (client, page) in self._flows)
 
     def _flows_of_records(self, frame: Raw) -> tuple[int, ...]:
         """Those of the messages of NBD that end in a segment."""
-        source, to, port, source_port, records = frame[2], frame[4], frame[8], frame[11][0], frame[11][7]
+        source, to, port, source_port, records = (
+            frame[F_SOURCE],
+            frame[F_DESTINATION],
+            frame[F_PORT],
+            frame[F_BODY][0],
+            frame[F_BODY][7],
+        )
         flows = []
         for _, message in records:
             if port == nbd.PORT and len(message) == 4:

@@ -20,7 +20,17 @@ from netswap.actors.settings import MachineSettings
 from netswap.cluster.export import headers
 from netswap.cluster.export.fates import Collector, Packet
 from netswap.cluster.export.streams import Streams
-from netswap.protocol.frame import FRAGMENT, PAGE_IN_REPLY, PAGE_OUT_REPLY, UDP, Raw
+from netswap.protocol.frame import (
+    F_DESTINATION,
+    F_KIND,
+    F_SOURCE,
+    F_WIRE,
+    FRAGMENT,
+    PAGE_IN_REPLY,
+    PAGE_OUT_REPLY,
+    UDP,
+    Raw,
+)
 
 SNAP: Final = 192
 """Bytes of each frame that are kept unless something else is asked for: all headers, those of a call of NFS too."""
@@ -53,7 +63,7 @@ class Capture:
 
     def write(self, path: Path, packets: Sequence[Packet], note: str) -> None:
         """Write a file. Raises OSError."""
-        links = sorted({(one.frame[2], one.frame[4]) for one in packets})
+        links = sorted({(one.frame[F_SOURCE], one.frame[F_DESTINATION]) for one in packets})
         places = {link: place for place, link in enumerate(links)}
         with path.open("wb") as out:
             self._begin(out, links, note)
@@ -64,7 +74,7 @@ class Capture:
                 length = headers.length_of(frame, index, framing)
                 kept = min(length, snap)
                 data = self._bytes(frame, index, self._machines[source])[:kept].ljust(kept, b"\0")
-                out.write(_block(places[source, frame[4]], at_ns, data, length, fate))
+                out.write(_block(places[source, frame[F_DESTINATION]], at_ns, data, length, fate))
 
     def _bytes(self, frame: Raw, index: int, sender: MachineSettings) -> bytes:
         """A frame, as far as it is not zeros."""
@@ -72,8 +82,10 @@ class Capture:
             return headers.segment(frame, sender, self._streams.said(frame), self._streams.echoed_ms(frame))
         if not headers.is_ipv4(frame):
             return headers.other(frame)
-        answers = frame[7] & ~FRAGMENT in (PAGE_OUT_REPLY, PAGE_IN_REPLY)
-        return headers.datagram(frame, index, sender.framing, self._names[frame[4] if answers else frame[2]])
+        answers = frame[F_KIND] & ~FRAGMENT in (PAGE_OUT_REPLY, PAGE_IN_REPLY)
+        return headers.datagram(
+            frame, index, sender.framing, self._names[frame[F_DESTINATION] if answers else frame[F_SOURCE]]
+        )
 
     def _begin(self, out: IO[bytes], links: Sequence[tuple[int, int]], note: str) -> None:
         """What stands before the packets: who wrote it, an interface for each link, the names of the machines."""
@@ -129,7 +141,7 @@ def _every(packets: Sequence[Packet], every: int, plain_only: bool, seen: Counte
         if plain_only and not _is_plain(packet):
             yield packet
             continue
-        link = (packet.source, packet.frame[4])
+        link = (packet.source, packet.frame[F_DESTINATION])
         if seen[link] % every == 0:
             yield packet
         seen[link] += 1
@@ -137,12 +149,12 @@ def _every(packets: Sequence[Packet], every: int, plain_only: bool, seen: Counte
 
 def _is_plain(packet: Packet) -> bool:
     """Whether it is a datagram of a program."""
-    return packet.frame[7] & ~FRAGMENT == UDP
+    return packet.frame[F_KIND] & ~FRAGMENT == UDP
 
 
 def _size(packets: Sequence[Packet], snap: int) -> int:
     """Bytes that packets take in a file, about."""
-    return sum([_BLOCK + _COMMENT + min(snap, one.frame[5]) for one in packets])
+    return sum([_BLOCK + _COMMENT + min(snap, one.frame[F_WIRE]) for one in packets])
 
 
 def write(path: Path, machines: Sequence[MachineSettings], collected: Collector, snap: int, most: int) -> Written:

@@ -8,7 +8,7 @@ from bisect import bisect_right
 
 from netswap.cluster.export.headers import Pieces, nbd_message
 from netswap.protocol import nbd
-from netswap.protocol.frame import Raw
+from netswap.protocol.frame import F_BODY, F_DESTINATION, F_PORT, F_SENT, F_SOURCE, Raw
 from netswap.protocol.tcp import FIRST_BYTE, SYN, Message
 
 Way = tuple[int, int, int, int]
@@ -17,7 +17,7 @@ Way = tuple[int, int, int, int]
 
 def way_of(frame: Raw) -> Way:
     """The stream that a segment is of."""
-    return frame[2], frame[4], frame[11][0], frame[8]
+    return frame[F_SOURCE], frame[F_DESTINATION], frame[F_BODY][0], frame[F_PORT]
 
 
 class Streams:
@@ -33,12 +33,12 @@ class Streams:
 
     def sent(self, frame: Raw) -> None:
         """A segment leaves."""
-        if frame[11][7] and nbd.PORT in (frame[8], frame[11][0]):
-            self._messages.setdefault(way_of(frame), {}).update(frame[11][7])
+        if frame[F_BODY][7] and nbd.PORT in (frame[F_PORT], frame[F_BODY][0]):
+            self._messages.setdefault(way_of(frame), {}).update(frame[F_BODY][7])
 
     def arrived(self, frame: Raw, at_ns: int) -> None:
         """A segment reaches the machine that it is for."""
-        self._arrived.setdefault(way_of(frame), []).append((at_ns, frame[1] // 1_000_000 & 0xFFFFFFFF))
+        self._arrived.setdefault(way_of(frame), []).append((at_ns, frame[F_SENT] // 1_000_000 & 0xFFFFFFFF))
 
     def close(self) -> None:
         """Nothing comes any more."""
@@ -56,7 +56,7 @@ class Streams:
         heads = self._heads.get(way_of(frame))
         if not heads:
             return ()
-        seq, payload = frame[11][2], frame[11][5]
+        seq, payload = frame[F_BODY][2], frame[F_BODY][5]
         end = seq + payload
         place = max(0, bisect_right(heads, (seq, b"\xff")) - 1)
         pieces = []
@@ -72,7 +72,7 @@ class Streams:
         """The time stamp that a segment sends back: of what had come last when it left."""
         source, to, port, peer_port = way_of(frame)
         times = self._arrived.get((to, source, peer_port, port))
-        if not times or frame[11][1] & SYN:
+        if not times or frame[F_BODY][1] & SYN:
             return 0
-        place = bisect_right(times, (frame[1], 1 << 62)) - 1
+        place = bisect_right(times, (frame[F_SENT], 1 << 62)) - 1
         return times[place][1] if place >= 0 else 0

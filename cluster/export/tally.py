@@ -7,7 +7,7 @@ from typing import Final
 
 from netswap.actors.trace import Frames, Page, Trace
 from netswap.actors.wait import MESSAGE, NOTHING, PAGE, REPLY, SLOT, THROTTLE
-from netswap.protocol.frame import FRAGMENT, TCP
+from netswap.protocol.frame import F_BODY, F_COUNT, F_KIND, F_SOURCE, F_TAIL, F_WIRE, FRAGMENT, TCP
 from netswap.protocol.tcp import RST
 from netswap.protocol.units import seconds
 
@@ -78,19 +78,19 @@ class Tallies(Trace):
     def link_sent(self, frames: Frames) -> None:
         """See `Trace.link_sent`."""
         frame, length = frames.frame, frames.length
-        counts = self.counts[frame[2]]
-        ends = frames.first + length == frame[9]
+        counts = self.counts[frame[F_SOURCE]]
+        ends = frames.first + length == frame[F_COUNT]
         counts["tx_packets"] += length
-        counts["tx_bytes"] += length * frame[5] + (frame[6] - frame[5] if ends else 0)
-        kind = frame[7]
+        counts["tx_bytes"] += length * frame[F_WIRE] + (frame[F_TAIL] - frame[F_WIRE] if ends else 0)
+        kind = frame[F_KIND]
         if kind & ~FRAGMENT > TCP:
             return
         counts["OutTransmits"] += length
         if kind == TCP:
             counts["OutRequests"] += length
-            counts["OutRsts" if frame[11][1] & RST else "OutSegs"] += length
+            counts["OutRsts" if frame[F_BODY][1] & RST else "OutSegs"] += length
             return
-        pieces = bool(kind & FRAGMENT) and not frame[11][1]
+        pieces = bool(kind & FRAGMENT) and not frame[F_BODY][1]
         datagrams = int(frames.first == 0) if pieces else length
         counts["OutRequests"] += datagrams
         counts["OutDatagrams"] += datagrams
@@ -103,17 +103,17 @@ class Tallies(Trace):
     def frames_received(self, machine: int, frames: Frames) -> None:
         """See `Trace.frames_received`."""
         frame, length = frames.frame, frames.length
-        ends = frames.first + length == frame[9]
+        ends = frames.first + length == frame[F_COUNT]
         self.counts[machine]["card_packets"] += length
-        self.counts[machine]["card_bytes"] += length * frame[5] + (frame[6] - frame[5] if ends else 0)
-        if frame[7] & ~FRAGMENT <= TCP:
+        self.counts[machine]["card_bytes"] += length * frame[F_WIRE] + (frame[F_TAIL] - frame[F_WIRE] if ends else 0)
+        if frame[F_KIND] & ~FRAGMENT <= TCP:
             self.counts[machine]["ip_frames"] += length
-            if frame[7] & FRAGMENT:
+            if frame[F_KIND] & FRAGMENT:
                 self.counts[machine]["fragments"] += length
 
     def frames_delivered(self, machine: int, frames: Frames) -> None:
         """See `Trace.frames_delivered`."""
-        counts, kind = self.counts[machine], frames.frame[7]
+        counts, kind = self.counts[machine], frames.frame[F_KIND]
         if kind & ~FRAGMENT > TCP:
             return
         datagrams = 1 if kind & FRAGMENT else frames.length
@@ -124,7 +124,7 @@ class Tallies(Trace):
 
     def frames_dropped(self, machine: int, frames: Frames, cause: str, free: int) -> None:
         """See `Trace.frames_dropped`."""
-        kind = frames.frame[7]
+        kind = frames.frame[F_KIND]
         if kind & ~FRAGMENT > TCP:
             return
         counts = self.counts[machine]

@@ -12,7 +12,7 @@ from netswap.cluster.record.columns import NAMES
 from netswap.cluster.record.look import Look, stalls
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.rows import Rows
-from netswap.protocol.frame import CRASH, PAUSE, RESTART, RESUME, SLOW_DISK
+from netswap.protocol.frame import CRASH, F_DESTINATION, PAUSE, RESTART, RESUME, SLOW_DISK
 
 MOST_MOMENTS: Final = 2_000
 """Of one kind on one machine; of the others it is known how many there were."""
@@ -86,7 +86,7 @@ class Recorder(Trace):
 
     def link_dropped(self, frames: Frames, cause: str) -> None:
         """Frames are lost on a link."""
-        machine, every_ns = frames.frame[4], self.every_ns
+        machine, every_ns = frames.frame[F_DESTINATION], self.every_ns
         if frames.length == 1 or not frames.gap_ns:
             key = (machine, frames.at_ns // every_ns, cause)
             self._lost[key] = self._lost.get(key, 0) + frames.length
