@@ -127,6 +127,13 @@ def judge_all(expectation: Expectation, views: Mapping[str, MachineView]) -> tup
     return met, {name: seen for name, (_, seen) in results.items()}
 
 
+def seen_text(seen: object) -> str:
+    """What was seen, as `judge_all` tells it, in words: of several machines each with its name."""
+    if isinstance(seen, Mapping):
+        return ", ".join(f"{name} {one}" for name, one in seen.items())
+    return str(seen)
+
+
 def look_up(view: MachineView, attribute: str) -> object:
     """What a machine shows under this name of COUNTERS, or as an attribute of the view."""
     if attribute.startswith("dropped."):

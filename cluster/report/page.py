@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from netswap.cluster.judge.expectations import seen_text
 from netswap.cluster.judge.verdict import BAD
 from netswap.cluster.opened import Run
 from netswap.cluster.record import store
@@ -78,7 +79,12 @@ def rendered(template: str, **values: Any) -> str:
     jinja2: Any = import_module("jinja2")
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"seconds": seconds, "bad": lambda verdict: str(verdict) in _BAD, "mood": _mood}
+    environment.filters |= {
+        "seconds": seconds,
+        "bad": lambda verdict: str(verdict) in _BAD,
+        "mood": _mood,
+        "seen": seen_text,
+    }
     values["charts"] = _json(values["charts"])
     made: str = environment.get_template(template).render(script=bundle.script(), **values)
     return made

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from netswap.cluster.judge.expectations import seen_text
 from netswap.cluster.judge.verdict import BAD, Verdict
 from netswap.cluster.record.record import Record
 from netswap.cluster.show import sparks
@@ -129,7 +130,7 @@ def show(console: Console, summary: dict[str, Any], remedy: str, record: Record 
         f"dropped: {causes(counted['dropped'])}",
     )
     for outcome in summary["expectations"]:
-        console.print(_MARKS[outcome["met"]], outcome["text"], f"(seen: {outcome['seen']})", highlight=False)
+        console.print(_MARKS[outcome["met"]], outcome["text"], f"(seen: {seen_text(outcome['seen'])})", highlight=False)
     if summary["verdict"] == "undecided":
         say(console, "undecided: the wall time was over before the virtual time, and no expectation is judged")
     if summary["verdict"] == "vacuous":

@@ -12,6 +12,7 @@ from netswap.cluster.judge.expectations import (
     judge,
     judge_all,
     parse,
+    seen_text,
 )
 from netswap.protocol.units import seconds
 
@@ -111,3 +112,10 @@ def test_a_claim_about_several_machines_is_about_each_of_them() -> None:
     assert judge_all(claim, {"A0": View(), "A1": View("slow")}) == (False, {"A0": "healthy", "A1": "slow"})
     assert judge_all(claim, {"A0": View(), "A1": View()}) == (True, {"A0": "healthy", "A1": "healthy"})
     assert judge_all(parse("A is healthy"), {"A": View()}) == (True, "healthy")
+
+
+@pytest.mark.parametrize(
+    ("seen", "text"), [({"A": "wedged", "B": "healthy"}, "A wedged, B healthy"), ("slow", "slow"), (None, "None")]
+)
+def test_what_was_seen_is_told_in_words(seen: object, text: str) -> None:
+    assert seen_text(seen) == text
