@@ -38,6 +38,8 @@ WINDOW_S: Final = 60e-6
 DUE_S: Final = 0.8e-6
 """For each machine, in each window."""
 FRAME_S: Final = 12e-6
+COUNTED: Final = 1 / 36
+"""Share of that of a frame that is only counted."""
 MOMENT_S: Final = 3e-6
 ON_RAY_S: Final = 400e-6
 ACTOR_S: Final = 100e-6
@@ -251,7 +253,7 @@ def _heartbeat(resolved: Resolved, machine: MachineSettings, settings: Plain) ->
 
 
 def _flood(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
-    """Each frame is a moment, unless a window takes many of them at once."""
+    """Each frame is a moment, unless a window takes many of them at once, as the trains of a steady stretch."""
     end_ns = resolved.stop_ns if settings["end_ns"] is None else min(settings["end_ns"], resolved.stop_ns)
     active_s = max(0, end_ns - settings["start_ns"]) / seconds(1)
     wire = min(settings["payload"] + 66, machine.mtu + 38)
@@ -259,7 +261,16 @@ def _flood(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Tra
     frames = active_s * rate / (8 * wire)
     if settings["protocol"] == "tcp":
         frames = min(frames, active_s * _read_hz(resolved, settings) * -(-settings["payload"] // wire))
+    if _is_counted(resolved, machine, settings):
+        return Traffic(frames * COUNTED, active_s * seconds(1) / settings["train"])
     return Traffic(frames, frames)
+
+
+def _is_counted(resolved: Resolved, machine: MachineSettings, settings: Plain) -> bool:
+    """Whether most frames of a flood find a machine in a state that repeats (`netswap.actors.net.steady`)."""
+    cards = {resolved.machines[index].nic_refill for index in settings["to"]}
+    whole = settings["link"] == "ipv4" and settings["payload"] + 28 <= machine.mtu
+    return settings["protocol"] == "udp" and whole and "virtio" not in cards
 
 
 def _read_hz(resolved: Resolved, settings: Plain) -> float:

@@ -558,6 +558,15 @@ class TestCost:
         assert will_cost.windows < 10
         assert will_cost.seconds < 1
 
+    @pytest.mark.parametrize(("refill", "may_begin"), [("e1000", True), ("virtio", False)])
+    def test_an_hour_of_a_flood_that_is_only_counted_may_begin(self, refill: str, may_begin: bool) -> None:
+        """At line rate, 293 million frames; a card of virtio receives each by itself."""
+        flood = '{flood: {to: "A:9000", rate: 1Gbit/s, payload: 1472B}}'
+        service = "programs: [service: {port: 9000}]"
+        machines = f"A: {{nic: {{refill: {refill}}}, {service}}}, B: {{programs: [{flood}]}}"
+        text = f"title: t\nstop: 1h\nnetwork: {{latency: 100us}}\nmachines: {{{machines}}}\n"
+        assert (cost.too_much(cost.estimate(load(text).resolved()), 2 << 30) == []) == may_begin
+
     def test_check_tells_it(self, folder: Path) -> None:
         """In its line, and in its JSON."""
         (folder / "s.yaml").write_text(seed())
