@@ -73,6 +73,7 @@ def seen(kind: tuple[str, str]) -> tuple[Machine, Heard]:
     engine = InlineEngine(run(kind).resolved, trace=told)
     engine.run(AT_NS)
     engine.state()
+    engine.close()
     return engine.machine(0), told
 
 
