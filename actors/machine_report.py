@@ -1,6 +1,6 @@
 """The report of a machine, as plain data: counters, programs, timers, and the wait-for graph.
 
-`netswap.actors.report` reads it off a machine; it crosses between processes as it is. Times in ns.
+`netswap.actors.machine.report` reads it off a machine; it crosses between processes as it is. Times in ns.
 """
 
 from dataclasses import dataclass

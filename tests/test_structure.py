@@ -79,6 +79,13 @@ def test_the_rooms_of_actors_know_those_before_them() -> None:
     assert [arrow for arrow in arrows if 0 <= arrow[0] < arrow[1]] == []
 
 
+def test_what_stands_beside_the_rooms_of_actors_knows_none_of_them() -> None:
+    rooms_of_actors = tuple(f"actors.{name}." for name in ROOMS)
+    beside = [(one, other) for one, other in MODULES.edges if one.startswith("actors.") and one.count(".") == 1]
+    beside = [(one, other) for one, other in beside if f"{one}." not in rooms_of_actors]
+    assert [arrow for arrow in beside if f"{arrow[1]}.".startswith(rooms_of_actors)] == []
+
+
 def test_a_circle_would_be_found() -> None:
     """The same look at a drawing with one in it."""
     drawn = nx.DiGraph([("actors.memory.faults", "actors.swap.device"), ("actors.swap.nfs", "actors.memory.zone")])

@@ -1,4 +1,4 @@
-"""One machine: the door (`door`), what stands behind it (`assembly`), and what outlives a crash (`tally`)."""
+"""One machine: the door (`door`), what stands behind it (`assembly`), what outlives a crash (`tally`), and its `report`."""
 
 from netswap.actors.machine.door import Machine
 

@@ -11,8 +11,8 @@ from typing import Any
 import msgpack
 
 from netswap.actors.machine import Machine
+from netswap.actors.machine.report import report
 from netswap.actors.machine_report import MachineReport
-from netswap.actors.report import report
 from netswap.actors.settings import MachineSettings
 from netswap.cluster.engine import build
 from netswap.cluster.engine.orders import Answer, Order

@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Any
 
 from netswap.actors.machine import Machine
-from netswap.actors.report import report
+from netswap.actors.machine.report import report
 from netswap.actors.trace import Trace
 from netswap.cluster.engine import build, collector
 from netswap.cluster.engine.engine import NOT_RECORDED

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netswap.actors.machine import Machine
+from netswap.actors.machine.wait_graph import frame_pages
 from netswap.actors.process.loader import Loaded
 from netswap.actors.swap.device import SwapDevice
 from netswap.actors.wait import CONNECTION, DISK, KINDS, MESSAGE, NOTHING, PAGE, REPLY, SLOT, THROTTLE
-from netswap.actors.wait_graph import frame_pages
 from netswap.cluster.record.columns import NAMES, STATE_NAMES
 from netswap.protocol import rpc
 

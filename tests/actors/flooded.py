@@ -7,10 +7,10 @@ from graph import drawn
 from scene import FRAMING, GIGABIT, MTU, RESERVE, SERVICE, A, B, C
 
 from netswap.actors.machine import Machine
+from netswap.actors.machine.report import report
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.net import steady
 from netswap.actors.policy import Policy
-from netswap.actors.report import report
 from netswap.actors.settings import Files, MachineSettings, Swap
 from netswap.protocol.frame import UDP, VERSION, encode, encode_arrival, encode_control
 from netswap.protocol.units import kib, mib, milliseconds, seconds

@@ -13,13 +13,13 @@ from test_machine import END, RESERVE, all_inbound, machine, record
 from netswap.actors.counters import COUNTERS, Counters, Tally
 from netswap.actors.events import NEVER, Events
 from netswap.actors.machine import Machine, door
+from netswap.actors.machine.report import counters
 from netswap.actors.machine.tally import tallied
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.network.network import Network
 from netswap.actors.network.outside import Outside
 from netswap.actors.programs.system import Sleep
 from netswap.actors.programs.task import Progress, Task
-from netswap.actors.report import counters
 from netswap.protocol.frame import (
     CRASH,
     OWN_DISK,

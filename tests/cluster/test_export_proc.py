@@ -13,9 +13,9 @@ from exported import Heard, kept, new_folder
 from netswap.actors import wait
 from netswap.actors.kernels import KERNELS
 from netswap.actors.machine import Machine
+from netswap.actors.machine.report import counters
 from netswap.actors.memory.anonymous import UNTOUCHED, WRITING
 from netswap.actors.programs.task import Need
-from netswap.actors.report import counters
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.export import exports
 from netswap.cluster.export.blocked import CHAINS, sleep_of

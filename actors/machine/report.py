@@ -2,12 +2,12 @@
 
 from netswap.actors.events import Timer
 from netswap.actors.machine import Machine
+from netswap.actors.machine.wait_graph import frame_pages, waits
 from netswap.actors.machine_report import MachineReport, ProgramReport
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.net.arp import ASKED
 from netswap.actors.process import loader
 from netswap.actors.process.loader import Loaded
-from netswap.actors.wait_graph import frame_pages, waits
 from netswap.protocol.rpc import PAGE
 
 
