@@ -96,5 +96,5 @@ class MachineSettings:
     """What the CPU takes for each frame between card and demux; 0: no time, and there is no input queue."""
     tcp_mem: tuple[int, int, int] | None = None
     """`tcp_mem` in pages; None for the kernel's own."""
-    udp_mem: int | None = None
-    """`udp_mem[2]` in pages; None for the kernel's own. Where the kernel has no such limit it has no effect."""
+    udp_mem: tuple[int, int, int] | None = None
+    """`udp_mem` in pages; None for the kernel's own. Where the kernel has no such limit it has no effect."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from math import isqrt
 
 from netswap.actors.kernels.oom import OomRules
-from netswap.actors.kernels.tcp import TcpRules
+from netswap.actors.kernels.tcp import MIB, PAGE, TcpMem, TcpRules
+from netswap.actors.kernels.udp import UdpMem
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,10 @@ class Kernel:
     """A socket's receive buffer: 256 * (sk_buff + 256) (net/core/sock.c)."""
     limits_udp: bool
     """All UDP sockets together have a limit, udp_mem, and each takes at least one datagram (net/ipv4/udp.c)."""
+    udp_rmem_min: int
+    """What a socket may hold, in bytes of truesize, where all together hold more than udp_mem[0] (net/ipv4/udp.c)."""
+    count_batch: int
+    """Pages that a CPU charges to sockets before the others see it (SK_MEMORY_PCPU_RESERVE in include/net/sock.h); 1 before."""
     watchdog_ns: int
     """The e1000 watchdog forces a receive interrupt this often (drivers/net/e1000/e1000_main.c)."""
     jumbo_in_pages: bool
@@ -134,7 +139,32 @@ class Kernel:
         distance = max(min_pages // 4, zone_pages * self.watermark_scale // 10_000)
         return min_pages + distance, min_pages + 2 * distance
 
-    def udp_mem_max(self, memory_pages: int) -> int:
-        """udp_mem[2], in pages: 18.75 % of what lies above the high mark when the machine is booted (net/ipv4/udp.c)."""
-        high = self.marks(self.min_free_kib(memory_pages) // 4, memory_pages)[1]
-        return (memory_pages - high) // 8 // 4 * 3 * 2
+    def buffer_pages(self, memory_pages: int) -> int:
+        """What lies above the high mark when the machine is booted, in pages (nr_free_buffer_pages in mm/page_alloc.c)."""
+        return memory_pages - self.marks(self.min_free_kib(memory_pages) // 4, memory_pages)[1]
+
+    def udp_mem(self, memory_pages: int) -> UdpMem:
+        """The default `udp_mem`: 9.37, 12.5 and 18.75 % of the buffer pages (net/ipv4/udp.c, udp_init)."""
+        pressure = max(self.buffer_pages(memory_pages) // 8, 128)
+        low = pressure // 4 * 3
+        return UdpMem(low, pressure, 2 * low)
+
+    def tcp_mem(self, memory_pages: int) -> TcpMem:
+        """The default `tcp_mem`: 4.68, 6.25 and 9.37 % of the buffer pages (net/ipv4/tcp.c, tcp_init).
+
+        2.6.22: 37.5, 50 and 75 % of memory from 256 MiB on.
+        """
+        pressure = self.buffer_pages(memory_pages) // 16
+        if self.tcp.ram_share:
+            mebibytes = memory_pages * PAGE // MIB
+            pressure = min(mebibytes, 256) * mebibytes // 2
+        pressure = max(pressure, 128)
+        low = pressure // 4 * 3
+        return TcpMem(low, pressure, 2 * low)
+
+    def tcp_buffers_max(self, memory_pages: int) -> tuple[int, int]:
+        """(receive, send): how far the TCP buffers of one socket may grow: 1/128 of a share of memory, within limits."""
+        pages = self.tcp_mem(memory_pages).pressure if self.tcp.ram_share else self.buffer_pages(memory_pages)
+        share = pages * PAGE // 128
+        tcp = self.tcp
+        return max(tcp.rmem[1], min(tcp.rmem[2], share)), max(64 * 1024, min(tcp.wmem[2], share))

@@ -52,13 +52,15 @@ LINUX_6_11: Final = replace(
     refuses_fragments=True,
     rmem_default=212_992,
     limits_udp=True,
+    count_batch=256,
     jumbo_in_pages=True,
     tcp=replace(
         LINUX_2_6_22.tcp,
         initial_rto_ns=seconds(1),
         syn_retries=6,
         initial_window=10,
-        window_share=(1, 2),
+        window_share=(1200, 4096 + 256 + 320),  # TCP_DEFAULT_SCALING_RATIO, include/net/tcp.h
+        measures_share=True,
         rmem=(4096, 131_072, 6 * MIB),
         segment_charge=256 + 1024,
         ram_share=False,

@@ -6,7 +6,7 @@ Source: include/net/tcp.h, net/ipv4/tcp.c, tcp_input.c, tcp_output.c, tcp_timer.
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-_PAGE: Final = 4096
+PAGE: Final = 4096
 MIB: Final = 1 << 20
 
 
@@ -27,6 +27,7 @@ class TcpRules:
 
     initial_rto_ns: int
     min_rto_ns: int
+    """Least part of the time-out that is for the variation of the round trip (TCP_RTO_MIN)."""
     max_rto_ns: int
     retries: int
     """Retransmissions before a connection is given up (tcp_retries2)."""
@@ -35,8 +36,6 @@ class TcpRules:
     """The shortest delay of an acknowledgement (TCP_DELACK_MIN), used for all of them."""
     starved_ack_ns: int
     """When an acknowledgement is tried again for which there was no memory (TCP_DELACK_MAX)."""
-    resource_retry_ns: int
-    """When a retransmission or probe is tried again for which there was no memory (TCP_RESOURCE_PROBE_INTERVAL)."""
     memory_wait_ns: int
     """When a writer that was refused memory looks again: up to 0.2 s at random there, always half of it here
     (sk_stream_wait_memory)."""
@@ -47,6 +46,9 @@ class TcpRules:
     """The segment size that a receiver first assumes of the sender (TCP_MIN_RCVMSS)."""
     window_share: tuple[int, int]
     """(n, d): n/d of the free receive buffer is offered as window; the rest is for overheads (tcp_adv_win_scale)."""
+    measures_share: bool
+    """That share is only for the start: then it is payload by truesize of the last full segment that came (scaling_ratio in
+    tcp_measure_rcv_mss, net/ipv4/tcp_input.c, since 6.6)."""
     rmem: tuple[int, int, int]
     """tcp_rmem: guaranteed, default, and the most where memory allows."""
     wmem: tuple[int, int, int]
@@ -62,19 +64,3 @@ class TcpRules:
     """With nothing queued the next segment is accepted, or built, whatever the limit says (tcp_data_queue)."""
     closes_on_drop: bool
     """A segment dropped for want of memory is answered at once by a window of zero."""
-
-    def mem(self, memory_pages: int) -> TcpMem:
-        """The default `tcp_mem` of a machine with `pages` pages (tcp_init of both)."""
-        pressure = memory_pages // 16
-        if self.ram_share:
-            mebibytes = memory_pages * _PAGE // MIB
-            pressure = min(mebibytes, 256) * mebibytes // 2
-        pressure = max(pressure, 128)
-        low = pressure // 4 * 3
-        return TcpMem(low, pressure, 2 * low)
-
-    def buffers_max(self, memory_pages: int) -> tuple[int, int]:
-        """(receive, send): how far the buffers of one socket may grow: 1/128 of a share of memory, within limits."""
-        pages = self.mem(memory_pages).pressure if self.ram_share else memory_pages
-        share = pages * _PAGE // 128
-        return max(self.rmem[1], min(self.rmem[2], share)), max(64 * 1024, min(self.wmem[2], share))

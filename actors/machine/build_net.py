@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from random import Random
 
 from netswap.actors.kernels.tcp import TcpMem
+from netswap.actors.kernels.udp import UdpMem
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.reserve import Node
 from netswap.actors.net import steady
@@ -67,7 +68,8 @@ def _stack(settings: MachineSettings, net: NetBoard) -> Stack:
     """The protocol layers by this kernel's rules; of a class of its own where somebody listens."""
     traced = net.board.of_frames is not None
     if net.board.kernel.limits_udp:
-        return (TracedLimitedStack if traced else LimitedStack)(net, settings.udp_mem)
+        limits = None if settings.udp_mem is None else UdpMem(*settings.udp_mem)
+        return (TracedLimitedStack if traced else LimitedStack)(net, limits)
     return (TracedStack if traced else Stack)(net)
 
 

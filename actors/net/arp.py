@@ -164,6 +164,12 @@ class Neighbours:
             self._flush(neighbour)
         self._say(source, REPLY, memalloc=memalloc)
 
+    def confirm(self, index: int) -> None:
+        """A machine has answered on a layer above, so its address is right (dst_confirm in include/net/dst.h; facts 13.9)."""
+        neighbour = self.entries.get(index)
+        if neighbour is not None:
+            neighbour.confirmed_ns = self._events.now
+
     # -- sending ----------------------------------------------------------------------------------------------------
 
     def _for_sending(self, destination: int, *, memalloc: bool) -> Neighbour | None:
@@ -261,7 +267,10 @@ class Neighbours:
     def _reachable_over(self, neighbour: Neighbour) -> None:
         """One that is in use is asked, if nothing is heard of it for a while; another is forgotten in time."""
         now = self._events.now
-        if now <= neighbour.used_ns + DELAY_NS:
+        good_until_ns = neighbour.confirmed_ns + self._good_for_ns()
+        if now < good_until_ns:
+            self._set(neighbour, REACHABLE, good_until_ns)
+        elif now <= neighbour.used_ns + DELAY_NS:
             self._set(neighbour, DELAY, now + DELAY_NS)
         else:
             self._set(neighbour, STALE, max(now, neighbour.used_ns + STALE_NS))

@@ -137,6 +137,9 @@ class Nic:
         self._events.sent(first, destination, len(frame))
         self.sent += count
 
+    def confirm(self, index: int) -> None:
+        """A machine has answered, which a card does not care about; a neighbour table before it does."""
+
     def take_out(self) -> bytes:
         """The bytes of all that has been sent since the last call."""
         if not self._out:

@@ -22,7 +22,12 @@ class RoundTrip:
         self.smoothed_ns = max(1, self.smoothed_ns + (rtt_ns - self.smoothed_ns) // 8)
 
     def timeout_ns(self, backoff: int) -> int:
-        """The retransmission time-out after `backoff` doublings, within the kernel's limits."""
+        """The retransmission time-out after `backoff` doublings, within the kernel's limits.
+
+        Its minimum is one of the variation's part (tcp_rtt_estimator and tcp_set_rto in net/ipv4/tcp_input.c).
+        """
         rules = self._rules
-        base = self.smoothed_ns + 4 * self.variation_ns if self.smoothed_ns else rules.initial_rto_ns
-        return min(max(base, rules.min_rto_ns) << backoff, rules.max_rto_ns)
+        base = rules.initial_rto_ns
+        if self.smoothed_ns:
+            base = self.smoothed_ns + max(4 * self.variation_ns, rules.min_rto_ns)
+        return min(base << backoff, rules.max_rto_ns)

@@ -130,6 +130,10 @@ class Tcp(Layer):
         connection.answer(window)
         return ""
 
+    def confirm(self, peer: int) -> None:
+        """As there."""
+        self._output.confirm(peer)
+
     def count(self, connection: Connection) -> None:
         """Bring the number of frames up to date that wait in ordinary sockets."""
         frames = connection.receiver.frames

@@ -69,7 +69,7 @@ class Layer:
         self.mss = mss(net.mtu)
         self.floor = board.zone.floors.atomic
         """How far down its allocations go (GFP_ATOMIC)."""
-        self.memory = TcpMemory(self.rules, limits or self.rules.mem(pages), pages, exempts=board.policy.tcp_exemption)
+        self.memory = TcpMemory(board.kernel, limits, pages, exempts=board.policy.tcp_exemption)
         self.reserve_access = board.policy.reserve_access
 
     def transmit(
@@ -91,6 +91,10 @@ class Layer:
 
     def reset(self, peer: int, peer_port: int, port: int) -> None:
         """Tell the other side that there is no such connection."""
+        raise NotImplementedError
+
+    def confirm(self, peer: int) -> None:
+        """A machine has acknowledged something new: its address is right."""
         raise NotImplementedError
 
     def count(self, connection: "Connection") -> None:
@@ -250,6 +254,7 @@ class Connection:
         sender = self.sender
         freed = sender.acknowledge(ack, window, blocks, self._tcp.events.now)
         if freed:
+            self._tcp.confirm(self.peer)
             self._release(freed)
             self._release_pages(ack)
             account = self.account
@@ -266,6 +271,7 @@ class Connection:
         receiver = self.receiver
         if end - seq >= self._rcv_mss:
             self._rcv_mss = min(end - seq, self._tcp.mss)
+            receiver.measure(end - seq, buffer)
         what = receiver.arrive(seq, end, records, buffer)
         if what == IN_ORDER:
             self.owner.readable(self)
@@ -325,7 +331,7 @@ class Connection:
         self._tcp.count(self)
         receiver = self.receiver
         twice = 2 * (receiver.edge - receiver.nxt)
-        share, whole = self._tcp.rules.window_share
+        share, whole = receiver.share
         if twice * whole <= self.account.rcvbuf * share and receiver.room() >= max(twice, 1):
             self._send_ack()
         return messages
@@ -439,9 +445,9 @@ class Connection:
         if self._tcp.teller is not None:
             self._tcp.teller.retransmitted("tcp")
 
-    def probe(self) -> bool:
+    def probe(self) -> None:
         """An old number, which has to be answered (tcp_xmit_probe_skb)."""
-        return self._tcp.transmit(self, ACK, self.sender.una - 1, 0, ())
+        self._tcp.transmit(self, ACK, self.sender.una - 1, 0, ())
 
     def another(self) -> list[Run] | None:
         """Memory for the second half of a segment that is cut in two."""

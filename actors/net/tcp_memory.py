@@ -7,7 +7,9 @@ alike. One step is folded: pages that are no longer needed go back at once; 2.6.
 
 from typing import Final
 
-from netswap.actors.kernels.tcp import TcpMem, TcpRules
+from netswap.actors.kernels.kernel import Kernel
+from netswap.actors.kernels.tcp import TcpMem
+from netswap.actors.net.shared_count import SharedCount
 
 QUANTUM: Final = 4096
 _SHIFT: Final = 12
@@ -28,32 +30,44 @@ class TcpMemory:
         "rules",
         "sndbuf_max",
         "sockets",
-        "total",
+        "_count",
     )
 
-    def __init__(self, rules: TcpRules, limits: TcpMem, memory_pages: int, *, exempts: bool) -> None:
-        """`exempts`: whether the switch tcp-exemption is on; the kernel's rule says whether for sockets or for segments."""
+    def __init__(self, kernel: Kernel, limits: TcpMem | None, memory_pages: int, *, exempts: bool) -> None:
+        """`limits`: None for the kernel's own; `exempts`: whether the switch tcp-exemption is on.
+
+        The kernel's rule says whether that is for sockets or for segments.
+        """
+        rules = kernel.tcp
         self.rules = rules
-        self.limits = limits
-        self.rcvbuf_max, self.sndbuf_max = rules.buffers_max(memory_pages)
+        self.limits = limits or kernel.tcp_mem(memory_pages)
+        self.rcvbuf_max, self.sndbuf_max = kernel.tcp_buffers_max(memory_pages)
         self.exempts_marked = exempts and rules.exempts_marked
         """Whether sockets that serve the swap are never refused."""
         self.exempts_reserve = exempts and not rules.exempts_marked
         """Whether segments that came from the reserve are never refused."""
-        self.total = 0
+        self._count = SharedCount(kernel.count_batch)
         self.sockets = 0
         self.pressure = False
         self.refused = 0
         """Charges refused so far."""
 
+    @property
+    def total(self) -> int:
+        """Pages that all sockets are charged."""
+        return self._count.pages
+
+    def add(self, pages: int) -> int:
+        """Charge pages, or with a negative number give some back; how many the limits see then."""
+        return self._count.add(pages)
+
     def roomy(self) -> bool:
         """Whether one socket may be given more than its share."""
-        return not self.pressure and self.total < self.limits.low
+        return not self.pressure and self._count.seen() < self.limits.low
 
-    def admits(self, pages: int) -> bool | None:
-        """Whether the limits let the total grow by `pages` pages; None if that depends on the socket."""
+    def admits(self, total: int) -> bool | None:
+        """Whether the limits let the total, as they see it, grow to this; None if that depends on the socket."""
         low, pressure, high = self.limits
-        total = self.total + pages
         if total < low or (total == low and self.rules.low_inclusive):
             self.pressure = False
             return True
@@ -85,10 +99,11 @@ class Account:
         memory = self._memory
         needed = ((self.rmem + self.wmem + size + QUANTUM - 1) >> _SHIFT) - self.pages
         if needed > 0:
-            if not forced and not self._admitted(needed, memory.rules.rmem[0], self.rmem):
+            if forced:
+                self._grow(needed)
+            elif not self._admitted(needed, memory.rules.rmem[0], self.rmem):
                 memory.refused += 1
                 return False
-            self._grow(needed)
         self.rmem += size
         return True
 
@@ -105,12 +120,11 @@ class Account:
         """
         memory = self._memory
         needed = ((self.rmem + self.wmem + size + QUANTUM - 1) >> _SHIFT) - self.pages
-        if needed > 0:
-            if not self._admitted(needed, memory.rules.wmem[0], self.wmem):
-                self.sndbuf = max(_LEAST_SNDBUF, min(self.sndbuf, self.wmem // 2))
-                if self.wmem + size < self.sndbuf and (self.wmem or not memory.rules.forced_on_empty):
-                    memory.refused += 1
-                    return False
+        if needed > 0 and not self._admitted(needed, memory.rules.wmem[0], self.wmem):
+            self.sndbuf = max(_LEAST_SNDBUF, min(self.sndbuf, self.wmem // 2))
+            if self.wmem + size < self.sndbuf and (self.wmem or not memory.rules.forced_on_empty):
+                memory.refused += 1
+                return False
             self._grow(needed)
         self.wmem += size
         return True
@@ -138,17 +152,21 @@ class Account:
 
     def close(self) -> None:
         """Uncharge all that the socket held, and the socket itself."""
-        self._memory.total -= self.pages
+        self._memory.add(-self.pages)
         self._memory.sockets -= 1
         self.pages = self.rmem = self.wmem = 0
 
     def _admitted(self, needed: int, guaranteed: int, queued: int) -> bool:
-        """Whether the kernel's tests let the charge grow, in their order: limits, exemption, guaranteed minimum, fair share."""
+        """Let the charge grow, if the tests allow it: limits, exemption, guaranteed minimum, fair share, in this order."""
         memory = self._memory
-        verdict = memory.admits(needed)
+        verdict = memory.admits(memory.add(needed))
         if verdict is None:
             verdict = queued < guaranteed or not memory.pressure or self._is_modest(needed)
-        return verdict or (self.marked and memory.exempts_marked)
+        if verdict or (self.marked and memory.exempts_marked):
+            self.pages += needed
+            return True
+        memory.add(-needed)
+        return False
 
     def _is_modest(self, needed: int) -> bool:
         """Whether the limit would still hold if every socket had as much."""
@@ -156,10 +174,10 @@ class Account:
 
     def _grow(self, pages: int) -> None:
         self.pages += pages
-        self._memory.total += pages
+        self._memory.add(pages)
 
     def _shrink(self) -> None:
         spare = self.pages - ((self.rmem + self.wmem + QUANTUM - 1) >> _SHIFT)
         if spare > 0:
             self.pages -= spare
-            self._memory.total -= spare
+            self._memory.add(-spare)

@@ -47,6 +47,7 @@ class Receiver:
         "frames",
         "nxt",
         "ready",
+        "share",
     )
 
     def __init__(self, mss: int, memory: TcpMemory, account: Account, buffers: Buffers) -> None:
@@ -58,6 +59,8 @@ class Receiver:
         """The first byte that is missing."""
         self.edge = FIRST_BYTE
         """Behind the last byte that the sender has been told to have room; the edge never moves back."""
+        self.share = memory.rules.window_share
+        """(n, d): n/d of the free receive buffer is what may come in it; the rest is for overheads."""
         self.frames = 0
         """Frames whose buffers are kept."""
         self._behind = FIRST_BYTE
@@ -104,6 +107,11 @@ class Receiver:
         while self.early and self.early[0].seq <= self.nxt:
             self._append(self.early.pop(0))
         return IN_ORDER
+
+    def measure(self, payload: int, buffer: Buffer) -> None:
+        """Take a full segment, `payload` bytes in its buffer, as the measure of what a receive buffer holds."""
+        if self._memory.rules.measures_share:
+            self.share = payload, buffer[2]
 
     def _append(self, piece: Piece) -> None:
         """The next piece in order, or one that has been overtaken."""
@@ -182,7 +190,7 @@ class Receiver:
 
     def _collapse(self) -> None:
         """Copy neighbours whose buffers are mostly overhead into pages, as far as there is memory for that."""
-        share, whole = self._memory.rules.window_share
+        share, whole = self.share
         kept: deque[Piece] = deque()
         run: list[Piece] = []
         for piece in self.ready:
@@ -214,7 +222,7 @@ class Receiver:
 
     def room(self) -> int:
         """The window in bytes, in whole segments; at most four of them with memory short."""
-        share, whole = self._memory.rules.window_share
+        share, whole = self.share
         account = self._account
         full = account.rcvbuf * share // whole
         free = (account.rcvbuf - account.rmem) * share // whole

@@ -58,8 +58,8 @@ class Wire(Protocol):
     def sent_again(self) -> None:
         """Note that this segment had been sent before."""
 
-    def probe(self) -> bool:
-        """Send an old byte number, to be told about the window; False if there is no memory for that."""
+    def probe(self) -> None:
+        """Send an old byte number, to be told about the window, if there is memory for that."""
 
     def another(self) -> Any:
         """Memory for one more segment of the write queue; None if there is none."""
@@ -179,12 +179,11 @@ class Sender:
                 break
             segment = queue[0]
             if not self._transmit(segment, now):
-                self.due_ns = min(self.due_ns, now + self.rules.resource_retry_ns)
                 break
             queue.popleft()
             self.flight.append(segment)
             self.pipe += 1
-        if self.due_ns == NEVER and (self.flight or queue):
+        if self.due_ns == NEVER and (self.flight or queue):  # what found no memory, too, is tried again only then
             self.due_ns = now + self.round_trip.timeout_ns(self.backoff)
 
     def _repair(self, now: int) -> None:
@@ -316,10 +315,7 @@ class Sender:
         self.previous_ns, self.fired_ns = self.fired_ns, now
         if self.flight:
             return self._time_out(now)
-        if self.queue and self.queue[0].end > self.edge:
-            return self._probe(now)
-        self.push(now)
-        return True
+        return self._probe(now) if self.queue else True
 
     def _time_out(self, now: int) -> bool:
         """Count everything in flight as lost, and send the first segment again."""
@@ -336,7 +332,7 @@ class Sender:
         for segment in self.flight:
             segment.state = LOST
         self._repair(now)
-        self._back_off(now, sent=self.lost < len(self.flight))
+        self._back_off(now)
         return True
 
     def _is_closed_but_alive(self, now: int) -> bool:
@@ -344,17 +340,17 @@ class Sender:
         return self.edge <= self.una and now - self.heard_ns <= self.rules.max_rto_ns
 
     def _probe(self, now: int) -> bool:
-        """Send what fits of a segment that does not fit into the window, or ask whether the window is still closed."""
+        """Send what fits of the next segment into the window, or ask whether the window is still closed."""
         if self.probes >= self.rules.retries:
             return False
         self.probes += 1
         segment = self.queue[0]
         if self.edge <= segment.seq:
-            self._back_off(now, sent=self._wire.probe())
-        elif self._split(segment, self.edge):
+            self._wire.probe()
+        elif segment.end <= self.edge or self._split(segment, self.edge):
             self.push(now)
-        else:
-            self._back_off(now, sent=False)
+        if not self.flight:
+            self._back_off(now)
         return True
 
     def _split(self, segment: Segment, at: int) -> bool:
@@ -369,11 +365,12 @@ class Sender:
         self.queue.insert(1, rest)
         return True
 
-    def _back_off(self, now: int, *, sent: bool) -> None:
-        """Wait twice as long for what was sent; what could not be sent for want of memory is tried again soon."""
-        if sent:
-            self.retries += 1
-            self.backoff = min(self.backoff + 1, 16)
-            self.due_ns = now + self.round_trip.timeout_ns(self.backoff)
-        else:
-            self.due_ns = now + min(self.round_trip.timeout_ns(self.backoff), self.rules.resource_retry_ns)
+    def _back_off(self, now: int) -> None:
+        """Wait twice as long, also where nothing could be sent for want of memory (facts 13.1).
+
+        Only a positive error, of a full local queue, is waited for less (tcp_retransmit_timer in net/ipv4/tcp_timer.c,
+        tcp_send_probe0 in net/ipv4/tcp_output.c).
+        """
+        self.retries += 1
+        self.backoff = min(self.backoff + 1, 16)
+        self.due_ns = now + self.round_trip.timeout_ns(self.backoff)

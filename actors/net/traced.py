@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from netswap.actors.kernels.udp import UdpMem
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.input_queue import InputQueue
@@ -146,8 +147,8 @@ class TracedLimitedStack(LimitedStack):
 
     __slots__ = ("kept", "teller")
 
-    def __init__(self, net: NetBoard, pages_max: int | None = None) -> None:
-        super().__init__(net, pages_max)
+    def __init__(self, net: NetBoard, limits: UdpMem | None = None) -> None:
+        super().__init__(net, limits)
         self.teller = teller_of(net)
         self.kept = Kept(self.teller)
         self.reassembly = _reassembly(net, self.kept, self.drop)

@@ -91,6 +91,7 @@ class NfsDevice(SwapDevice):
         request = self.under_way.get(xid)
         if request is None or len(stamps) != len(request.stamps):
             return
+        self._nic.confirm(self.server)
         if request.write and 0 in stamps:
             self._refused(request)
             return

@@ -133,7 +133,7 @@ def limits(kernel: Kernel) -> Evidence:
     evidence = Evidence()
     for mib in (64, 256, 1024, 16_384):
         memory = formulas.pages(mib)
-        evidence.equal(f"pages of {mib} MiB", formulas.tcp_mem(kernel.name, memory), tuple(kernel.tcp.mem(memory)))
+        evidence.equal(f"pages of {mib} MiB", formulas.tcp_mem(kernel.name, memory), tuple(kernel.tcp_mem(memory)))
     return evidence
 
 

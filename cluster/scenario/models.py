@@ -178,7 +178,7 @@ class Tcp(EmptyAllowed):
 class Udp(EmptyAllowed):
     """What all UDP sockets of the machine may hold together."""
 
-    mem: words.SeveralPagesOrAuto = usually("auto", "pages: udp_mem[2]; auto is the kernel's own")
+    mem: words.UdpMemOrAuto = usually("auto", "pages: [min, pressure, max], or max alone; auto is the kernel's own")
 
 
 class Swap(Words):

@@ -241,6 +241,8 @@ Title = Annotated[str, Field(min_length=1), _OneLine(200)]
 
 @dataclass(frozen=True)
 class _TcpMem:
+    name: str
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.read, handler(source))
 
@@ -252,13 +254,28 @@ class _TcpMem:
         """Three page counts that grow."""
         hint = "write three numbers of pages that grow, as [3072, 4096, 6144], or auto"
         if not isinstance(value, list) or not all(type(pages) is int and 0 < pages <= PAGES_MAX for pages in value):
-            raise problem(f"{shown(value)} is no tcp_mem", hint)
+            raise problem(f"{shown(value)} is no {self.name}", hint)
         if len(value) != 3 or sorted(value) != value:
-            raise problem(f"{shortened(str(value))} is no tcp_mem", hint)
+            raise problem(f"{shortened(str(value))} is no {self.name}", hint)
         return value
 
 
-TcpMem = Annotated[list[int], _TcpMem()]
+@dataclass(frozen=True)
+class _UdpMem(_TcpMem):
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        one = {"type": "integer", "minimum": 1, "maximum": PAGES_MAX}
+        return {"anyOf": [one, super().__get_pydantic_json_schema__(schema, handler)]}
+
+    def read(self, value: object) -> object:
+        """Three page counts that grow, or the last of them: the others are in the kernel's proportion to it."""
+        if type(value) is int and 0 < value <= PAGES_MAX:
+            return [max(1, value // 2), max(1, 2 * value // 3), value]
+        return super().read(value)
+
+
+TcpMem = Annotated[list[int], _TcpMem("tcp_mem")]
+UdpMem = Annotated[list[int], _UdpMem("udp_mem")]
+UdpMemOrAuto = Annotated[UdpMem | None, OrWord("auto")]
 TcpMemOrAuto = Annotated[TcpMem | None, OrWord("auto")]
 
 
@@ -305,7 +322,6 @@ MorePartsOrNone = Annotated[MoreParts | None, OrWord("none")]
 StepsOrNone = Annotated[Steps | None, OrWord("none")]
 PagesOrNone = Annotated[Pages | None, OrWord("none")]
 PagesOrAuto = Annotated[Pages | None, OrWord("auto")]
-SeveralPagesOrAuto = Annotated[SeveralPages | None, OrWord("auto")]
 
 Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22", "linux-6.11"))]
 Layout = Annotated[str, OneOf("layout", ("striped", "mirrored", "coded"))]

@@ -62,6 +62,9 @@ class Card:
         self._carry(Sent(self._idle_ns, self._index, (port, body), wire))
         self._events.at(self._idle_ns, self._release, memory)
 
+    def confirm(self, index: int) -> None:
+        """As the real one: an answer means nothing to it."""
+
 
 class End:
     """One machine's TCP, and the owner of its connections: what its reader has got, and what became of them."""

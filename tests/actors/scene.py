@@ -7,6 +7,7 @@ from netswap.actors.counters import Counters
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22 as KERNEL
 from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.udp import UdpMem
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.reserve import Node
 from netswap.actors.memory.zone import Zone
@@ -46,11 +47,11 @@ class Host:
     emergency: Node
     net: NetBoard
 
-    def open(self, sockets: int = 1, rcvbuf: int = KERNEL.rmem_default) -> Queues:
-        """Sockets of a program that does not read."""
+    def open(self, sockets: int = 1, rcvbuf: int = KERNEL.rmem_default, port: int = SERVICE) -> Queues:
+        """Sockets of a program that does not read, from this port on."""
         queues = Queues()
-        for port in range(SERVICE, SERVICE + sockets):
-            self.stack.open(queues.open(port, rcvbuf))
+        for number in range(sockets):
+            self.stack.open(queues.open(port + number, rcvbuf))
         return queues
 
     def receive(self, frame: Raw, at_ns: int | None = None, flags: int = 0) -> None:
@@ -103,6 +104,7 @@ def host(
     ring: int = 32,
     refill: str = "e1000",
     kernel: Kernel = KERNEL,
+    udp_mem: UdpMem | None = None,
 ) -> Host:
     """A machine of 16 MiB; `emergency_bytes` is the limit on emergency receive buffers."""
     events = Events()
@@ -117,7 +119,7 @@ def host(
         else Buffers(zone, kernel, node if access else None, guarded=guarded)
     )
     net = NetBoard(Board(events, zone, kernel, counters, Policy.of(on)), buffers, FRAMING, MTU)
-    stack = LimitedStack(net) if kernel.limits_udp else Stack(net)
+    stack = LimitedStack(net, udp_mem) if kernel.limits_udp else Stack(net)
     nic = Nic(net, stack, A, GIGABIT, ring, refill)
     return Host(events, zone, counters, buffers, stack, nic, node, net)
 
