@@ -241,7 +241,7 @@ class Flood(Words):
     flows: words.RequestsOrNone = usually("none", "none is the sockets of the service addressed")
     fragments: words.Fragments = "whole"
     link: words.LinkProtocol = "ipv4"
-    train: words.Delay = usually("1ms")
+    train: words.DelayOrAuto = usually("auto", "how much time's frames are announced at once")
     from_: words.Time = usually("0s", alias="from")
     for_: words.PositiveTimeOrEver = usually("ever", alias="for")
 

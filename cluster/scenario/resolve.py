@@ -240,8 +240,12 @@ def _exchange(exchange: str, index: int, ranks: Ranks) -> Plain:
 def _flood(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:
     target, port = flood_address(flood)
     sockets = _sockets_from(words.machines[cast.written_of(target)], port)
+    to = [one for one in cast.indexes(target) if one != index]
+    # What several machines get in turn, and what TCP makes up for, is a train: there its length is no matter of speed alone.
+    best_ns = units.milliseconds(100 if flood.protocol == "udp" and len(to) == 1 else 1)
     return {
-        "to": [one for one in cast.indexes(target) if one != index],
+        "to": to,
+        "train": best_ns if flood.train is None else flood.train,
         "port": port,
         "sockets": sockets,
         "flows": flood.flows or sockets,

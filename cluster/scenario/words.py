@@ -310,6 +310,7 @@ Port = Annotated[int, _Port()]
 RECORDED = ("auto", "all", "none")
 """Instead of a list of machines: all of few and the worst of many, all, or nothing at all."""
 PositiveTimeOrAuto = Annotated[PositiveTime | None, OrWord("auto")]
+DelayOrAuto = Annotated[Delay | None, OrWord("auto")]
 PositiveTimeOrEver = Annotated[PositiveTime | None, OrWord("ever")]
 RateOrNone = Annotated[Rate | None, OrWord("none")]
 SizeOrNone = Annotated[Size | None, OrWord("none")]

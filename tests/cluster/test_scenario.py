@@ -695,7 +695,7 @@ class TestResolved:
                     "payload": 1472,
                     "fragments": "whole",
                     "link": "ipv4",
-                    "train": ms(1),
+                    "train": ms(100),
                     "start_ns": seconds(5),
                     "end_ns": None,
                 },
