@@ -41,6 +41,10 @@ def pages(mib: int) -> int:
     return mib * 256
 
 
+MIN_FREE_KIB_MAX_6: Final = 262_144
+"""Since 5.8 (init_per_zone_wmark_min in mm/page_alloc.c)."""
+
+
 def min_free_kib(memory_pages: int, most: int) -> int:
     """min_free_kbytes: isqrt(16 KiB), clamped."""
     return max(128, min(isqrt(16 * memory_pages * 4), most))
@@ -137,11 +141,16 @@ def nfs_times_s(count: int) -> list[float]:
     return times
 
 
-def tcp_times_s(retries: int = TCP_RETRIES) -> list[float]:
+def tcp_rto_s(smoothed_s: float, variation_s: float) -> float:
+    """The retransmission time-out of a round trip that has been measured: the minimum is the variation's (facts 13.2)."""
+    return smoothed_s + max(4 * variation_s, TCP_RTO_MIN_S)
+
+
+def tcp_times_s(rto_s: float, retries: int = TCP_RETRIES) -> list[float]:
     """When a segment is sent again, from the first transmission on, and at the end when the connection is given up."""
     times = [0.0]
     for attempt in range(retries + 1):
-        times.append(round(times[-1] + min(TCP_RTO_MIN_S * 2**attempt, TCP_RTO_MAX_S), 3))
+        times.append(times[-1] + min(rto_s * 2**attempt, TCP_RTO_MAX_S))
     return times[1:]
 
 
@@ -154,11 +163,15 @@ def syn_times_s(era: str) -> list[int]:
 def tcp_mem(era: str, memory_pages: int) -> tuple[int, int, int]:
     """tcp_mem (low, pressure, high) in pages, from the source of tcp_init (net/ipv4/tcp.c), for all pages of the machine.
 
-    2.6.22: the MiB, at most 256 of them, times the MiB, halved; at least 128. 6.11: a sixteenth of the pages. The kernel of
-    6.11 counts pages above the high watermark only (nr_free_buffer_pages); here and in the model all memory counts.
+    2.6.22: the MiB, at most 256 of them, times the MiB, halved; at least 128. Later: a sixteenth of the pages above the high
+    watermark (nr_free_buffer_pages).
     """
     mib = memory_pages // 256
-    pressure = max(128, min(mib, 256) * mib // 2) if era == "linux-2.6.22" else memory_pages // 16
+    if era == "linux-2.6.22":
+        pressure = max(128, min(mib, 256) * mib // 2)
+    else:
+        _, _, high = watermarks_6_11(min_free_kib(memory_pages, MIN_FREE_KIB_MAX_6) // 4, memory_pages)
+        pressure = (memory_pages - high) // 16
     low = pressure // 4 * 3
     return low, pressure, 2 * low
 

@@ -6,11 +6,11 @@ from netswap.actors.kernels import Kernel
 from netswap.actors.memory.reserve import machine_tree
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
+from netswap.cluster.claims.outages import next_and_recovered_s, recovered_s, times_of_tcp
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import min_pages
 from netswap.cluster.lab import Cluster
 from netswap.protocol.frame import F_BODY, F_KIND, TCP, cut
-from netswap.protocol.units import seconds
 
 ROUND_TRIP_S: Final = 0.02
 """Of a request: the way, the disk, the wire, and what the card's gathered interrupts add."""
@@ -185,19 +185,13 @@ def crawl(kernel: Kernel) -> Evidence:
     eras=BOTH,
 )
 def grid(kernel: Kernel) -> Evidence:
-    """0.2, 0.6, 1.4, 3.0, 6.2, 12.6, 25.4, 51 s after the last transmission before the outage: the first after the heal."""
+    """RTO (2^k - 1) after the last transmission before the outage: the first of these times after the heal."""
     evidence = Evidence()
-    nbd = {"machines.A.swap.transport": "nbd"}
     for outage_s in (1, 4, 20):
-        next_s = next(at_s for at_s in formulas.tcp_times_s() if at_s > outage_s) - outage_s
-        timeline = [{"at": "2s", "partition": ["C"], "for": f"{outage_s}s"}]
-        with scene("row-02", kernel, timeline=timeline, stop=f"{4 + outage_s + next_s:.1f}s", set=nbd) as cluster:
-            evidence.near(f"outage of {outage_s} s, s", next_s, _recovered_s(cluster), within=ROUND_TRIP_S)
+        next_s, seen_s = next_and_recovered_s(kernel, "nbd", outage_s, times_of_tcp)
+        evidence.near(f"outage of {outage_s} s, s", next_s, seen_s, within=ROUND_TRIP_S)
+    nbd = {"machines.A.swap.transport": "nbd"}
     slow = [{"at": "2s", "slow-disk": {"machine": "C", "latency": "4s"}, "for": "4s"}]
     with scene("row-02", kernel, timeline=slow, stop="8s", set=nbd) as cluster:
-        evidence.at_most("slow disk for 4 s, s", ROUND_TRIP_S, _recovered_s(cluster))
+        evidence.at_most("slow disk for 4 s, s", ROUND_TRIP_S, recovered_s(cluster.run()))
     return evidence
-
-
-def _recovered_s(cluster: Cluster) -> float:
-    return (cluster.run()["A"].recovered_after_ns or seconds(1000)) / 1e9

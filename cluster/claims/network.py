@@ -10,6 +10,7 @@ from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
+from netswap.cluster.claims.outages import next_and_recovered_s, times_of_nfs, times_of_tcp
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
 from netswap.cluster.claims.streams import outages_of_tcp
@@ -28,26 +29,14 @@ def next_transmission(kernel: Kernel) -> Evidence:
     NFS sends at 0, 1.1, 3.3, 7.7, 16.5, 17.6 s ..., TCP at 0, 0.2, 0.6, 1.4, 3.0, 6.2 s ...
     """
     evidence = outages_of_tcp(kernel)
-    grids = {
-        "nfs": (formulas.nfs_times_s(20), formulas.NFS_TIMEOUT_S, formulas.NFS_CAP_S),
-        "nbd": (formulas.tcp_times_s(), formulas.TCP_RTO_MIN_S, formulas.TCP_RTO_MAX_S),
-    }
-    for transport, (times, first_s, cap_s) in grids.items():
-        for outage_s in (1, 6, 30):
-            next_s = next(at_s for at_s in times if at_s > outage_s) - outage_s
-            most_s = formulas.longest_wait_s(outage_s, first_s, cap_s) + ROUND_TRIP_S
-            seen_s = _recovered_s(kernel, transport, outage_s, stop_s=outage_s + next_s + 3)
-            evidence.near(f"{transport}, after {outage_s} s, s", next_s, seen_s, within=ROUND_TRIP_S)
-            evidence.at_most(f"{transport}, after {outage_s} s, at most", most_s, seen_s)
+    for outage_s in (1, 6, 30):
+        most_s = formulas.longest_wait_s(outage_s, formulas.NFS_TIMEOUT_S, formulas.NFS_CAP_S) + ROUND_TRIP_S
+        next_s, seen_s = next_and_recovered_s(kernel, "nfs", outage_s, times_of_nfs)
+        evidence.near(f"nfs, after {outage_s} s, s", next_s, seen_s, within=ROUND_TRIP_S)
+        evidence.at_most(f"nfs, after {outage_s} s, at most", most_s, seen_s)
+        next_s, seen_s = next_and_recovered_s(kernel, "nbd", outage_s, times_of_tcp)
+        evidence.near(f"nbd, after {outage_s} s, s", next_s, seen_s, within=ROUND_TRIP_S)
     return evidence
-
-
-def _recovered_s(kernel: Kernel, transport: str, outage_s: float, stop_s: float) -> float:
-    """How long after the heal A gets on."""
-    timeline = [{"at": "2s", "partition": ["C"], "for": f"{outage_s}s"}]
-    keys = {"machines.A.swap.transport": transport}
-    with scene("row-02", kernel, timeline=timeline, stop=f"{stop_s:.1f}s", set=keys) as cluster:
-        return (cluster.run()["A"].recovered_after_ns or seconds(1000)) / 1e9
 
 
 @row(

@@ -29,6 +29,13 @@ def _sender(cluster: Cluster) -> Connection | None:
     return next(iter(engine.machine(1).tcp.connections.values()), None)
 
 
+def rto_s(connection: Connection | None) -> float:
+    """The first retransmission time-out that what a connection has measured gives."""
+    assert connection is not None, "there is a connection"
+    trip = connection.sender.round_trip
+    return formulas.tcp_rto_s(trip.smoothed_ns / seconds(1), trip.variation_ns / seconds(1))
+
+
 def _fired_s(cluster: Cluster, since_s: float) -> float | None:
     """When the timer of B's connection fired last, in seconds after `since_s`."""
     connection = _sender(cluster)
@@ -44,17 +51,20 @@ def _first_sent_s(cluster: Cluster) -> float:
 
 @row(
     30,
-    "A segment that is not acknowledged is sent again after 0.2 (2^k - 1) s, from 204.6 s on every 120 s, and given up "
-    "after 924.6 s",
+    "A segment that is not acknowledged is sent again after RTO (2^k - 1), RTO = srtt + max(4 mdev, 0.2 s): with no round trip "
+    "at 0.2, 0.6, 1.4 ... 204.6 s, then every 120 s, and given up after 924.6 s",
     "net/ipv4/tcp_timer.c",
     eras=BOTH,
 )
 def retransmissions(kernel: Kernel) -> Evidence:
     """Of the first message after a partition, from its first transmission on."""
     evidence = Evidence()
-    *times, end_s = formulas.tcp_times_s()
+    evidence.near(
+        "with no round trip given up after, s", 924.6, formulas.tcp_times_s(formulas.TCP_RTO_MIN_S)[-1], 0.001
+    )
     with scene("row-30", kernel) as cluster:
         sent_s = _first_sent_s(cluster)
+        *times, end_s = (round(at_s, 3) for at_s in formulas.tcp_times_s(rto_s(_sender(cluster))))
         seen = [_fired_s(_run_to(cluster, sent_s + at_s + 0.05), sent_s) for at_s in times]
         evidence.equal("sent again after, s", times, seen)
         evidence.equal(
@@ -69,14 +79,15 @@ def outages_of_tcp(kernel: Kernel) -> Evidence:
     evidence = Evidence()
     for outage_s in (1, 10, 100, 600):
         healed_s = _CUT_S + outage_s
-        longest_s = formulas.longest_wait_s(outage_s, formulas.TCP_RTO_MIN_S, formulas.TCP_RTO_MAX_S) + _RTT_S
         timeline = [{"at": f"{_CUT_S}s", "partition": ["A"], "for": f"{outage_s}s"}]
         with scene("row-31", kernel, timeline=timeline) as cluster:
             sent_s = _first_sent_s(cluster)
+            times = formulas.tcp_times_s(rto_s(_sender(cluster)))
+            longest_s = formulas.longest_wait_s(outage_s, times[0], formulas.TCP_RTO_MAX_S) + _RTT_S
             before = _run_to(cluster, healed_s)["A"].progress
             after = _run_to(cluster, healed_s + longest_s)["A"].progress
             seen_s = _fired_s(cluster, healed_s)
-        next_s = sent_s + next(at_s for at_s in formulas.tcp_times_s() if sent_s + at_s > healed_s) - healed_s
+        next_s = sent_s + next(at_s for at_s in times if sent_s + at_s > healed_s) - healed_s
         evidence.near(f"over TCP, after {outage_s} s, s", next_s, seen_s or 0, within=0.001)
         evidence.at_least(f"messages {longest_s:g} s later", before + 1, after)
     return evidence
@@ -93,7 +104,8 @@ def reconnection(kernel: Kernel) -> Evidence:
     evidence = Evidence()
     *times, failed_s = formulas.syn_times_s(kernel.name)
     with scene("row-30", kernel) as cluster:
-        called_s = _first_sent_s(cluster) + formulas.tcp_times_s()[-1] + 1
+        sent_s = _first_sent_s(cluster)
+        called_s = sent_s + formulas.tcp_times_s(rto_s(_sender(cluster)))[-1] + 1
         seen = [_fired_s(_run_to(cluster, called_s + at_s + 0.05), called_s) for at_s in times]
         evidence.equal("SYN sent again after, s", times, seen)
         evidence.equal("failed after, s", True, _sender(_run_to(cluster, called_s + failed_s + 0.01)) is None)
