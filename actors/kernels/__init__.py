@@ -8,8 +8,9 @@ from typing import Final
 
 from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.kernels.linux_2_6_22 import LINUX_2_6_22
+from netswap.actors.kernels.linux_6_1 import LINUX_6_1
 from netswap.actors.kernels.linux_6_11 import LINUX_6_11
 
-__all__ = ["KERNELS", "LINUX_2_6_22", "LINUX_6_11", "Kernel"]
+__all__ = ["KERNELS", "LINUX_2_6_22", "LINUX_6_1", "LINUX_6_11", "Kernel"]
 
-KERNELS: Final = {kernel.name: kernel for kernel in (LINUX_2_6_22, LINUX_6_11)}
+KERNELS: Final = {kernel.name: kernel for kernel in (LINUX_2_6_22, LINUX_6_1, LINUX_6_11)}

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Final
 
 from netswap.actors.kernels.oom import OomRules
 from netswap.actors.kernels.tcp import MIB, PAGE, TcpMem, TcpRules
 from netswap.actors.kernels.udp import UdpMem
+
+PAGEBLOCK: Final = 512
+"""Pages of a pageblock (x86-64)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Kernel:
     free block that is large enough will do (zone_watermark_ok in mm/page_alloc.c)."""
     sets_blocks_aside: bool
     """Blocks that atomic requests have taken are set aside for such requests (mm/page_alloc.c, MIGRATE_HIGHATOMIC)."""
+    highatomic_small: bool
+    """A zone of which a hundredth is less than a pageblock sets blocks aside too: up to 6.8 (9cd20f3fe045)."""
+    watermark_boost: int
+    """How far the watermarks are boosted at most, in 10,000ths of high: watermark_boost_factor; 0 where there is none."""
     memalloc_sockets: bool
     """Reception for the swap may use what lies below the watermarks, and nothing is set aside for it (net/core/sock.c,
     net/core/skbuff.c); before, with Zijlstra's series, a pool is added under every watermark and its use is charged."""
@@ -138,6 +146,19 @@ class Kernel:
             return min_pages + min_pages // 4, min_pages + min_pages // 2
         distance = max(min_pages // 4, zone_pages * self.watermark_scale // 10_000)
         return min_pages + distance, min_pages + 2 * distance
+
+    def aside_max(self, zone_pages: int) -> int:
+        """Pages that may be set aside, in whole pageblocks (reserve_highatomic_pageblock in mm/page_alloc.c)."""
+        most = zone_pages // 100
+        if self.highatomic_small:
+            most += PAGEBLOCK
+        return 0 if most < PAGEBLOCK else -(-most // PAGEBLOCK) * PAGEBLOCK
+
+    def boost_max(self, zone_pages: int, high: int) -> int:
+        """How far the watermarks are raised at most; not in a zone of less than four pageblocks (boost_watermark)."""
+        if not self.watermark_boost or 4 * PAGEBLOCK > zone_pages:
+            return 0
+        return max(PAGEBLOCK, high * self.watermark_boost // 10_000)
 
     def buffer_pages(self, memory_pages: int) -> int:
         """What lies above the high mark when the machine is booted, in pages (nr_free_buffer_pages in mm/page_alloc.c)."""

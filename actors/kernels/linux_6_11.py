@@ -27,6 +27,7 @@ LINUX_6_11: Final = replace(
     memalloc_in_softirq=True,
     halves_floor=False,
     sets_blocks_aside=True,
+    watermark_boost=15_000,
     memalloc_sockets=True,
     sleeps_for_slot=True,
     naps_each_pass=False,

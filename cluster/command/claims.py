@@ -25,6 +25,7 @@ class EraName(StrEnum):
     """Whose rules."""
 
     LINUX_2_6_22 = "linux-2.6.22"
+    LINUX_6_1 = "linux-6.1"
     LINUX_6_11 = "linux-6.11"
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from netswap.actors.kernels import KERNELS
 from netswap.actors.programs.collectives import EXCHANGES
 from netswap.protocol import units
 from netswap.protocol.frame import KIND_NAMES
@@ -324,7 +325,7 @@ StepsOrNone = Annotated[Steps | None, OrWord("none")]
 PagesOrNone = Annotated[Pages | None, OrWord("none")]
 PagesOrAuto = Annotated[Pages | None, OrWord("auto")]
 
-Kernel = Annotated[str, OneOf("kernel", ("linux-2.6.22", "linux-6.11"))]
+Kernel = Annotated[str, OneOf("kernel", tuple(KERNELS))]
 Layout = Annotated[str, OneOf("layout", ("striped", "mirrored", "coded"))]
 Backup = Annotated[str, OneOf("backup", ("none", "disk"))]
 WhenFull = Annotated[str, OneOf("way out when memory is full", ("evict", "refuse"))]
