@@ -156,7 +156,7 @@ class Kernel:
 
     def boost_max(self, zone_pages: int, high: int) -> int:
         """How far the watermarks are raised at most; not in a zone of less than four pageblocks (boost_watermark)."""
-        if not self.watermark_boost or 4 * PAGEBLOCK > zone_pages:
+        if not self.watermark_boost or zone_pages < 4 * PAGEBLOCK:
             return 0
         return max(PAGEBLOCK, high * self.watermark_boost // 10_000)
 

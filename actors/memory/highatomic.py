@@ -1,33 +1,38 @@
 """Pages set aside for atomic requests of more than one page (MIGRATE_HIGHATOMIC).
 
-Source: mm/page_alloc.c of 6.11 (reserve_highatomic_pageblock, rmqueue_buddy). When an atomic request for a block is met
-from ordinary memory, its block is set aside: from then on it goes only to such requests, up to a hundredth of the zone,
-rounded up to a pageblock. While they are free, these pages count for requests that may go below min, and cannot be had
-by a request for a single page: part of the reserve is there and useless.
-"""
+Source: mm/page_alloc.c of 6.1 and 6.11 (reserve_highatomic_pageblock, rmqueue_buddy, unreserve_highatomic_pageblock); facts 13.5.
+When an atomic request for a block is met from ordinary memory, its whole pageblock is set aside: from then on what is free there,
+or becomes so, goes only to such requests. `Kernel.aside_max` says how much. While they are free, these pages count for requests
+that may go below min, and cannot be had by a request for a single page: part of the reserve is there and useless. A direct
+reclaimer that has made progress and still finds no page gives a pageblock back, though not the last; before a program is
+killed, that too.
 
-from typing import Final
+Simplification (ours): free pages, and those that are freed, lie evenly over pageblocks.
+"""
 
 from netswap.actors.counters import FIRST, Tally
 from netswap.actors.kernels import LINUX_6_11, Kernel
+from netswap.actors.kernels.kernel import PAGEBLOCK
+from netswap.actors.memory.grouped import GroupedZone
 from netswap.actors.memory.zone import Block, Zone
 
-PAGEBLOCK: Final = 512
-"""Pages of a pageblock (x86-64)."""
 
+class HighAtomicZone(GroupedZone):
+    """Free pages of one machine under 6.x. `free` leaves out those that are set aside."""
 
-class HighAtomicZone(Zone):
-    """Free pages of one machine under 6.11. `free` leaves out those that are set aside."""
-
-    __slots__ = ("aside", "aside_max")
+    __slots__ = ("_share", "_used", "aside", "aside_max")
 
     def __init__(
         self, total: int, min_pages: int, emergency: int = 0, kernel: Kernel = LINUX_6_11, tally: Tally = FIRST
     ) -> None:
         super().__init__(total, min_pages, emergency, kernel, tally)
         self.aside = 0
-        """Pages of all blocks that are set aside, free or not."""
-        self.aside_max = -(-(total // 100) // PAGEBLOCK) * PAGEBLOCK
+        """Pages of all pageblocks that are set aside, free or not."""
+        self.aside_max = kernel.aside_max(total)
+        self._used = 0
+        """Pages of these that had been taken by others before, and are set aside once they are free."""
+        self._share = 0
+        """What pages that were freed have not yet brought of these, in parts of a page."""
 
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free, and one of them is not set aside."""
@@ -37,6 +42,19 @@ class HighAtomicZone(Zone):
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
         return Zone.take_many(self, self._reached(floor), wanted)
 
+    def give(self, pages: int = 1) -> None:
+        """Free pages: of those that lie in a pageblock that is set aside, their share."""
+        if not self._used:
+            Zone.give(self, pages)
+            return
+        in_use = self.total - self.free - self.aside_free
+        self._share += pages * self._used
+        there = min(self._share // in_use, self._used, pages)
+        self._share -= there * in_use
+        self._used -= there
+        self.aside_free += there
+        Zone.give(self, pages - there)
+
     def take_block(self, order: int, floor: int) -> Block | None:
         """Take a block of 2^order pages; if the request is atomic, one that is set aside, or will be."""
         if floor != self.floors.atomic:
@@ -44,19 +62,42 @@ class HighAtomicZone(Zone):
         pages = 1 << order
         if self.aside_free >= pages and self.free + self.aside_free - (pages - 1) > floor:
             self.aside_free -= pages
+            self._pinned += pages
             return Block(order, aside=True)
         block = super().take_block(order, self._reached(floor))
-        if block is not None and self.aside + pages <= self.aside_max:
-            self.aside += pages
+        if block is not None and self.aside < self.aside_max:
+            self._set_aside(pages)
             block.aside = True
         return block
 
     def give_block(self, block: Block) -> None:
         """Free a block; one that is set aside stays so."""
-        if block.aside:
+        if block.aside and self.aside:
+            self._pinned -= 1 << block.order
             self.aside_free += 1 << block.order
         else:
             super().give_block(block)
+
+    def give_back_aside(self, *, last: bool) -> bool:
+        """Give a pageblock back to all, the last one only if `last`; whether there was one."""
+        if self.aside <= (0 if last else PAGEBLOCK):
+            return False
+        blocks = self.aside // PAGEBLOCK
+        free, used = self.aside_free // blocks, self._used // blocks
+        self.aside -= PAGEBLOCK
+        self.aside_free -= free
+        self._used -= used
+        Zone.give(self, free)
+        return True
+
+    def _set_aside(self, pages: int) -> None:
+        """Set the pageblock aside of which so many pages have been taken."""
+        beside = PAGEBLOCK - pages
+        free = min(self.free, beside * self.free // (self.total - pages))
+        self.aside += PAGEBLOCK
+        self.free -= free
+        self.aside_free += free
+        self._used += beside - free
 
     def _reached(self, floor: int) -> int:
         """The floor in ordinary pages: the kernel's test counts the pages set aside as well for requests that go below min."""

@@ -35,6 +35,8 @@ class Kswapd:
         self._throttle = throttle
         self._wake_direct_reclaimers = wake_throttled
         self._poll_pending = False
+        self._boost = 0
+        """How far the watermarks were boosted when it was woken."""
         self._freed_to = 0
         """Free pages when it ran last."""
         self._priority = board.kernel.def_priority
@@ -50,6 +52,7 @@ class Kswapd:
         if self.asleep:
             self.asleep = False
             self.wakes += 1
+            self._boost = self._zone.boost
             self._events.after(0, self._run)
         elif self.wants_slot and self._events.now >= self._stuck_ns:
             cache = self._scan.cache
@@ -99,6 +102,7 @@ class Kswapd:
             laundry.wash()
         if zone.free >= zone.kswapd_goal():
             self.asleep = True
+            zone.balanced(self._boost)
             self._priority = self._kernel.def_priority
         elif not self.wants_slot and not self._poll_pending:
             self._poll_pending = True

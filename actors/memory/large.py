@@ -104,7 +104,7 @@ class PagedCache(SlabCache):
         header = self._headers.take(floor)
         if header is None:
             return None
-        got = sum(self._zone.take(floor) for _ in range(self._pages))
+        got = sum(self._zone.take_unmovable(floor) for _ in range(self._pages))
         return self._whole(PagedObject(self, header, 0), got)
 
     def take_memalloc(self, floor: int) -> Slab | None:
@@ -115,7 +115,7 @@ class PagedCache(SlabCache):
         zone = self._zone
         got = reserved = 0
         for _ in range(self._pages):
-            if zone.take(floor):
+            if zone.take_unmovable(floor):
                 got += 1
             elif zone.take_ignoring_watermarks():
                 got += 1
@@ -140,4 +140,4 @@ class PagedCache(SlabCache):
         for _ in range(slab.reserved):
             self._zone.give_back_reserve()
         if pages > slab.reserved:
-            self._zone.give(pages - slab.reserved)
+            self._zone.give_unmovable(pages - slab.reserved)

@@ -164,8 +164,11 @@ class Reclaim:
             waiter.sleep(_THROTTLE)
             self.kswapd.wake()
             return 0
-        rest_ns = self._reclaim(waiter)
         zone = self._zone
+        before = zone.free + zone.aside_free
+        rest_ns = self._reclaim(waiter)
+        if before < zone.free + zone.aside_free and zone.free <= zone.floors.kernel:
+            zone.give_back_aside(last=False)
         if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= zone.floors.kernel:
             waiter.sleep(_SLOT)
         return rest_ns
@@ -206,7 +209,7 @@ class Reclaim:
         """After an attempt in vain: whether a program has been killed, or is dying still, so that its memory is waited for."""
         waiter.over = False
         oom, kernel = self.scan.oom, self._kernel
-        if oom is None or waiter.is_victim() or not oom.is_out(waiter):
+        if oom is None or waiter.is_victim() or not oom.is_out(waiter) or self._zone.give_back_aside(last=True):
             return False
         killed = oom.kill()
         if waiter.is_victim():

@@ -72,7 +72,7 @@ class SlabCache:
         if slab.free and not (self.reserved and self.guarded):
             slab.free -= 1
             return slab
-        if not self._zone.take(floor):
+        if not self._zone.take_unmovable(floor):
             return None
         self.reserved = False
         return self._grow(from_reserve=False)
@@ -114,14 +114,14 @@ class SlabCache:
         self.reserved = False
         per_slab = self.per_slab
         if count < per_slab:
-            took = self._zone.take(floor)
+            took = self._zone.take_unmovable(floor)
             assert took, f"{self.name}: an object more than there are pages for"
             self.slabs += 1
             slab = Slab(self, per_slab - count, False)
             self._cover(slab)
             return [(slab, count)]
         pages = -(-count // per_slab)
-        got = self._zone.take_many(floor, pages)
+        got = self._zone.take_many_unmovable(floor, pages)
         assert got == pages, f"{self.name}: {count} objects more than there are pages for"
         self.slabs += pages
         runs = [(Slab(self, 0, False), per_slab) for _ in range(pages)]
@@ -168,7 +168,7 @@ class SlabCache:
         if slab.from_reserve:
             self._zone.give_back_reserve()
         else:
-            self._zone.give()
+            self._zone.give_unmovable()
 
     def _grow(self, *, from_reserve: bool) -> Slab:
         slab = Slab(self, self.per_slab - 1, from_reserve)

@@ -20,7 +20,7 @@ FAILURES_MAX: Final = 16
 class Throttle:
     """Whether direct reclaimers of one machine may go on."""
 
-    __slots__ = ("_half", "_reclaimable", "_zone", "failures", "on")
+    __slots__ = ("_reclaimable", "_zone", "failures", "on")
 
     def __init__(self, zone: Zone, reclaimable: Callable[[], int], *, on: bool) -> None:
         """`reclaimable`: the number of pages that reclaim could look at; where there are none, no task sleeps."""
@@ -30,10 +30,11 @@ class Throttle:
         """Runs of kswapd in a row that freed nothing."""
         self._zone = zone
         self._reclaimable = reclaimable
-        self._half = zone.floors.kernel // 2
 
     def holds(self) -> bool:
         """Whether a user task that enters direct reclaim now has to sleep."""
-        if not self.on or self._zone.free + self._zone.aside_free > self._half or self.failures >= FAILURES_MAX:
+        zone = self._zone
+        half = zone.floors.kernel // 2
+        if not self.on or zone.free + zone.aside_free > half or self.failures >= FAILURES_MAX:
             return False
         return self._reclaimable() > 0

@@ -57,6 +57,13 @@ def floors(kernel: Kernel, min_pages: int, zone_pages: int, emergency: int = 0) 
     )
 
 
+def boosted(plain: Floors, kernel: Kernel, boost: int) -> Floors:
+    """The floors with each share of min taken of the boosted one, but for atomic requests, which ignore the boost."""
+    realtime = boost // 2 if kernel.realtime_half else boost // 4
+    victim = boost - boost // 2 if kernel.oom_victim_half else 0
+    return plain._replace(realtime=plain.realtime + boost - realtime, oom_victim=plain.oom_victim + victim)
+
+
 class Block:
     """2^order pages that belong together."""
 
@@ -76,6 +83,7 @@ class Zone:
         "_rescue",
         "_wake",
         "aside_free",
+        "boost",
         "emergency",
         "floors",
         "free",
@@ -106,6 +114,8 @@ class Zone:
         self.min = min_pages
         self.withheld = 0
         """Pages kept from all requests that stop at a watermark, beside the emergency pool (clean-minimum)."""
+        self.boost = 0
+        """How far low, min and high are raised, for all but atomic requests (watermark_boost)."""
         self._set_reserve(emergency)
         self.aside_free = 0
         """Free pages beside `free` that are set aside for atomic requests of more than one page."""
@@ -135,12 +145,18 @@ class Zone:
 
     def _set_reserve(self, pages: int) -> None:
         self.emergency = pages
-        self.floors = floors(self.kernel, self.min, self.total, pages)
-        self.high_mark = self.kernel.marks(self.min, self.total)[1] + pages + self.withheld
+        self.set_marks()
+
+    def set_marks(self) -> None:
+        """Set the floors and the marks by all that raises them."""
+        kernel, pages, raised = self.kernel, self.emergency, self.withheld + self.boost
+        self.floors = floors(kernel, self.min, self.total, pages)
+        if self.boost:
+            self.floors = boosted(self.floors, kernel, self.boost)
+        self.high_mark = kernel.marks(self.min, self.total)[1] + pages + raised
         """kswapd works until free pages are above this."""
-        if self.withheld:
-            low, kernel = self.floors.low + self.withheld, self.floors.kernel + self.withheld
-            self.floors = self.floors._replace(low=low, kernel=kernel)
+        if raised:
+            self.floors = self.floors._replace(low=self.floors.low + raised, kernel=self.floors.kernel + raised)
         self.low_mark = self.floors.low
         """kswapd is woken when free pages are not above this."""
 
@@ -200,6 +216,32 @@ class Zone:
             self.free_min = free
         return True
 
+    def take_unmovable(self, floor: int) -> bool:
+        """As `take`, for a page of the kernel's own. Without groups by mobility that makes no difference."""
+        return self.take(floor)
+
+    def take_many_unmovable(self, floor: int, wanted: int) -> int:
+        """As `take_many`, for such pages."""
+        return self.take_many(floor, wanted)
+
+    def pin(self) -> None:
+        """A page that has been taken is one of the kernel's own."""
+
+    def give_unmovable(self, pages: int = 1) -> None:
+        """Free such pages."""
+        self.give(pages)
+
+    def give_back_aside(self, *, last: bool) -> bool:
+        """Give a pageblock that is set aside back to all, the last one only if `last`; whether there was one."""
+        return False
+
+    def balanced(self, boost: int) -> None:
+        """kswapd has reached its goal; `boost`: what was boosted when it began."""
+
+    def grouping(self) -> tuple[int, ...]:
+        """Where unmovable pages lie, as numbers that tell equal states."""
+        return ()
+
     def take_many(self, floor: int, wanted: int) -> int:
         """Take up to `wanted` pages, leaving `floor` free; the number taken."""
         free = self.free
@@ -216,15 +258,17 @@ class Zone:
     def take_block(self, order: int, floor: int) -> Block | None:
         """Take a block of 2^order pages if after it, but for one page, more than `floor` would be free."""
         pages = 1 << order
-        return Block(order) if self.take_many(floor + pages - 1, 1) and self.take_many(0, pages - 1) else None
+        if not self.take_many_unmovable(floor + pages - 1, 1) or not self.take_many_unmovable(0, pages - 1):
+            return None
+        return Block(order)
 
     def give_block(self, block: Block) -> None:
         """Free a block."""
-        self.give(1 << block.order)
+        self.give_unmovable(1 << block.order)
 
     def take_ignoring_watermarks(self) -> bool:
         """Take one of the last pages, for a request with `memalloc` whose ordinary floor refused it."""
-        if not self.take(0):
+        if not self.take_unmovable(0):
             return False
         self._use_reserve(1)
         return True
@@ -249,7 +293,7 @@ class Zone:
     def give_back_reserve(self) -> None:
         """Free a page taken by `take_ignoring_watermarks`."""
         self.reserve_used -= 1
-        self.give()
+        self.give_unmovable()
 
     def give_back_reserve_block(self, block: Block) -> None:
         """Free a block taken by `take_block_ignoring_watermarks`."""

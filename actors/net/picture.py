@@ -164,7 +164,8 @@ def take_picture(net: NetBoard, nic: Nic, stack: Stack, state: tuple[object, ...
     ring = [(hold(data), hold(head), truesize, charge) for data, head, truesize, charge in nic.ring]
     heads = [hold(head) for head in buffers.cached_heads] if isinstance(buffers, MemallocBuffers) else []
     caches = [_cache(cache, names) for cache in _caches(buffers)]
-    fine = (ring, heads, caches, state, stack.state(), _counted(net.board.counters), net.board.zone.floors)
+    zone = net.board.zone
+    fine = (ring, heads, caches, state, stack.state(), _counted(net.board.counters), zone.floors, zone.grouping())
     return Picture(rough(net, nic), fine, names.slabs())
 
 

@@ -58,7 +58,7 @@ class Fragments(SlabCache):
             block = self._zone.take_block(ORDER, floor)
             if block is not None:
                 current = FragmentBlock(self, self.per_slab << ORDER, block)
-            elif self._zone.take(floor):
+            elif self._zone.take_unmovable(floor):
                 current = FragmentBlock(self, self.per_slab, None)
             else:
                 return None
@@ -66,6 +66,7 @@ class Fragments(SlabCache):
 
     def take_from_page(self) -> FragmentBlock:
         """Cut the first fragment of a page that has been taken already."""
+        self._zone.pin()
         return self._cut(FragmentBlock(self, self.per_slab, None))
 
     def give(self, slab: Slab, count: int = 1) -> None:
@@ -79,7 +80,7 @@ class Fragments(SlabCache):
         if slab.block is not None:
             self._zone.give_block(slab.block)
         else:
-            self._zone.give()
+            self._zone.give_unmovable()
 
     def _cut(self, block: FragmentBlock) -> FragmentBlock:
         block.free -= 1

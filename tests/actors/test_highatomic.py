@@ -1,11 +1,12 @@
 """Pages set aside for atomic requests of several pages: who can have them, who only counts them, and how many there may be.
 
-mm/page_alloc.c of 6.11: reserve_highatomic_pageblock and its limit, rmqueue_buddy, __zone_watermark_unusable_free.
+Facts 13.5; mm/page_alloc.c of 6.1 and 6.11: reserve_highatomic_pageblock and its limit, rmqueue_buddy,
+__zone_watermark_unusable_free, unreserve_highatomic_pageblock.
 """
 
 import pytest
 
-from netswap.actors.kernels import LINUX_6_11
+from netswap.actors.kernels import LINUX_6_1, LINUX_6_11, Kernel
 from netswap.actors.memory.highatomic import HighAtomicZone
 from netswap.actors.memory.zone import Block, Zone
 
@@ -16,11 +17,12 @@ TOTAL = 100_000
 PAGEBLOCK = 512
 ORDER = 3
 PAGES = 1 << ORDER
+MIB = 256
 
 
-def zone_of(total: int = TOTAL) -> HighAtomicZone:
+def zone_of(total: int = TOTAL, kernel: Kernel = LINUX_6_11) -> HighAtomicZone:
     """All pages free."""
-    zone = HighAtomicZone(total, MIN)
+    zone = HighAtomicZone(total, MIN, kernel=kernel)
     assert (zone.floors.kernel, zone.floors.atomic) == (MIN, ATOMIC)
     return zone
 
@@ -38,15 +40,30 @@ def atomic_block(zone: Zone) -> Block:
     return block
 
 
-def test_the_block_of_an_atomic_request_is_set_aside_and_comes_back_to_its_kind() -> None:
-    """Free again it counts for its kind, not among the free pages of everybody."""
+def test_the_whole_pageblock_of_an_atomic_request_is_set_aside_and_what_comes_back_stays_so() -> None:
+    """All pages are free, so those beside the request's are: they go only to its kind, and are not among everybody's."""
     zone = zone_of()
     block = atomic_block(zone)
-    assert (block.aside, zone.aside, zone.free) == (True, PAGES, TOTAL - PAGES)
+    assert (block.aside, zone.aside) == (True, PAGEBLOCK)
+    assert zone.free + zone.aside_free == TOTAL - PAGES
+    assert zone.aside_free == (PAGEBLOCK - PAGES)
     zone.give_block(block)
-    assert (zone.aside_free, zone.free) == (PAGES, TOTAL - PAGES)
+    assert (zone.aside_free, zone.free) == (PAGEBLOCK, TOTAL - PAGEBLOCK)
     again = atomic_block(zone)
-    assert (again.aside, zone.aside, zone.aside_free, zone.free) == (True, PAGES, 0, TOTAL - PAGES)
+    assert (again.aside, zone.aside, zone.free) == (True, PAGEBLOCK, TOTAL - PAGEBLOCK)
+
+
+def test_pages_of_the_pageblock_that_others_use_are_set_aside_when_they_are_free() -> None:
+    """Three of four pages are in use: a quarter of the pageblock is there at once, the rest as all pages are freed."""
+    zone = zone_of()
+    left_with(zone, TOTAL // 4)
+    atomic_block(zone)
+    assert zone.aside_free == (PAGEBLOCK - PAGES) * (TOTAL // 4 - PAGES) // (TOTAL - PAGES)
+    used = TOTAL - zone.free - zone.aside_free - PAGES
+    for _ in range(used):
+        zone.give()
+    assert zone.aside_free == PAGEBLOCK - PAGES
+    assert zone.free == TOTAL - PAGEBLOCK
 
 
 def test_the_block_of_a_request_that_may_wait_is_ordinary() -> None:
@@ -59,23 +76,33 @@ def test_the_block_of_a_request_that_may_wait_is_ordinary() -> None:
     assert (zone.aside_free, zone.free) == (0, TOTAL)
 
 
-@pytest.mark.parametrize(("total", "most"), [(TOTAL, 1024), (51_200, 512), (16_384, 512)])
-def test_at_most_a_hundredth_of_the_zone_is_set_aside_in_whole_pageblocks(total: int, most: int) -> None:
-    """1000 pages of 100,000 are two pageblocks, 512 of 51,200 one; what comes after that is ordinary."""
-    zone = zone_of(total)
-    blocks = [atomic_block(zone) for _ in range(most // PAGES + 3)]
-    assert zone.aside == most == -(-(total // 100) // PAGEBLOCK) * PAGEBLOCK
-    assert [block.aside for block in blocks[-4:]] == [True, False, False, False]
+@pytest.mark.parametrize(
+    ("kernel", "total", "most"),
+    [
+        (LINUX_6_11, TOTAL, 2),  # 1000 pages, rounded up to pageblocks
+        (LINUX_6_11, 51_200, 1),  # 512: the smallest zone that has one, 200 MiB
+        (LINUX_6_11, 51_100, 0),
+        (LINUX_6_11, 64 * MIB, 0),
+        (LINUX_6_1, TOTAL, 3),  # reserved while fewer than 1000 + 512 are
+        (LINUX_6_1, 64 * MIB, 2),  # 163 + 512: a second one, since one is fewer than that
+    ],
+)
+def test_how_many_pageblocks_are_set_aside(kernel: Kernel, total: int, most: int) -> None:
+    """Up to 6.8 while there are fewer pages than 1 % and a pageblock; later 1 %, and none where that is less than one."""
+    zone = zone_of(total, kernel)
+    for _ in range((most + 2) * PAGEBLOCK // PAGES):
+        atomic_block(zone)
+    assert zone.aside == most * PAGEBLOCK
 
 
 def test_pages_set_aside_are_there_and_of_no_use_to_a_single_page() -> None:
-    """At the atomic floor: 384 free pages and 8 aside. One that may go there counts them, and takes ordinary ones only."""
+    """At the atomic floor: 384 ordinary pages and a pageblock aside. One that may go there counts them, and cannot have them."""
     zone = zone_of()
     zone.give_block(atomic_block(zone))
     left_with(zone, ATOMIC)
-    assert zone.take_many(ATOMIC, TOTAL) == PAGES
+    assert zone.take_many(ATOMIC, TOTAL) == min(ATOMIC, PAGEBLOCK)
     assert not zone.take(ATOMIC)
-    assert (zone.free, zone.aside_free) == (ATOMIC - PAGES, PAGES)
+    assert (zone.free, zone.aside_free) == (0, PAGEBLOCK)
 
 
 def test_what_is_set_aside_is_not_counted_for_who_stops_at_min() -> None:
@@ -91,15 +118,30 @@ def test_what_is_set_aside_is_not_counted_for_who_stops_at_min() -> None:
 def test_when_all_ordinary_pages_are_gone_only_its_kind_is_served() -> None:
     """One with the right to all memory finds no page; an atomic block is there as long as the mark is passed."""
     zone = zone_of()
-    blocks = [atomic_block(zone) for _ in range(PAGEBLOCK // PAGES)]
-    for block in blocks:
-        zone.give_block(block)
+    zone.give_block(atomic_block(zone))
     left_with(zone, 0)
     assert not zone.take(0)
     served = 0
     while zone.take_block(ORDER, ATOMIC) is not None:
         served += 1
     assert served == (PAGEBLOCK - ATOMIC) // PAGES  # 512 pages, and 384 have to be left
+
+
+def test_a_reclaimer_in_need_gets_pageblocks_back_and_the_last_one_before_a_kill() -> None:
+    """unreserve_highatomic_pageblock, without and with force."""
+    zone = zone_of(kernel=LINUX_6_1)
+    while zone.aside < 2 * PAGEBLOCK:
+        zone.give_block(atomic_block(zone))
+        left_with(zone, zone.free)
+        while zone.aside_free >= PAGES and zone.aside < 2 * PAGEBLOCK:
+            atomic_block(zone)
+    there = zone.aside_free + zone.free
+    assert zone.give_back_aside(last=False)
+    assert zone.aside == PAGEBLOCK
+    assert not zone.give_back_aside(last=False)
+    assert zone.give_back_aside(last=True)
+    assert (zone.aside, zone.aside_free, zone.free) == (0, 0, there)
+    assert not zone.give_back_aside(last=True)
 
 
 def test_without_the_rule_the_same_pages_can_be_had_by_anybody() -> None:
