@@ -176,6 +176,11 @@ def tcp_mem(era: str, memory_pages: int) -> tuple[int, int, int]:
     return low, pressure, 2 * low
 
 
+def boost_pages(memory_pages: int, high: int) -> int:
+    """How far 5.0 and later raise the marks at most: 150 % of high, a pageblock at least (facts 13.6)."""
+    return max(512, high * 3 // 2) if memory_pages >= 4 * 512 else 0
+
+
 def kth_of_uniform(k: int, n: int) -> tuple[float, float]:
     """Mean and standard deviation of the k-th smallest of n independent values, uniform from 0 to 1."""
     return k / (n + 1), sqrt(k * (n - k + 1) / ((n + 1) ** 2 * (n + 2)))

@@ -64,8 +64,8 @@ def kills(kernel: Kernel) -> Evidence:
         evidence.equal(f"{helps}: killed and died", (2, 2), (a.oom_kills, a.oom_deaths))
         evidence.equal(f"{helps}: the rank first", True, rank["killed_ns"] < service["killed_ns"])
         evidence.at_most(f"{helps}: pages free by the rank's death", SLOTS, rank["freed_pages"])
-        # All that is above min, but for the pages of others and for what requests and routes take, a page each.
-        least = formulas.pages(SMALL_MIB) - _floor(helps) - SERVICE_PAGES - HEARTBEAT_PAGES - SLOTS
+        # All that is above min, boosted or not, but for the pages of others and for what requests and routes take, a page each.
+        least = formulas.pages(SMALL_MIB) - _floor(kernel, helps) - SERVICE_PAGES - HEARTBEAT_PAGES - SLOTS
         evidence.at_least(f"{helps}: pages free by the service's death", least, service["freed_pages"])
         evidence.equal(f"{helps}: the heartbeat goes on", None, heartbeat["stalled_since_ns"])
         evidence.equal(f"{helps}: lost pages", 0, a.lost_pages)
@@ -92,7 +92,10 @@ def _silent(kernel: Kernel) -> Evidence:
     return evidence
 
 
-def _floor(safeguards: str) -> int:
-    """How far down user space may go: min, and the pool where there is one."""
-    minimum = formulas.min_free_kib(formulas.pages(SMALL_MIB), 262_144) // 4
-    return minimum + (POOL if safeguards == "reserve" else 0)
+def _floor(kernel: Kernel, safeguards: str) -> int:
+    """How far down user space may go: min, and the pool where there is one; min is boosted in 6.x."""
+    memory = formulas.pages(SMALL_MIB)
+    minimum = formulas.min_free_kib(memory, 262_144) // 4
+    if kernel.name == ERA_2_6_22:
+        return minimum + (POOL if safeguards == "reserve" else 0)
+    return minimum + formulas.boost_pages(memory, formulas.watermarks_6_11(minimum, memory)[2])
