@@ -96,7 +96,7 @@ digests-write: venv
 	@$(BIN)/python tests/digests/digests.py --write $(ONLY)
 
 demo: venv
-	@$(BIN)/python -m netswap.cluster.demo
+	@$(BIN)/python -m netswap.cluster.command.demo
 
 # Pages stand in the site as in the repository, and so do the sources that they name.
 docs: venv

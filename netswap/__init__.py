@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from netswap.cluster.judge.verdict import Verdict
     from netswap.cluster.judge.views import MachineView
     from netswap.cluster.lab import Cluster, Undo, open_cluster
-    from netswap.cluster.opened import Run, open_run
+    from netswap.cluster.report.opened import Run, open_run
     from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
     from netswap.protocol.units import microseconds, milliseconds, minutes, seconds
 
@@ -66,7 +66,7 @@ __all__ = [
 
 _HOMES: Final = {
     "cluster.lab": ("open_cluster", "Cluster", "Undo"),
-    "cluster.opened": ("open_run", "Run"),
+    "cluster.report.opened": ("open_run", "Run"),
     "cluster.judge.views": ("MachineView",),
     "cluster.scenario": ("load", "Scenario", "ScenarioError", "Problem"),
     "cluster.judge.verdict": ("Verdict",),

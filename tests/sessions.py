@@ -14,7 +14,7 @@ COPIED: Final = ("configs", "examples")
 PROGRAMS: Final = {
     ".venv/bin/netswap": f"{sys.executable} -m netswap",
     ".venv/bin/python": sys.executable,
-    "make demo": f"{sys.executable} -m netswap.cluster.demo",
+    "make demo": f"{sys.executable} -m netswap.cluster.command.demo",
 }
 """How a command is run from any folder."""
 

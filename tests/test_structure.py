@@ -12,7 +12,7 @@ PARAMETERS_90TH, PARAMETERS_MAX = 3, 7
 """`self` left out, and the options of the command."""
 LINES_MAX = 40
 """Of a function, docstring and signature included."""
-MORE = {"actors.programs.system:send_train", "cluster.lab:open_cluster"}
+MORE = {"actors.programs.system:send_train", "cluster.lab.cluster:open_cluster"}
 """Of the Python interface, whose parameters stay as they are within a minor version."""
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -84,6 +84,10 @@ def test_what_stands_beside_the_rooms_of_actors_knows_none_of_them() -> None:
     beside = [(one, other) for one, other in MODULES.edges if one.startswith("actors.") and one.count(".") == 1]
     beside = [(one, other) for one, other in beside if f"{one}." not in rooms_of_actors]
     assert [arrow for arrow in beside if f"{arrow[1]}.".startswith(rooms_of_actors)] == []
+
+
+def test_beside_the_rooms_of_cluster_stands_nothing_but_the_plugin() -> None:
+    assert {path.name for path in (ROOT / "cluster").glob("*.py")} == {"__init__.py", "pytest_plugin.py"}
 
 
 def test_a_circle_would_be_found() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from netswap.cluster.command.status import checked, wrong
-from netswap.cluster.runs import How
+from netswap.cluster.lab.runs import How
 from netswap.cluster.scenario import Problem, Scenario, cost
 from netswap.cluster.scenario.cost import Cost
 

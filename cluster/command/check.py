@@ -9,7 +9,7 @@ import typer
 from netswap.cluster.command.beforehand import warn
 from netswap.cluster.command.options import EngineName, Json, MachinesPerActor, Path_, Set
 from netswap.cluster.command.status import checked, loaded_scenario, tell
-from netswap.cluster.runs import How
+from netswap.cluster.lab.runs import How
 from netswap.cluster.scenario import Scenario, cost
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from netswap.cluster.command.status import wrong
-from netswap.cluster.opened import Run, open_run
+from netswap.cluster.lab.runs import Finished
 from netswap.cluster.record import store
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.report import page
-from netswap.cluster.runs import Finished
+from netswap.cluster.report.opened import Run, open_run
 from netswap.cluster.scenario import Problem, Scenario
 from netswap.cluster.scenario.words import RECORDED
 

@@ -24,8 +24,8 @@ from netswap.cluster.command.options import (
     duration_checked,
 )
 from netswap.cluster.command.status import folder_made, in_a_process_of_its_own, loaded_scenario, standard_output, tell
-from netswap.cluster.runs import Finished, How, command_line, folder_for, terminal, write_result
-from netswap.cluster.runs import run as run_scenario
+from netswap.cluster.lab.runs import Finished, How, command_line, folder_for, terminal, write_result
+from netswap.cluster.lab.runs import run as run_scenario
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.show import present
 from netswap.cluster.show.progress import ProgressLine

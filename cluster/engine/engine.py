@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from netswap.cluster.state import State
+from netswap.cluster.judge.state import State
 
 EXCHANGES: Final = ("connections", "calls")
 """How batches travel between actors on Ray: over connections of their own, or by plain calls of Ray."""

@@ -10,10 +10,10 @@ from netswap.actors.trace import Trace
 from netswap.cluster.engine import build, collector
 from netswap.cluster.engine.engine import NOT_RECORDED
 from netswap.cluster.engine.orders import Answer, Order
+from netswap.cluster.judge.state import State
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.scenario.resolved import Resolved
-from netswap.cluster.state import State
 
 _LOOK_S = 0.2
 

@@ -35,11 +35,11 @@ from netswap.cluster.engine.pace import Together
 from netswap.cluster.engine.ray_clusters import attached, cores, joined, private_cluster, probed
 from netswap.cluster.engine.shard import Step, Told, pack_step, unpack_told
 from netswap.cluster.engine.surroundings import signals_later
+from netswap.cluster.judge.state import State
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.scenario import ScenarioError
 from netswap.cluster.scenario.resolved import Resolved
-from netswap.cluster.state import State
 
 SLICE_S: Final = 0.5
 """Wall time between two looks of the driver: progress, Ctrl-C."""

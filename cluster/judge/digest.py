@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from netswap.actors.counters import LATER
-from netswap.cluster.state import State
+from netswap.cluster.judge.state import State
 from netswap.protocol.frame import Frame, cut
 
 

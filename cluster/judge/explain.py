@@ -11,8 +11,8 @@ import networkx
 
 from netswap.actors.machine_report import MachineReport, NodeId, NodeKind, ProgramReport
 from netswap.cluster.judge import open_link, rates
+from netswap.cluster.judge.state import State
 from netswap.cluster.judge.verdict import BAD, Finding, Judgement, Recovery, Verdict, wait_graph
-from netswap.cluster.state import State
 
 _ILL: Final = (*BAD, Verdict.BLOCKED, Verdict.UNDECIDED)
 

@@ -18,7 +18,7 @@ import networkx
 from netswap.actors.events import NEVER, Timer
 from netswap.actors.machine_report import MachineReport, NodeKind, ProgramReport
 from netswap.actors.wait import MESSAGE
-from netswap.cluster.state import State
+from netswap.cluster.judge.state import State
 
 
 class Verdict(StrEnum):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netswap.actors.counters import CAUSES
-from netswap.cluster.opened import Run
 from netswap.cluster.record.columns import OWNERS
+from netswap.cluster.report.opened import Run
 from netswap.cluster.show.present import worst_first
 
 ROWS_MAX: Final = 700

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from netswap.cluster.judge.expectations import seen_text
 from netswap.cluster.judge.verdict import BAD
-from netswap.cluster.opened import Run
 from netswap.cluster.record import store
 from netswap.cluster.report import bundle, charts, graph
 from netswap.cluster.report.figures import Figures, figures, raster, takers
+from netswap.cluster.report.opened import Run
 from netswap.cluster.show.present import seconds, worst_first
 
 LIBRARIES: Final = ("altair", "jinja2", "pandas", "pyarrow", "vl_convert")

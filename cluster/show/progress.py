@@ -11,12 +11,12 @@ from rich.text import Text
 
 from netswap.actors.machine_report import MachineReport, NodeKind
 from netswap.cluster.engine.engine import Engine
+from netswap.cluster.engine.results import frames
+from netswap.cluster.judge.state import State
 from netswap.cluster.judge.verdict import BAD, Verdict, judge
-from netswap.cluster.results import frames
 from netswap.cluster.show.present import verdict_text
 from netswap.cluster.show.sparks import bar
 from netswap.cluster.show.tables import fitted
-from netswap.cluster.state import State
 
 Clock = Callable[[], float]
 """Wall time in seconds, from anywhere."""

@@ -8,11 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from netswap.cluster.opened import open_run
+from netswap.cluster.lab.runs import How, run, write_result
 from netswap.cluster.record import store
 from netswap.cluster.report import charts
 from netswap.cluster.report.figures import figures
-from netswap.cluster.runs import How, run, write_result
+from netswap.cluster.report.opened import open_run
 from netswap.cluster.scenario import load
 
 FOLDER: Final = Path(__file__).parent

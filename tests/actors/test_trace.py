@@ -14,9 +14,9 @@ from netswap.actors.trace import MARKS, Frames, Page, Trace
 from netswap.actors.wait import NOTHING
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.judge.digest import digest
+from netswap.cluster.judge.state import State
 from netswap.cluster.lab import open_cluster
 from netswap.cluster.scenario import Scenario, load
-from netswap.cluster.state import State
 from netswap.protocol.frame import CRASH
 from netswap.protocol.units import milliseconds, seconds
 

@@ -14,8 +14,8 @@ import pytest
 from netswap.actors.trace import Frames, Page, Trace
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.export.folder import Original, opened
-from netswap.cluster.runs import How, write_result
-from netswap.cluster.runs import run as run_scenario
+from netswap.cluster.lab.runs import How, write_result
+from netswap.cluster.lab.runs import run as run_scenario
 from netswap.cluster.scenario import load
 from netswap.protocol.frame import TCP, Raw
 

@@ -14,11 +14,11 @@ import pytest
 from scenes import seed
 from typer.testing import CliRunner, Result
 
-from netswap.cluster import runs
 from netswap.cluster.claims import prove
 from netswap.cluster.command import status
 from netswap.cluster.command.app import app
 from netswap.cluster.command.options import address_checked
+from netswap.cluster.lab import runs
 from netswap.cluster.scenario.scenario import Scenario
 from netswap.protocol.units import seconds
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from netswap.cluster.engine.results import frames
 from netswap.cluster.lab import Cluster, open_scenario
 from netswap.cluster.pytest_plugin import Open
-from netswap.cluster.results import frames
 from netswap.cluster.study.experiment import Experiment, Run, load_experiment
 from netswap.protocol.units import seconds
 

@@ -21,7 +21,7 @@ from netswap.cluster.claims import present as claims_present
 from netswap.cluster.claims.ablation import Ablated
 from netswap.cluster.claims.prove import Shown
 from netswap.cluster.engine.inline import InlineEngine
-from netswap.cluster.results import as_json, conclude
+from netswap.cluster.engine.results import as_json, conclude
 from netswap.cluster.scenario import load
 from netswap.cluster.show import present
 from netswap.cluster.show.tables import USUAL_WIDTH, listing, table

@@ -125,7 +125,7 @@ def test_ctrl_c_while_ray_starts_leaves_nothing(nothing_left: Path) -> None:
 def test_the_demo_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, and has told what it is about before."""
     monkeypatch.chdir(Path(__file__).parents[2])
-    demo = OnATerminal("netswap.cluster.demo")
+    demo = OnATerminal("netswap.cluster.command.demo")
     demo.read_until("frames/s")
     assert demo.end(signal.SIGINT) == INTERRUPTED
     assert "interrupted; nothing is left behind" in demo.written

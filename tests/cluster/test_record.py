@@ -14,6 +14,7 @@ from netswap import open_cluster, open_run
 from netswap.actors.counters import CAUSES
 from netswap.actors.machine import Machine
 from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.runs import How, run, write_result
 from netswap.cluster.pytest_plugin import Open
 from netswap.cluster.record import store
 from netswap.cluster.record.columns import OWNERS, STATES, TABLES, WHATS
@@ -22,7 +23,6 @@ from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.record import Record
 from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.record.rows import Rows
-from netswap.cluster.runs import How, run, write_result
 from netswap.cluster.scenario import load
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds, seconds

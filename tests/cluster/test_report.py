@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 from netswap import open_run
 from netswap.cluster.command.app import app
 from netswap.cluster.judge import waits
-from netswap.cluster.opened import Run
+from netswap.cluster.lab.runs import How, run, write_result
 from netswap.cluster.record import store
 from netswap.cluster.report import figures, graph, page
+from netswap.cluster.report.opened import Run
 from netswap.cluster.report.page import specifications, tell
-from netswap.cluster.runs import How, run, write_result
 from netswap.cluster.scenario import load
 
 CROWD = """

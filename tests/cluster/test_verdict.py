@@ -12,9 +12,9 @@ from netswap.actors.machine_report import MachineReport, NodeId, NodeKind, Progr
 from netswap.actors.wait import KINDS
 from netswap.cluster.judge.expectations import VERDICTS
 from netswap.cluster.judge.explain import reason
+from netswap.cluster.judge.state import State
 from netswap.cluster.judge.verdict import BAD, Judgement, Recovery, Verdict, judge, recovery, wait_graph
 from netswap.cluster.pytest_plugin import Open
-from netswap.cluster.state import State
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds, seconds
 

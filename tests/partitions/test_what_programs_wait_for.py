@@ -10,9 +10,9 @@ from netswap.actors.machine_report import NodeKind
 from netswap.actors.programs.task import ProgramError
 from netswap.actors.safeguards import PRESETS, is_built
 from netswap.actors.wait import KINDS
+from netswap.cluster.engine.results import as_json, conclude
 from netswap.cluster.judge.verdict import BAD, Verdict
 from netswap.cluster.lab import open_scenario
-from netswap.cluster.results import as_json, conclude
 from netswap.cluster.scenario import ScenarioError, load
 from netswap.protocol.units import seconds
 

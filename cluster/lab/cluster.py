@@ -20,21 +20,21 @@ import networkx
 
 from netswap.actors.programs.task import ProgramError
 from netswap.actors.trace import Trace
-from netswap.cluster import results
+from netswap.cluster.engine import results
 from netswap.cluster.engine.engine import EXCHANGES, Engine
 from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.engine.results import Outcome, Result
 from netswap.cluster.judge import expectations
 from netswap.cluster.judge.digest import digest, first_difference
+from netswap.cluster.judge.state import State
 from netswap.cluster.judge.verdict import judge, wait_graph
 from netswap.cluster.judge.views import MachineView
 from netswap.cluster.record import store
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.record import Record
-from netswap.cluster.results import Outcome, Result
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.scenario.resolve import cast_of
 from netswap.cluster.show import html
-from netswap.cluster.state import State
 from netswap.protocol.frame import KIND_NAMES
 from netswap.protocol.units import PARTS_PER_MILLION, milliseconds
 

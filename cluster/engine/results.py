@@ -7,11 +7,11 @@ from netswap.actors.machine_report import MachineReport, WaitNode
 from netswap.cluster.judge import explain, rates
 from netswap.cluster.judge.digest import digest
 from netswap.cluster.judge.expectations import Expectation, judge_all
+from netswap.cluster.judge.state import State
 from netswap.cluster.judge.verdict import BAD, Judgement, Verdict, judge, recovery, wait_graph
 from netswap.cluster.judge.views import MachineView
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolved import Resolved
-from netswap.cluster.state import State
 
 UNDECIDED: Final = str(Verdict.UNDECIDED)
 """The verdict on a run that was cut short."""

@@ -14,13 +14,13 @@ from rich.text import Text
 from netswap.cluster.command import status
 from netswap.cluster.engine import supervisor
 from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.engine.results import Result, as_json, conclude
 from netswap.cluster.engine.surroundings import noise_to
-from netswap.cluster.opened import open_run
+from netswap.cluster.lab.runs import How, command_line, folder_for, prepare, write_json
 from netswap.cluster.record import store
 from netswap.cluster.record.record import Record
 from netswap.cluster.report import page
-from netswap.cluster.results import Result, as_json, conclude
-from netswap.cluster.runs import How, command_line, folder_for, prepare, write_json
+from netswap.cluster.report.opened import open_run
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.show import present
 from netswap.cluster.show.progress import ProgressLine

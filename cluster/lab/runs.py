@@ -17,11 +17,11 @@ from netswap.actors.programs.task import ProgramError
 from netswap.cluster.engine import placement
 from netswap.cluster.engine.engine import EXCHANGES, Engine
 from netswap.cluster.engine.inline import InlineEngine
+from netswap.cluster.engine.results import Result, as_json, conclude
 from netswap.cluster.engine.shipping import own_modules
 from netswap.cluster.engine.surroundings import Terminal, noise_to, processors
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.record import Record
-from netswap.cluster.results import Result, as_json, conclude
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolved import Resolved
 
