@@ -59,8 +59,11 @@ def test_a_share_of_clean_pages_saves_a_iff_the_sockets_hold_less_than_it(netswa
     ids=["none kept", "10 %", "20 %"],
 )
 def test_the_same_in_6_11_where_heads_and_data_are_two_allocations(netswap, policy, percent, sockets):
-    """The head of a packet drops clean pages too; a socket holds what leaves it at most its 212,992 bytes, and one frame."""
-    keys = {"machines.A.programs.1.service.sockets": sockets}
+    """The head of a packet drops clean pages too; a socket holds what leaves it at most its 212,992 bytes, and one frame.
+
+    udp_mem, which would stop all of them before that, is raised.
+    """
+    keys = {"machines.A.programs.1.service.sockets": sockets, "machines.A.udp.mem": 1_000_000}
     cluster = netswap(CLEAN, kernel="linux-6.11", safeguards=policy, set=keys)
     cluster.run_for(seconds(3))
     total = formulas.pages(MEMORY_MIB)

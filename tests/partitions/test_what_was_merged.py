@@ -100,11 +100,11 @@ def test_without_any_mark_a_machine_of_6_11_wedges_as_one_of_2007(netswap):
 def test_raising_min_free_only_changes_where_free_memory_stands_still(netswap, share):
     """Free at the wedge = 3/8 min for every min, to the two halves of a page: C is cut off, user space stops, B floods.
 
-    The socket takes it: 16/9 of 5/8 min, and the ring, are less than udp_mem.
+    The socket takes all of it: udp_mem is raised.
     """
     memory = 64
     minimum = min_pages(memory) if share is None else memory * 256 * int(share[:-1]) // 100
-    own = "    nic: {refill: e1000e}" + ("" if share is None else f"\n    min_free: {share}")
+    own = "    nic: {refill: e1000e}\n    udp: {mem: 1000000}" + ("" if share is None else f"\n    min_free: {share}")
     cluster = stopped(netswap, "merged", memory=memory, a=own)
     cluster.run_for(seconds(8))
     assert cluster["A"].free_pages == pytest.approx(minimum, abs=REQUEST_PAGES)
@@ -114,11 +114,21 @@ def test_raising_min_free_only_changes_where_free_memory_stands_still(netswap, s
 
 
 def test_a_fifth_of_memory_kept_free_is_no_cure(netswap):
-    """The same by the switch: min is a fifth of 16384 pages, and the wedge comes as surely."""
-    cluster = stopped(netswap, "min-free-20")
+    """The same by the switch: min is a fifth of 16384 pages, and where sockets may hold that much the wedge comes as surely."""
+    cluster = stopped(netswap, "min-free-20", a="    udp: {mem: 1000000}")
     cluster.run_for(seconds(12 + 35))
     assert cluster["A"].verdict == "wedged"
     assert abs(cluster["A"].free_pages - atomic_floor(64 * 256 // 5)) <= 1
+
+
+def test_the_limit_on_all_udp_sockets_comes_before_a_fifth_of_memory_is_lost(netswap):
+    """The twin: 9.37 % of memory is less than 5/8 of 20 % (facts 13.3), so the flood ends at udp_mem[0], and A goes on."""
+    cluster = stopped(netswap, "min-free-20")
+    cluster.run_for(seconds(12 + 35))
+    a = cluster["A"]
+    assert a.verdict == "recovered"
+    assert a.dropped["socket-full"] > 0
+    assert a.free_pages > atomic_floor(64 * 256 // 5)
 
 
 # -- row 63 ------------------------------------------------------------------------------------------------------------
