@@ -52,6 +52,10 @@ _DX: Final = {"low": -34, "min": -62}
 _MARKS: Final = {"high": [1, 2], "low": [4, 2], "min": [8, 3], "atomic": [1, 0]}
 
 
+CURSOR: Final = "pointed_at"
+"""The parameter of each chart over time: the time (s) that is pointed at in any of them; null for none."""
+
+
 def timeline(figures: Figures) -> dict[str, Any]:
     """Memory, frames, waits and progress of one machine over the same time, one above the other."""
     import altair as alt
@@ -74,6 +78,7 @@ def _made(of: list[Figures], chart: Any) -> dict[str, Any]:
         one.sources.clear()
     for param in made.get("params", ()):
         param["views"] = param["views"][:1] if param["name"].startswith("zoom") else param["views"][-1:]
+    made.setdefault("params", []).append({"name": CURSOR, "value": None})
     return made
 
 
@@ -91,7 +96,7 @@ def _source(figures: Figures, frame: Any) -> Any:
 def argument(figures: Figures) -> dict[str, Any]:
     """The memory alone: the picture of the argument."""
     chart = _memory(figures)
-    chart.layer.pop()  # paper is not pointed at
+    del chart.layer[-2:]  # paper is not pointed at
     return _made([figures], chart.properties(height=_HEIGHTS["memory"]))
 
 
@@ -110,6 +115,25 @@ def _x(title: str = "") -> Any:
     import altair as alt
 
     return alt.X("t:Q").title(title or None).axis(format=".4~f", tickCount=8)
+
+
+def _cursor() -> Any:
+    """A line at the time that is pointed at, in whichever chart that is."""
+    import altair as alt
+
+    at = alt.expr(f"{CURSOR} === null ? -9 : scale('x', {CURSOR})")
+    return (
+        alt.Chart(alt.InlineData(values=[{}]))
+        .mark_rule(color=BLACK, strokeWidth=1, strokeDash=[2, 2], opacity=0.7, clip=True)
+        .encode(x=alt.value(at))
+    )
+
+
+def _zoom(suffix: str = "") -> Any:
+    """Drag to move, shift and wheel to zoom."""
+    import altair as alt
+
+    return alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]", name=f"zoom{suffix}")
 
 
 def _bands(figures: Figures, *, named: bool = False) -> list[Any]:
@@ -151,7 +175,7 @@ def raster(rows: Any) -> dict[str, Any]:
     count = int(rows["place"].max()) + 1
     text = rows.to_csv(index=False, float_format="%.9g")
     numbers = {"place": "number", "t": "number", "until": "number"}
-    chart = (
+    cells = (
         alt.Chart(alt.NamedData(name="raster", format=alt.CsvDataFormat(type="csv", parse=numbers)))
         .transform_calculate(below="datum.place + 1")
         .mark_rect(clip=True)
@@ -163,9 +187,11 @@ def raster(rows: Any) -> dict[str, Any]:
             color=alt.Color("state:N").scale(domain=list(_OF_STATE), range=list(_OF_STATE.values())),
             tooltip=["machine:N", "state:N", "t:Q", "until:Q"],
         )
-        .properties(width=WIDTH, height=max(120, min(480, 12 * count)))
+        .add_params(_zoom())
     )
+    chart = alt.layer(cells, _cursor()).properties(width=WIDTH, height=max(120, min(480, 12 * count)))
     made: dict[str, Any] = chart.configure(**config()).to_dict(validate=False)
+    made["params"].append({"name": CURSOR, "value": None})
     made["datasets"] = {"raster": text}
     return made
 
@@ -196,7 +222,6 @@ def _memory(figures: Figures, top: float | None = None, suffix: str = "", shown:
     order = "indexof(" + str(shown) + ", datum.owner)"
     scale = alt.Scale(domain=words, range=[_OF_OWNER[name] for name in shown])
     naming = "{" + ", ".join(f"'{name}': '{OWNER_WORDS[name]}'" for name in shown) + "}[datum.owner]"
-    zoom = alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]", name=f"zoom{suffix}")
     area = (
         alt.Chart(source)
         .transform_fold(shown, as_=["owner", "pages"])
@@ -214,7 +239,7 @@ def _memory(figures: Figures, top: float | None = None, suffix: str = "", shown:
     )
     lines = [_mark(figures, data, name, dash) for name, dash in _MARKS.items()]
     hover = _hover(source, shown, suffix)
-    layers = [area.add_params(zoom), *_bands(figures, named=True), *lines, hover]
+    layers = [area.add_params(_zoom(suffix)), *_bands(figures, named=True), *lines, _cursor(), hover]
     return alt.layer(*layers).properties(width=WIDTH, height=_HEIGHTS["memory"])
 
 
@@ -265,7 +290,7 @@ def _fates(figures: Figures) -> Any:
             tooltip=["fate:N", "t:Q", "per_s:Q"],
         )
     )
-    return alt.layer(area, *_bands(figures)).properties(width=WIDTH, height=_HEIGHTS["fates"])
+    return alt.layer(area, *_bands(figures), _cursor()).properties(width=WIDTH, height=_HEIGHTS["fates"])
 
 
 def _lanes(figures: Figures) -> Any:
@@ -285,7 +310,7 @@ def _lanes(figures: Figures) -> Any:
             tooltip=["program:N", "waits:N", "t:Q", "until:Q"],
         )
     )
-    return alt.layer(bars, *_bands(figures)).properties(width=WIDTH, height=22 * max(2, len(order)))
+    return alt.layer(bars, *_bands(figures), _cursor()).properties(width=WIDTH, height=22 * max(2, len(order)))
 
 
 def _progress(figures: Figures) -> Any:
@@ -302,7 +327,7 @@ def _progress(figures: Figures) -> Any:
             tooltip=["program:N", "t:Q", "per_s:Q"],
         )
     )
-    return alt.layer(lines, *_bands(figures)).properties(width=WIDTH, height=_HEIGHTS["progress"])
+    return alt.layer(lines, *_bands(figures), _cursor()).properties(width=WIDTH, height=_HEIGHTS["progress"])
 
 
 def around(figures: Figures, rows: Any) -> dict[str, Any]:
