@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
@@ -11,6 +11,9 @@ from netswap.cluster.record.columns import EACH_PROGRAM, NAMES
 from netswap.cluster.record.plan import FEW, Plan
 from netswap.cluster.record.recorder import LINK_CAUSES, MOST_MOMENTS, Moment
 from netswap.cluster.record.rows import Rows
+
+_STRETCH: Final = 4
+"""So many names in a row are told as a stretch."""
 
 
 class Record:
@@ -66,9 +69,7 @@ class Record:
     def moments(self) -> list[Moment]:
         """In the order of time, then of the scenario. The detail of a fault says what it does and to whom."""
         told = [self._fault(fault) for fault in self._faults]
-        told += [
-            (at_ns, None, machine, -1, "first drop", cause, None) for machine, cause, at_ns in self._first_lost
-        ]
+        told += [(at_ns, None, machine, -1, "first drop", cause, None) for machine, cause, at_ns in self._first_lost]
         told += [tuple(one) for one in self._moments]
         ends = {index: self._columns[index][0][-1] for index in self._machines}
         for machine, what, detail, count in self._left_out:
@@ -96,9 +97,8 @@ class Record:
         return " ".join(words)
 
     def _listed(self, indexes: int | list[int]) -> str:
-        listed = [indexes] if isinstance(indexes, int) else indexes
-        shown = [self.names[index] for index in listed[:FEW]]
-        return " ".join(shown + ([f"and {len(listed) - FEW} more"] if len(listed) > FEW else []))
+        listed = stretches([self.names[index] for index in ([indexes] if isinstance(indexes, int) else indexes)])
+        return " ".join(listed[:FEW] + ([f"and {len(listed) - FEW} more"] if len(listed) > FEW else []))
 
     # -- which machines ---------------------------------------------------------------------------------------------
 
@@ -115,6 +115,24 @@ class Record:
         free = 1 + NAMES.index("free")
         worst = sorted(self._machines, key=lambda index: (-stalled[index], min(self._columns[index][free]), index))
         return sorted(worst[:FEW])
+
+
+def stretches(names: Sequence[str]) -> list[str]:
+    """Names, where those of a counted machine that follow each other are one: A0 to A499."""
+    told: list[list[str]] = []
+    for name in names:
+        before = told[-1][-1] if told else ""
+        if told and _next(before) == name:
+            told[-1].append(name)
+        else:
+            told.append([name])
+    return [word for one in told for word in (one if len(one) < _STRETCH else [f"{one[0]} to {one[-1]}"])]
+
+
+def _next(name: str) -> str:
+    """The name of the machine after this one of a counted name, or nothing."""
+    base = name.rstrip("0123456789")
+    return f"{base}{int(name[len(base) :]) + 1}" if base != name else ""
 
 
 def _so_far(counts: dict[int, int], at_ns: "array[int]", every_ns: int) -> "array[int]":

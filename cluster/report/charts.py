@@ -24,6 +24,11 @@ BLUE, SKY, GREEN, YELLOW, ORANGE, RED, PINK, GREY, BLACK = (
     "#999999",
     "#222222",
 )
+_RASTER: Final = 480
+"""Pixels of a raster at most. A row is a whole number of them, since seams would be seen otherwise."""
+_ROW: Final = 12
+"""Pixels of a row, where there are few."""
+_NAMES: Final = 24
 _OF_OWNER: Final = {
     "free": SKY,
     "slabs": GREY,
@@ -172,7 +177,8 @@ def raster(rows: Any) -> dict[str, Any]:
     """Machines over time, their state as colour."""
     import altair as alt
 
-    count = int(rows["place"].max()) + 1
+    names = list(dict.fromkeys(rows["machine"]))
+    count = len(names)
     text = rows.to_csv(index=False, float_format="%.9g")
     numbers = {"place": "number", "t": "number", "until": "number"}
     cells = (
@@ -182,18 +188,28 @@ def raster(rows: Any) -> dict[str, Any]:
         .encode(
             x=_x("virtual time (s)"),
             x2="until:Q",
-            y=alt.Y("place:Q").scale(domain=[count, 0], nice=False).title("machines").axis(tickMinStep=1, grid=False),
+            y=alt.Y("place:Q").scale(domain=[count, 0], nice=False).title(None).axis(_names_of_rows(names)),
             y2="below:Q",
             color=alt.Color("state:N").scale(domain=list(_OF_STATE), range=list(_OF_STATE.values())),
             tooltip=["machine:N", "state:N", "t:Q", "until:Q"],
         )
         .add_params(_zoom())
     )
-    chart = alt.layer(cells, _cursor()).properties(width=WIDTH, height=max(120, min(480, 12 * count)))
+    chart = alt.layer(cells, _cursor()).properties(width=WIDTH, height=count * max(1, min(_ROW, _RASTER // count)))
     made: dict[str, Any] = chart.configure(**config()).to_dict(validate=False)
     made["params"].append({"name": CURSOR, "value": None})
     made["datasets"] = {"raster": text}
     return made
+
+
+def _names_of_rows(names: list[str]) -> Any:
+    """Some of the rows of a raster bear their names: as many as stand clear of each other."""
+    import altair as alt
+
+    each = max(1, -(-len(names) // _NAMES))
+    values = list(range(0, len(names), each))
+    named = "{" + ", ".join(f"'{place}': '{names[place]}'" for place in values) + "}[datum.value]"
+    return alt.Axis(values=values, labelExpr=named, grid=False, labelLimit=110, labelBaseline="top")
 
 
 def _top(figures: Figures) -> float:

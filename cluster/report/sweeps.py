@@ -188,13 +188,10 @@ def frontier(sweep: Sweep) -> dict[str, Any] | None:
         x=alt.X("x:Q").title(axis).scale(type="symlog", constant=8).axis(values=sorted({row["x"] for row in rows})),
         y=alt.Y("y:Q").title("on again after the last heal (s)").scale(domain=[0, 1.08 * top], nice=False),
     )
-    line = (
-        base.transform_filter("datum.after_s !== null").mark_line(color=charts.GREY, strokeWidth=1).encode(detail="case:N")
-    )
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
         color=colour, shape=shape, tooltip=["case:N", "x:Q", "verdict:N", "after_s:Q"]
     )
-    layers = [line, points]
+    layers = [points]
     if len(back) < len(rows):
         never = alt.Chart(alt.InlineData(values=[{"y": top}])).encode(y="y:Q")
         layers.append(never.mark_rule(color=charts.GREY, strokeDash=[4, 3]))
@@ -235,14 +232,22 @@ def price(sweep: Sweep) -> dict[str, Any] | None:
     _name(rows)
     colour, shape = _of_verdict(rows)
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("cost:Q").title("memory kept from the job, in GiB more than in the first run").scale(padding=60).axis(tickCount=8),
-        y=alt.Y("slow_down:Q").title("times as long as in the first run").scale(zero=False, padding=20).axis(tickCount=8),
+        x=alt.X("cost:Q")
+        .title("memory kept from the job, in GiB more than in the first run")
+        .scale(padding=60)
+        .axis(tickCount=8),
+        y=alt.Y("slow_down:Q")
+        .title("times as long as in the first run")
+        .scale(zero=False, padding=20)
+        .axis(tickCount=8),
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
         color=colour, shape=shape, tooltip=["policy:N", "case:N", "verdict:N", "cost:Q", "slow_down:Q"]
     )
     right = base.transform_filter("!datum.is_left").mark_text(align="left", dx=8, fontSize=11).encode(text="name:N")
-    left = base.transform_filter("datum.is_left").mark_text(align="right", dx=2, dy=-12, fontSize=11).encode(text="name:N")
+    left = (
+        base.transform_filter("datum.is_left").mark_text(align="right", dx=2, dy=-12, fontSize=11).encode(text="name:N")
+    )
     return _done(alt.layer(points, right, left), 660, 300)
 
 
@@ -251,8 +256,7 @@ def _name(rows: list[dict[str, Any]]) -> None:
     width, height = (max(row[key] for row in rows) - min(row[key] for row in rows) for key in ("cost", "slow_down"))
     for row in rows:
         row["is_left"] = any(
-            0 < other["cost"] - row["cost"] < 0.3 * width
-            and abs(other["slow_down"] - row["slow_down"]) < 0.05 * height
+            0 < other["cost"] - row["cost"] < 0.3 * width and abs(other["slow_down"] - row["slow_down"]) < 0.05 * height
             for other in rows
         )
         same = [one for one in rows if (one["cost"], one["slow_down"]) == (row["cost"], row["slow_down"])]

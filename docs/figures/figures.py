@@ -69,7 +69,10 @@ def matrix(text: str) -> Sweep:
         head, _, *lines = [[cell.strip(" `*") for cell in row.strip("|\n").split("|")] for row in rows.splitlines()]
         for policy, *cells in lines:
             runs += [
-                _as_run({"kernel": kernel, "scenario": workload, "safeguards": policy}, verdict=cell.split(",")[0].strip("*"))
+                _as_run(
+                    {"kernel": kernel, "scenario": workload, "safeguards": policy},
+                    verdict=cell.split(",")[0].strip("*"),
+                )
                 for workload, cell in zip(head[1:-1], cells[:-1], strict=True)
             ]
     return Sweep("policy by workload", ["kernel", "scenario", "safeguards"], runs)

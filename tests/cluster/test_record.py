@@ -237,6 +237,19 @@ def test_of_many_machines_the_worst_are_kept_and_all_in_short() -> None:
     assert len(quantiles) == 400 // 20
 
 
+def test_more_machines_than_a_byte_counts_are_kept_too() -> None:
+    """300 names of machines in one column."""
+    tables = frames("title: t\nstop: 200ms\nmachines:\n  A: {count: 300, programs: [{heartbeat: {every: 50ms}}]}\n")
+    assert tables["machines"]["machine"].nunique() == 300
+    assert tables["series"]["machine"].nunique() == 16
+
+
+def test_machines_of_one_name_are_told_as_a_stretch() -> None:
+    """A1000 does not follow A998, and three in a row are named each."""
+    assert record.stretches(["C", "A8", "A9", "A10", "A11", "A13", "B"]) == ["C", "A8 to A11", "A13", "B"]
+    assert record.stretches(["A0", "A1", "A2"]) == ["A0", "A1", "A2"]
+
+
 def test_the_machines_that_are_named_are_kept() -> None:
     with recorded(CROWD.replace("record: {every: 20ms}", "record: {every: 50ms, machines: [C, A3]}")) as cluster:
         assert list(cluster.series()["machine"].unique()) == ["A3", "C"]

@@ -129,6 +129,52 @@ def test_what_is_pointed_at_has_the_numbers_of_the_record(
         assert int(told["min"].replace(",", "")) == row["min"]
 
 
+@needs_chromium
+def test_all_charts_over_time_are_moved_and_pointed_at_together(opened: Any, written: dict[str, Path]) -> None:
+    """Two runs: the contrast and a timeline of each. A drag in one moves all of them, a double click brings all back."""
+    found, heard = opened(written["both"], 1280)
+    stretches = "() => timed().map(place => drawn[place].scale('x').domain().map(Math.round))"
+    pointed = "() => timed().map(place => drawn[place].signal('pointed_at'))"
+    assert found.evaluate(stretches) == [[0, 12]] * 3
+    found.locator("#timeline-1").scroll_into_view_if_needed()
+    box = found.locator("#timeline-1 svg").bounding_box()
+    at = (box["x"] + 0.4 * box["width"], box["y"] + 60)
+    found.mouse.move(*at)
+    found.wait_for_function(f"({pointed})().every(at => at !== null)")
+    [times] = {tuple(found.evaluate(pointed))}
+    assert len(set(times)) == 1
+    assert 3 < times[0] < 6
+    found.mouse.down()
+    found.mouse.move(at[0] + 200, at[1], steps=4)
+    found.mouse.up()
+    moved = "stretches => stretches.every(one => one[0] < -1 && one[0] === stretches[0][0])"
+    found.wait_for_function(f"({moved})(({stretches})())")
+    found.mouse.dblclick(*at)
+    found.wait_for_function(f"({stretches})().every(one => one[0] === 0 && one[1] === 12)")
+    found.mouse.move(5, 5)
+    found.wait_for_function(f"({pointed})().every(at => at === null)")
+    assert heard == []
+
+
+@needs_chromium
+def test_on_paper_no_chart_is_cut_and_no_column_is_lost(opened: Any, written: dict[str, Path]) -> None:
+    """A page of paper is 29.7 cm high: every chart fits into it, and the widest table into its width of 21 cm."""
+    found, _ = opened(written["both"], 1280)
+    found.emulate_media(media="print")
+    found.set_viewport_size({"width": 794, "height": 1123})
+    found.wait_for_timeout(300)
+    heights = found.evaluate(
+        "[...document.querySelectorAll('.chart svg')].map(one => one.getBoundingClientRect().height)"
+    )
+    assert len(heights) >= 3
+    assert max(heights) < 1000
+    assert found.evaluate(
+        "[...document.querySelectorAll('.wide')].every(one => one.scrollWidth <= one.clientWidth + 1)"
+    )
+    avoided = found.evaluate("[...document.querySelectorAll('.chart')].map(one => getComputedStyle(one).breakInside)")
+    assert set(avoided) == {"avoid"}
+
+
 def test_it_is_one_small_file_that_says_what_was_asked_and_what_came_out(
     written: dict[str, Path], runs: list[Run]
 ) -> None:
