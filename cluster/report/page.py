@@ -13,7 +13,7 @@ from netswap.cluster.judge.verdict import BAD
 from netswap.cluster.opened import Run
 from netswap.cluster.record import store
 from netswap.cluster.report import bundle, charts, graph
-from netswap.cluster.report.figures import Figures, figures, raster, takers
+from netswap.cluster.report.figures import RASTER_MAX, Figures, figures, raster, takers
 from netswap.cluster.show.present import seconds, worst_first
 
 LIBRARIES: Final = ("altair", "jinja2", "pandas", "pyarrow", "vl_convert")
@@ -70,6 +70,7 @@ def page(runs: list[Run]) -> str:
         sentence=sentence,
         worst_first=worst_first,
         contrast=contrast(told),
+        drawn_max=RASTER_MAX,
         charts=specifications(told),
     )
 
