@@ -168,17 +168,7 @@ def frontier(sweep: Sweep) -> dict[str, Any] | None:
     axis, after = _numbers_of(sweep), sweep.first(".recovered_after_ns")
     if axis is None or after is None:
         return None
-    verdict = sweep.first(".verdict")
-    rows = [
-        {
-            "x": run["varied"][axis],
-            "after_s": None if run["shown"][after] is None else run["shown"][after] / 1e9,
-            "verdict": run["shown"].get(verdict, "recovered"),
-            "case": ", ".join(_word(value) for name, value in run["varied"].items() if name != axis),
-        }
-        for run in sweep.runs
-        if run["shown"]
-    ]
+    rows = _sizes(sweep, axis, after)
     back = [row["after_s"] for row in rows if row["after_s"] is not None]
     top = max(1.0, 1.25 * max(back, default=1.0))
     for row in rows:
@@ -193,14 +183,35 @@ def frontier(sweep: Sweep) -> dict[str, Any] | None:
     )
     layers = [points]
     if len(back) < len(rows):
-        never = alt.Chart(alt.InlineData(values=[{"y": top}])).encode(y="y:Q")
-        layers.append(never.mark_rule(color=charts.GREY, strokeDash=[4, 3]))
-        layers.append(
-            never.mark_text(align="right", baseline="bottom", dx=-4, dy=-8, fontSize=11).encode(
-                x=alt.value("width"), text=alt.value("never in this run")
-            )
-        )
+        layers += _never(top)
     return _done(alt.layer(*layers), 620, 240)
+
+
+def _sizes(sweep: Sweep, axis: str, after: str) -> list[dict[str, Any]]:
+    """Of each run: the setting `x`, when it was back, its verdict, and all other settings as `case`."""
+    verdict = sweep.first(".verdict")
+    return [
+        {
+            "x": run["varied"][axis],
+            "after_s": None if run["shown"][after] is None else run["shown"][after] / 1e9,
+            "verdict": run["shown"].get(verdict, "recovered"),
+            "case": ", ".join(_word(value) for name, value in run["varied"].items() if name != axis),
+        }
+        for run in sweep.runs
+        if run["shown"]
+    ]
+
+
+def _never(top: float) -> list[Any]:
+    """The line of those that are not back."""
+    import altair as alt
+
+    line = alt.Chart(alt.InlineData(values=[{"y": top}])).encode(y="y:Q")
+    word = line.mark_text(align="right", baseline="bottom", dx=-4, dy=-8, fontSize=11)
+    return [
+        line.mark_rule(color=charts.GREY, strokeDash=[4, 3]),
+        word.encode(x=alt.value("width"), text=alt.value("never in this run")),
+    ]
 
 
 def _numbers_of(sweep: Sweep) -> str | None:

@@ -23,6 +23,7 @@ from netswap.cluster.report import figures, graph, page
 from netswap.cluster.report.page import specifications, tell
 from netswap.cluster.runs import How, run, write_result
 from netswap.cluster.scenario import load
+from netswap.cluster.show.present import worst_first
 
 CROWD = """
 title: many ranks, one server away for a while
@@ -311,6 +312,20 @@ def test_of_many_machines_there_is_a_raster(opened: Any, tmp_path: Path) -> None
     states = figures.raster(open_run(tmp_path / "run"))
     assert {"stalled", "swaps"} <= set(states["state"])
     assert states["machine"].nunique() == 21
+
+
+def test_of_very_many_machines_some_are_drawn_and_always_the_worst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 21 machines each seventh: A0, A7 and A14; one of the others is down to the end."""
+    crash = CROWD.replace("partition: [C], for: 2s", "crash: A5, for: ever").replace("stop: 3s", "stop: 1s")
+    (tmp_path / "crowd.yaml").write_text(crash)
+    words = ["run", str(tmp_path / "crowd.yaml"), "--engine", "inline", "--run-dir", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, words).exit_code in (0, 1)
+    monkeypatch.setattr(figures, "RASTER_MAX", 3)
+    opened = open_run(tmp_path / "run")
+    worst = worst_first(opened.result)[0][0]
+    assert set(figures.raster(opened)["machine"]) == {"A0", "A7", "A14", worst}
 
 
 ODD = {
