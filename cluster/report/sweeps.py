@@ -265,6 +265,7 @@ def price(sweep: Sweep) -> dict[str, Any] | None:
 def _name(rows: list[dict[str, Any]]) -> None:
     """Give each row a `name`, that of all rows at the same place together, and say on which side it finds room."""
     width, height = (max(row[key] for row in rows) - min(row[key] for row in rows) for key in ("cost", "slow_down"))
+    several = len({row["case"] for row in rows}) > 1
     for row in rows:
         row["is_left"] = any(
             0 < other["cost"] - row["cost"] < 0.3 * width and abs(other["slow_down"] - row["slow_down"]) < 0.05 * height
@@ -272,7 +273,7 @@ def _name(rows: list[dict[str, Any]]) -> None:
         )
         same = [one for one in rows if (one["cost"], one["slow_down"]) == (row["cost"], row["slow_down"])]
         names = dict.fromkeys(one["policy"] for one in same)
-        row["name"] = " = ".join(names) + (f" ({row['case']})" if row["case"] != row["policy"] else "")
+        row["name"] = " = ".join(names) + (f" ({row['case']})" if several else "")
         row["name"] = row["name"] if row is same[0] else ""
 
 

@@ -19,7 +19,7 @@ from netswap.cluster.command.app import app
 from netswap.cluster.judge import waits
 from netswap.cluster.opened import Run
 from netswap.cluster.record import store
-from netswap.cluster.report import figures, graph, page
+from netswap.cluster.report import figures, graph, page, sweeps
 from netswap.cluster.report.page import specifications, tell
 from netswap.cluster.runs import How, run, write_result
 from netswap.cluster.scenario import load
@@ -297,6 +297,33 @@ def test_a_sweep_is_a_heat_map_with_words(opened: Any, tmp_path: Path, width: in
     for place in ("spread", "cost"):
         assert found.locator(f"#{place} svg path").count() > 3
     assert found.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def of_numbers(shown: list[dict[str, Any]]) -> sweeps.Sweep:
+    """A sweep over reserves of 0, 1, 2, ... pages."""
+    runs = [{"varied": {"reserve.pages": place}, "shown": one} for place, one in enumerate(shown)]
+    return sweeps.Sweep("sizes", ["reserve.pages"], runs)
+
+
+def test_a_sweep_over_numbers_shows_how_much_is_enough() -> None:
+    """Who is back after 4 s stands at 4; who is not stands above, at five quarters of the longest."""
+    after = [None, 4_000_000_000, 2_000_000_000]
+    verdicts = ["wedged", "recovered", "recovered"]
+    shown = [{"A.verdict": one, "A.recovered_after_ns": at} for one, at in zip(verdicts, after, strict=True)]
+    made = sweeps.specifications(of_numbers(shown))
+    rows = next(one for one in made["frontier"]["datasets"].values() if len(one) == 3)
+    assert [(row["x"], row["y"]) for row in rows] == [(0, 5.0), (1, 4.0), (2, 2.0)]
+    assert sweeps.specifications(of_numbers(shown[:2]))["frontier"] is None
+    assert made["cost"] is None
+
+
+def test_what_runs_cost_is_memory_against_time_with_one_name_for_those_at_one_place() -> None:
+    shown = [
+        {"A.verdict": "healthy", "A.cost_gib": cost, "A.slow_down": down} for cost, down in ((0, 1), (0, 1), (0.5, 1.2))
+    ]
+    made = sweeps.specifications(of_numbers(shown))
+    rows = next(one for one in made["cost"]["datasets"].values() if len(one) == 3)
+    assert [row["name"] for row in rows] == ["0 = 1", "", "2"]
 
 
 @needs_chromium
