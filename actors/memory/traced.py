@@ -50,7 +50,7 @@ class TracedZone(Zone):
 
     def take(self, floor: int) -> bool:
         """As there."""
-        taken = super().take(floor)
+        taken = Zone.take(self, floor)
         marks = self.marks
         if marks is not None and self.free <= marks.sinks:
             marks.look()
@@ -66,7 +66,7 @@ class TracedZone(Zone):
 
     def give(self, pages: int = 1) -> None:
         """As there."""
-        super().give(pages)
+        Zone.give(self, pages)
         marks = self.marks
         if marks is not None and self.free > marks.rises:
             marks.look()
@@ -84,7 +84,7 @@ class TracedBuddyZone(BuddyZone):
 
     def take(self, floor: int) -> bool:
         """As there."""
-        taken = super().take(floor)
+        taken = BuddyZone.take(self, floor)
         marks = self.marks
         if marks is not None and self.free <= marks.sinks:
             marks.look()
@@ -100,7 +100,7 @@ class TracedBuddyZone(BuddyZone):
 
     def give(self, pages: int = 1) -> None:
         """As there."""
-        super().give(pages)
+        BuddyZone.give(self, pages)
         marks = self.marks
         if marks is not None and self.free > marks.rises:
             marks.look()
@@ -133,7 +133,7 @@ class TracedHighAtomicZone(HighAtomicZone):
 
     def take(self, floor: int) -> bool:
         """As there."""
-        taken = super().take(floor)
+        taken = HighAtomicZone.take(self, floor)
         marks = self.marks
         if marks is not None and self.free <= marks.sinks:
             marks.look()
@@ -149,7 +149,7 @@ class TracedHighAtomicZone(HighAtomicZone):
 
     def give(self, pages: int = 1) -> None:
         """As there."""
-        super().give(pages)
+        HighAtomicZone.give(self, pages)
         marks = self.marks
         if marks is not None and self.free > marks.rises:
             marks.look()
