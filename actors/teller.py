@@ -75,6 +75,10 @@ class Teller:
         free = self.pages.free if self.pages is not None else 0
         self.trace.frames_dropped(self.machine, frames, cause, free)
 
+    def first_dropped(self, at_ns: int, cause: str) -> None:
+        """Frames are lost for a cause that none has been lost for before."""
+        self.trace.first_dropped(at_ns, self.machine, cause, self.pages.free if self.pages is not None else 0)
+
     # -- memory -----------------------------------------------------------------------------------------------------
 
     def page_begun(self, space: Space, page: int, write: bool, kind: str) -> None:

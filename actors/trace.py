@@ -116,6 +116,12 @@ class Trace:
     def frames_dropped(self, machine: int, frames: Frames, cause: str, free: int) -> None:
         """Frames are lost in the machine, for one of `counters.CAUSES`, with so many pages free."""
 
+    def first_dropped(self, at_ns: int, machine: int, cause: str, free: int) -> None:
+        """For the first time in the run frames are lost in the machine for this cause, with so many pages free.
+
+        It is told of whatever `hears` says. What is lost on links is told by `link_dropped`.
+        """
+
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def page_begun(self, at_ns: int, machine: int, page: Page) -> None:

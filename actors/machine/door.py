@@ -25,6 +25,7 @@ from netswap.actors.teller import Teller
 from netswap.actors.trace import Frames, Trace
 from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import (
+    A_AT,
     CRASH,
     PAUSE,
     RESTART,
@@ -202,10 +203,17 @@ class Machine:
             one.task.kill()
         self.nic.take_out()  # what the programs said when they were killed
         self.events.clear()
-        self.counters.dropped["crashed"] += self.held()
+        self._count_crashed(self.held(), self.events.now)
         if self._teller is not None:
             for frame, first, count in held_frames(self.nic, self.stack, self.parts.frames.input_queue):
                 self._teller.dropped(Frames(self.events.now, frame, first, count), "crashed")
+
+    def _count_crashed(self, frames: int, at_ns: int) -> None:
+        """So many frames are lost with the machine, the first of them at `at_ns`."""
+        dropped = self.counters.dropped
+        if self._teller is not None and frames and not dropped["crashed"]:
+            self._teller.first_dropped(at_ns, "crashed")
+        dropped["crashed"] += frames
 
     def _restart(self) -> None:
         """Start as at time 0, with what is on the disk; counts, peaks and numbers go on."""
@@ -227,7 +235,7 @@ class Machine:
             frames, rest = split(arrival, limit_ns)
             if self.down:
                 self.counters.received += frames
-                self.counters.dropped["crashed"] += frames
+                self._count_crashed(frames, arrival[A_AT])
                 if self._teller is not None:
                     at_ns, _, _, copy, _, gap_ns, first, flags, frame = arrival
                     told = Frames(at_ns, frame, first, frames, gap_ns, copy, flags)

@@ -1,28 +1,46 @@
-"""Zones that tell when a watermark is crossed: a check for each page would be felt in those that nobody listens to."""
+"""Zones that tell when a watermark is crossed: a check for each page would be felt in those that nobody listens to.
+
+All that is checked for a page is whether free pages have left the band between two marks.
+"""
+
+from typing import Final
 
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.highatomic import HighAtomicZone
 from netswap.actors.memory.zone import Block, Zone
 from netswap.actors.teller import Teller
 
+_FAR: Final = 1 << 62
+"""Pages: more than any machine has."""
+
 
 class Marks:
-    """The watermarks of one machine, looked at whenever its free pages have changed."""
+    """The watermarks of one machine, and the band between two of them that its free pages are in."""
 
     def __init__(self, zone: Zone, teller: Teller) -> None:
         self._zone = zone
         self._teller = teller
+        self.sinks = _FAR
+        """Free pages leave the band when there are so many or fewer."""
+        self.rises = -1
+        """They leave it when there are more than so many."""
 
     def look(self) -> None:
-        """Tell which have been crossed."""
+        """Tell which have been crossed, and find the band anew."""
         zone, below = self._zone, self._teller.below
         free = zone.free
-        if (free <= zone.high_mark) != below[0]:
-            self._teller.crossed(0, free)
-        if (free <= zone.low_mark) != below[1]:
-            self._teller.crossed(1, free)
-        if (free <= zone.floors.kernel) != below[2]:
-            self._teller.crossed(2, free)
+        self.sinks, self.rises = -1, _FAR
+        for place, mark in enumerate((zone.high_mark, zone.low_mark, zone.floors.kernel)):
+            if (free <= mark) != below[place]:
+                self._teller.crossed(place, free)
+            if free > mark:
+                self.sinks = max(self.sinks, mark)
+            else:
+                self.rises = min(self.rises, mark)
+
+    def forget(self) -> None:
+        """The marks have moved: look when a page is taken or given next."""
+        self.sinks, self.rises = _FAR, -1
 
 
 class TracedZone(Zone):
@@ -32,23 +50,31 @@ class TracedZone(Zone):
 
     def take(self, floor: int) -> bool:
         """As there."""
-        taken = super().take(floor)
-        if self.marks is not None:
-            self.marks.look()
+        taken = Zone.take(self, floor)
+        marks = self.marks
+        if marks is not None and self.free <= marks.sinks:
+            marks.look()
         return taken
 
     def take_many(self, floor: int, wanted: int) -> int:
         """As there."""
         taken = super().take_many(floor, wanted)
-        if self.marks is not None:
-            self.marks.look()
+        marks = self.marks
+        if marks is not None and self.free <= marks.sinks:
+            marks.look()
         return taken
 
     def give(self, pages: int = 1) -> None:
         """As there."""
-        super().give(pages)
+        Zone.give(self, pages)
+        marks = self.marks
+        if marks is not None and self.free > marks.rises:
+            marks.look()
+
+    def _set_reserve(self, pages: int) -> None:
+        super()._set_reserve(pages)
         if self.marks is not None:
-            self.marks.look()
+            self.marks.forget()
 
 
 class TracedBuddyZone(BuddyZone):
@@ -58,36 +84,46 @@ class TracedBuddyZone(BuddyZone):
 
     def take(self, floor: int) -> bool:
         """As there."""
-        taken = super().take(floor)
-        if self.marks is not None:
-            self.marks.look()
+        taken = BuddyZone.take(self, floor)
+        marks = self.marks
+        if marks is not None and self.free <= marks.sinks:
+            marks.look()
         return taken
 
     def take_many(self, floor: int, wanted: int) -> int:
         """As there."""
         taken = super().take_many(floor, wanted)
-        if self.marks is not None:
-            self.marks.look()
+        marks = self.marks
+        if marks is not None and self.free <= marks.sinks:
+            marks.look()
         return taken
 
     def give(self, pages: int = 1) -> None:
         """As there."""
-        super().give(pages)
+        BuddyZone.give(self, pages)
+        marks = self.marks
+        if marks is not None and self.free > marks.rises:
+            marks.look()
+
+    def _set_reserve(self, pages: int) -> None:
+        super()._set_reserve(pages)
         if self.marks is not None:
-            self.marks.look()
+            self.marks.forget()
 
     def take_block(self, order: int, floor: int) -> Block | None:
         """As there."""
         block = super().take_block(order, floor)
-        if self.marks is not None:
-            self.marks.look()
+        marks = self.marks
+        if marks is not None and self.free <= marks.sinks:
+            marks.look()
         return block
 
     def give_block(self, block: Block) -> None:
         """As there."""
         super().give_block(block)
-        if self.marks is not None:
-            self.marks.look()
+        marks = self.marks
+        if marks is not None and self.free > marks.rises:
+            marks.look()
 
 
 class TracedHighAtomicZone(HighAtomicZone):
@@ -97,23 +133,31 @@ class TracedHighAtomicZone(HighAtomicZone):
 
     def take(self, floor: int) -> bool:
         """As there."""
-        taken = super().take(floor)
-        if self.marks is not None:
-            self.marks.look()
+        taken = HighAtomicZone.take(self, floor)
+        marks = self.marks
+        if marks is not None and self.free <= marks.sinks:
+            marks.look()
         return taken
 
     def take_many(self, floor: int, wanted: int) -> int:
         """As there."""
         taken = super().take_many(floor, wanted)
-        if self.marks is not None:
-            self.marks.look()
+        marks = self.marks
+        if marks is not None and self.free <= marks.sinks:
+            marks.look()
         return taken
 
     def give(self, pages: int = 1) -> None:
         """As there."""
-        super().give(pages)
+        HighAtomicZone.give(self, pages)
+        marks = self.marks
+        if marks is not None and self.free > marks.rises:
+            marks.look()
+
+    def _set_reserve(self, pages: int) -> None:
+        super()._set_reserve(pages)
         if self.marks is not None:
-            self.marks.look()
+            self.marks.forget()
 
 
 def watch(zone: Zone, teller: Teller) -> None:

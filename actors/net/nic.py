@@ -22,9 +22,11 @@ from netswap.actors.net.drivers import DRIVERS
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.stack import Stack
 from netswap.protocol.frame import (
+    A_AT,
     A_FIRST,
     A_FLAGS,
     A_FRAME,
+    A_GAP,
     CORRUPT,
     F_COUNT,
     F_KIND,
@@ -75,6 +77,7 @@ class Nic:
         self._buffers = buffers
         self._stack = stack
         self._counters = board.counters
+        self._teller = board.teller
         self._index = index
         self._rate_bps = rate_bps
         self._out: list[bytes] = []
@@ -240,14 +243,15 @@ class Nic:
             frames = 1
         events.now = at_ns + (frames - 1) * gap_ns
         counters.received += frames
-        counters.dropped["ring-empty"] += frames
+        self._count_drops("ring-empty", frames, at_ns)
         return frames
 
     def keep(self, arrival: Arrival, frames: int) -> None:
         """Take the first `frames` of a train while the machine stands still: they fill the ring, the others are dropped."""
         kept = min(frames, self.filled() - self.unserved)
         self._counters.received += frames
-        self._counters.dropped["ring-empty"] += frames - kept
+        if frames > kept:
+            self._count_drops("ring-empty", frames - kept, arrival[A_AT] + kept * arrival[A_GAP])
         self.unserved += kept
         if kept:
             self._unserved.append((arrival[A_FRAME], arrival[A_FIRST], kept, arrival[A_FLAGS]))
@@ -333,7 +337,14 @@ class Nic:
 
     def _refuse(self, cause: str) -> None:
         """Drop a frame that there is no buffer for."""
-        self._counters.dropped[cause] += 1
+        self._count_drops(cause, 1, self._events.now)
+
+    def _count_drops(self, cause: str, frames: int, at_ns: int) -> None:
+        """So many frames are lost, the first of them at `at_ns`."""
+        dropped = self._counters.dropped
+        if self._teller is not None and not dropped[cause]:
+            self._teller.first_dropped(at_ns, cause)
+        dropped[cause] += frames
 
     def _copy(self) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""

@@ -40,11 +40,13 @@ class Stack:
         "_drop_at_demux",
         "_dropped",
         "_emergency_links",
+        "_events",
         "_handlers",
         "_memalloc_processing",
         "_routes",
         "_routed",
         "_segments",
+        "_teller",
         "noncritical",
         "noncritical_max",
         "reassembly",
@@ -61,6 +63,8 @@ class Stack:
         self._buffers = buffers
         self._counters = counters
         self._dropped = counters.dropped
+        self._events = events
+        self._teller = board.teller
         self._handlers: dict[int, Handler] = {}
         self._routed: frozenset[int] = frozenset()
         self._routes = Routes(events, kernel, buffers.routes, board.zone.floors.atomic)
@@ -210,6 +214,8 @@ class Stack:
 
     def drop(self, buffers: tuple[Buffer, ...], cause: str) -> None:
         """Throw received frames away; their memory is free at once."""
+        if self._teller is not None and not self._dropped[cause]:
+            self._teller.first_dropped(self._events.now, cause)
         self._dropped[cause] += len(buffers)
         self._buffers.free_all(buffers)
 

@@ -114,8 +114,8 @@ STATES: Final = {
 WHATS: Final = {
     "fault": "a fault is in force",
     "stall": "a program has not got on for `stall_after`, from its last progress to the next",
-    "first drop": "a frame is lost for a cause for the first time, seen at the next look",
-    "below": "free pages have come to a mark or below, seen at the next look",
+    "first drop": "a frame is lost for a cause for the first time",
+    "below": "free pages have come to a mark or below; at most once between two looks",
     "killed": "a program is killed for want of memory",
     "again": "a request or segment is sent again",
     "crash": "the machine goes down",

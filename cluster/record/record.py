@@ -3,14 +3,17 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
 from netswap.cluster.record.columns import EACH_PROGRAM, NAMES
 from netswap.cluster.record.plan import FEW, Plan
-from netswap.cluster.record.recorder import LINK_CAUSES, Moment
+from netswap.cluster.record.recorder import LINK_CAUSES, MOST_MOMENTS, Moment
 from netswap.cluster.record.rows import Rows
+
+_STRETCH: Final = 4
+"""So many names in a row are told as a stretch."""
 
 
 class Record:
@@ -27,6 +30,7 @@ class Record:
             for machine, place, cause, count in part["lost"]:
                 counts = self._lost.setdefault(machine, {}).setdefault(cause, {})
                 counts[place] = counts.get(place, 0) + count
+        self._first_lost = [one for part in read for one in part["first_lost"]]
         self._faults = [fault for part in read for fault in part["faults"]]
         self._moments = [moment for part in read for moment in part["moments"]]
         self._left_out = [one for part in read for one in part["left_out"]]
@@ -64,14 +68,13 @@ class Record:
 
     def moments(self) -> list[Moment]:
         """In the order of time, then of the scenario. The detail of a fault says what it does and to whom."""
-        told = [self._fault(fault) for fault in self._faults] + [
-            self._first_on_links(*one) for one in self._link_drops()
-        ]
+        told = [self._fault(fault) for fault in self._faults]
+        told += [(at_ns, None, machine, -1, "first drop", cause, None) for machine, cause, at_ns in self._first_lost]
         told += [tuple(one) for one in self._moments]
         ends = {index: self._columns[index][0][-1] for index in self._machines}
-        for machine, what, count in self._left_out:
-            kept = sum(one[2] == machine and one[4] == what for one in self._moments)
-            told.append((ends[machine], None, machine, -1, "not kept", f"{count - kept} {what}", None))
+        for machine, what, detail, count in self._left_out:
+            said = f"{count - MOST_MOMENTS} {what} {detail}".rstrip()
+            told.append((ends[machine], None, machine, -1, "not kept", said, None))
         return sorted(told, key=lambda one: (one[0], one[2], one[3], one[4], one[5]))
 
     def _fault(self, fault: Sequence[Any]) -> Moment:
@@ -94,17 +97,8 @@ class Record:
         return " ".join(words)
 
     def _listed(self, indexes: int | list[int]) -> str:
-        listed = [indexes] if isinstance(indexes, int) else indexes
-        shown = [self.names[index] for index in listed[:FEW]]
-        return " ".join(shown + ([f"and {len(listed) - FEW} more"] if len(listed) > FEW else []))
-
-    def _link_drops(self) -> list[tuple[int, str, int]]:
-        return [
-            (machine, cause, min(counts)) for machine, causes in self._lost.items() for cause, counts in causes.items()
-        ]
-
-    def _first_on_links(self, machine: int, cause: str, place: int) -> Moment:
-        return ((place + 1) * self.every_ns, None, machine, -1, "first drop", cause, None)
+        listed = stretches([self.names[index] for index in ([indexes] if isinstance(indexes, int) else indexes)])
+        return " ".join(listed[:FEW] + ([f"and {len(listed) - FEW} more"] if len(listed) > FEW else []))
 
     # -- which machines ---------------------------------------------------------------------------------------------
 
@@ -121,6 +115,24 @@ class Record:
         free = 1 + NAMES.index("free")
         worst = sorted(self._machines, key=lambda index: (-stalled[index], min(self._columns[index][free]), index))
         return sorted(worst[:FEW])
+
+
+def stretches(names: Sequence[str]) -> list[str]:
+    """Names, where those of a counted machine that follow each other are one: A0 to A499."""
+    told: list[list[str]] = []
+    for name in names:
+        before = told[-1][-1] if told else ""
+        if told and _next(before) == name:
+            told[-1].append(name)
+        else:
+            told.append([name])
+    return [word for one in told for word in (one if len(one) < _STRETCH else [f"{one[0]} to {one[-1]}"])]
+
+
+def _next(name: str) -> str:
+    """The name of the machine after this one of a counted name, or nothing."""
+    base = name.rstrip("0123456789")
+    return f"{base}{int(name[len(base) :]) + 1}" if base != name else ""
 
 
 def _so_far(counts: dict[int, int], at_ns: "array[int]", every_ns: int) -> "array[int]":

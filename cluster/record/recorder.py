@@ -5,24 +5,18 @@ from typing import Any, Final
 
 import msgpack
 
-from netswap.actors.counters import CAUSES
 from netswap.actors.machine import Machine
-from netswap.actors.trace import MARKS, Frames, Trace
-from netswap.cluster.record.columns import NAMES
+from netswap.actors.trace import Frames, Trace
 from netswap.cluster.record.look import Look, stalls
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.rows import Rows
 from netswap.protocol.frame import CRASH, F_DESTINATION, PAUSE, RESTART, RESUME, SLOW_DISK
 
 MOST_MOMENTS: Final = 2_000
-"""Of one kind on one machine; of the others it is known how many there were."""
+"""Of one kind and detail on one machine; of the others it is known how many there were."""
 LINK_CAUSES: Final = ("link-loss", "link-queue", "partition")
 """Why frames are lost before they reach a machine, as links say."""
 _CHANGES: Final = {CRASH: "crash", RESTART: "restart", PAUSE: "pause", RESUME: "resume", SLOW_DISK: "slow-disk"}
-_DROPPED: Final = 1 + NAMES.index(f"dropped_{next(iter(CAUSES)).replace('-', '_')}")
-_MARKS: Final = tuple(1 + NAMES.index(mark) for mark in MARKS)
-_FREE: Final = 1 + NAMES.index("free")
-"""Where these stand in a row, which begins with its time."""
 
 Moment = tuple[int, int | None, int, int, str, str, int | None]
 """(ns, end ns, machine or -1, program or -1, what, detail, free pages)."""
@@ -31,19 +25,21 @@ Moment = tuple[int, int | None, int, int, str, str, int | None]
 class Recorder(Trace):
     """That of the machines and links of one process."""
 
-    hears = frozenset[str]()
+    hears = frozenset({"marks"})
 
     def __init__(self, plan: Plan) -> None:
         self.every_ns = plan.every_ns
         self._looks: dict[int, Look] = {}
         self._rows: dict[int, Rows] = {}
         self._moments: list[Moment] = []
-        self._counts: dict[tuple[int, str], int] = {}
-        self._dropped: dict[int, list[int]] = {}
-        self._below: dict[int, list[bool]] = {}
+        self._counts: dict[tuple[int, str, str], int] = {}
+        self._below: dict[tuple[int, str], int] = {}
+        """The look before which free pages have last come to a mark: (machine, mark)."""
         self._faults: dict[int, Moment] = {}
         self._lost: dict[tuple[int, int, str], int] = {}
         """Frames lost on links: (machine that they were for, look before which it was, cause)."""
+        self._first: dict[tuple[int, str], int] = {}
+        """When the first of them was lost (ns): (machine, cause)."""
 
     # -- series -----------------------------------------------------------------------------------------------------
 
@@ -55,7 +51,6 @@ class Recorder(Trace):
             rows = self._rows[machine] = Rows(len(row))
         rows.extend(row)
         rows.pack()
-        self._seen(machine, row)
 
     def _look(self, at_ns: int, machine: int, door: Machine) -> list[int]:
         look = self._looks.get(machine)
@@ -63,30 +58,14 @@ class Recorder(Trace):
             look = self._looks[machine] = Look(door)
         return look.row(at_ns)
 
-    def _seen(self, machine: int, row: list[int]) -> None:
-        """The moments that are only seen by looking."""
-        free, dropped = row[_FREE], row[_DROPPED : _DROPPED + len(CAUSES)]
-        known = self._dropped.get(machine)
-        if known is None:
-            known = self._dropped[machine] = [0] * len(CAUSES)
-            self._below[machine] = [False for _ in MARKS]
-        if dropped != known:
-            for cause, count, before in zip(CAUSES, dropped, known, strict=True):
-                if count and not before:
-                    self._note(row[0], machine, "first drop", detail=cause, free=free)
-            self._dropped[machine] = dropped
-        below = self._below[machine]
-        for place, column in enumerate(_MARKS):
-            if (free <= row[column]) != below[place]:
-                below[place] = not below[place]
-                if below[place]:
-                    self._note(row[0], machine, "below", detail=MARKS[place], free=free)
-
     # -- moments ----------------------------------------------------------------------------------------------------
 
     def link_dropped(self, frames: Frames, cause: str) -> None:
         """Frames are lost on a link."""
         machine, every_ns = frames.frame[F_DESTINATION], self.every_ns
+        first = self._first.get((machine, cause))
+        if first is None or frames.at_ns < first:
+            self._first[machine, cause] = frames.at_ns
         if frames.length == 1 or not frames.gap_ns:
             key = (machine, frames.at_ns // every_ns, cause)
             self._lost[key] = self._lost.get(key, 0) + frames.length
@@ -94,6 +73,20 @@ class Recorder(Trace):
         for place in range(frames.length):
             key = (machine, (frames.at_ns + place * frames.gap_ns) // every_ns, cause)
             self._lost[key] = self._lost.get(key, 0) + 1
+
+    def first_dropped(self, at_ns: int, machine: int, cause: str, free: int) -> None:
+        """A frame is lost in a machine, for a cause that is new there."""
+        self._note(at_ns, machine, "first drop", detail=cause, free=free)
+
+    def mark_crossed(self, machine: int, mark: str, below: bool, free: tuple[int, int]) -> None:
+        """Free pages come to a mark: told once between two looks, since they may go to and fro as fast as pages move."""
+        if not below:
+            return
+        at_ns, pages = free
+        place = at_ns // self.every_ns
+        if self._below.get((machine, mark)) != place:
+            self._below[machine, mark] = place
+            self._note(at_ns, machine, "below", detail=mark, free=pages)
 
     def fault_begun(self, at_ns: int, place: int, verb: str, args: dict[str, Any]) -> None:
         """A fault begins."""
@@ -119,7 +112,8 @@ class Recorder(Trace):
     def _note(
         self, at_ns: int, machine: int, what: str, *, program: int = -1, detail: str = "", free: int | None = None
     ) -> None:
-        count = self._counts[machine, what] = self._counts.get((machine, what), 0) + 1
+        key = (machine, what, detail)
+        count = self._counts[key] = self._counts.get(key, 0) + 1
         if count <= MOST_MOMENTS:
             self._moments.append((at_ns, None, machine, program, what, detail, free))
 
@@ -145,6 +139,7 @@ class Recorder(Trace):
             "machines": machines,
             "moments": moments,
             "left_out": [(*key, count) for key, count in self._counts.items() if count > MOST_MOMENTS],
+            "first_lost": [(*key, at_ns) for key, at_ns in self._first.items()],
             "lost": [(*key, count) for key, count in self._lost.items()],
             "faults": list(self._faults.values()),
         }

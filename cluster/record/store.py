@@ -187,7 +187,7 @@ def _worded(column: "array[int]", words: Sequence[str]) -> Any:
 
 def _same(word: str, rows: int) -> Any:
     pa = _arrow()
-    return pa.DictionaryArray.from_arrays(_numbers(array("q", bytes(8 * rows))).cast("int8"), pa.array([word]))
+    return pa.DictionaryArray.from_arrays(_numbers(array("q", bytes(8 * rows))).cast("int32"), pa.array([word]))
 
 
 def _arrow() -> Any:

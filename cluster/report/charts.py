@@ -24,6 +24,11 @@ BLUE, SKY, GREEN, YELLOW, ORANGE, RED, PINK, GREY, BLACK = (
     "#999999",
     "#222222",
 )
+_RASTER: Final = 480
+"""Pixels of a raster at most. A row is a whole number of them, since seams would be seen otherwise."""
+_ROW: Final = 12
+"""Pixels of a row, where there are few."""
+_NAMES: Final = 24
 _OF_OWNER: Final = {
     "free": SKY,
     "slabs": GREY,
@@ -52,6 +57,10 @@ _DX: Final = {"low": -34, "min": -62}
 _MARKS: Final = {"high": [1, 2], "low": [4, 2], "min": [8, 3], "atomic": [1, 0]}
 
 
+CURSOR: Final = "pointed_at"
+"""The parameter of each chart over time: the time (s) that is pointed at in any of them; null for none."""
+
+
 def timeline(figures: Figures) -> dict[str, Any]:
     """Memory, frames, waits and progress of one machine over the same time, one above the other."""
     import altair as alt
@@ -74,6 +83,7 @@ def _made(of: list[Figures], chart: Any) -> dict[str, Any]:
         one.sources.clear()
     for param in made.get("params", ()):
         param["views"] = param["views"][:1] if param["name"].startswith("zoom") else param["views"][-1:]
+    made.setdefault("params", []).append({"name": CURSOR, "value": None})
     return made
 
 
@@ -91,7 +101,7 @@ def _source(figures: Figures, frame: Any) -> Any:
 def argument(figures: Figures) -> dict[str, Any]:
     """The memory alone: the picture of the argument."""
     chart = _memory(figures)
-    chart.layer.pop()  # paper is not pointed at
+    del chart.layer[-2:]  # paper is not pointed at
     return _made([figures], chart.properties(height=_HEIGHTS["memory"]))
 
 
@@ -110,6 +120,25 @@ def _x(title: str = "") -> Any:
     import altair as alt
 
     return alt.X("t:Q").title(title or None).axis(format=".4~f", tickCount=8)
+
+
+def _cursor() -> Any:
+    """A line at the time that is pointed at, in whichever chart that is."""
+    import altair as alt
+
+    at = alt.expr(f"{CURSOR} === null ? -9 : scale('x', {CURSOR})")
+    return (
+        alt.Chart(alt.InlineData(values=[{}]))
+        .mark_rule(color=BLACK, strokeWidth=1, strokeDash=[2, 2], opacity=0.7, clip=True)
+        .encode(x=alt.value(at))
+    )
+
+
+def _zoom(suffix: str = "") -> Any:
+    """Drag to move, shift and wheel to zoom."""
+    import altair as alt
+
+    return alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]", name=f"zoom{suffix}")
 
 
 def _bands(figures: Figures, *, named: bool = False) -> list[Any]:
@@ -148,26 +177,39 @@ def raster(rows: Any) -> dict[str, Any]:
     """Machines over time, their state as colour."""
     import altair as alt
 
-    count = int(rows["place"].max()) + 1
+    names = list(dict.fromkeys(rows["machine"]))
+    count = len(names)
     text = rows.to_csv(index=False, float_format="%.9g")
     numbers = {"place": "number", "t": "number", "until": "number"}
-    chart = (
+    cells = (
         alt.Chart(alt.NamedData(name="raster", format=alt.CsvDataFormat(type="csv", parse=numbers)))
         .transform_calculate(below="datum.place + 1")
         .mark_rect(clip=True)
         .encode(
             x=_x("virtual time (s)"),
             x2="until:Q",
-            y=alt.Y("place:Q").scale(domain=[count, 0], nice=False).title("machines").axis(tickMinStep=1, grid=False),
+            y=alt.Y("place:Q").scale(domain=[count, 0], nice=False).title(None).axis(_names_of_rows(names)),
             y2="below:Q",
             color=alt.Color("state:N").scale(domain=list(_OF_STATE), range=list(_OF_STATE.values())),
             tooltip=["machine:N", "state:N", "t:Q", "until:Q"],
         )
-        .properties(width=WIDTH, height=max(120, min(480, 12 * count)))
+        .add_params(_zoom())
     )
+    chart = alt.layer(cells, _cursor()).properties(width=WIDTH, height=count * max(1, min(_ROW, _RASTER // count)))
     made: dict[str, Any] = chart.configure(**config()).to_dict(validate=False)
+    made["params"].append({"name": CURSOR, "value": None})
     made["datasets"] = {"raster": text}
     return made
+
+
+def _names_of_rows(names: list[str]) -> Any:
+    """Some of the rows of a raster bear their names: as many as stand clear of each other."""
+    import altair as alt
+
+    each = max(1, -(-len(names) // _NAMES))
+    values = list(range(0, len(names), each))
+    named = "{" + ", ".join(f"'{place}': '{names[place]}'" for place in values) + "}[datum.value]"
+    return alt.Axis(values=values, labelExpr=named, grid=False, labelLimit=110, labelBaseline="top")
 
 
 def _top(figures: Figures) -> float:
@@ -196,7 +238,6 @@ def _memory(figures: Figures, top: float | None = None, suffix: str = "", shown:
     order = "indexof(" + str(shown) + ", datum.owner)"
     scale = alt.Scale(domain=words, range=[_OF_OWNER[name] for name in shown])
     naming = "{" + ", ".join(f"'{name}': '{OWNER_WORDS[name]}'" for name in shown) + "}[datum.owner]"
-    zoom = alt.selection_interval(bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]", name=f"zoom{suffix}")
     area = (
         alt.Chart(source)
         .transform_fold(shown, as_=["owner", "pages"])
@@ -214,7 +255,7 @@ def _memory(figures: Figures, top: float | None = None, suffix: str = "", shown:
     )
     lines = [_mark(figures, data, name, dash) for name, dash in _MARKS.items()]
     hover = _hover(source, shown, suffix)
-    layers = [area.add_params(zoom), *_bands(figures, named=True), *lines, hover]
+    layers = [area.add_params(_zoom(suffix)), *_bands(figures, named=True), *lines, _cursor(), hover]
     return alt.layer(*layers).properties(width=WIDTH, height=_HEIGHTS["memory"])
 
 
@@ -265,7 +306,7 @@ def _fates(figures: Figures) -> Any:
             tooltip=["fate:N", "t:Q", "per_s:Q"],
         )
     )
-    return alt.layer(area, *_bands(figures)).properties(width=WIDTH, height=_HEIGHTS["fates"])
+    return alt.layer(area, *_bands(figures), _cursor()).properties(width=WIDTH, height=_HEIGHTS["fates"])
 
 
 def _lanes(figures: Figures) -> Any:
@@ -285,7 +326,7 @@ def _lanes(figures: Figures) -> Any:
             tooltip=["program:N", "waits:N", "t:Q", "until:Q"],
         )
     )
-    return alt.layer(bars, *_bands(figures)).properties(width=WIDTH, height=22 * max(2, len(order)))
+    return alt.layer(bars, *_bands(figures), _cursor()).properties(width=WIDTH, height=22 * max(2, len(order)))
 
 
 def _progress(figures: Figures) -> Any:
@@ -302,7 +343,7 @@ def _progress(figures: Figures) -> Any:
             tooltip=["program:N", "t:Q", "per_s:Q"],
         )
     )
-    return alt.layer(lines, *_bands(figures)).properties(width=WIDTH, height=_HEIGHTS["progress"])
+    return alt.layer(lines, *_bands(figures), _cursor()).properties(width=WIDTH, height=_HEIGHTS["progress"])
 
 
 def around(figures: Figures, rows: Any) -> dict[str, Any]:

@@ -147,9 +147,10 @@ def _marks(machine: dict[str, Any], moments: Any) -> Any:
 
 
 def raster(run: Run) -> Any:
-    """`machine`, `place`, `state`, `t`, `until`: what each machine of many is most of the time; of very many each nth."""
+    """`machine`, `place`, `state`, `t`, `until`: what each machine of many is; of very many each nth, and the worst."""
     rows, names = run.series("machines"), list(run.result["machines"])
-    chosen = names[:: max(1, -(-len(names) // RASTER_MAX))]
+    kept = {*names[:: max(1, -(-len(names) // RASTER_MAX))], worst_first(run.result)[0][0]}
+    chosen = [name for name in names if name in kept]
     times = sorted(set(rows["at_ns"]))
     stretch = max(1, -(-len(times) * len(chosen) // CELLS_MAX))
     wide = rows.pivot(index="machine", columns="at_ns", values="state").loc[chosen, times[::stretch]]

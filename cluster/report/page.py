@@ -12,7 +12,7 @@ from netswap.cluster.judge.expectations import seen_text
 from netswap.cluster.judge.verdict import BAD
 from netswap.cluster.record import store
 from netswap.cluster.report import bundle, charts, graph
-from netswap.cluster.report.figures import Figures, figures, raster, takers
+from netswap.cluster.report.figures import RASTER_MAX, Figures, figures, raster, takers
 from netswap.cluster.report.opened import Run
 from netswap.cluster.show.present import seconds, worst_first
 
@@ -70,6 +70,7 @@ def page(runs: list[Run]) -> str:
         sentence=sentence,
         worst_first=worst_first,
         contrast=contrast(told),
+        drawn_max=RASTER_MAX,
         charts=specifications(told),
     )
 

@@ -13,17 +13,19 @@ from scenes import outage, seed
 from netswap import open_cluster, open_run
 from netswap.actors.counters import CAUSES
 from netswap.actors.machine import Machine
+from netswap.actors.trace import Frames, Trace
 from netswap.cluster.lab import Cluster
 from netswap.cluster.lab.runs import How, run, write_result
 from netswap.cluster.pytest_plugin import Open
-from netswap.cluster.record import store
+from netswap.cluster.record import record, recorder, store
 from netswap.cluster.record.columns import OWNERS, STATES, TABLES, WHATS
 from netswap.cluster.record.look import Look
-from netswap.cluster.record.plan import Plan
+from netswap.cluster.record.plan import EVERY_NS, Plan
 from netswap.cluster.record.record import Record
 from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.record.rows import Rows
 from netswap.cluster.scenario import load
+from netswap.protocol.frame import F_DESTINATION
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds, seconds
 
@@ -44,6 +46,32 @@ machines:
 timeline: [{at: 100ms, partition: [C], for: 100ms}]
 record: {every: 20ms}
 """
+
+
+class Listener(Trace):
+    """Hears of every frame lost and of every mark crossed: (ns, machine, what) of each."""
+
+    hears = frozenset({"frames", "marks"})
+
+    def __init__(self) -> None:
+        self.drops: dict[tuple[int, str], int] = {}
+        self.below: set[tuple[int, int, str, int]] = set()
+
+    def _lost(self, machine: int, frames: Frames, cause: str) -> None:
+        self.drops[machine, cause] = min(frames.at_ns, self.drops.get((machine, cause), frames.at_ns))
+
+    def link_dropped(self, frames: Frames, cause: str) -> None:
+        """On a link."""
+        self._lost(frames.frame[F_DESTINATION], frames, cause)
+
+    def frames_dropped(self, machine: int, frames: Frames, cause: str, free: int) -> None:
+        """In a machine."""
+        self._lost(machine, frames, cause)
+
+    def mark_crossed(self, machine: int, mark: str, below: bool, free: tuple[int, int]) -> None:
+        """Downward only."""
+        if below:
+            self.below.add((free[0], machine, mark, free[1]))
 
 
 def recorded(text: str, **options: Any) -> Cluster:
@@ -156,6 +184,47 @@ def test_moments_tell_the_fault_the_stall_and_the_first_drop_of_each_cause() -> 
     assert set(frames(SCENE)["series"]["state"]) <= set(STATES)
 
 
+@pytest.mark.parametrize("fault", ["partition: [C]", "crash: A", "pause: A"])
+def test_a_first_drop_and_a_mark_are_known_at_their_moment_and_not_at_a_look(fault: str) -> None:
+    """As one says who hears of every frame and of every page; of marks the first between two looks of each."""
+    text = SCENE.replace("partition: [C]", fault)
+    heard = Listener()
+    with open_cluster(text, trace=heard) as cluster:
+        names = list(cluster.run())
+    moments = frames(text)["moments"]
+    told = moments.query("what == 'first drop'")
+    drops = {(names.index(row.machine), row.detail): row.at_ns for row in told.itertuples()}
+    assert drops == heard.drops
+    assert any(at_ns % EVERY_NS for at_ns in drops.values())
+    below = [
+        (row.at_ns, names.index(row.machine), row.detail, row.free)
+        for row in moments.query("what == 'below'").itertuples()
+    ]
+    first: dict[tuple[int, int, str], tuple[int, int, str, int]] = {}
+    for one in sorted(heard.below):
+        first.setdefault((one[0] // EVERY_NS, one[1], one[2]), one)
+    assert sorted(below) == sorted(first.values())
+    assert {"high", "low"} <= {mark for _, _, mark, _ in below}
+
+
+def test_of_what_happens_too_often_it_is_said_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each mark for itself: a mark that is crossed all the time leaves room for those that are not."""
+    whole = frames(SCENE)["moments"].query("what == 'below'").groupby(["machine", "detail"]).size()
+    most = int(whole.max()) - 1
+    monkeypatch.setattr(recorder, "MOST_MOMENTS", most)
+    monkeypatch.setattr(record, "MOST_MOMENTS", most)
+    told = frames.__wrapped__(SCENE)["moments"]
+    kept = told.query("what == 'below'").groupby(["machine", "detail"]).size()
+    assert list(kept) == [min(most, one) for one in whole]
+    assert set(told.query("what == 'not kept'")["detail"]) == {
+        f"1 below {mark}" for (_, mark), count in whole.items() if count > most
+    } | {f"{count - most} again nfs" for count in _again(SCENE) if count > most}
+
+
+def _again(text: str) -> list[int]:
+    return list(frames(text)["moments"].query("what == 'again'").groupby("machine").size())
+
+
 def test_of_many_machines_the_worst_are_kept_and_all_in_short() -> None:
     """21 machines: 16 in full, all of them with state and free pages, and quantiles over all."""
     tables = frames(CROWD)
@@ -166,6 +235,19 @@ def test_of_many_machines_the_worst_are_kept_and_all_in_short() -> None:
     assert (quantiles["minimum"] == free.min()).all()
     assert (quantiles["maximum"] == free.max()).all()
     assert len(quantiles) == 400 // 20
+
+
+def test_more_machines_than_a_byte_counts_are_kept_too() -> None:
+    """300 names of machines in one column."""
+    tables = frames("title: t\nstop: 200ms\nmachines:\n  A: {count: 300, programs: [{heartbeat: {every: 50ms}}]}\n")
+    assert tables["machines"]["machine"].nunique() == 300
+    assert tables["series"]["machine"].nunique() == 16
+
+
+def test_machines_of_one_name_are_told_as_a_stretch() -> None:
+    """A1000 does not follow A998, and three in a row are named each."""
+    assert record.stretches(["C", "A8", "A9", "A10", "A11", "A13", "B"]) == ["C", "A8 to A11", "A13", "B"]
+    assert record.stretches(["A0", "A1", "A2"]) == ["A0", "A1", "A2"]
 
 
 def test_the_machines_that_are_named_are_kept() -> None:

@@ -19,10 +19,11 @@ from netswap.cluster.command.app import app
 from netswap.cluster.judge import waits
 from netswap.cluster.lab.runs import How, run, write_result
 from netswap.cluster.record import store
-from netswap.cluster.report import figures, graph, page
+from netswap.cluster.report import figures, graph, page, sweeps
 from netswap.cluster.report.opened import Run
 from netswap.cluster.report.page import specifications, tell
 from netswap.cluster.scenario import load
+from netswap.cluster.show.present import worst_first
 
 CROWD = """
 title: many ranks, one server away for a while
@@ -127,6 +128,52 @@ def test_what_is_pointed_at_has_the_numbers_of_the_record(
         assert int(told["free"].replace(",", "")) == row["free"]
         assert int(told["frames in ordinary sockets"].replace(",", "")) == row["ordinary"]
         assert int(told["min"].replace(",", "")) == row["min"]
+
+
+@needs_chromium
+def test_all_charts_over_time_are_moved_and_pointed_at_together(opened: Any, written: dict[str, Path]) -> None:
+    """Two runs: the contrast and a timeline of each. A drag in one moves all of them, a double click brings all back."""
+    found, heard = opened(written["both"], 1280)
+    stretches = "() => timed().map(place => drawn[place].scale('x').domain().map(Math.round))"
+    pointed = "() => timed().map(place => drawn[place].signal('pointed_at'))"
+    assert found.evaluate(stretches) == [[0, 12]] * 3
+    found.locator("#timeline-1").scroll_into_view_if_needed()
+    box = found.locator("#timeline-1 svg").bounding_box()
+    at = (box["x"] + 0.4 * box["width"], box["y"] + 60)
+    found.mouse.move(*at)
+    found.wait_for_function(f"({pointed})().every(at => at !== null)")
+    [times] = {tuple(found.evaluate(pointed))}
+    assert len(set(times)) == 1
+    assert 3 < times[0] < 6
+    found.mouse.down()
+    found.mouse.move(at[0] + 200, at[1], steps=4)
+    found.mouse.up()
+    moved = "stretches => stretches.every(one => one[0] < -1 && one[0] === stretches[0][0])"
+    found.wait_for_function(f"({moved})(({stretches})())")
+    found.mouse.dblclick(*at)
+    found.wait_for_function(f"({stretches})().every(one => one[0] === 0 && one[1] === 12)")
+    found.mouse.move(5, 5)
+    found.wait_for_function(f"({pointed})().every(at => at === null)")
+    assert heard == []
+
+
+@needs_chromium
+def test_on_paper_no_chart_is_cut_and_no_column_is_lost(opened: Any, written: dict[str, Path]) -> None:
+    """A page of paper is 29.7 cm high: every chart fits into it, and the widest table into its width of 21 cm."""
+    found, _ = opened(written["both"], 1280)
+    found.emulate_media(media="print")
+    found.set_viewport_size({"width": 794, "height": 1123})
+    found.wait_for_timeout(300)
+    heights = found.evaluate(
+        "[...document.querySelectorAll('.chart svg')].map(one => one.getBoundingClientRect().height)"
+    )
+    assert len(heights) >= 3
+    assert max(heights) < 1000
+    assert found.evaluate(
+        "[...document.querySelectorAll('.wide')].every(one => one.scrollWidth <= one.clientWidth + 1)"
+    )
+    avoided = found.evaluate("[...document.querySelectorAll('.chart')].map(one => getComputedStyle(one).breakInside)")
+    assert set(avoided) == {"avoid"}
 
 
 def test_it_is_one_small_file_that_says_what_was_asked_and_what_came_out(
@@ -252,6 +299,33 @@ def test_a_sweep_is_a_heat_map_with_words(opened: Any, tmp_path: Path, width: in
     assert found.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def of_numbers(shown: list[dict[str, Any]]) -> sweeps.Sweep:
+    """A sweep over reserves of 0, 1, 2, ... pages."""
+    runs = [{"varied": {"reserve.pages": place}, "shown": one} for place, one in enumerate(shown)]
+    return sweeps.Sweep("sizes", ["reserve.pages"], runs)
+
+
+def test_a_sweep_over_numbers_shows_how_much_is_enough() -> None:
+    """Who is back after 4 s stands at 4; who is not stands above, at five quarters of the longest."""
+    after = [None, 4_000_000_000, 2_000_000_000]
+    verdicts = ["wedged", "recovered", "recovered"]
+    shown = [{"A.verdict": one, "A.recovered_after_ns": at} for one, at in zip(verdicts, after, strict=True)]
+    made = sweeps.specifications(of_numbers(shown))
+    rows = next(one for one in made["frontier"]["datasets"].values() if len(one) == 3)
+    assert [(row["x"], row["y"]) for row in rows] == [(0, 5.0), (1, 4.0), (2, 2.0)]
+    assert sweeps.specifications(of_numbers(shown[:2]))["frontier"] is None
+    assert made["cost"] is None
+
+
+def test_what_runs_cost_is_memory_against_time_with_one_name_for_those_at_one_place() -> None:
+    shown = [
+        {"A.verdict": "healthy", "A.cost_gib": cost, "A.slow_down": down} for cost, down in ((0, 1), (0, 1), (0.5, 1.2))
+    ]
+    made = sweeps.specifications(of_numbers(shown))
+    rows = next(one for one in made["cost"]["datasets"].values() if len(one) == 3)
+    assert [row["name"] for row in rows] == ["0 = 1", "", "2"]
+
+
 @needs_chromium
 def test_of_many_machines_there_is_a_raster(opened: Any, tmp_path: Path) -> None:
     """A rank that swaps to a server that is away stalls: its line turns red."""
@@ -265,6 +339,20 @@ def test_of_many_machines_there_is_a_raster(opened: Any, tmp_path: Path) -> None
     states = figures.raster(open_run(tmp_path / "run"))
     assert {"stalled", "swaps"} <= set(states["state"])
     assert states["machine"].nunique() == 21
+
+
+def test_of_very_many_machines_some_are_drawn_and_always_the_worst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 21 machines each seventh: A0, A7 and A14; one of the others is down to the end."""
+    crash = CROWD.replace("partition: [C], for: 2s", "crash: A5, for: ever").replace("stop: 3s", "stop: 1s")
+    (tmp_path / "crowd.yaml").write_text(crash)
+    words = ["run", str(tmp_path / "crowd.yaml"), "--engine", "inline", "--run-dir", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, words).exit_code in (0, 1)
+    monkeypatch.setattr(figures, "RASTER_MAX", 3)
+    opened = open_run(tmp_path / "run")
+    worst = worst_first(opened.result)[0][0]
+    assert set(figures.raster(opened)["machine"]) == {"A0", "A7", "A14", worst}
 
 
 ODD = {
