@@ -97,6 +97,9 @@ class Kernel:
     """The charge to a socket for such a copy."""
     tx_header: int
     """The slab object of a transmitted segment's headers; its data is sent from the page itself."""
+    nbd_queues: bool
+    """Requests wait in the queue of the block device until a thread of its own sends them (BLK_MQ_F_BLOCKING in
+    drivers/block/nbd.c, kblockd in block/blk-mq.c); before, the task that makes a request sends it, and holds up all others."""
     nbd_sends_memalloc: bool
     """NBD sends with PF_MEMALLOC in any task (memalloc_noreclaim_save in drivers/block/nbd.c, sock_xmit); before, with the
     rights of the task that makes the request."""
