@@ -68,6 +68,19 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class Vm:
+    """Sysctls of a machine's memory, by their own names and in their own units; None for the kernel's own value."""
+
+    watermark_boost_factor: int | None = None
+    watermark_scale_factor: int | None = None
+    swappiness: int | None = None
+    dirty_ratio: int | None = None
+    dirty_background_ratio: int | None = None
+    dirty_expire_centisecs: int | None = None
+    dirty_writeback_centisecs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSettings:
     """One machine of a scenario, everything in pages, bytes and ns."""
 
@@ -98,3 +111,4 @@ class MachineSettings:
     """`tcp_mem` in pages; None for the kernel's own."""
     udp_mem: tuple[int, int, int] | None = None
     """`udp_mem` in pages; None for the kernel's own. Where the kernel has no such limit it has no effect."""
+    vm: Vm = field(default_factory=Vm)

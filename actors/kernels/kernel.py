@@ -56,6 +56,7 @@ class Kernel:
     retry_wait_ns: int
     """Rest of a reclaimer after a whole attempt without a nap: congestion_wait(HZ/50) (mm/page_alloc.c); in 6.11 a jiffy."""
     swappiness: int
+    """How willingly mapped memory is swapped out, in percent (mm/vmscan.c, vm_swappiness)."""
     spares_mapped: bool
     """Mapped pages stay until swap_tendency is reached; else while there is a share of the cache to look at."""
     dirty_ratio: int
@@ -69,6 +70,7 @@ class Kernel:
     flush_interval_ns: int
     """How often the flusher looks for pages that have been dirty for too long."""
     dirty_expire_ns: int
+    """The age at which the flusher writes a dirty page (mm/page-writeback.c, dirty_expire_interval)."""
     throttles_writeout: bool
     """throttle_vm_writeout: reclaimers nap while more than 1.1 x the dirty threshold is under writeback."""
     file_readahead: int
@@ -92,8 +94,12 @@ class Kernel:
     copy_data: int
     """The slab object of a short frame's copy: up to 255 bytes, padding and the shared info do not fit into 512."""
     copy_truesize: int
+    """The charge to a socket for such a copy."""
     tx_header: int
     """The slab object of a transmitted segment's headers; its data is sent from the page itself."""
+    nbd_queues: bool
+    """Requests wait in the queue of the block device until a thread of its own sends them (BLK_MQ_F_BLOCKING in
+    drivers/block/nbd.c, kblockd in block/blk-mq.c); before, the task that makes a request sends it, and holds up all others."""
     nbd_sends_memalloc: bool
     """NBD sends with PF_MEMALLOC in any task (memalloc_noreclaim_save in drivers/block/nbd.c, sock_xmit); before, with the
     rights of the task that makes the request."""
@@ -114,9 +120,11 @@ class Kernel:
     emergency_links: frozenset[int]
     """Protocols of the link layer, beside IPv4, that an emergency packet may be of (net/core/dev.c)."""
     fragment_high: int
+    """The limit of reassembly, in truesize (ipfrag_high_thresh, net/ipv4/ip_fragment.c)."""
     fragment_low: int
-    """Reassembly limits in truesize (net/ipv4/ip_fragment.c)."""
+    """Down to which old datagrams are evicted, in truesize, where they are (ipfrag_low_thresh)."""
     fragment_timeout_ns: int
+    """How long an incomplete datagram is kept (ipfrag_time)."""
     refuses_fragments: bool
     """Above the high limit every fragment is refused; before, old datagrams are evicted (net/ipv4/inet_fragment.c)."""
     rmem_default: int

@@ -55,6 +55,7 @@ LINUX_2_6_22: Final = Kernel(
     copy_data=1024,
     copy_truesize=256 + 232,
     tx_header=512,
+    nbd_queues=False,
     nbd_sends_memalloc=False,
     rpc_request=512,
     rpc_slots_max=128,

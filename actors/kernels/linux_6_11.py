@@ -42,6 +42,7 @@ LINUX_6_11: Final = replace(
     rx_truesize=2048 + 256,
     rx_refill_batch=1,
     copy_truesize=1024 + 256,
+    nbd_queues=True,
     nbd_sends_memalloc=True,
     rpc_slots_max=65_536,
     route_entries=0,

@@ -26,12 +26,15 @@ class TcpRules:
     """Sizes in bytes, times in ns, windows in segments."""
 
     initial_rto_ns: int
+    """The time-out before any round trip has been measured (TCP_TIMEOUT_INIT)."""
     min_rto_ns: int
     """Least part of the time-out that is for the variation of the round trip (TCP_RTO_MIN)."""
     max_rto_ns: int
+    """The longest time-out (TCP_RTO_MAX)."""
     retries: int
     """Retransmissions before a connection is given up (tcp_retries2)."""
     syn_retries: int
+    """Retransmissions before a connection that is not open yet is given up (tcp_syn_retries)."""
     delayed_ack_ns: int
     """The shortest delay of an acknowledgement (TCP_DELACK_MIN), used for all of them."""
     starved_ack_ns: int
@@ -40,6 +43,7 @@ class TcpRules:
     """When a writer that was refused memory looks again: up to 0.2 s at random there, always half of it here
     (sk_stream_wait_memory)."""
     initial_window: int
+    """Segments that may be sent before the first acknowledgement (TCP_INIT_CWND)."""
     quick_acks: int
     """Segments at the start that are acknowledged at once (TCP_MAX_QUICKACKS)."""
     min_rcv_mss: int
@@ -52,6 +56,7 @@ class TcpRules:
     rmem: tuple[int, int, int]
     """tcp_rmem: guaranteed, default, and the most where memory allows."""
     wmem: tuple[int, int, int]
+    """tcp_wmem: the same of send buffers."""
     segment_charge: int
     """The charge to a socket for a segment it sends, beside the payload."""
     ram_share: bool

@@ -17,6 +17,7 @@ from netswap.actors.disk import Disk
 from netswap.actors.events import NEVER, Events, Halt
 from netswap.actors.kernels import KERNELS
 from netswap.actors.machine.assembly import Lasting, Parts, assemble
+from netswap.actors.machine.sysctls import with_sysctls
 from netswap.actors.machine.tally import tallied
 from netswap.actors.net.drivers import on_link
 from netswap.actors.net.traced import held_frames
@@ -47,7 +48,8 @@ class Machine:
     def __init__(self, settings: MachineSettings, trace: Trace | None = None) -> None:
         """`trace`: is told what happens here, over all boots. Raises `SettingsError`."""
         self.settings = settings
-        self.kernel = on_link(KERNELS[settings.kernel], settings.nic_refill, settings.mtu)
+        kernel = with_sysctls(KERNELS[settings.kernel], settings.vm)
+        self.kernel = on_link(kernel, settings.nic_refill, settings.mtu)
         self.events = Events()
         self.counters = Counters()
         self.disk = Disk()

@@ -124,6 +124,18 @@ class AddressSpace:
         self.gone = True
         return freed
 
+    def discard(self, start: int, end: int) -> int:
+        """Forget pages [start, end), but for those that are being read or written; the number that were resident."""
+        written = [page for page in self.rewritten if start <= page < end]
+        for page in written:
+            self.states[page] = WRITING
+        self.rewritten.difference_update(written)
+        states = bytes(self.states[start:end])
+        freed = len(states.translate(None, _ABSENT_STATES))
+        self.states[start:end] = states.translate(_RELEASED)
+        self.resident -= freed + len(written)
+        return freed
+
     def used(self) -> int:
         """Pages that have ever been written: those that are resident, swapped out, or on their way."""
         return self.pages - self.states[: self.pages].count(UNTOUCHED)

@@ -116,6 +116,12 @@ class Faults:
         if freed:
             self.zone.give(freed)
 
+    def discard(self, space: AddressSpace, start: int, end: int) -> None:
+        """Free pages [start, end) of a program that goes on without them."""
+        freed = space.discard(start, end)
+        if freed:
+            self.zone.give(freed)
+
     def unmap(self, file: File) -> None:
         """Unmap a file that no program uses any more; its pages stay in the page cache."""
         self._reclaim.scan.cache.unmap(file)

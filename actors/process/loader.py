@@ -65,7 +65,8 @@ def load(
     for index, (kind, settings) in enumerate(programs):
         number = kinds[kind] = kinds.get(kind, -1) + 1
         program = _program(index, kind, settings)
-        space = AddressSpace(f"{kind} {number}", base, _pages(index, kind, program))
+        pages = _pages(index, kind, program) + _pages(index, kind, program, "mapped_pages")
+        space = AddressSpace(f"{kind} {number}", base, pages)
         base += space.pages
         progress = before[index].task.progress if before else _progress(host, program)
         loaded.append(_loaded(host, index, kind, program, space, progress))

@@ -25,6 +25,7 @@ class Service:
     lock: bool = False
     protocol: str = "udp"
     text: int | None = None
+    unkillable: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

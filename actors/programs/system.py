@@ -345,6 +345,10 @@ class System:
         """Use pages of the program's memory, numbered from 0; waits for those that are not resident."""
         return Touch(self._faults, self.space, first, count, write)
 
+    def unmap(self, first: int, count: int) -> None:
+        """Give pages of the program's memory back: the next use of one finds a new page. One that is being written stays."""
+        self._faults.discard(self.space, first, first + count)
+
     def touch_text(self) -> Touch:
         """Run through the program's text; waits for those of its pages that have been dropped."""
         assert self.text is not None, f"{self.name} has no text of its own"

@@ -1,7 +1,8 @@
 """Swap over NBD: one TCP connection to the server, and requests sent one after the other by the tasks that make them.
 
 Source: drivers/block/nbd.c of 2.6.22 and 6.11. The sender holds the connection's lock until its request lies in the send
-buffer: if that is full, or memory is missing, every other task that has something to send waits behind it, kswapd too. A page
+buffer: if that is full, or memory is missing, every other task that has something to send waits behind it, kswapd too. Under
+6.11 the sender is a thread of the block layer (kblockd), and tasks wait only for a free request. A page
 is copied into the socket's buffers, and they are kept until TCP has acknowledged them. There is no time-out: TCP sends
 again. When TCP gives up or is reset, the client connects again (nbd-client's `persist`), and requests that have not been
 answered are sent again, in order.
@@ -54,6 +55,7 @@ class NbdDevice(SwapDevice):
         self._tcp = tcp
         self._unit = remote.unit
         self._marked = policy.reserve_access or policy.tcp_exemption
+        self._queues = board.kernel.nbd_queues
         self._memalloc = policy.reserve_access or board.kernel.nbd_sends_memalloc
         self._floor = board.zone.floors.kernel
         self._teller = board.teller
@@ -84,7 +86,7 @@ class NbdDevice(SwapDevice):
         for request, _ in self.outbox:
             self._note_attempt(request)
         self._pump()
-        if not self.outbox:
+        if self._queues or not self.outbox:
             self.owner.slot_free()
 
     def closed(self, connection: Line, why: str) -> None:
@@ -110,15 +112,15 @@ class NbdDevice(SwapDevice):
         """The wait of a page-out in words, as for any transport, or that for the connection or its lock."""
         if not self.is_open:
             return "a connection, which is not open"
-        if self.outbox:
+        if self.outbox and not self._queues:
             return f"the connection, on which {len(self.outbox)} requests have to be sent first"
         return super().hindrance()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
     def can_page_out(self) -> bool:
-        """Whether another page-out may start, as for any transport, and only while no task holds the lock."""
-        return self.is_open and not self.outbox and super().can_page_out()
+        """Whether another page-out may start, as for any transport; where tasks send, only while none holds the lock."""
+        return self.is_open and (self._queues or not self.outbox) and super().can_page_out()
 
     def _send(self, request: Request, *, reclaimer: bool = False) -> None:
         """Take the lock and send, or wait for it."""

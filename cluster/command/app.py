@@ -15,11 +15,13 @@ from netswap.cluster.command.completion import Verbs
 from netswap.cluster.command.doctor import doctor
 from netswap.cluster.command.explain import explain
 from netswap.cluster.command.export import export
+from netswap.cluster.command.kernels import kernels
 from netswap.cluster.command.minimum import minimum
 from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.report import compare, report
 from netswap.cluster.command.run import run
 from netswap.cluster.command.sweep import sweep
+from netswap.cluster.command.validate import validate
 from netswap.cluster.command.words import list_
 from netswap.cluster.engine.surroundings import is_compiled
 
@@ -56,8 +58,9 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
         raise typer.Exit
 
 
-for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, check, doctor):
+for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, validate, check, doctor):
     app.command(cls=Verb)(verb)
+app.command(cls=Verb)(kernels)
 app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)
 

@@ -6,6 +6,7 @@ from typing import Final
 import networkx
 
 from netswap.actors.kernels import KERNELS
+from netswap.actors.machine.sysctls import without_effect
 from netswap.actors.net.drivers import DRIVERS, mtu_max
 from netswap.actors.swap.transports import NBD
 from netswap.cluster.scenario import check_ranks, check_swap, check_user_space, user_programs
@@ -45,6 +46,7 @@ def machine(written: Written, name: str) -> None:
     _transport(written, name)
     check_user_space.proxy(written, name)
     _min_free(written, name)
+    _vm(written, name)
 
 
 def mtu(written: Written) -> None:
@@ -280,3 +282,16 @@ def _min_free(written: Written, name: str) -> None:
     if floor is not None and memory is not None and floor >= memory:
         hint = f"write less than {tree.get('memory', usual)}"
         written.report(("machines", name, "min_free"), f"min_free is all the memory of {name}", hint)
+
+
+def _vm(written: Written, name: str) -> None:
+    """A sysctl is one that the machine's kernel has."""
+    tree, usual = written.machines[name], ScenarioWords.model_fields["kernel"].default
+    era = text_in(tree, "kernel") or text_in(written.tree, "kernel") or usual
+    if era not in KERNELS:
+        return  # reported there
+    vm = mapping_in(tree, "vm")
+    for key in (key for key in vm if vm[key] != "auto"):
+        why = without_effect(KERNELS[era], key)
+        if why:
+            written.report(("machines", name, "vm", key), f"{era} {why}", "remove it", key=True)

@@ -181,6 +181,18 @@ class Udp(EmptyAllowed):
     mem: words.UdpMemOrAuto = usually("auto", "pages: [min, pressure, max], or max alone; auto is the kernel's own")
 
 
+class Vm(EmptyAllowed):
+    """Sysctls of the kernel's memory, by their own names and in their own units."""
+
+    watermark_boost_factor: words.BoostOrAuto = usually("auto", "how far the watermarks are raised, in 10,000ths of high")
+    watermark_scale_factor: words.ScaleOrAuto = usually("auto", "distance of the watermarks, in 10,000ths of memory")
+    swappiness: words.PercentOrAuto = usually("auto", "how willingly mapped memory is swapped out")
+    dirty_ratio: words.PercentOrAuto = usually("auto", "percent of dirtyable memory: there writers write themselves")
+    dirty_background_ratio: words.PercentOrAuto = usually("auto", "percent of dirtyable memory: from there the flusher writes")
+    dirty_expire_centisecs: words.CentisecsOrAuto = usually("auto", "age at which the flusher writes a dirty page")
+    dirty_writeback_centisecs: words.CentisecsOrAuto = usually("auto", "time between two looks of the flusher")
+
+
 class Swap(Words):
     """Where a machine's pages go."""
 
@@ -215,6 +227,7 @@ class Rank(Words):
     message: words.MessageOrNone = usually("none")
     steps: words.StepsOrNone = usually("none")
     text: words.SizeOrNone = usually("none", "program text that every step runs through")
+    unkillable: words.Unkillable = False
 
 
 class Service(Words):
@@ -228,6 +241,7 @@ class Service(Words):
     pages: words.Pages = Field(default=0, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
     text: words.SizeOrNone = usually("none", "program text that every message runs through")
+    unkillable: words.Unkillable = False
 
 
 class Flood(Words):
@@ -274,6 +288,9 @@ class Heartbeat(Words):
 
     every: words.PositiveTime = Field(examples=["1s"])
     pages: words.Pages = 1
+    touch: words.TouchedOrNone = usually("none", "pages used at a beat, drawn at random; none is all")
+    maps: words.SizeOrNone = usually("none", "new memory mapped, used and unmapped at a beat")
+    unkillable: words.Unkillable = False
 
 
 class Reader(Words):
@@ -346,6 +363,7 @@ class Machine(EmptyAllowed):
     disk: Disk = usually({})
     tcp: Tcp = usually({})
     udp: Udp = usually({})
+    vm: Vm = usually({})
     swap: Annotated[Swap | None, OrWord("none")] = usually("none")
     programs: list[Program] = Field(default=[])
 

@@ -10,7 +10,7 @@ from netswap.actors.net.drivers import DRIVERS
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
 from netswap.actors.programs.collectives import partners
-from netswap.actors.settings import Files, MachineSettings, Spread
+from netswap.actors.settings import Files, MachineSettings, Spread, Vm
 from netswap.actors.settings import Swap as SwapSettings
 from netswap.cluster.record.plan import Plan, usual_every_ns
 from netswap.cluster.scenario import resolved, user_programs
@@ -115,7 +115,7 @@ def _machines(words: ScenarioWords, cast: Cast, ranks: Ranks) -> Iterator[Machin
 
 def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings:
     """What the machines of one written name are. A key that nothing here speaks of goes to the field of its name."""
-    others = ("count", "kernel", "safeguards", "reserve", "min_free", "files", "disk", "swap", "programs")
+    others = ("count", "kernel", "safeguards", "reserve", "min_free", "files", "disk", "vm", "swap", "programs")
     files = {key: size or 0 for key, size in _written(machine.files).items()} | _flat("disk", machine.disk)
     return MachineSettings(
         **_named(MachineSettings, _written(machine, others))
@@ -133,6 +133,7 @@ def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings
             "min_free": _min_free(machine),
             "nic_ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "files": Files(**_named(Files, files)),
+            "vm": Vm(**_as_written(machine.vm)),
             "swap": None if machine.swap is None else _swap(machine.swap, cast),
             "programs": tuple(_program(program) for program in machine.programs),
         }

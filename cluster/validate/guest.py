@@ -1,0 +1,57 @@
+"""The machine of the experiment, in one place: what holds for every cell unless the cell says otherwise.
+
+Source: the description beside the cells (Linux 6.1 of Debian in an emulated machine with one CPU). What it gives is given here;
+what it does not give is said to be a choice.
+"""
+
+from typing import Final
+
+from netswap.protocol.rpc import PAGE
+
+KERNEL: Final = "linux-6.1"
+MIB_PAGES: Final = (1 << 20) // PAGE
+
+NOT_MANAGED_MIB: Final = 48
+"""Of 128 MiB 80 are managed by the page allocator; what the kernel image and its tables take is the same in others: a choice."""
+HELD_MIB: Final = 30
+"""Of these 80 about 50 are free after boot: the rest, with the ramfs that all program text is in, never leaves memory."""
+NOT_BUFFERS: Final = 80 * MIB_PAGES - 8 * 2204
+"""Pages that udp_mem and tcp_mem are not reckoned from at boot: 2204 of the guest's udp_mem is an eighth of the others."""
+LATENCY: Final = "7500us"
+"""One way. The round trip to C is 10-20 ms under load; a choice: 15 ms, always."""
+SWAP_REQUESTS: Final = 128
+SWAP_SIZE: Final = "512MiB"
+"""A choice: more than any cell needs."""
+SOCKETS: Final = 64
+RECEIVE_BUFFER: Final = 8 << 20
+"""Of each socket, so that its limit never binds."""
+PAYLOAD: Final = {"udp": 1472, "tcp": 1448, "frag": 1472}
+HEARTBEAT: Final = {"every": "50ms", "pages": 4 * MIB_PAGES, "touch": 16, "maps": "64KiB", "unkillable": True}
+HOG_PAGES: Final = 32
+"""Pages that the hog dirties between two rests."""
+WARM_S: Final = 5
+"""Before the flood, or the fault: a choice. The machine begins as after a long run."""
+WATCHED_S: Final = 60
+"""After the heal, the flood going on."""
+THEN_S: Final = 60
+"""And without the flood: a choice, long enough for the next time-out of a connection that is stuck to be known."""
+
+
+def managed_pages(ram_mib: int) -> int:
+    """Pages that the page allocator of a guest has."""
+    return (ram_mib - NOT_MANAGED_MIB) * MIB_PAGES
+
+
+def udp_mem(ram_mib: int) -> list[int]:
+    """Its udp_mem: an eighth of the buffer pages, three quarters of that, and twice these (net/ipv4/udp.c)."""
+    return _limits((managed_pages(ram_mib) - NOT_BUFFERS) // 8)
+
+
+def tcp_mem(ram_mib: int) -> list[int]:
+    """Its tcp_mem: a sixteenth, and so on (net/ipv4/tcp.c)."""
+    return _limits((managed_pages(ram_mib) - NOT_BUFFERS) // 16)
+
+
+def _limits(pressure: int) -> list[int]:
+    low = max(pressure, 128) // 4 * 3
+    return [low, max(pressure, 128), 2 * low]
