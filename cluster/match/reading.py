@@ -1,0 +1,288 @@
+"""From the bytes of a log, in whatever wrapping it came, to clean lines of kernel text.
+
+Formats: include/linux/kern_levels.h and kernel/printk/printk.c (time stamps, `<6>`, `[T38]`, `[C1]`), dmesg(1) -T, -d, -x,
+syslog (RFC 3164 and 5424), journalctl(1), netconsole's extended lines, rsyslog's `#012`, quoted mail, HTML.
+"""
+
+import html
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import IO, Final
+
+CHUNK: Final = 1 << 18
+LINE_MAX: Final = 1 << 14
+"""Bytes of one line that are read; no line of a kernel is longer than 1 KiB and some prefix."""
+KEPT_MAX: Final = 120_000
+"""Lines that are kept, so that memory is bounded whatever a file holds."""
+
+NEEDLES: Final = tuple(
+    word.encode()
+    for word in (
+        "+0x", "all Trace", "all trace", "blocked for", "allocation", "em-", "nbd", "nfs", "not responding",
+        "oom", "Out of memory", "lockup", "ysRq", "ysrq", "free:", "pages", "BUG", "Oops", "rcu", "detected", " at ffff",
+        "scsi", "session", "libceph", "swap", "I/O", "state:", "state:D", " D ", "schedule", "Comm:", "comm:", "memory",
+        "Memory", "RIP", "/stack", "[<0>]",
+    )
+)  # fmt: skip
+"""A stretch of a file without any of these has nothing to say, and is not looked at line by line."""
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of kernel text."""
+
+    number: int
+    """In the file, from 1."""
+    text: str
+    """Without prefix."""
+    stamp: float | None = None
+    """Seconds, where the prefix has them; of the kernel's clock or of a day."""
+    by: str = ""
+    """Who printed it, as `T38` or `C1`, where the prefix says so."""
+    whole: str = ""
+    """As it stands in the log, without colours and quoting; what an answer quotes."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read."""
+
+    lines: list[Line]
+    total: int = 0
+    """Lines of the file."""
+    size: int = 0
+    """Its bytes."""
+    cut: bool = False
+    """Whether there was more kernel text than is kept."""
+    reversed: bool = False
+    """Whether the newest line came first."""
+    others: int = 0
+    """Lines of other programs in a journal, left out."""
+
+
+class NotText(Exception):  # noqa: N818  (it is what a reader looks for)
+    """The file is no text; `line` says where that was seen."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line = line
+
+
+_ANSI: Final = re.compile(
+    r"(?:\x1b|\^\[|#033|\\x1[bB]|\\033|\\e|␛)\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|[\x00-\x08\x0b-\x1f\x7f\ufeff]"
+)
+_TAG: Final = re.compile(
+    r"</?(?:pre|code|br|p|div|span|b|i|em|tt|td|tr|li|font|blockquote|a|strong)(?:\s[^<>]*)?/?>", re.I
+)
+_QUOTE: Final = re.compile(r"^(?:\s{0,3}(?:>|\|(?=\s))\s?)+")
+_BREAK: Final = re.compile(r"#012|(?<=[^\\])\\n(?=\s|\[|$|[A-Z<])")
+_MONTHLIKE: Final = (
+    r"(?:[^\W\d_]{2,10}\.?,? +\d{1,2}\.?|\d{1,2}\.? ?[^\W\d_]{1,10}\.?(?: +\d{1,2}日?)?|\d{1,2}[月월] *\d{1,2}[日일]?)"
+)
+_ZONE: Final = r"(?: ?(?:Z|UTC|GMT|[A-Z]{3,4}T|[+-]\d\d:?\d\d))?"
+_CLOCK: Final = r"(?P<clock>\d{1,2}:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
+_DATED: Final = re.compile(
+    rf"^\[?(?:(?:\d{{4}}[-/.]\d\d[-/.]\d\d[T ]{_CLOCK}{_ZONE})|"
+    rf"(?:(?:[^\W\d_]{{2,9}}\.?,? +)?(?:\d{{4}} +)?{_MONTHLIKE}"
+    r"(?: +\d{4})?,? +(?P<clock2>\d{1,2}:\d\d:\d\d)(?:[.,](?P<part2>\d{1,9}))?(?: +[A-Z]{3,4})?(?: +\d{4})?))\]?:?(?:\s|"
+    r"$)"
+)
+_KERNEL_STAMP: Final = re.compile(
+    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?\](?:\[\s*(?P<by>[TC]\d+)\])?(?:\s\(\d\)\[[^\]]*\])?\s?"
+)
+_BARE_STAMP: Final = re.compile(r"^\s{0,6}(?P<stamp>\d{1,9}\.\d{6})\s(?=\S)")
+_CALLER: Final = re.compile(r"^\[\s*(?P<by>[TC]\d+)\]\s?")
+_DAY: Final = re.compile(
+    rf"^\[\s*(?:\+?\d+[.,]\d+|[^\[\]<>]{{0,24}}?{_CLOCK}[^\[\]<>]{{0,12}}|"
+    rf"[^\W\d_]{{3}} ?\d{{1,2}} \d\d:\d\d)\s*\](?:\[\s*[TC]\d+\])?\s?"
+)
+_LEVEL: Final = re.compile(r"^(?:<\d{1,3}>|KERN_[A-Z]+\s?|\d,\d+,\d+,[-c+];)")
+_FACILITY: Final = re.compile(
+    r"^(?:kern|user|daemon)\s*(?:[.:]\s*(?:kern\.)?)\s*(?:emerg|alert|crit|err|warn|warning|notice|"
+    r"info|debug)\s*:?\s+",
+    re.I,
+)
+_HOST_KERNEL: Final = re.compile(r"^(?:(?P<host>[\w.:@%-]+)\s+){0,3}?(?:kernel|klogd|vmunix)(?:\[\d+\])?:\s?")
+_HOST_LEVEL: Final = re.compile(r"^[\w.:-]+\s+(?=\d,\d+,\d+,[-c+];|<\d{1,3}>|\[\s*\d+\.\d+\])")
+_OTHER: Final = re.compile(r"^(?:[\w.:-]+\s+)?(?P<ident>[A-Za-z][\w./@-]*)(?:\[\d+\]):\s")
+_RFC5424: Final = re.compile(r"^<\d{1,3}>1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|\[.*?\]) ?")
+
+
+def read(stream: IO[bytes]) -> Reading:
+    """All of a log that can be kernel text; `NotText` where it is no text at all."""
+    found = Reading([])
+    kept: list[Line] = []
+    for number, raw in _lines(stream, found):
+        if len(kept) >= KEPT_MAX:
+            found.cut = True
+            continue
+        for text in _pieces(raw):
+            line = cleaned(number, text)
+            if line is None:
+                found.others += 1
+            elif line.text.strip():
+                kept.append(line)
+    found.lines = kept
+    if _is_newest_first(kept):
+        kept.reverse()
+        found.reversed = True
+    return found
+
+
+def read_text(text: str) -> Reading:
+    """The same of a text."""
+    return read(io.BytesIO(text.encode("utf-8", "surrogateescape")))
+
+
+# -- bytes ------------------------------------------------------------------------------------------------------------
+
+
+def _lines(stream: IO[bytes], found: Reading) -> Iterator[tuple[int, str]]:
+    """Numbered lines of the stretches that may say something."""
+    rest = b""
+    encoding = "utf-8"
+    awake = False
+    while chunk := stream.read(CHUNK):
+        if not found.size:
+            encoding = _encoding(chunk)
+        found.size += len(chunk)
+        if encoding != "utf-8":
+            chunk = chunk.decode(encoding, "ignore").encode()
+        awake, was = any(needle in chunk for needle in NEEDLES), awake
+        if not awake and not was and len(rest) < LINE_MAX:
+            found.total += chunk.count(b"\n")
+            rest = chunk[chunk.rfind(b"\n") + 1 :][-LINE_MAX:]
+            continue
+        parts = (rest + chunk).split(b"\n")
+        rest = parts.pop()[-LINE_MAX:]
+        for part in parts:
+            found.total += 1
+            yield found.total, part[:LINE_MAX].decode("utf-8", "replace")
+    if rest:
+        found.total += 1
+        yield found.total, rest.decode("utf-8", "replace")
+
+
+def _encoding(first: bytes) -> str:
+    """UTF-8, or UTF-16 as editors on Windows write it; what is neither is no text."""
+    if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    sample = first[:65536].replace(b"\0", b"")
+    odd = sum(sample.count(bytes((code,))) for code in range(1, 32) if code not in (7, 8, 9, 10, 12, 13, 27))
+    wide = sample.decode("utf-8", "replace").count("\ufffd")
+    if len(sample) and (odd + wide) * 10 > len(sample) and b"\n[" not in sample:
+        line = first.count(b"\n", 0, next((i for i, byte in enumerate(first) if byte in range(1, 7)), 0)) + 1
+        raise NotText(line, "this is no text")
+    if first and not sample:
+        raise NotText(1, "this is nothing but zero bytes")
+    return "utf-8"
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+
+def _pieces(raw: str) -> Iterator[str]:
+    """The kernel's lines in one line of a file: a journal's JSON, `#012`, and line ends that are written out."""
+    text = raw.rstrip("\r\n")
+    if text.lstrip().startswith("{") and '"MESSAGE"' in text:
+        text = _of_json(text)
+    if "&" in text:
+        text = html.unescape(html.unescape(text))
+    if "<" in text:
+        text = _TAG.sub(lambda tag: "\n" if tag[0].lower().startswith(("<br", "</p", "</div", "</li")) else "", text)
+    if "#012" in text or "\\n" in text:
+        text = _BREAK.sub("\n", text)
+    yield from text.split("\n")
+
+
+def _of_json(text: str) -> str:
+    try:
+        entry = json.loads(text)
+        message = entry["MESSAGE"]
+        if isinstance(message, list):
+            message = bytes(message).decode("utf-8", "replace")
+        ident = entry.get("SYSLOG_IDENTIFIER", "kernel")
+        return str(message) if ident == "kernel" else ""
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return text
+
+
+def cleaned(number: int, raw: str) -> Line | None:
+    """A line without what loggers, mailers and terminals put before it; None if another program wrote it."""
+    text = _ANSI.sub("", raw).replace("\xa0", " ").expandtabs(8)
+    text = _QUOTE.sub("", text) if text.lstrip()[:1] in (">", "|") else text
+    line = Line(number, text, whole=text.strip())
+    dated = False
+    for _ in range(6):
+        rest, dated, other = _one_prefix(line, dated)
+        if other:
+            return None
+        if rest == line.text:
+            break
+        line.text = rest
+    return line
+
+
+def _one_prefix(line: Line, dated: bool) -> tuple[str, bool, bool]:
+    """The text without its first prefix; whether a date has been seen; whether the line is another program's."""
+    text = line.text
+    bare = text.lstrip(" ")
+    if match := _RFC5424.match(bare):
+        return bare[match.end() :], True, match[3] not in ("kernel", "-", "klogd")
+    for pattern in (_KERNEL_STAMP, _CALLER, _DAY, _LEVEL, _BARE_STAMP):
+        if match := pattern.match(bare):
+            _noted(line, match)
+            return bare[match.end() :], dated, False
+    if match := _DATED.match(bare):
+        _noted(line, match)
+        return bare[match.end() :], True, False
+    if match := _FACILITY.match(bare):
+        return bare[match.end() :], dated, False
+    if match := _HOST_KERNEL.match(bare):
+        return bare[match.end() :], dated, False
+    if dated and (match := _HOST_LEVEL.match(bare)):
+        return bare[match.end() :], dated, False
+    return text, dated, bool(dated and _OTHER.match(bare))
+
+
+def _noted(line: Line, match: re.Match[str]) -> None:
+    """Stamp and printer, as far as this prefix has them; the kernel's own stamp goes before a logger's."""
+    groups = match.groupdict()
+    if groups.get("by"):
+        line.by = groups["by"]
+    if groups.get("stamp") and not groups["stamp"].startswith("+"):
+        line.stamp = float(groups["stamp"])
+    clock = groups.get("clock") or groups.get("clock2")
+    if clock and line.stamp is None:
+        hours, minutes, seconds = (int(part) for part in clock.split(":"))
+        part = groups.get("part") or groups.get("part2") or "0"
+        line.stamp = hours * 3600 + minutes * 60 + seconds + float(f"0.{part}")
+
+
+# -- order ------------------------------------------------------------------------------------------------------------
+
+_OPENS: Final = re.compile(r"^\s*(?:Call [Tt]race|Backtrace):?\s*$")
+_FRAME: Final = re.compile(r"\w\+0x[0-9a-f]+/0x[0-9a-f]+")
+
+
+def _is_newest_first(lines: list[Line]) -> bool:
+    """Whether most stamps go down, or, where stamps are all the same, whether traces end with their first line."""
+    back = forth = 0
+    before: float | None = None
+    for line in lines:
+        if line.stamp is None:
+            continue
+        if before is not None and 0 < abs(line.stamp - before) < 43200:
+            back, forth = back + (line.stamp < before), forth + (line.stamp > before)
+        before = line.stamp
+    for one, other in pairwise(lines):
+        if _OPENS.match(one.text) and not _FRAME.search(one.text) and _FRAME.search(other.text):
+            forth += 1
+    for one, other in pairwise(lines):
+        if _OPENS.match(other.text) and _FRAME.search(one.text) and not _FRAME.search(other.text):
+            back += 1
+    return back > forth and back > 1
