@@ -5,6 +5,7 @@ mm/page_alloc.c, mm/memory.c, mm/filemap.c, mm/page-writeback.c, block/ll_rw_blk
 drivers/block/nbd.c of 2.6.22 and 6.11. Addresses and offsets are those of no build, and left out.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from netswap.actors.machine import Machine
@@ -70,8 +71,8 @@ def sleep_of(machine: Machine, kind: int, need: Need, of_file: bool) -> str:
     return places[kind]
 
 
-def dump(machine: Machine, at_ns: int) -> str:
-    """What the kernel's log says after SysRq w."""
+def dump(machine: Machine, at_ns: int, beside: Sequence[str] = ()) -> str:
+    """What the kernel's log says after SysRq w; `beside`: lines that come after it."""
     now = machine.kernel.memalloc_sockets
     stamp = f"[{at_ns // 10**9:5d}.{at_ns // 1000 % 10**6:06d}] "
     lines = ["sysrq: Show Blocked State"] if now else ["SysRq : Show Blocked State"]
@@ -87,4 +88,4 @@ def dump(machine: Machine, at_ns: int) -> str:
         else:
             lines += [f"{task.name:<13.13} D 00000000     0 {task.pid:5d}      1", "Call Trace:"]
             lines += [f" {function}" for function in ("schedule", *chain)]
-    return "".join(f"{stamp}{line}".rstrip() + "\n" for line in lines)
+    return "".join(f"{stamp}{line}".rstrip() + "\n" for line in (*lines, *beside))

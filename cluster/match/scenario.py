@@ -1,6 +1,6 @@
 """A scenario whose machine A has the memory of a Mem-Info block."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from netswap.cluster.match.log import Log
 from netswap.cluster.match.meminfo import MemInfo
@@ -24,47 +24,48 @@ def kernel_of(log: Log, block: MemInfo) -> str:
     return "linux-6.11" if any("managed" in zone.values for zone in block.zones) else "linux-2.6.22"
 
 
-def scenario_of(name: str, log: Log, block: MemInfo, transport: str) -> str:
-    """The scenario as text, each value with where it comes from; sizes are in KiB, whole pages of 4."""
-    kernel = kernel_of(log, block)
+class Sizes(NamedTuple):
+    """What the block says, in KiB of whole pages, as one machine."""
+
+    memory: int
+    minimum: int
+    clean: int
+    dirty: int
+    fixed: int
+    """What reclaim cannot take."""
+    working: int
+    swap: int
+
+
+def sizes_of(block: MemInfo) -> Sizes:
+    """Anonymous memory takes what nothing else of the block has."""
     memory = _whole(max(block.managed, _LEAST_KIB))
     minimum = _whole(max(min(block.min, memory // 4), 128))
     total, free = block.totals.get("swap_total", 0), block.totals.get("swap_free", 0)
     anonymous = block.counter_kib("active_anon", "inactive_anon", "active", "inactive")
     room = memory - 2 * minimum - 4096
-    fixed = min(_fixed(block), room // 2)
+    fixed = min(_fixed(block), _whole(room // 2))
     clean, dirty = _files(block, room // 4)
     held = max(room - fixed - clean - dirty, 4096)
-    working = _whole(max(held, anonymous) + max(0, total - free))
-    swap = _whole(max(total, working, 4096))
-    over = _NFS if transport == _NFS else "nbd"
+    working = _whole(max(held, min(anonymous, memory)) + max(0, total - free))
+    return Sizes(memory, minimum, clean, dirty, fixed, working, _whole(max(total, working, 4096)))
+
+
+def scenario_of(name: str, log: Log, block: MemInfo, transport: str) -> str:
+    """The scenario as text, each value with where it comes from; sizes are in KiB, whole pages of 4."""
+    kernel, sizes = kernel_of(log, block), sizes_of(block)
+    number = block.line.number
     lines = [
-        f"# The memory of {_plain(name)}, line {block.line.number}: does it outlive an outage of its "
-        f"swap server under a flood?",
+        f"# The memory of {_plain(name)}, line {number}: does it outlive an outage of its swap server under a flood?",
         *_compared(log, block, kernel),
-        f"title: memory of line {block.line.number}",
+        f"title: memory of line {number}",
         "seed: 1",
         "stop: 60s",
         f"kernel: {kernel}",
         "safeguards: none",
         "network: {latency: 1ms, bandwidth: 1Gbit/s}   # assumed",
         "machines:",
-        "  A:",
-        f"    memory: {memory}KiB   # {'managed' if block.sum('managed') else 'present'}, all zones",
-        f"    min_free: {minimum}KiB   # min of all zones, without boost",
-        *_cache(clean, dirty),
-        f"    swap: {{server: C, transport: {over}, size: {swap}KiB}}   # {_swap_source(total, transport)}",
-        "    programs:",
-        f"      - rank: {{working_set: {working}KiB, touch: {_whole(max(working // 20, 4))}KiB, "
-        f"compute: 20ms}}   # anonymous memory, here and in swap",
-    ]
-    if fixed:
-        lines.append(
-            f"      - service: {{port: 7, pages: {fixed // 4}, lock: true}}   # slab, page tables, "
-            f"unevictable: what cannot be written out"
-        )
-    lines += [
-        "      - service: {port: 9000, sockets: 64, pages: 64}   # assumed: from-host reads which sockets are open",
+        *_machine(block, sizes, transport),
         "  B:",
         '    programs: [{flood: {to: "A:9000", rate: 100Mbit/s, payload: 1472B, from: 5s}}]   # assumed',
         "  C:",
@@ -74,6 +75,32 @@ def scenario_of(name: str, log: Log, block: MemInfo, transport: str) -> str:
         "expect: []",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _machine(block: MemInfo, sizes: Sizes, transport: str) -> list[str]:
+    """The lines of A."""
+    over, total = _NFS if transport == _NFS else "nbd", block.totals.get("swap_total", 0)
+    touch = _whole(max(sizes.working // 20, 4))
+    lines = [
+        "  A:",
+        f"    memory: {sizes.memory}KiB   # {'managed' if block.sum('managed') else 'present'}, all zones",
+        f"    min_free: {sizes.minimum}KiB   # min of all zones, without boost",
+        *_cache(sizes.clean, sizes.dirty),
+        f"    swap: {{server: C, transport: {over}, size: {sizes.swap}KiB}}   # {_swap_source(total, transport)}",
+        "    programs:",
+        "      # anonymous memory, here and in swap",
+        f"      - rank: {{working_set: {sizes.working}KiB, touch: {touch}KiB, compute: 20ms}}",
+    ]
+    if sizes.fixed:
+        lines += [
+            "      # slab, page tables, unevictable: what cannot be written out",
+            f"      - service: {{port: 7, pages: {sizes.fixed // 4}, lock: true}}",
+        ]
+    return [
+        *lines,
+        "      # assumed: a log does not say which sockets are open, `netswap from-host` does",
+        "      - service: {port: 9000, sockets: 64, pages: 64}",
+    ]
 
 
 def _compared(log: Log, block: MemInfo, kernel: str) -> list[str]:
