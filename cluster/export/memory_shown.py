@@ -1,7 +1,8 @@
 """What a machine's kernel would say of its memory (SysRq m), and of its swap: the device, and requests that nobody answers.
 
-Sources: mm/page_alloc.c show_free_areas, mm/swap_state.c show_swap_cache_info of 2.6.22, mm/swapfile.c sys_swapon; mm/show_mem.c of 6.11; net/sunrpc/clnt.c
-call_timeout; drivers/block/nbd.c nbd_xmit_timeout of 6.11. What the model does not count is 0.
+Sources: mm/page_alloc.c show_free_areas, mm/swap_state.c show_swap_cache_info, mm/swapfile.c sys_swapon of 2.6.22;
+mm/show_mem.c of 6.11; net/sunrpc/clnt.c call_timeout; drivers/block/nbd.c nbd_xmit_timeout of 6.11. What the
+model does not count is 0.
 """
 
 from collections.abc import Mapping
@@ -91,7 +92,8 @@ def _zone_now(pages: Mapping[str, int]) -> str:
     return (
         f"Node 0 Normal free:{pages['free'] * _KIB}kB boost:0kB {_marks(pages)} reserved_highatomic:0KB free_highatomic:0KB "
         f"{lists} active_file:0kB inactive_file:{pages['inactive_file'] * _KIB}kB unevictable:{locked}kB "
-        f"writepending:{pending}kB present:{total}kB managed:{total}kB mlocked:{locked}kB bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:0kB"
+        f"writepending:{pending}kB present:{total}kB managed:{total}kB mlocked:{locked}kB "
+        f"bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:0kB"
     )
 
 

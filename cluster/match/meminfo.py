@@ -139,7 +139,7 @@ class MemInfo:
     def at_floor(self) -> bool:
         """Whether no zone has a page for reception: free without CMA at or below three eighths of min (facts, 4.2)."""
         zones = [zone for zone in self.for_buffers() if zone.get("min")]
-        return bool(zones) and all(zone.usable * 8 <= zone.min * 3 + 8 * self.page_kib for zone in zones)
+        return bool(zones) and all(zone.usable <= _floor(zone.min, self.page_kib) for zone in zones)
 
     @property
     def all_cma(self) -> bool:
@@ -149,9 +149,11 @@ class MemInfo:
         return cma > 0 and free > low and 2 * cma >= free
 
 
-def is_begin(line: Line) -> bool:
-    """Whether a block begins there."""
-    return bool(_BEGIN.match(line.text))
+def _floor(kib: int, page_kib: int) -> int:
+    """What GFP_ATOMIC leaves of min, in whole pages: a half, and a quarter of the rest."""
+    pages = kib // page_kib
+    pages -= pages // 2
+    return (pages - pages // 4) * page_kib
 
 
 class Blocks:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import IO, Final
 
 CHUNK: Final = 1 << 18
@@ -128,7 +128,8 @@ def read(stream: IO[bytes]) -> Reading:
                 kept.append(line)
     found.lines = kept
     if _is_newest_first(kept):
-        kept.reverse()
+        groups = [list(group) for _, group in groupby(kept, key=lambda line: line.number)]
+        found.lines = [line for group in reversed(groups) for line in group]
         found.reversed = True
     return found
 
@@ -265,24 +266,33 @@ def _noted(line: Line, match: re.Match[str]) -> None:
 
 # -- order ------------------------------------------------------------------------------------------------------------
 
-_OPENS: Final = re.compile(r"^\s*(?:Call [Tt]race|Backtrace):?\s*$")
-_FRAME: Final = re.compile(r"\w\+0x[0-9a-f]+/0x[0-9a-f]+")
+_SHAPES: Final = (
+    ("frame", re.compile(r"\w\+0x[0-9a-f]+(?:/0x[0-9a-f]+)?|^\s*#\d+ \[")),
+    ("close", re.compile(r"^\s*</(?:TASK|IRQ)>\s*$")),
+    ("open", re.compile(r"^\s*(?:Call [Tt]race:?|Backtrace:?|<TASK>|<IRQ>)\s*$")),
+    ("head", re.compile(r"INFO: task |\bComm: |\bcomm: |state:[A-Z]|page allocation failure|invoked oom-killer")),
+)
+_FORTH: Final = frozenset(
+    (("head", "open"), ("open", "frame"), ("frame", "close"), ("close", "head"), ("close", "open"))
+)
+_DAY_S: Final = 86400
 
 
 def _is_newest_first(lines: list[Line]) -> bool:
-    """Whether most stamps go down, or, where stamps are all the same, whether traces end with their first line."""
+    """Whether most stamps go down, or, where they say nothing, whether most traces stand on their heads."""
     back = forth = 0
-    before: float | None = None
-    for line in lines:
-        if line.stamp is None:
-            continue
-        if before is not None and 0 < abs(line.stamp - before) < 43200:
-            back, forth = back + (line.stamp < before), forth + (line.stamp > before)
-        before = line.stamp
-    for one, other in pairwise(lines):
-        if _OPENS.match(one.text) and not _FRAME.search(one.text) and _FRAME.search(other.text):
-            forth += 1
-    for one, other in pairwise(lines):
-        if _OPENS.match(other.text) and _FRAME.search(one.text) and not _FRAME.search(other.text):
-            back += 1
+    stamps = [line.stamp for line in lines if line.stamp is not None]
+    for one, other in pairwise(stamps):
+        if abs(other - one) < _DAY_S // 2:
+            back, forth = back + (other < one), forth + (other > one)
+    if back + forth > len(lines) // 8:
+        return back > forth
+    shapes = [shape for shape in (_shape(line.text) for line in lines) if shape]
+    for pair in pairwise(shapes):
+        forth += pair in _FORTH
+        back += pair[::-1] in _FORTH
     return back > forth and back > 1
+
+
+def _shape(text: str) -> str:
+    return next((name for name, pattern in _SHAPES if pattern.search(text)), "")
