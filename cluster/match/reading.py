@@ -14,21 +14,29 @@ from itertools import groupby, pairwise
 from typing import IO, Final
 
 CHUNK: Final = 1 << 18
+STRETCH: Final = 1 << 14
+"""Of a large file this much is looked at line by line, or passed over."""
+WHOLE_MAX: Final = 1 << 20
+"""Bytes that are read line by line in any case."""
 LINE_MAX: Final = 1 << 14
 """Bytes of one line that are read; no line of a kernel is longer than 1 KiB and some prefix."""
 KEPT_MAX: Final = 120_000
 """Lines that are kept, so that memory is bounded whatever a file holds."""
 
-NEEDLES: Final = tuple(
-    word.encode()
-    for word in (
-        "+0x", "all Trace", "all trace", "blocked for", "allocation", "em-", "nbd", "nfs", "not responding",
-        "oom", "Out of memory", "lockup", "ysRq", "ysrq", "free:", "pages", "BUG", "Oops", "rcu", "detected", " at ffff",
-        "scsi", "session", "libceph", "swap", "I/O", "state:", "state:D", " D ", "schedule", "Comm:", "comm:", "memory",
-        "Memory", "RIP", "/stack", "[<0>]",
-    )
-)  # fmt: skip
-"""A stretch of a file without any of these has nothing to say, and is not looked at line by line."""
+NEEDLES: Final = (
+    b"allocation failure",
+    b"locked for more than",
+    b"not responding",
+    b"recovery timed out",
+    b"soft lockup",
+    b"k swap on ",
+    b"block nbd",
+    b"COMMAND: ",
+    b"Mem-",
+)
+"""Beyond `WHOLE_MAX`, a stretch without any of these, and without a function of a stack, has nothing to say."""
+_OFFSET: Final = b"+0x"
+_FUNCTION: Final = re.compile(rb"[\w\]]\+0x[0-9a-f]{1,6}(?:/0x[0-9a-f]|\s|$)")
 
 
 @dataclass(slots=True)
@@ -143,29 +151,48 @@ def read_text(text: str) -> Reading:
 
 
 def _lines(stream: IO[bytes], found: Reading) -> Iterator[tuple[int, str]]:
-    """Numbered lines of the stretches that may say something."""
+    """Numbered lines of the stretches that may say something; none once enough are kept."""
     rest = b""
-    encoding = "utf-8"
-    awake = False
+    encoding = ""
+    awake = True
     while chunk := stream.read(CHUNK):
-        if not found.size:
-            encoding = _encoding(chunk)
+        encoding = encoding or _encoding(chunk)
         found.size += len(chunk)
         if encoding != "utf-8":
             chunk = chunk.decode(encoding, "ignore").encode()
-        awake, was = any(needle in chunk for needle in NEEDLES), awake
-        if not awake and not was and len(rest) < LINE_MAX:
+        whole = found.size <= WHOLE_MAX
+        if not whole and not awake and not _speaks(chunk):
             found.total += chunk.count(b"\n")
-            rest = chunk[chunk.rfind(b"\n") + 1 :][-LINE_MAX:]
+            rest = _tail(rest, chunk)
             continue
-        parts = (rest + chunk).split(b"\n")
-        rest = parts.pop()[-LINE_MAX:]
-        for part in parts:
-            found.total += 1
-            yield found.total, part[:LINE_MAX].decode("utf-8", "replace")
+        for at in range(0, len(chunk), STRETCH):
+            piece = chunk[at : at + STRETCH]
+            was, awake = awake, whole or _speaks(piece)
+            if found.cut or not (awake or was):
+                found.total += piece.count(b"\n")
+                rest = _tail(rest, piece)
+                continue
+            parts = (rest + piece).split(b"\n")
+            rest = parts.pop()[-LINE_MAX:]
+            for part in parts:
+                found.total += 1
+                yield found.total, part[:LINE_MAX].decode("utf-8", "replace")
     if rest:
         found.total += 1
         yield found.total, rest.decode("utf-8", "replace")
+
+
+def _tail(rest: bytes, piece: bytes) -> bytes:
+    """The beginning of a line whose end is not read yet."""
+    end = piece.rfind(b"\n")
+    return (rest + piece)[-LINE_MAX:] if end < 0 else piece[end + 1 :]
+
+
+def _speaks(piece: bytes) -> bool:
+    """Whether a stretch of a large file may have kernel text that counts."""
+    if _OFFSET in piece and _FUNCTION.search(piece):
+        return True
+    return any(needle in piece for needle in NEEDLES)
 
 
 def _encoding(first: bytes) -> str:
@@ -175,7 +202,7 @@ def _encoding(first: bytes) -> str:
     sample = first[:65536].replace(b"\0", b"")
     odd = sum(sample.count(bytes((code,))) for code in range(1, 32) if code not in (7, 8, 9, 10, 12, 13, 27))
     wide = sample.decode("utf-8", "replace").count("\ufffd")
-    if len(sample) and (odd + wide) * 10 > len(sample) and b"\n[" not in sample:
+    if len(sample) and (odd + wide) * 10 > len(sample):
         line = first.count(b"\n", 0, next((i for i, byte in enumerate(first) if byte in range(1, 7)), 0)) + 1
         raise NotText(line, "this is no text")
     if first and not sample:

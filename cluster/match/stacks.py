@@ -89,8 +89,8 @@ _ADDRESS: Final = r"(?:\(?\[<?(?:0x)?[0-9a-fA-F]*>?\]\)?|<[0-9a-f]{6,16}>|\[[0-9
 _NAME: Final = r"\.?(?P<name>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)"
 _MODULE: Final = r"(?:\s*\[(?P<module>[\w-]+)(?:[:\s][^\]]*)?\])?"
 _FRAME: Final = re.compile(
-    rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*[({{]?{_NAME}\+(?:0x[0-9a-f]+|"
-    rf"\d+)(?:/(?:0x[0-9a-f]*)?)?[)}}]?{_MODULE}"
+    rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*[({{]?(?<![\w+/=]){_NAME}\+(?:0x[0-9a-f]+|"
+    rf"\d+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
 )
 _ARM_FIRST: Final = re.compile(rf"^\s*(?:{_ADDRESS}\s*)?\(?{_NAME}(?:\+0x[0-9a-f/x]+)?\)?{_MODULE}\s+from\s+(?=\[<|\w)")
 _CRASH: Final = re.compile(

@@ -516,15 +516,15 @@ class Junk(BytesIO):
 
 
 def test_much_junk_is_passed_over_in_little_memory():
-    """64 MiB here; a gigabyte is the same 4096 times over. What stands at its end is found, at its line."""
+    """16 MiB here; a gigabyte is the same 4096 times over. What stands at its end is found, at its line."""
     end = logs.stamped(logs.ring()).encode()
     tracemalloc.start()
-    found = read(Junk(256, end))
+    found = read(Junk(64, end))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
     assert ring_of(of_reading(found)).grade == COMPLETE
-    assert found.total == 256 * (CHUNK // 109) + len(logs.ring())
+    assert found.total == 64 * (CHUNK // 109) + len(logs.ring())
     assert found.lines[-1].number == found.total
 
 
