@@ -16,6 +16,7 @@ from netswap.cluster.command.doctor import doctor
 from netswap.cluster.command.explain import explain
 from netswap.cluster.command.export import export
 from netswap.cluster.command.kernels import kernels
+from netswap.cluster.command.match import match
 from netswap.cluster.command.minimum import minimum
 from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.report import compare, report
@@ -58,7 +59,8 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
         raise typer.Exit
 
 
-for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, validate, check, doctor):
+VERBS = (run, report, compare, explain, export, match, claims, minimum, remedies, sweep, validate, check, doctor)
+for verb in VERBS:
     app.command(cls=Verb)(verb)
 app.command(cls=Verb)(kernels)
 app.command("list", cls=Verb)(list_)

@@ -14,6 +14,7 @@ from netswap.actors.wait import NOTHING
 from netswap.cluster.export import kernel_names as names
 from netswap.cluster.export.blocked import blocked, dump
 from netswap.cluster.export.kernel_view import blocks_of, pages_of, slabs_of
+from netswap.cluster.export.memory_shown import memory_shown, swap_added, unanswered
 from netswap.cluster.export.tally import Pressure, Tallies, over
 from netswap.protocol.rpc import PAGE
 
@@ -42,11 +43,19 @@ def files(machine: Machine, tallies: Tallies, at_ns: int) -> dict[str, str]:
         "net/sockstat": _sockstat(machine, now),
         "net/snmp": _table(names.SNMP[now], _snmp(machine, tallies)),
         "net/netstat": _table(names.NETSTAT[now], _netstat(machine, tallies)),
-        "sysrq-w": dump(machine, at_ns),
+        "sysrq-w": dump(
+            machine, at_ns, [*memory_shown(machine, pages, blocks_of(machine)), *unanswered(machine, at_ns)]
+        ),
     }
     if now:
         found["pressure/memory"] = _pressure(tallies.pressure[machine.settings.index])
     return found
+
+
+def _log(machine: Machine, pages: Mapping[str, int], at_ns: int) -> str:
+    """What the kernel's log has after SysRq w and m, and of the swap."""
+    memory = memory_shown(machine, pages, blocks_of(machine))
+    return dump(machine, at_ns, [*memory, *unanswered(machine, at_ns)]) + swap_added(machine)
 
 
 def _stat(machine: Machine, at_ns: int) -> str:

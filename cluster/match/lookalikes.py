@@ -1,0 +1,128 @@
+"""What looks like the loop and is another thing."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from netswap.actors.wait import DISK
+from netswap.cluster.kernel_functions import LOCK
+from netswap.cluster.match.evidence import Evidence
+from netswap.cluster.match.log import Log
+from netswap.cluster.match.reading import Line
+
+
+class Other(NamedTuple):
+    """Another cause."""
+
+    cause: str
+    reason: str
+    lines: list[Line]
+
+
+def other_cause(evidence: Evidence) -> Other:
+    """The first of the known others that the log shows."""
+    for look in _LOOKS:
+        found = look(evidence)
+        if found is not None:
+            return found
+    return Other(
+        "nothing", "the log has kernel messages, and none of them is a wait for memory or for network storage", []
+    )
+
+
+def _empty(evidence: Evidence) -> Other | None:
+    if evidence.log.empty:
+        return Other("nothing of a kernel", "nothing of a kernel is in it", [])
+    return None
+
+
+def _by_event(cause: str, reason: str, *kinds: str) -> Callable[[Evidence], Other | None]:
+    def look(evidence: Evidence) -> Other | None:
+        lines = [event.line for event in evidence.log.of_kind(*kinds)]
+        return Other(cause, reason, lines[:6]) if lines else None
+
+    return look
+
+
+def _failed(evidence: Evidence) -> Other | None:
+    """Allocations that failed for another reason."""
+    for failure in evidence.failures:
+        if failure.why_not:
+            cause = "cma" if "CMA" in failure.why_not else "fragmentation" if failure.order else failure.part
+            return Other(cause, failure.why_not, [failure.event.line])
+    return None
+
+
+def _disk(evidence: Evidence) -> Other | None:
+    log = evidence.log
+    if evidence.time_outs:
+        return None
+    waits = [wait.stack.line() for wait in log.waits if wait.local or wait.kind == DISK]
+    errors = [event.line for event in log.of_kind("disk", "i/o error")]
+    swap = [event.line for event in log.of_kind("swap device")] if evidence.swap_on == "local" else []
+    if not (waits or errors or (swap and (evidence.reclaimers or evidence.swappers))):
+        return None
+    reason = (
+        "the tasks wait for a disk of the machine or for a file system on one; its answer needs no "
+        "memory from the network"
+    )
+    return Other("disk", reason, (waits + errors + swap)[:6])
+
+
+def _away(evidence: Evidence) -> Other | None:
+    """Storage that does not answer, and nobody who waits for memory."""
+    lines = [line for lines in evidence.time_outs.values() for line in lines]
+    waits = [wait.stack.line() for wait in evidence.log.waits if wait.transport and wait.kind is not None]
+    if not (lines or waits):
+        return None
+    what = evidence.transport or "the storage"
+    reason = (
+        f"{what} does not answer, and nobody in the log waits for memory: a server or a network that is "
+        f"away does that by itself"
+    )
+    return Other("server away", reason, (lines + waits)[:6])
+
+
+def _spinning(evidence: Evidence) -> Other | None:
+    events = evidence.log.of_kind("soft lockup")
+    if not events:
+        return None
+    mine = [event for event in events if event.said.get("task", "").startswith("kswapd")]
+    reason = "a processor does not come out of the kernel; a task that runs waits for nothing"
+    if mine:
+        reason = (
+            "kswapd runs without end and waits for nothing: reclaim finds nothing that it could free, or "
+            "a list or shrinker is wrong"
+        )
+    return Other("soft lockup", reason, [event.line for event in mine or events][:6])
+
+
+def _locks(evidence: Evidence) -> Other | None:
+    lines = [wait.stack.line() for wait in evidence.log.waits if wait.kind == LOCK]
+    reason = "the tasks wait for a lock; who holds it, and what that task waits for, the log does not show"
+    return Other("lock", reason, lines[:6]) if lines else None
+
+
+def _strange(evidence: Evidence) -> Other | None:
+    log: Log = evidence.log
+    lines = [wait.stack.line() for wait in log.waits if wait.kind is None and wait.stack.state == "D"]
+    reason = "netswap knows none of these stacks, so it does not know what they wait for"
+    return Other("unknown", reason, lines[:6]) if lines else None
+
+
+_KILLED: Final = "memory ran out, and the OOM killer ended a program"
+_LOOKS: Final[tuple[Callable[[Evidence], Other | None], ...]] = (
+    _empty,
+    _by_event("bug", "the kernel had a bug or was damaged; what hangs after that hangs for that reason", "bug"),
+    _by_event("stall", "a processor was held up (RCU stall, hard lock-up or a work queue that stands)", "stall"),
+    _spinning,
+    _failed,
+    _disk,
+    _by_event("memcg", "a control group was at its limit of memory; the machine was not", "memcg oom"),
+    _by_event("oom", f"{_KILLED}; nobody waits for pages that go over a network", "oom", "oom kill"),
+    _away,
+    _by_event("card", "a card or its driver stood still", "card"),
+    _locks,
+    _by_event("lock order", "a report on the order of locks; nothing hangs by that", "lock order"),
+    _strange,
+)  # fmt: skip
+"""In the order in which they are asked."""
