@@ -15,6 +15,7 @@ from netswap.cluster.command.completion import Verbs
 from netswap.cluster.command.doctor import doctor
 from netswap.cluster.command.explain import explain
 from netswap.cluster.command.export import export
+from netswap.cluster.command.from_host import from_host
 from netswap.cluster.command.minimum import minimum
 from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.report import compare, report
@@ -58,6 +59,7 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
 
 for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, check, doctor):
     app.command(cls=Verb)(verb)
+app.command("from-host", cls=Verb)(from_host)
 app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)
 
