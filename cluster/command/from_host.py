@@ -41,7 +41,15 @@ def from_host(
         part.replace(out)
         print(f"{loaded.title}: written to {out}; netswap ask {out} answers what can be asked of it", file=sys.stderr)
     if as_json:
-        tell({"title": loaded.title, "swap": str(how.way), "why": how.why, "out": str(out) if out else None, "scenario": text})
+        tell(
+            {
+                "title": loaded.title,
+                "swap": str(how.way),
+                "why": how.why,
+                "out": str(out) if out else None,
+                "scenario": text,
+            }
+        )
     elif out is None:
         with standard_output():
             sys.stdout.write(text)

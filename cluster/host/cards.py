@@ -9,7 +9,9 @@ from typing import Final
 
 from netswap.cluster.host.files import Saved, Tree
 
-_INSIDE: Final = re.compile(r"(?:lo|veth|docker|br-|virbr|vmbr|ifb|dummy|tun|tap|bond|team|tunl|sit|gre|wg|flannel|cni|cali).*")
+_INSIDE: Final = re.compile(
+    r"(?:lo|veth|docker|br-|virbr|vmbr|ifb|dummy|tun|tap|bond|team|tunl|sit|gre|wg|flannel|cni|cali).*"
+)
 """Names of what is no card."""
 _FILE: Final = re.compile(r"ethtool[ _.-]*(?:([ig])(?:[ _.-]+|$))?(.*?)(?:\.txt)?")
 

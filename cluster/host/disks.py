@@ -72,7 +72,9 @@ def mounts(saved: Saved) -> list[Mount]:
         if len(fields) < 4:
             raise saved.wrong(number, f'"{line[:50]}" is no line of mounts, or it is cut off')
         pairs = (one.partition("=") for one in fields[3].split(","))
-        found.append(Mount(_unescaped(fields[0]), _unescaped(fields[1]), fields[2], {name: value for name, _, value in pairs}))
+        found.append(
+            Mount(_unescaped(fields[0]), _unescaped(fields[1]), fields[2], {name: value for name, _, value in pairs})
+        )
     if not found:
         raise saved.wrong(1, "nothing is mounted: the file is empty")
     return found

@@ -13,6 +13,8 @@ class Draft:
 
     place: str
     """Where the files are; their names are told without it."""
+    question: str = ""
+    """What the scenario asks, in a sentence."""
     lines: list[tuple[str, str]] = field(default_factory=list)
     differs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -34,14 +36,14 @@ class Draft:
         text = "".join(one if one.isprintable() else "?" for one in text)
         return text if len(text) <= COMMENT_MAX else f"{text[: COMMENT_MAX - 1]}…"
 
-    def text(self, question: str) -> str:
+    def text(self) -> str:
         """The whole file."""
         notes = [
             ("What differs between this machine and the scenario", self.differs),
             ("What could not be read", self.missing),
             ("What no file tells, and is assumed", self.assumed),
         ]
-        said = [f"# {self.plain(question)}", ""]
+        said = [f"# {self.plain(self.question)}", ""]
         for heading, lines in notes:
             if lines:
                 said += [f"# {heading}:", *(f"#   - {self.plain(one)}" for one in dict.fromkeys(lines)), ""]

@@ -39,7 +39,12 @@ PROC: Final = (
 )
 """Files that are read, below /proc."""
 OTHERS: Final = {
-    "sys/kernel/mm/transparent_hugepage/enabled": ("thp", "thp_enabled", "transparent_hugepage", "transparent_hugepage_enabled"),
+    "sys/kernel/mm/transparent_hugepage/enabled": (
+        "thp",
+        "thp_enabled",
+        "transparent_hugepage",
+        "transparent_hugepage_enabled",
+    ),
     "sys/module/zswap/parameters/enabled": ("zswap", "zswap_enabled"),
     "uname": ("uname-r", "uname-a", "sos_commands/kernel/uname_-a", "sos_commands/host/uname_-a"),
     "pagesize": ("page_size", "getconf_pagesize"),
@@ -84,6 +89,8 @@ _BASENAMES: Final = {squashed(one) for name in (*PROC, *OTHERS) for one in (Pure
 
 def kind_of(path: str) -> str | None:
     """What a file is, by its path below the host's folder: the path that it has on a machine; None if it is not known."""
+    if path.startswith(("block/", "class/net/")):
+        path = f"sys/{path}"
     if _SEVERAL.fullmatch(path):
         return _ENDINGS.sub("", path)
     if _LINK.fullmatch(path):
@@ -127,7 +134,9 @@ class Saved:
     def number(self, line: int, text: str, most: int = 1 << 63) -> int:
         """A whole number of a line. Raises ScenarioError."""
         if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) <= most):
-            raise self.wrong(line, f'"{text[:40]}" is no number' if text else "a number is missing: the line is cut off")
+            raise self.wrong(
+                line, f'"{text[:40]}" is no number' if text else "a number is missing: the line is cut off"
+            )
         return int(text)
 
 
@@ -145,7 +154,9 @@ class Tree:
 
     def matching(self, pattern: str) -> list[tuple[str, re.Match[str]]]:
         """(path, match) of all whose whole path matches, in order; the shallow ones first."""
-        found = [(path, re.fullmatch(pattern, path)) for path in sorted(self._found, key=lambda one: (one.count("/"), one))]
+        found = [
+            (path, re.fullmatch(pattern, path)) for path in sorted(self._found, key=lambda one: (one.count("/"), one))
+        ]
         return [(path, match) for path, match in found if match is not None]
 
     def get(self, path: str) -> Saved | None:
@@ -204,5 +215,7 @@ def _top(place: str, listed: list[str]) -> str:
     if len(nearest) > 1:
         names = ", ".join(one.rstrip("/") for one in nearest[:4])
         what = f"here are the files of {len(nearest)} machines, or of one at several times: {names}"
-        raise ScenarioError([Problem(place, 1, 1, what, f"name one of them, as {place.rstrip('/')}/{nearest[0].rstrip('/')}")])
+        raise ScenarioError(
+            [Problem(place, 1, 1, what, f"name one of them, as {place.rstrip('/')}/{nearest[0].rstrip('/')}")]
+        )
     return nearest[0]

@@ -49,7 +49,7 @@ def meminfo(saved: Saved) -> Meminfo:
         sizes[match[1]] = count if match[1].startswith("HugePages") else count * KIB
     if not sizes.get("MemTotal"):
         raise saved.wrong(last, "it says no MemTotal")
-    if not 4 << 20 <= sizes["MemTotal"] <= MEMORY_MAX:
+    if not 16 << 20 <= sizes["MemTotal"] <= MEMORY_MAX:
         raise saved.wrong(1, f"MemTotal is {sizes['MemTotal'] // KIB} kB, which is the memory of no machine")
     return Meminfo(saved.label, sizes)
 

@@ -33,7 +33,9 @@ CHANGES: Final = (
     Change(MERGED, "swap over NFS and NBD may use what lies below the watermarks; the route cache is gone"),
     Change((4, 6), "the distance of the watermarks follows the size of memory (watermark_scale_factor)"),
     Change((4, 12), "NBD uses blk-mq, and several connections"),
-    Change((5, 0), "the watermarks are raised for a while when allocations mix in a page block (watermark_boost_factor)"),
+    Change(
+        (5, 0), "the watermarks are raised for a while when allocations mix in a page block (watermark_boost_factor)"
+    ),
     Change((5, 6), "storage daemons can ask not to wait for their own writes (PR_SET_IO_FLUSHER)"),
     Change((5, 19), "swap over NFS goes by its own method (swap_rw), in larger requests"),
     Change((6, 1), "reclaim by generations (MGLRU), where it is switched on"),
@@ -50,8 +52,25 @@ REFILLS: Final = {
     "e1000e": ("e1000e", ""),
     "8139cp": ("8139cp", ""),
     **dict.fromkeys(
-        ("igb", "igc", "ixgbe", "ixgbevf", "i40e", "iavf", "ice", "mlx4_en", "mlx5_core", "ena", "atlantic", "forcedeth", "sky2"),
-        ("e1000e", "it passes buffers up and refills its ring in batches, so the ring can drain; it may use pages again"),
+        (
+            "igb",
+            "igc",
+            "ixgbe",
+            "ixgbevf",
+            "i40e",
+            "iavf",
+            "ice",
+            "mlx4_en",
+            "mlx5_core",
+            "ena",
+            "atlantic",
+            "forcedeth",
+            "sky2",
+        ),
+        (
+            "e1000e",
+            "it passes buffers up and refills its ring in batches, so the ring can drain; it may use pages again",
+        ),
     ),
     **dict.fromkeys(
         ("bnx2", "bnx2x", "bnxt_en", "vmxnet3", "qede", "be2net"),
@@ -101,7 +120,11 @@ def differences(version: tuple[int, ...], taken: Kernel) -> list[str]:
         at = change.version[1] if change.version[0] == 2 else ordinal(change.version)
         if min(here, there) < at <= max(here, there):
             name = f"2.6.{change.version[1]}" if change.version[0] == 2 else f"{change.version[0]}.{change.version[1]}"
-            who = "this machine has, and the scenario has not" if here >= at else "the scenario has, and this machine has not"
+            who = (
+                "this machine has, and the scenario has not"
+                if here >= at
+                else "the scenario has, and this machine has not"
+            )
             told.append(f"since {name}, which {who}: {change.what}")
     return told
 

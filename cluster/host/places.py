@@ -9,7 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from netswap.cluster.host.files import BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, PROC, TABLE_BYTES_MAX, Tree, is_link, may_be_known, tree_of
+from netswap.cluster.host.files import (
+    BYTES_MAX,
+    DEPTH_MAX,
+    ENTRIES_MAX,
+    PROC,
+    TABLE_BYTES_MAX,
+    Tree,
+    is_link,
+    may_be_known,
+    tree_of,
+)
 from netswap.cluster.scenario import Problem, ScenarioError
 
 LIVE: Final = "/"
@@ -18,7 +28,10 @@ KEPT_MAX: Final = 128 << 20
 _LIVE: Final = (
     "sys/kernel/mm/transparent_hugepage/enabled",
     "sys/module/zswap/parameters/enabled",
-    *(f"sys/block/*/{name}" for name in ("queue/nr_requests", "queue/max_sectors_kb", "queue/read_ahead_kb", "queue/scheduler")),
+    *(
+        f"sys/block/*/{name}"
+        for name in ("queue/nr_requests", "queue/max_sectors_kb", "queue/read_ahead_kb", "queue/scheduler")
+    ),
     *("sys/block/*", "sys/block/*/loop/backing_file", "sys/block/*/device/driver"),
     *(f"sys/class/net/*/{name}" for name in ("speed", "mtu", "operstate", "device/driver")),
 )

@@ -56,14 +56,16 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
     memory = max(memory // PAGE * PAGE, 1 << 20)
     floor = _min_free(host, memory)
     pressed = swapping.way in ON_THE_NETWORK or swapping.size > 0
+    limited = memory < whole // PAGE * PAGE
     lru = info["Active(file)"] + info["Inactive(file)"] or max(0, info["Cached"] + info["Buffers"] - info["Shmem"])
+    lru = 0 if limited else lru
     text = _pages(min(info["Mapped"], lru, memory // 4))
     dirty = _pages(min(info["Dirty"], lru - text, memory // 20))
-    clean = _pages(min(max(0, lru - text - dirty), memory // 8))
+    clean = 0 if pressed else _pages(min(max(0, lru - text - dirty), memory // 2))
     room = max(memory - 3 * floor - text - dirty - clean, memory // 4)
-    anonymous = info["AnonPages"] + info["Shmem"]
+    anonymous = 0 if limited else info["AnonPages"] + info["Shmem"]
     if pressed and swapping.size:
-        wanted = max(anonymous + swapping.used, room + min(swapping.size // 2, memory // 4))
+        wanted = max(anonymous + (0 if limited else swapping.used), room + min(swapping.size // 2, memory // 4))
         working_set = min(wanted, room + swapping.size * 9 // 10)
     else:
         working_set = min(max(anonymous, memory // 16), room * 3 // 4)
@@ -131,9 +133,14 @@ def memory(host: Host, draft: Draft, found: Numbers) -> None:
         draft.assume(2, "min_free: none", "the kernel's own formula")
     if host.cpus is not None:
         draft.add(2, f"cpus: {min(host.cpus[0], 8192)}", host.cpus[1])
-    parts = [f"{name}: {size_text(size)}" for name, size in (("clean", found.clean), ("text", found.text), ("dirty", found.dirty)) if size]
+    parts = [
+        f"{name}: {size_text(size)}"
+        for name, size in (("clean", found.clean), ("text", found.text), ("dirty", found.dirty))
+        if size
+    ]
     if parts:
-        why = f"pages of files: Active(file) and Inactive(file), Mapped, Dirty of {label}; clean ones at most an eighth of memory"
+        why = f"pages of files: Active(file) and Inactive(file), Mapped, Dirty of {label}"
+        why += "" if found.clean else "; clean ones are gone where a machine is short of memory"
         draft.add(2, f"files: {{{', '.join(parts)}}}", why)
     _memory_differs(host, draft)
 
@@ -147,7 +154,9 @@ def _memory_differs(host: Host, draft: Draft) -> None:
         draft.differs.append(f"the marks are raised by {zones.boost} pages at the moment (boost in {zones.label})")
     if info["CmaTotal"]:
         size = size_text(info["CmaTotal"])
-        draft.differs.append(f"{size} are for movable pages only (CmaTotal of {info.label}): no receive buffer can be there")
+        draft.differs.append(
+            f"{size} are for movable pages only (CmaTotal of {info.label}): no receive buffer can be there"
+        )
     if host.page[0] != PAGE:
         draft.differs.append(
             f"a page is {host.page[0] >> 10} KiB here ({host.page[1]}) and 4 KiB in netswap: sizes are the same in bytes, counts of "
@@ -163,7 +172,9 @@ def _memory_differs(host: Host, draft: Draft) -> None:
     if host.blocks_free is not None:
         small = [name for name, counts in host.blocks_free.items() if not any(counts[3:])]
         if small:
-            draft.differs.append(f"no 8 free pages stand in a row in {', '.join(small)} ({host.label('proc/buddyinfo')})")
+            draft.differs.append(
+                f"no 8 free pages stand in a row in {', '.join(small)} ({host.label('proc/buddyinfo')})"
+            )
 
 
 def card(host: Host, draft: Draft, taken: Kernel) -> tuple[Card, int]:
@@ -192,7 +203,9 @@ def card(host: Host, draft: Draft, taken: Kernel) -> tuple[Card, int]:
             draft.differs.append(f"the card's driver {one.driver[0]} is not in netswap; {rule} is nearest: {why}")
     if len(host.cards) > 1:
         names = ", ".join(other.name for other in host.cards[1:6])
-        draft.differs.append(f"the machine has {len(host.cards)} cards, the scenario has one: {one.name}, and not {names}")
+        draft.differs.append(
+            f"the machine has {len(host.cards)} cards, the scenario has one: {one.name}, and not {names}"
+        )
     return one, mbit
 
 
@@ -206,9 +219,17 @@ def mtu(one: Card, taken: Kernel, refill: str) -> int:
 def limits(host: Host, draft: Draft, taken: Kernel) -> None:
     """tcp_mem, udp_mem and the buffers, as far as scenarios have words for them."""
     each = host.page[0] // PAGE
-    tcp = _words(host, "tcp", {"mem": ("net/ipv4/tcp_mem", each), "rmem": ("net/ipv4/tcp_rmem", 1), "wmem": ("net/ipv4/tcp_wmem", 1)})
+    tcp = _words(
+        host,
+        "tcp",
+        {"mem": ("net/ipv4/tcp_mem", each), "rmem": ("net/ipv4/tcp_rmem", 1), "wmem": ("net/ipv4/tcp_wmem", 1)},
+    )
     if tcp:
-        draft.add(2, f"tcp: {{{', '.join(f'{key}: {value}' for key, value, _ in tcp)}}}", ", ".join(label for *_, label in tcp))
+        draft.add(
+            2,
+            f"tcp: {{{', '.join(f'{key}: {value}' for key, value, _ in tcp)}}}",
+            ", ".join(label for *_, label in tcp),
+        )
     setting = host.settings.get("net/ipv4/udp_mem")
     if setting is not None and taken.limits_udp:
         pages = [max(1, count * each) for count in setting.values]
@@ -240,8 +261,14 @@ def settings_differ(host: Host, draft: Draft, taken: Kernel) -> None:
     }
     for name, usual in ours.items():
         setting = host.settings.get(name)
-        if setting is not None and setting.value != usual and not accepts(models.Machine, name.partition("/")[2], setting.value):
-            draft.differs.append(f"{name.replace('/', '.')} is {setting.value} ({setting.label}), in the scenario {usual or 'absent'}")
+        if (
+            setting is not None
+            and setting.value != usual
+            and not accepts(models.Machine, name.partition("/")[2], setting.value)
+        ):
+            draft.differs.append(
+                f"{name.replace('/', '.')} is {setting.value} ({setting.label}), in the scenario {usual or 'absent'}"
+            )
     if host.zswap:
         draft.differs.append("zswap is on: pages are compressed in memory before they go to the swap device")
 

@@ -38,8 +38,8 @@ class Sockets:
 
     @property
     def traffic(self) -> list[Connection]:
-        """Connections with other hosts that are none of storage."""
-        return [one for one in self.connections if not one.local and STORAGE.keys().isdisjoint({one.port, one.peer_port})]
+        """Connections with other hosts, but for those to servers of storage."""
+        return [one for one in self.connections if not one.local and one.peer_port not in STORAGE]
 
     def storage(self, kind: str) -> list[Connection]:
         """Connections to a server of this kind (nbd, nfs, iscsi)."""

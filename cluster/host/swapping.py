@@ -51,7 +51,9 @@ def swapping(host: Host) -> Swapping:
         total = host.meminfo["SwapTotal"]
         if not total:
             return Swapping(Way.NONE, f"SwapTotal is 0 in {host.meminfo.label}")
-        why = f"{total >> 20} MiB of swap ({host.meminfo.label}), and without swaps nobody can say where: NBD is assumed"
+        why = (
+            f"{total >> 20} MiB of swap ({host.meminfo.label}), and without swaps nobody can say where: NBD is assumed"
+        )
         return Swapping(Way.UNKNOWN, why, total, total - host.meminfo["SwapFree"])
     areas = [(area, _area(host, area)) for area in host.swaps]
     if not areas:
@@ -72,7 +74,11 @@ def _area(host: Host, area: SwapArea) -> Swapping:
 
 def _device(host: Host, path: str, where: str) -> Swapping:
     name = PurePosixPath(path).name
-    disk = re.sub(r"(?<=\d)p\d+$", "", name) if re.match(r"(nbd|nvme|mmcblk|loop|ublkb|rbd)", name) else re.sub(r"\d+$", "", name)
+    disk = (
+        re.sub(r"(?<=\d)p\d+$", "", name)
+        if re.match(r"(nbd|nvme|mmcblk|loop|ublkb|rbd)", name)
+        else re.sub(r"\d+$", "", name)
+    )
     if re.fullmatch(r"nbd\d+", disk):
         return _on_connection(host, Way.NBD, f"{where} is a network block device", disk)
     if disk.startswith("ublkb"):
@@ -127,10 +133,14 @@ def _file(host: Host, path: str, where: str) -> Swapping:
     if mount.kind in ("nfs", "nfs4"):
         server = mount.options.get("addr", mount.device.rpartition(":")[0])
         if re.match(r"127\.|localhost|\[?::1\]?$", server) or mount.device.startswith(("127.", "localhost:", "[::1]:")):
-            return Swapping(Way.DAEMON, f"{where} is a file on an NFS mount of this machine itself ({label})", mount=mount)
+            return Swapping(
+                Way.DAEMON, f"{where} is a file on an NFS mount of this machine itself ({label})", mount=mount
+            )
         return Swapping(Way.NFS, f"{where} is a file on an NFS mount ({label})", mount=mount)
     if mount.kind.startswith("fuse") and mount.kind != "fusectl":
-        return Swapping(Way.DAEMON, f"{where} is a file on {mount.kind}: its server is a process ({label})", mount=mount)
+        return Swapping(
+            Way.DAEMON, f"{where} is a file on {mount.kind}: its server is a process ({label})", mount=mount
+        )
     if mount.kind in NETWORK_FILES:
         why = f"{where} is a file on {mount.kind} ({label}); netswap knows no such file system, and NFS is nearest"
         return Swapping(Way.NFS, why, mount=mount)

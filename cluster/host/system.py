@@ -8,6 +8,8 @@ from netswap.cluster.host.memory import Meminfo, Zoneinfo
 
 _THREE: Final = ("net/ipv4/tcp_mem", "net/ipv4/udp_mem", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem")
 PAGE_SIZES: Final = (4096, 8192, 16_384, 65_536)
+LIMIT_MIN: Final = 16 << 20
+"""Bytes of a limit below which nothing can be run that is worth asking about."""
 UNLIMITED: Final = 1 << 62
 """A limit of a control group from here on is none: version 1 writes the largest number of whole pages."""
 
@@ -36,8 +38,8 @@ def release(tree: Tree) -> Release | None:
     """Of /proc/version, osrelease or uname. Raises ScenarioError for a file that names none."""
     for path in ("proc/sys/kernel/osrelease", "proc/version", "uname"):
         saved = tree.get(path)
-        if saved is None:
-            continue
+        if saved is None or (path == "proc/version" and "uname" in tree and "Linux version" not in saved.text):
+            continue  # a collection has a file of this name that tells its own version
         match = re.search(r"(?:^|(?<=\s))(\d{1,2})\.(\d{1,4})(?:\.(\d{1,4}))?\S*", saved.text.split("(", 1)[0])
         if match is None:
             raise saved.wrong(1, "it names no version of a kernel, as 6.1.0-13-amd64")
@@ -89,6 +91,10 @@ def limit(tree: Tree) -> Limit | None:
         if text == "max":
             continue
         size = saved.number(1, text)
+        if size < LIMIT_MIN:
+            raise saved.wrong(
+                1, f"a limit of {size} bytes leaves no room for a program", "name a group with 16 MiB or more"
+            )
         if size < UNLIMITED:
             found.append((path.count("/"), Limit(size, saved.label, 2 if match[1] == "max" else 1)))
     on_the_way = [one for depth, one in found if tree.place == "/" or depth == found[0][0]]

@@ -7,8 +7,8 @@ from netswap.cluster.host.draft import Draft, rate_text, size_text
 from netswap.cluster.host.host import Host
 from netswap.cluster.host.nearest import refill
 from netswap.cluster.host.propose import PORT, Listening, Numbers, accepts
-from netswap.cluster.host.swapping import ON_THE_NETWORK, Swapping, Way
-from netswap.cluster.scenario import ScenarioError, load, models
+from netswap.cluster.host.swapping import NETWORK_FILES, ON_THE_NETWORK, Swapping, Way
+from netswap.cluster.scenario import Problem, ScenarioError, load, models
 from netswap.protocol.nbd import TAGS
 from netswap.protocol.rpc import PAGE
 
@@ -26,7 +26,7 @@ machines:
 
 def scenario(host: Host, swapping: Swapping) -> str:
     """The text of the scenario. Raises ScenarioError for values that contradict each other."""
-    draft = Draft(host.tree.place)
+    draft = Draft(host.tree.place, _question(swapping))
     draft.missing += host.missing
     found = propose.numbers(host, swapping)
     draft.add(0, f"title: {_title(host, swapping, found)}")
@@ -47,8 +47,20 @@ def scenario(host: Host, swapping: Swapping) -> str:
     _programs(host, draft, swapping, found, listens)
     _flood(draft, listens, mbit, size)
     _server(draft, swapping)
-    _differs(draft, swapping)
-    return draft.text(_question(swapping))
+    _differs(host, draft, swapping)
+    return _whole(draft)
+
+
+def _whole(draft: Draft) -> str:
+    """The text, which has no mistakes, or the files' values do not go together."""
+    text = draft.text()
+    try:
+        load(text)
+    except ScenarioError as error:
+        what = f"what these files say makes no scenario: {error.problems[0].message}"
+        hint = "values that no machine has together: copy the files again"
+        raise ScenarioError([Problem(draft.place, 1, 1, what, hint)]) from None
+    return text
 
 
 def itself_is_possible() -> bool:
@@ -62,9 +74,15 @@ def itself_is_possible() -> bool:
 
 def _title(host: Host, swapping: Swapping, found: Numbers) -> str:
     release = host.release.text if host.release is not None else "a kernel that is not known"
-    over = {Way.DAEMON: "swap to itself", Way.LOCAL: "no swap over the network", Way.NONE: "no swap"}
+    over = {
+        Way.ISCSI: "swap over iSCSI",
+        Way.UNKNOWN: "swap over NBD (assumed)",
+        Way.DAEMON: "swap to itself",
+        Way.LOCAL: "no swap over the network",
+        Way.NONE: "no swap",
+    }
     kept = "".join(one for one in release if one.isalnum() or one in ".-_+ ")[:60]
-    how = over.get(swapping.way, f"swap over {'NBD (assumed)' if swapping.way is Way.UNKNOWN else str(swapping.way).upper()}")
+    how = over.get(swapping.way, f"swap over {str(swapping.way).upper()}")
     return f"a host with {kept}, {found.memory / (1 << 30):.1f} GiB, {how}"
 
 
@@ -85,7 +103,9 @@ def _network(host: Host, draft: Draft, size: int) -> None:
     if size == one.mtu[0] and size != 1500:
         draft.add(1, f"mtu: {size}B", one.mtu[1])
     elif size != one.mtu[0]:
-        draft.differs.append(f"the MTU is {one.mtu[0]} ({one.mtu[1]}), in the scenario {size}: not all its cards take that")
+        draft.differs.append(
+            f"the MTU is {one.mtu[0]} ({one.mtu[1]}), in the scenario {size}: not all its cards take that"
+        )
 
 
 # -- swap ---------------------------------------------------------------------------------------------------------------
@@ -125,8 +145,14 @@ def _transport(draft: Draft, swapping: Swapping) -> None:
     if swapping.way is Way.UNKNOWN:
         draft.assume(3, "transport: nbd", "no file tells over what the machine swaps")
     elif word != str(swapping.way):
-        draft.add(3, f"transport: {word}", f"{swapping.way}, which netswap has not: TCP too, one connection, a request each page")
-        draft.differs.append(f"swap goes over {swapping.way}, in the scenario over NBD: other headers, and no session that logs in again")
+        draft.add(
+            3,
+            f"transport: {word}",
+            f"{swapping.way}, which netswap has not: TCP too, one connection, a request each page",
+        )
+        draft.differs.append(
+            f"swap goes over {swapping.way}, in the scenario over NBD: other headers, and no session that logs in again"
+        )
     else:
         draft.add(3, f"transport: {word}")
 
@@ -172,16 +198,22 @@ def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, list
     label = f"AnonPages and Shmem of {info.label}"
     if swapping.used:
         label += f", Used of {host.label('proc/swaps')}"
-    if found.working_set == recorded // PAGE * PAGE:
+    if host.limit is not None and found.memory < info["MemTotal"] - info.huge:
+        why = "assumed: enough to swap within the limit; meminfo tells of the whole machine"
+    elif found.working_set == recorded // PAGE * PAGE:
         why = label
     elif swapping.way in (Way.LOCAL, Way.NONE):
         why = f"what fits: {recorded >> 20} MiB are used ({label})"
     else:
         why = f"assumed: enough to swap; {recorded >> 20} MiB are used now ({label})"
-        draft.assumed.append(f"A is short of memory, so that it swaps: its programs need {size_text(found.working_set)}")
+        draft.assumed.append(
+            f"A is short of memory, so that it swaps: its programs need {size_text(found.working_set)}"
+        )
     draft.add(3, "- rank:")
     draft.add(5, f"working_set: {size_text(found.working_set)}", why)
-    draft.assume(5, f"touch: {size_text(min(1 << 20, found.working_set))}", "how fast programs go through memory no file tells")
+    draft.assume(
+        5, f"touch: {size_text(min(1 << 20, found.working_set))}", "how fast programs go through memory no file tells"
+    )
     draft.add(5, "compute: 100ms", "assumed")
     draft.add(5, "pattern: random", "assumed")
     _services(host, draft, listens)
@@ -230,6 +262,7 @@ def _flood(draft: Draft, listens: Listening, mbit: int, mtu: int) -> None:
     if not speaking:
         return
     rate = min(mbit, FLOOD_MBIT_MAX) * 1000 // len(speaking)
+    written = f"{rate // 1000}Mbit/s" if rate % 1000 == 0 else f"{rate}kbit/s"
     draft.add(1, "B:", "all that send to this machine")
     draft.add(2, f"nic: {{rate: {rate_text(mbit)}}}", "as that of A")
     draft.add(2, "programs:")
@@ -239,10 +272,14 @@ def _flood(draft: Draft, listens: Listening, mbit: int, mtu: int) -> None:
         draft.add(5, f'to: "A:{port}"')
         draft.add(5, f"protocol: {protocol}")
         line = f"at most {FLOOD_MBIT_MAX} Mbit/s in all; the card's rate is {rate_text(mbit)}, and netswap ask asks with that"
-        draft.assume(5, f"rate: {rate}kbit/s", line)
+        draft.assume(5, f"rate: {written}", line)
         draft.add(5, f"payload: {mtu - (28 if protocol == 'udp' else 52)}B", "a full frame")
         if protocol == "tcp" and listens.connections:
-            draft.add(5, f"flows: {max(listens.connections, listens.tcp)}", "the connections there are, at least one to each port")
+            draft.add(
+                5,
+                f"flows: {max(listens.connections, listens.tcp)}",
+                "the connections there are, at least one to each port",
+            )
         draft.add(5, "from: 5s")
 
 
@@ -260,6 +297,15 @@ def _server(draft: Draft, swapping: Swapping) -> None:
     draft.assume(1, "- {at: 5s, partition: [C], for: 10s}", "an outage; netswap ask asks about 1, 10 and 60 s")
 
 
-def _differs(draft: Draft, swapping: Swapping) -> None:
+def _differs(host: Host, draft: Draft, swapping: Swapping) -> None:
+    root = next((one for one in reversed(host.mounts or []) if one.point == "/"), None)
+    booted = {"root=/dev/nfs", "nfsroot", "nbdroot"} & {
+        word.partition("=")[0] if "root=/dev" not in word else word for word in host.boot
+    }
+    if booted or (root is not None and root.kind in NETWORK_FILES) or any("/dev/nbd" in one for one in host.boot):
+        draft.differs.append(
+            "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, and in "
+            "the scenario from a disk of A"
+        )
     if swapping.way is Way.LOCAL and swapping.size:
         draft.differs.append("its local swap is not in the scenario, in which only what fits into memory is used")
