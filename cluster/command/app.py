@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from netswap.cluster.command import status
+from netswap.cluster.command.ask import ask
 from netswap.cluster.command.check import check, schema
 from netswap.cluster.command.claims import claims
 from netswap.cluster.command.completion import Verbs
@@ -60,6 +61,7 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
 for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, check, doctor):
     app.command(cls=Verb)(verb)
 app.command("from-host", cls=Verb)(from_host)
+app.command(cls=Verb)(ask)
 app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)
 

@@ -12,25 +12,23 @@ from typing import Final
 
 from netswap.cluster.scenario import Problem, ScenarioError
 
+_VM: Final = (
+    "min_free_kbytes watermark_scale_factor watermark_boost_factor swappiness page-cluster dirty_ratio dirty_background_ratio "
+    "dirty_bytes dirty_background_bytes lowmem_reserve_ratio overcommit_memory"
+)
+_CORE: Final = "rmem_default rmem_max wmem_default netdev_max_backlog high_order_alloc_disable"
+_IPV4: Final = (
+    "tcp_mem tcp_rmem tcp_wmem udp_mem udp_rmem_min tcp_moderate_rcvbuf tcp_retries2 "
+    "ipfrag_high_thresh ipfrag_low_thresh ipfrag_time"
+)
+_SUNRPC: Final = "tcp_slot_table_entries udp_slot_table_entries tcp_max_slot_table_entries"
 SYSCTLS: Final = (
-    *(
-        f"vm/{name}"
-        for name in (
-            "min_free_kbytes", "watermark_scale_factor", "watermark_boost_factor", "swappiness", "page-cluster", "dirty_ratio",
-            "dirty_background_ratio", "dirty_bytes", "dirty_background_bytes", "lowmem_reserve_ratio", "overcommit_memory",
-        )
-    ),
-    *(f"net/core/{name}" for name in ("rmem_default", "rmem_max", "wmem_default", "netdev_max_backlog", "high_order_alloc_disable")),
-    *(
-        f"net/ipv4/{name}"
-        for name in (
-            "tcp_mem", "tcp_rmem", "tcp_wmem", "udp_mem", "udp_rmem_min", "tcp_moderate_rcvbuf", "tcp_retries2", "ipfrag_high_thresh",
-            "ipfrag_low_thresh", "ipfrag_time",
-        )
-    ),
-    *(f"sunrpc/{name}" for name in ("tcp_slot_table_entries", "udp_slot_table_entries", "tcp_max_slot_table_entries")),
+    *(f"vm/{name}" for name in _VM.split()),
+    *(f"net/core/{name}" for name in _CORE.split()),
+    *(f"net/ipv4/{name}" for name in _IPV4.split()),
+    *(f"sunrpc/{name}" for name in _SUNRPC.split()),
     "kernel/osrelease",
-)  # fmt: skip
+)
 """Settings that are read, below /proc/sys."""
 PROC: Final = (
     *("meminfo", "zoneinfo", "buddyinfo", "swaps", "mounts", "cmdline", "version", "stat"),
@@ -51,7 +49,8 @@ OTHERS: Final = {
     "sysctl": ("sysctl-a", "sysctl.conf", "sos_commands/kernel/sysctl_-a"),
 }
 """Files by their own path, and other names that they are saved under."""
-_BLOCK: Final = r"sys/block/[^/]+/(?:queue/(?:nr_requests|max_sectors_kb|scheduler|read_ahead_kb)|transport|loop/backing_file|driver|backing)"
+_QUEUE: Final = "nr_requests|max_sectors_kb|scheduler|read_ahead_kb"
+_BLOCK: Final = rf"sys/block/[^/]+/(?:queue/(?:{_QUEUE})|transport|loop/backing_file|driver|backing)"
 _NET: Final = r"sys/class/net/[^/]+/(?:speed|mtu|operstate|driver)"
 _LIMIT: Final = r"(?:.+/)?memory\.(?:max|high|swap\.max|limit_in_bytes|memsw\.limit_in_bytes)"
 _ETHTOOL: Final = r"(?:.+/)?ethtool[ _.-]*(?:[ig][ _.-]+)?[^/]*"

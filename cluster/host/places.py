@@ -142,7 +142,7 @@ def _live() -> Tree:
 def _limits(top: Path) -> Iterator[tuple[str, str]]:
     """The files of the control group that this process is in, version 2 or 1, and of those above it."""
     for line in (top / "proc/self/cgroup").read_text().splitlines() if (top / "proc/self/cgroup").exists() else []:
-        _, controllers, below = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, below = ([*line.split(":", 2), "", ""])[:3]
         if controllers and "memory" not in controllers.split(","):
             continue
         base = Path("sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup")

@@ -113,8 +113,8 @@ def memory(host: Host, draft: Draft, found: Numbers) -> None:
     if limited and host.limit is not None:
         draft.add(2, f"memory: {size_text(found.memory)}", f"the limit of its control group ({host.limit.label})")
         draft.differs.append(
-            f"the control group's limit is all memory here. On the machine, of {size_text(info['MemTotal'])} ({label}), reception "
-            "takes pages beyond that limit as long as others leave some free, so the scenario is harder than the machine is"
+            f"the control group's limit is all memory here. On the machine, of {size_text(info['MemTotal'])} ({label}), "
+            "reception takes pages beyond that limit as long as others leave some free, so the scenario is harder than the machine is"
         )
     else:
         less = f", less {size_text(info.huge)} of huge pages" if info.huge else ""
@@ -159,15 +159,15 @@ def _memory_differs(host: Host, draft: Draft) -> None:
         )
     if host.page[0] != PAGE:
         draft.differs.append(
-            f"a page is {host.page[0] >> 10} KiB here ({host.page[1]}) and 4 KiB in netswap: sizes are the same in bytes, counts of "
-            "pages are converted, and a small buffer takes a page that is larger"
+            f"a page is {host.page[0] >> 10} KiB here ({host.page[1]}) and 4 KiB in netswap: sizes are the same in bytes, counts "
+            "of pages are converted, and a small buffer takes a page that is larger"
         )
     elif not host.page[1]:
         draft.assumed.append("pages of 4 KiB")
     if host.huge_pages is not None and host.huge_pages[0] != "never":
         draft.differs.append(
-            f"transparent huge pages are {host.huge_pages[0]} ({host.huge_pages[1]}): their part in min_free_kbytes is in the value "
-            "above, that they come in blocks of 2 MiB is not"
+            f"transparent huge pages are {host.huge_pages[0]} ({host.huge_pages[1]}): their part in min_free_kbytes is in the "
+            "value above, that they come in blocks of 2 MiB is not"
         )
     if host.blocks_free is not None:
         small = [name for name, counts in host.blocks_free.items() if not any(counts[3:])]

@@ -58,7 +58,7 @@ def add(sockets: Sockets, saved: Saved) -> None:
             continue
         if not fields:
             continue
-        here, there = (_END.fullmatch(one) for one in (fields + ["", "", ""])[1:3])
+        here, there = (_END.fullmatch(one) for one in ([*fields, "", "", ""])[1:3])
         if here is None or there is None or len(fields) < 5 or not re.fullmatch("[0-9A-Fa-f]{2}", fields[3]):
             raise saved.wrong(number, f'"{line.strip()[:50]}" is no line of a socket, or it is cut off')
         _count(sockets, fields[3].upper(), here, there)

@@ -1,5 +1,6 @@
 """The scenario of a host, commented: each value with the file that it comes from."""
 
+from functools import cache
 from typing import Final
 
 from netswap.cluster.host import propose
@@ -63,6 +64,7 @@ def _whole(draft: Draft) -> str:
     return text
 
 
+@cache
 def itself_is_possible() -> bool:
     """Whether a scenario's machine can be its own swap server."""
     try:
@@ -167,8 +169,8 @@ def _to_itself(draft: Draft) -> None:
     draft.add(3, "transport: nbd")
     draft.add(3, "via: proxy", "the daemon of A, a process that all pages go through")
     draft.differs.append(
-        "the daemon that serves the swap is a proxy on A in the scenario, and its disk the machine C: netswap cannot let a machine "
-        "swap to itself yet. What it takes from A's memory is the same, on the way to C it takes the card too"
+        "the daemon that serves the swap is a proxy on A in the scenario, and its disk the machine C: netswap cannot let a "
+        "machine swap to itself yet. What it takes from A's memory is the same, on the way to C it takes the card too"
     )
 
 
@@ -182,7 +184,8 @@ def _nfs(draft: Draft, swapping: Swapping) -> None:
         draft.add(3, f"request: {size_text(size)}", f"wsize and rsize of {label}, 32 KiB at most in a scenario")
     if proto != "udp":
         draft.differs.append(
-            f"NFS goes over {proto} on the machine ({label}), over UDP in the scenario: with transport: nbd it is one TCP connection"
+            f"NFS goes over {proto} on the machine ({label}), over UDP in the scenario: with transport: nbd it is one TCP "
+            "connection"
         )
     elif options.get("timeo", "").isdigit() and 0 < int(options["timeo"]) <= 36_000:
         draft.add(3, f"timeout: {int(options['timeo']) * 100}ms", f"timeo of {label}")
@@ -304,8 +307,8 @@ def _differs(host: Host, draft: Draft, swapping: Swapping) -> None:
     }
     if booted or (root is not None and root.kind in NETWORK_FILES) or any("/dev/nbd" in one for one in host.boot):
         draft.differs.append(
-            "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, and in "
-            "the scenario from a disk of A"
+            "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, and "
+            "in the scenario from a disk of A"
         )
     if swapping.way is Way.LOCAL and swapping.size:
         draft.differs.append("its local swap is not in the scenario, in which only what fits into memory is used")

@@ -22,7 +22,7 @@ from netswap.cluster.host.files import BYTES_MAX
 from netswap.cluster.host.host import Host, host
 from netswap.cluster.host.swapping import Way
 from netswap.cluster.lab import open_cluster
-from netswap.cluster.scenario import ScenarioError, load, models
+from netswap.cluster.scenario import Problem, ScenarioError, load, models
 
 HOSTS = Path(__file__).parents[1] / "hosts"
 NAMES = sorted(one.name for one in HOSTS.iterdir())
@@ -59,7 +59,7 @@ def programs(tree: dict, name: str) -> list[dict]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_host_s_scenario_has_no_mistakes_and_runs(name):
-    """Six seconds of virtual time, one of them of the outage where there is one; every page that comes back is the one that went."""
+    """A second of virtual time; every page that comes back is the one that went."""
     text = scenario_of(HOSTS / name)
     assert load(text).warnings == ()
     with open_cluster(text, stop="6s", timeline=[]) as cluster:
@@ -91,7 +91,7 @@ def test_a_diskless_client_swaps_over_its_nfs_mount():
 
 
 def test_a_thin_client_swaps_over_nbd_and_its_own_swap_is_no_traffic():
-    """Sizes of pages are those of flat files: 2^0 pages read at a fault, 9 UDP sockets of two tables, three connections to port 6000."""
+    """Flat files: 2^0 pages read at a fault, 9 UDP sockets of two tables, three connections to port 6000."""
     tree = tree_of(scenario_of(HOSTS / "ltsp-nbd"))
     swap = tree["machines"]["A"]["swap"]
     assert (swap["transport"], swap["readahead"], swap["in_flight"]) == ("nbd", 1, 64)
@@ -281,17 +281,19 @@ def test_a_malformed_file_is_an_error_of_the_input_with_its_line(tmp_path, name)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_cut_of_any_file_is_more_than_an_error_of_the_input(tmp_path, name):
-    """Each file cut off at seven places: it is read as far as it says something whole, or an error with a line."""
+    """Each file cut off at three places: it is read as far as it says something whole, or an error with a line."""
     folder = shutil.copytree(HOSTS / name, tmp_path / name)
+    wrong: list[Problem] = []
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         whole = path.read_text()
-        for part in range(7):
-            path.write_text(whole[: len(whole) * part // 7])
+        for part in range(1, 4):
+            path.write_text(whole[: len(whole) * part // 4])
             try:
-                load(scenario_of(folder))
+                scenario_of(folder)
             except ScenarioError as error:
-                assert all(one.line >= 1 and str(folder) in one.file for one in error.problems), error
+                wrong += [one for one in error.problems if one.line < 1 or str(folder) not in one.file]
         path.write_text(whole)
+    assert wrong == []
 
 
 def test_a_folder_without_a_host_and_one_with_two_are_errors(tmp_path):
@@ -304,12 +306,15 @@ def test_a_folder_without_a_host_and_one_with_two_are_errors(tmp_path):
 
 
 def test_a_gigabyte_of_junk_costs_little(tmp_path):
-    """Sparse files of 1 GB beside the host's own: nothing of them is read; and a known file of that size is refused after 2 MiB."""
+    """Sparse files of 1 GB beside the host's own: none is read; a known file of that size is refused after 2 MiB."""
     folder = shutil.copytree(HOSTS / "nfs-root", tmp_path / "host")
     for number in range(10):
         with open(folder / f"junk{number}.bin", "wb") as file:
             file.truncate(100_000_000)
-    code = "import resource, sys; from netswap.cluster.command.app import main\ntry: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    code = (
+        "import resource, sys\nfrom netswap.cluster.command.app import main\n"
+        "try: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, "from-host", str(folder)], capture_output=True, text=True, check=True
     )
@@ -378,7 +383,7 @@ def test_json_says_how_it_swaps(tmp_path):
 
 
 def test_hostile_names_stay_in_comments(tmp_path):
-    """A mount point with a line end in it (as \\012) writes no key of the scenario; a link that leads out is not followed."""
+    r"""A mount point with a line end in it (as \\012) writes no key of the scenario; a link that leads out is not followed."""
     swap = "/mnt/a\\012stop:\\0401h/f file 1024 0 -2"
     how = swap_of(tmp_path, swap, mounts="s:/x / nfs rw 0 0\n")
     assert how.way is Way.NFS
