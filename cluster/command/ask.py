@@ -52,7 +52,9 @@ def ask(
     page = None
     if asked.is_possible():
         where = (scenario, loaded.source_text)
-        page = asked.write(to or folder / "report.html", loaded.title, _sentence(subject.machine, rows), rows, where)
+        page = asked.write(
+            to or folder / "report.html", loaded.title, _sentence(subject.machine, rows), told["rows"], where
+        )
     if to is None:
         write_json(folder / "asked.json", told)
     _shown(told | {"page": str(page) if page else None}, rows, _sentence(subject.machine, rows), as_json)

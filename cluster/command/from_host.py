@@ -9,8 +9,8 @@ import typer
 
 from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import checked, standard_output, tell, wrong
-from netswap.cluster.host import places, swapping, write
-from netswap.cluster.host.host import host
+from netswap.cluster.host import places
+from netswap.cluster.host.api import proposed
 from netswap.cluster.scenario import Problem, load
 
 SCRIPT = Path(places.__file__).parent / "collect.sh"
@@ -22,6 +22,9 @@ def from_host(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="where to write the scenario; default: standard output")] = None,
     collect: Annotated[bool, typer.Option("--collect", help="print the script that collects such files")] = False,
+    sysctl: Annotated[
+        list[str], typer.Option("--sysctl", metavar="NAME=VALUE", help="as if this were set; may be repeated")
+    ] = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
 ) -> None:
     """Write the scenario of a real machine: from its saved files, or of this computer. Nothing is changed, nothing sent.
@@ -31,28 +34,27 @@ def from_host(
     if collect:
         _collect(folder, out, as_json)
         return
-    found = checked(lambda: host(places.opened(folder)), as_json)
-    how = swapping.swapping(found)
-    text = checked(lambda: write.scenario(found, how), as_json)
-    loaded = load(text)
+    changes = dict(_pair(one, as_json) for one in sysctl)
+    text, how = checked(lambda: proposed(folder, changes), as_json)
+    title = load(text).title
     if out is not None:
         part = out.with_name(f"{out.name}.part")
         part.write_text(text, encoding="utf-8")
         part.replace(out)
-        print(f"{loaded.title}: written to {out}; netswap ask {out} answers what can be asked of it", file=sys.stderr)
+        print(f"{title}: written to {out}; netswap ask {out} answers what can be asked of it", file=sys.stderr)
     if as_json:
-        tell(
-            {
-                "title": loaded.title,
-                "swap": str(how.way),
-                "why": how.why,
-                "out": str(out) if out else None,
-                "scenario": text,
-            }
-        )
+        tell({"title": title, "swap": str(how.way), "why": how.why, "out": str(out) if out else None, "scenario": text})
     elif out is None:
         with standard_output():
             sys.stdout.write(text)
+
+
+def _pair(text: str, as_json: bool) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        hint = "write --sysctl vm.min_free_kbytes=131072"
+        raise wrong([Problem(f"--sysctl {text[:60]}", 1, 1, "there is no =", hint)], as_json)
+    return name.strip(), value.strip()
 
 
 def _collect(folder: Path | None, out: Path | None, as_json: bool) -> None:

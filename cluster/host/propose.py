@@ -19,6 +19,8 @@ from netswap.protocol.rpc import PAGE
 SOCKETS_MAX: Final = 20_000
 """Of each protocol: beyond that a scenario has no ports for them."""
 PORT: Final = 9000
+STEPS: Final = 20
+"""Of a program, in the two seconds of an outage in which it takes what is free above min."""
 USUAL_MBIT: Final = 1000
 RING_MAX: Final = 65_536
 _OTHERS_CARD: Final = DRIVERS["e1000"]
@@ -46,6 +48,8 @@ class Numbers:
     dirty: int
     clean: int
     working_set: int
+    touch: int
+    """In each step of 100 ms: so much that an outage brings free memory down from the high mark to min in about 2 s."""
 
 
 def numbers(host: Host, swapping: Swapping) -> Numbers:
@@ -69,7 +73,11 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
         working_set = min(wanted, room + swapping.size * 9 // 10)
     else:
         working_set = min(max(anonymous, memory // 16), room * 3 // 4)
-    return Numbers(memory, floor, text, dirty, clean, max(_pages(working_set), 1 << 20))
+    working_set = max(_pages(working_set), 1 << 20)
+    missed = max(working_set - room, working_set // 16) / working_set
+    distance = max(floor // 2, memory // 500)
+    touch = min(max(_pages(int(distance / STEPS / missed)), 256 << 10), working_set)
+    return Numbers(memory, floor, text, dirty, clean, working_set, touch)
 
 
 def _pages(size: int) -> int:
@@ -114,7 +122,7 @@ def memory(host: Host, draft: Draft, found: Numbers) -> None:
         draft.add(2, f"memory: {size_text(found.memory)}", f"the limit of its control group ({host.limit.label})")
         draft.differs.append(
             f"the control group's limit is all memory here. On the machine, of {size_text(info['MemTotal'])} ({label}), "
-            "reception takes pages beyond that limit as long as others leave some free, so the scenario is harder than the machine is"
+            "reception takes pages beyond that limit as long as others leave some free: the scenario is harder than the machine"
         )
     else:
         less = f", less {size_text(info.huge)} of huge pages" if info.huge else ""

@@ -307,8 +307,8 @@ def _differs(host: Host, draft: Draft, swapping: Swapping) -> None:
     }
     if booted or (root is not None and root.kind in NETWORK_FILES) or any("/dev/nbd" in one for one in host.boot):
         draft.differs.append(
-            "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, and "
-            "in the scenario from a disk of A"
+            "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, "
+            "and in the scenario from a disk of A"
         )
     if swapping.way is Way.LOCAL and swapping.size:
         draft.differs.append("its local swap is not in the scenario, in which only what fits into memory is used")

@@ -1,4 +1,4 @@
-"""Who is asked about, and one run that answers: does the machine outlive so long an outage of its swap server, under this traffic?"""
+"""Who is asked about, and one run that answers: does it outlive so long an outage of its swap server, under this traffic?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
