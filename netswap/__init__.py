@@ -18,6 +18,7 @@ any time: it is there to be read.
 | `open_cluster`, `Cluster`, `MachineView`, `Undo` | a scenario under way, a machine in it, and a fault that can be undone |
 | `load`, `Scenario`, `ScenarioError`, `Problem` | a scenario that holds together, and all that is wrong with one that does not |
 | `open_run`, `Run` | what a run has left in its folder: its result, and its series as data frames |
+| `from_host` | a real machine's saved files, or this computer, as the text of a scenario |
 | `Verdict` | what can be said of a machine, from worst to best |
 | `System`, `Program`, `Datagram`, `Delivery` | what a program of one's own yields to, and what it is given |
 | `ProgramError`, `InfrastructureError` | a program has failed; Ray has, which is never a result |
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from netswap.actors.programs.system import System
     from netswap.actors.programs.task import Program, ProgramError
     from netswap.cluster.engine.engine import InfrastructureError
+    from netswap.cluster.host.api import from_host
     from netswap.cluster.judge.verdict import Verdict
     from netswap.cluster.judge.views import MachineView
     from netswap.cluster.lab import Cluster, Undo, open_cluster
@@ -47,6 +49,7 @@ __all__ = [
     "Undo",
     "open_run",
     "Run",
+    "from_host",
     "load",
     "Scenario",
     "ScenarioError",
@@ -67,6 +70,7 @@ __all__ = [
 _HOMES: Final = {
     "cluster.lab": ("open_cluster", "Cluster", "Undo"),
     "cluster.report.opened": ("open_run", "Run"),
+    "cluster.host.api": ("from_host",),
     "cluster.judge.views": ("MachineView",),
     "cluster.scenario": ("load", "Scenario", "ScenarioError", "Problem"),
     "cluster.judge.verdict": ("Verdict",),

@@ -9,12 +9,14 @@ import typer
 from typer.core import TyperCommand
 
 from netswap.cluster.command import status
+from netswap.cluster.command.ask import ask
 from netswap.cluster.command.check import check, schema
 from netswap.cluster.command.claims import claims
 from netswap.cluster.command.completion import Verbs
 from netswap.cluster.command.doctor import doctor
 from netswap.cluster.command.explain import explain
 from netswap.cluster.command.export import export
+from netswap.cluster.command.from_host import from_host
 from netswap.cluster.command.kernels import kernels
 from netswap.cluster.command.match import match
 from netswap.cluster.command.minimum import minimum
@@ -63,6 +65,8 @@ VERBS = (run, report, compare, explain, export, match, claims, minimum, remedies
 for verb in VERBS:
     app.command(cls=Verb)(verb)
 app.command(cls=Verb)(kernels)
+app.command("from-host", cls=Verb)(from_host)
+app.command(cls=Verb)(ask)
 app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)
 

@@ -1,0 +1,220 @@
+"""The files of one host: found in a saved folder, in a packed one (tar.gz), or on this computer; none is read that is not known.
+
+Only names are looked at, and of known files a bounded number of bytes, so a folder may hold anything beside them. A file is known
+by its path as in /proc and /sys (`proc/net/tcp`), by the same below /proc (`net/tcp`), or by that as one name (`net_tcp.txt`).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from netswap.cluster.scenario import Problem, ScenarioError
+
+_VM: Final = (
+    "min_free_kbytes watermark_scale_factor watermark_boost_factor swappiness page-cluster dirty_ratio dirty_background_ratio "
+    "dirty_bytes dirty_background_bytes lowmem_reserve_ratio overcommit_memory"
+)
+_CORE: Final = "rmem_default rmem_max wmem_default netdev_max_backlog high_order_alloc_disable"
+_IPV4: Final = (
+    "tcp_mem tcp_rmem tcp_wmem udp_mem udp_rmem_min tcp_moderate_rcvbuf tcp_retries2 "
+    "ipfrag_high_thresh ipfrag_low_thresh ipfrag_time"
+)
+_SUNRPC: Final = "tcp_slot_table_entries udp_slot_table_entries tcp_max_slot_table_entries"
+SYSCTLS: Final = (
+    *(f"vm/{name}" for name in _VM.split()),
+    *(f"net/core/{name}" for name in _CORE.split()),
+    *(f"net/ipv4/{name}" for name in _IPV4.split()),
+    *(f"sunrpc/{name}" for name in _SUNRPC.split()),
+    "kernel/osrelease",
+)
+"""Settings that are read, below /proc/sys."""
+PROC: Final = (
+    *("meminfo", "zoneinfo", "buddyinfo", "swaps", "mounts", "cmdline", "version", "stat"),
+    *(f"net/{name}" for name in ("sockstat", "sockstat6", "udp", "udp6", "tcp", "tcp6")),
+    *(f"sys/{name}" for name in SYSCTLS),
+)
+"""Files that are read, below /proc."""
+OTHERS: Final = {
+    "sys/kernel/mm/transparent_hugepage/enabled": (
+        "thp",
+        "thp_enabled",
+        "transparent_hugepage",
+        "transparent_hugepage_enabled",
+    ),
+    "sys/module/zswap/parameters/enabled": ("zswap", "zswap_enabled"),
+    "uname": ("uname-r", "uname-a", "sos_commands/kernel/uname_-a", "sos_commands/host/uname_-a"),
+    "pagesize": ("page_size", "getconf_pagesize"),
+    "sysctl": ("sysctl-a", "sysctl.conf", "sos_commands/kernel/sysctl_-a"),
+}
+"""Files by their own path, and other names that they are saved under."""
+_QUEUE: Final = "nr_requests|max_sectors_kb|scheduler|read_ahead_kb"
+_BLOCK: Final = rf"sys/block/[^/]+/(?:queue/(?:{_QUEUE})|transport|loop/backing_file|driver|backing)"
+_NET: Final = r"sys/class/net/[^/]+/(?:speed|mtu|operstate|driver)"
+_LIMIT: Final = r"(?:.+/)?memory\.(?:max|high|swap\.max|limit_in_bytes|memsw\.limit_in_bytes)"
+_ETHTOOL: Final = r"(?:.+/)?ethtool[ _.-]*(?:[ig][ _.-]+)?[^/]*"
+_SEVERAL: Final = re.compile(rf"(?:{_BLOCK}|{_NET}|{_LIMIT}|{_ETHTOOL})(?:\.txt)?")
+_LINK: Final = re.compile(r"sys/block/[^/]+(?:/device/driver)?|sys/class/net/[^/]+/device/driver")
+"""Links of /sys whose target tells something."""
+_ENDINGS: Final = re.compile(r"\.(?:txt|out|log)$")
+
+BYTES_MAX: Final = 2 << 20
+"""Of each file but the tables of sockets."""
+TABLE_BYTES_MAX: Final = 16 << 20
+"""Of a table of sockets: 100,000 of them."""
+ENTRIES_MAX: Final = 400_000
+"""Names that are looked at, those near the top first."""
+DEPTH_MAX: Final = 9
+
+
+def squashed(path: str) -> str:
+    """A path as it is recognised: without case, separators, and the ending of a text."""
+    return re.sub(r"[^a-z0-9]", "", _ENDINGS.sub("", path.lower()))
+
+
+def _names() -> Iterator[tuple[str, str]]:
+    for name in PROC:
+        for alias in (f"proc/{name}", name, name.removeprefix("sys/")):
+            yield squashed(alias), f"proc/{name}"
+    for name, aliases in OTHERS.items():
+        for alias in (name, *aliases):
+            yield squashed(alias), name
+
+
+_KNOWN: Final = dict(_names())
+_BASENAMES: Final = {squashed(one) for name in (*PROC, *OTHERS) for one in (PurePosixPath(name).name,)}
+
+
+def kind_of(path: str) -> str | None:
+    """What a file is, by its path below the host's folder: the path that it has on a machine; None if it is not known."""
+    if path.startswith(("block/", "class/net/")):
+        path = f"sys/{path}"
+    if _SEVERAL.fullmatch(path):
+        return _ENDINGS.sub("", path)
+    if _LINK.fullmatch(path):
+        return path
+    return _KNOWN.get(squashed(path))
+
+
+def is_link(path: str) -> bool:
+    """Whether a path below whatever folders is that of a link of /sys whose target tells something."""
+    return any(_LINK.fullmatch(path[at:]) for at in _starts(path))
+
+
+def may_be_known(path: str) -> bool:
+    """Whether a path, below whatever folders, can be that of a known file."""
+    name = squashed(path.rpartition("/")[2])
+    if name in _KNOWN or name in _BASENAMES:
+        return True
+    return any(kind_of(path[at:]) is not None for at in _starts(path))
+
+
+def _starts(path: str) -> list[int]:
+    """Where the parts of a path begin, from the first on."""
+    return [0, *(at + 1 for at, one in enumerate(path) if one == "/")]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One file. `label` is how people find it."""
+
+    label: str
+    text: str
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Its lines, numbered from 1."""
+        yield from enumerate(self.text.splitlines(), 1)
+
+    def wrong(self, line: int, message: str, hint: str = "copy the file again, or take it away") -> ScenarioError:
+        """What is wrong with it, at a line."""
+        return ScenarioError([Problem(self.label, line, 1, message, hint)])
+
+    def number(self, line: int, text: str, most: int = 1 << 63) -> int:
+        """A whole number of a line. Raises ScenarioError."""
+        if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) <= most):
+            raise self.wrong(
+                line, f'"{text[:40]}" is no number' if text else "a number is missing: the line is cut off"
+            )
+        return int(text)
+
+
+class Tree:
+    """The known files of one host, by the path that each has on a machine."""
+
+    def __init__(self, place: str, found: Mapping[str, str], read: Callable[[str, int], bytes]) -> None:
+        """`found`: for each path on a machine the path below `place`, which `read` reads, so many bytes at most."""
+        self.place = place
+        self._found = found
+        self._read = read
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._found
+
+    def matching(self, pattern: str) -> list[tuple[str, re.Match[str]]]:
+        """(path, match) of all whose whole path matches, in order; the shallow ones first."""
+        found = [
+            (path, re.fullmatch(pattern, path)) for path in sorted(self._found, key=lambda one: (one.count("/"), one))
+        ]
+        return [(path, match) for path, match in found if match is not None]
+
+    def get(self, path: str) -> Saved | None:
+        """A file as text; None if there is none, or it cannot be read. Raises ScenarioError for what is no text."""
+        if path not in self._found:
+            return None
+        label = f"{self.place.rstrip('/')}/{self._found[path]}"
+        most = TABLE_BYTES_MAX if re.fullmatch(r"proc/net/(?:tcp|udp)6?", path) else BYTES_MAX
+        try:
+            data = self._read(self._found[path], most + 1)
+        except OSError:
+            return None
+        if len(data) > most:
+            what = f"this is larger than {most >> 20} MiB, and no {path}"
+            raise ScenarioError([Problem(label, 1, 1, what, "copy the file again, or take it away")])
+        if b"\0" in data:
+            line = data[: data.index(b"\0")].count(b"\n") + 1
+            raise ScenarioError([Problem(label, line, 1, "this is no text", "copy the file again, or take it away")])
+        return Saved(label, data.decode("utf-8", "replace"))
+
+    def needed(self, path: str) -> Saved:
+        """A file without which nothing can be said. Raises ScenarioError."""
+        saved = self.get(path)
+        if saved is None:
+            what = f"there is no {path.removeprefix('proc/')}"
+            hint = "name a folder with the files of a machine's /proc (netswap from-host --collect), or none for this computer"
+            raise ScenarioError([Problem(self.place, 1, 1, what, hint)])
+        return saved
+
+
+def tree_of(place: str, paths: Iterable[str], read: Callable[[str, int], bytes]) -> Tree:
+    """The one host whose files are among these paths. Raises ScenarioError where there is none, or several."""
+    listed = [path for path in paths if may_be_known(path)]
+    top = _top(place, listed)
+    found: dict[str, str] = {}
+    for path in sorted(listed, key=lambda one: (one.count("/"), one)):
+        if not path.startswith(top):
+            continue
+        kind = kind_of(path[len(top) :])
+        if kind is not None and (kind not in found or path[len(top) :] == kind):
+            found[kind] = path
+    return Tree(place, found, read)
+
+
+def _top(place: str, listed: list[str]) -> str:
+    """The folder, below `place`, that a host's files are in, with its slash."""
+    tops: dict[str, int] = {}
+    for path in listed:
+        at = next((at for at in _starts(path) if kind_of(path[at:]) == "proc/meminfo"), None)
+        if at is not None:
+            tops[path[:at]] = path.count("/", 0, at)
+    if not tops:
+        return ""
+    least = min(tops.values())
+    nearest = sorted(top for top, depth in tops.items() if depth == least)
+    if len(nearest) > 1:
+        names = ", ".join(one.rstrip("/") for one in nearest[:4])
+        what = f"here are the files of {len(nearest)} machines, or of one at several times: {names}"
+        raise ScenarioError(
+            [Problem(place, 1, 1, what, f"name one of them, as {place.rstrip('/')}/{nearest[0].rstrip('/')}")]
+        )
+    return nearest[0]

@@ -1,0 +1,101 @@
+"""One host: all that its files say, read and checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from netswap.cluster.host import cards, disks, memory, sockets, system
+from netswap.cluster.host.cards import Card
+from netswap.cluster.host.disks import Block, Mount, SwapArea
+from netswap.cluster.host.files import Saved, Tree
+from netswap.cluster.host.memory import Meminfo, Zoneinfo
+from netswap.cluster.host.sockets import Sockets
+from netswap.cluster.host.system import Limit, Release, Setting
+
+Parsed = TypeVar("Parsed")
+
+
+@dataclass(frozen=True)
+class Host:
+    """None stands for what could not be read; `missing` names those files."""
+
+    tree: Tree
+    meminfo: Meminfo
+    zones: Zoneinfo | None
+    blocks_free: dict[str, list[int]] | None
+    release: Release | None
+    page: tuple[int, str]
+    """Bytes of a page, and how that is known; empty for what is assumed."""
+    cpus: tuple[int, str] | None
+    settings: dict[str, Setting]
+    limit: Limit | None
+    huge_pages: tuple[str, str] | None
+    zswap: bool
+    swaps: list[SwapArea] | None
+    mounts: list[Mount] | None
+    devices: dict[str, Block]
+    cards: list[Card]
+    udp: Sockets | None
+    tcp: Sockets | None
+    sockstat: dict[str, int] | None
+    boot: tuple[str, ...]
+    """Words of the command line of the kernel."""
+    missing: tuple[str, ...]
+
+    def label(self, path: str) -> str:
+        """How people find a file that has been read."""
+        saved = self.tree.get(path)
+        return path if saved is None else saved.label
+
+
+_WANTED = (
+    *("meminfo", "zoneinfo", "buddyinfo", "swaps", "mounts", "version", "net/sockstat", "net/udp", "net/tcp"),
+    *("sys/vm/min_free_kbytes", "sys/vm/page-cluster", "sys/net/core/rmem_default"),
+    *("sys/net/ipv4/tcp_mem", "sys/net/ipv4/tcp_rmem", "sys/net/ipv4/udp_mem"),
+)
+
+
+def host(tree: Tree) -> Host:
+    """Read all that is there. Raises ScenarioError for what is missing and needed, or malformed, with file and line."""
+    meminfo = memory.meminfo(tree.needed("proc/meminfo"))
+    zones = _maybe(tree, "proc/zoneinfo", memory.zoneinfo)
+    settings = system.settings(tree)
+    missing = [one for one in _WANTED if f"proc/{one}" not in tree and one.removeprefix("sys/") not in settings]
+    zswap = tree.get("sys/module/zswap/parameters/enabled")
+    boot = tree.get("proc/cmdline")
+    return Host(
+        tree=tree,
+        meminfo=meminfo,
+        zones=zones,
+        blocks_free=_maybe(tree, "proc/buddyinfo", memory.buddyinfo),
+        release=system.release(tree),
+        page=system.page_size(tree, meminfo, zones),
+        cpus=system.cpus(tree, zones),
+        settings=settings,
+        limit=system.limit(tree),
+        huge_pages=system.transparent_huge_pages(tree),
+        zswap=zswap is not None and zswap.text.strip() in ("Y", "1"),
+        swaps=_maybe(tree, "proc/swaps", disks.swaps),
+        mounts=_maybe(tree, "proc/mounts", disks.mounts),
+        devices=disks.blocks(tree),
+        cards=cards.cards(tree),
+        udp=_sockets(tree, "udp"),
+        tcp=_sockets(tree, "tcp"),
+        sockstat=_maybe(tree, "proc/net/sockstat", sockets.sockstat),
+        boot=tuple(boot.text.split()) if boot is not None else (),
+        missing=tuple(missing),
+    )
+
+
+def _maybe(tree: Tree, path: str, parse: Callable[[Saved], Parsed]) -> Parsed | None:
+    saved = tree.get(path)
+    return None if saved is None else parse(saved)
+
+
+def _sockets(tree: Tree, protocol: str) -> Sockets | None:
+    found = Sockets()
+    for name in (protocol, f"{protocol}6"):
+        saved = tree.get(f"proc/net/{name}")
+        if saved is not None:
+            sockets.add(found, saved)
+    return found if found.labels else None

@@ -1,0 +1,322 @@
+"""What a host's files are worth to a scenario: memory, card, limits, sockets, each value with the file that it comes from."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from netswap.actors.kernels import KERNELS, Kernel
+from netswap.actors.net.drivers import DRIVERS, mtu_max
+from netswap.cluster.host import nearest
+from netswap.cluster.host.cards import Card
+from netswap.cluster.host.draft import Draft, rate_text, size_text
+from netswap.cluster.host.host import Host
+from netswap.cluster.host.sockets import Sockets
+from netswap.cluster.host.swapping import ON_THE_NETWORK, Swapping
+from netswap.cluster.scenario import models
+from netswap.protocol.rpc import PAGE
+
+SOCKETS_MAX: Final = 20_000
+"""Of each protocol: beyond that a scenario has no ports for them."""
+PORT: Final = 9000
+STEPS: Final = 20
+"""Of a program, in the two seconds of an outage in which it takes what is free above min."""
+USUAL_MBIT: Final = 1000
+RING_MAX: Final = 65_536
+_OTHERS_CARD: Final = DRIVERS["e1000"]
+"""That of B and C, which no file tells anything of."""
+
+
+def accepts(model: type[BaseModel], key: str, value: Any) -> bool:
+    """Whether scenarios have this key there, and take this value for it: words that come later are used when they are there."""
+    if not any(models.key_of(model, name) == key for name in model.model_fields):
+        return False
+    try:
+        model.model_validate({key: value})
+    except ValidationError as error:
+        return all(one["type"] == "missing" for one in error.errors())
+    return True
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Of the machine A, bytes; what several parts of the scenario depend on."""
+
+    memory: int
+    min_free: int
+    text: int
+    dirty: int
+    clean: int
+    working_set: int
+    touch: int
+    """In each step of 100 ms: so much that an outage brings free memory down from the high mark to min in about 2 s."""
+
+
+def numbers(host: Host, swapping: Swapping) -> Numbers:
+    """How the machine's memory is used, as its files tell it, within what a scenario of this size can hold."""
+    info = host.meminfo
+    whole = info["MemTotal"] - info.huge
+    memory = min(whole, host.limit.size) if host.limit is not None else whole
+    memory = max(memory // PAGE * PAGE, 1 << 20)
+    floor = _min_free(host, memory)
+    pressed = swapping.way in ON_THE_NETWORK or swapping.size > 0
+    limited = memory < whole // PAGE * PAGE
+    lru = info["Active(file)"] + info["Inactive(file)"] or max(0, info["Cached"] + info["Buffers"] - info["Shmem"])
+    lru = 0 if limited else lru
+    text = _pages(min(info["Mapped"], lru, memory // 4))
+    dirty = _pages(min(info["Dirty"], lru - text, memory // 20))
+    clean = 0 if pressed else _pages(min(max(0, lru - text - dirty), memory // 2))
+    room = max(memory - 3 * floor - text - dirty - clean, memory // 4)
+    anonymous = 0 if limited else info["AnonPages"] + info["Shmem"]
+    if pressed and swapping.size:
+        wanted = max(anonymous + (0 if limited else swapping.used), room + min(swapping.size // 2, memory // 4))
+        working_set = min(wanted, room + swapping.size * 9 // 10)
+    else:
+        working_set = min(max(anonymous, memory // 16), room * 3 // 4)
+    working_set = max(_pages(working_set), 1 << 20)
+    missed = max(working_set - room, working_set // 16) / working_set
+    distance = max(floor // 2, memory // 500)
+    touch = min(max(_pages(int(distance / STEPS / missed)), 256 << 10), working_set)
+    return Numbers(memory, floor, text, dirty, clean, working_set, touch)
+
+
+def _pages(size: int) -> int:
+    return size // PAGE * PAGE
+
+
+def _min_free(host: Host, memory: int) -> int:
+    """min_free_kbytes in bytes; that of the machine is none of a smaller limit's."""
+    setting = host.settings.get("vm/min_free_kbytes")
+    if host.limit is not None and host.limit.size < host.meminfo["MemTotal"] - host.meminfo.huge:
+        return min(8 << 20, memory // 16)
+    if setting is not None:
+        return setting.value * 1024
+    return host.zones.min * host.page[0] if host.zones is not None else min(8 << 20, memory // 16)
+
+
+def kernel(host: Host, draft: Draft) -> Kernel:
+    """The nearest kernel, and what differs from it."""
+    if host.release is None:
+        taken = max(KERNELS.values(), key=lambda one: nearest.ordinal(nearest.version_of(one)))
+        draft.missing.append("the kernel's version (version, uname -r)")
+        draft.assume(0, f"kernel: {taken.name}", "the newest there is")
+        draft.assume(0, "safeguards: merged", "what Linux has had since 3.6")
+        return taken
+    taken = nearest.kernel(host.release.version)
+    draft.add(0, f"kernel: {taken.name}", f"nearest to {host.release.text} ({host.release.label})")
+    if nearest.ordinal(host.release.version) >= nearest.ordinal(nearest.MERGED):
+        draft.add(0, "safeguards: merged", "what Linux has had since 3.6 (SOCK_MEMALLOC)")
+    else:
+        draft.add(0, "safeguards: none", f"{host.release.text} has nothing for swap over the network")
+    draft.differs += nearest.differences(host.release.version, taken)
+    if any(mark in host.release.text for mark in (".el", ".fc", "amzn", "suse", "-default")):
+        draft.differs.append(f"{host.release.text} is a distribution's kernel, which may have later changes")
+    return taken
+
+
+def memory(host: Host, draft: Draft, found: Numbers) -> None:
+    """Size, floor, CPUs, files."""
+    info, label = host.meminfo, host.meminfo.label
+    limited = host.limit is not None and found.memory < info["MemTotal"] - info.huge
+    if limited and host.limit is not None:
+        draft.add(2, f"memory: {size_text(found.memory)}", f"the limit of its control group ({host.limit.label})")
+        draft.differs.append(
+            f"the control group's limit is all memory here. On the machine, of {size_text(info['MemTotal'])} ({label}), "
+            "reception takes pages beyond that limit as long as others leave some free: the scenario is harder than the machine"
+        )
+    else:
+        less = f", less {size_text(info.huge)} of huge pages" if info.huge else ""
+        draft.add(2, f"memory: {size_text(found.memory)}", f"MemTotal of {label}{less}")
+    setting = host.settings.get("vm/min_free_kbytes")
+    if limited:
+        draft.add(2, "min_free: none", "the kernel's own formula: the machine's value is not that of the control group")
+    elif found.min_free >= found.memory and setting is not None:
+        what = f"min_free_kbytes is {setting.value}, and the machine has {found.memory >> 10} kB of memory"
+        raise host.tree.needed("proc/meminfo").wrong(1, f"{what} ({setting.label})")
+    elif setting is not None:
+        draft.add(2, f"min_free: {setting.value}KiB", setting.label)
+    elif host.zones is not None and found.min_free:
+        draft.add(2, f"min_free: {size_text(found.min_free)}", f"min of all zones in {host.zones.label}")
+    else:
+        draft.assume(2, "min_free: none", "the kernel's own formula")
+    if host.cpus is not None:
+        draft.add(2, f"cpus: {min(host.cpus[0], 8192)}", host.cpus[1])
+    parts = [
+        f"{name}: {size_text(size)}"
+        for name, size in (("clean", found.clean), ("text", found.text), ("dirty", found.dirty))
+        if size
+    ]
+    if parts:
+        why = f"pages of files: Active(file) and Inactive(file), Mapped, Dirty of {label}"
+        why += "" if found.clean else "; clean ones are gone where a machine is short of memory"
+        draft.add(2, f"files: {{{', '.join(parts)}}}", why)
+    _memory_differs(host, draft)
+
+
+def _memory_differs(host: Host, draft: Draft) -> None:
+    info, zones = host.meminfo, host.zones
+    if zones is not None and len(zones.zones) > 1:
+        names = ", ".join(f"node {one.node} {one.name}" for one in zones.zones)
+        draft.differs.append(f"the scenario has one zone, the machine {len(zones.zones)}: {names} ({zones.label})")
+    if zones is not None and zones.boost:
+        draft.differs.append(f"the marks are raised by {zones.boost} pages at the moment (boost in {zones.label})")
+    if info["CmaTotal"]:
+        size = size_text(info["CmaTotal"])
+        draft.differs.append(
+            f"{size} are for movable pages only (CmaTotal of {info.label}): no receive buffer can be there"
+        )
+    if host.page[0] != PAGE:
+        draft.differs.append(
+            f"a page is {host.page[0] >> 10} KiB here ({host.page[1]}) and 4 KiB in netswap: sizes are the same in bytes, counts "
+            "of pages are converted, and a small buffer takes a page that is larger"
+        )
+    elif not host.page[1]:
+        draft.assumed.append("pages of 4 KiB")
+    if host.huge_pages is not None and host.huge_pages[0] != "never":
+        draft.differs.append(
+            f"transparent huge pages are {host.huge_pages[0]} ({host.huge_pages[1]}): their part in min_free_kbytes is in the "
+            "value above, that they come in blocks of 2 MiB is not"
+        )
+    if host.blocks_free is not None:
+        small = [name for name, counts in host.blocks_free.items() if not any(counts[3:])]
+        if small:
+            draft.differs.append(
+                f"no 8 free pages stand in a row in {', '.join(small)} ({host.label('proc/buddyinfo')})"
+            )
+
+
+def card(host: Host, draft: Draft, taken: Kernel) -> tuple[Card, int]:
+    """The lines of `nic`; the card, and its rate in Mbit/s."""
+    one = host.cards[0] if host.cards else Card("")
+    draft.add(2, "nic:")
+    mbit = min(one.rate_mbit[0], 1_000_000) if one.rate_mbit is not None else USUAL_MBIT
+    if one.rate_mbit is not None:
+        draft.add(3, f"rate: {rate_text(mbit)}", one.rate_mbit[1])
+    else:
+        draft.missing.append("the card's rate (sys/class/net/CARD/speed, or ethtool CARD)")
+        draft.assume(3, f"rate: {rate_text(mbit)}", "no file tells the card's rate")
+    if one.ring is not None and one.ring[0] <= RING_MAX:
+        draft.add(3, f"ring: {one.ring[0]}", f"receive descriptors in force, {one.ring[1]}")
+    else:
+        draft.missing.append("the card's ring (ethtool -g)")
+        draft.assume(3, "ring: none", "the driver's own number")
+    if one.driver is None:
+        draft.missing.append("the card's driver (ethtool -i)")
+        draft.assume(3, f"refill: {nearest.USUAL_REFILL}", "no file tells the driver")
+    else:
+        rule, why = nearest.refill(one.driver[0])
+        same = f"its driver is {one.driver[0]} ({one.driver[1]})"
+        draft.add(3, f"refill: {rule}", f"{same}: {why}" if why else same)
+        if why:
+            draft.differs.append(f"the card's driver {one.driver[0]} is not in netswap; {rule} is nearest: {why}")
+    if len(host.cards) > 1:
+        names = ", ".join(other.name for other in host.cards[1:6])
+        draft.differs.append(
+            f"the machine has {len(host.cards)} cards, the scenario has one: {one.name}, and not {names}"
+        )
+    return one, mbit
+
+
+def mtu(one: Card, taken: Kernel, refill: str) -> int:
+    """The MTU of the scenario's links: the card's, if all cards of the scenario can take it."""
+    size = one.mtu[0] if one.mtu is not None else 1500
+    most = min(mtu_max(refill, taken), mtu_max("e1000", taken))
+    return size if 576 <= size <= most else 1500
+
+
+def limits(host: Host, draft: Draft, taken: Kernel) -> None:
+    """tcp_mem, udp_mem and the buffers, as far as scenarios have words for them."""
+    each = host.page[0] // PAGE
+    tcp = _words(
+        host,
+        "tcp",
+        {"mem": ("net/ipv4/tcp_mem", each), "rmem": ("net/ipv4/tcp_rmem", 1), "wmem": ("net/ipv4/tcp_wmem", 1)},
+    )
+    if tcp:
+        draft.add(
+            2,
+            f"tcp: {{{', '.join(f'{key}: {value}' for key, value, _ in tcp)}}}",
+            ", ".join(label for *_, label in tcp),
+        )
+    setting = host.settings.get("net/ipv4/udp_mem")
+    if setting is not None and taken.limits_udp:
+        pages = [max(1, count * each) for count in setting.values]
+        value: Any = pages if accepts(models.Udp, "mem", pages) else pages[-1]
+        if accepts(models.Udp, "mem", value):
+            draft.add(2, f"udp: {{mem: {value}}}", setting.label)
+
+
+def _words(host: Host, part: str, wanted: dict[str, tuple[str, int]]) -> list[tuple[str, list[int], str]]:
+    """(key, value, file) of those settings that the scenario's words for this part know, and take."""
+    model = {"tcp": models.Tcp}[part]
+    found = []
+    for key, (name, factor) in wanted.items():
+        setting = host.settings.get(name)
+        value = [max(1, count * factor) for count in setting.values] if setting is not None else []
+        if setting is not None and accepts(model, key, value):
+            found.append((key, value, setting.label))
+    return found
+
+
+def settings_differ(host: Host, draft: Draft, taken: Kernel) -> None:
+    """Settings that a scenario has no word for, where they are not what the kernel of the scenario does."""
+    ours = {
+        "vm/swappiness": taken.swappiness,
+        "vm/dirty_ratio": taken.dirty_ratio,
+        "vm/dirty_background_ratio": taken.dirty_background_ratio,
+        "vm/watermark_scale_factor": taken.watermark_scale,
+        "net/core/netdev_max_backlog": 1000,
+    }
+    for name, usual in ours.items():
+        setting = host.settings.get(name)
+        if (
+            setting is not None
+            and setting.value != usual
+            and not accepts(models.Machine, name.partition("/")[2], setting.value)
+        ):
+            draft.differs.append(
+                f"{name.replace('/', '.')} is {setting.value} ({setting.label}), in the scenario {usual or 'absent'}"
+            )
+    if host.zswap:
+        draft.differs.append("zswap is on: pages are compressed in memory before they go to the swap device")
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What faces the network: sockets of UDP, ports of TCP, and connections to these."""
+
+    udp: int
+    tcp: int
+    connections: int
+    udp_why: str
+    tcp_why: str
+    assumed: bool = False
+
+
+def listening(host: Host, draft: Draft) -> Listening:
+    """From the tables of sockets; without them from sockstat's counts; without that one socket is assumed."""
+    if host.udp is None and host.tcp is None and host.sockstat is None:
+        draft.missing.append("sockets (net/udp, net/tcp, net/sockstat)")
+        return Listening(1, 0, 0, "no file tells the sockets", "", assumed=True)
+    counts, label = host.sockstat or {}, host.label("proc/net/sockstat")
+    if host.udp is not None:
+        udp, udp_why = host.udp.count, f"sockets of {_labels(host.udp)} that face the network"
+    else:
+        udp, udp_why = counts.get("UDP", 0), f"UDP inuse of {label}, those of loopback too"
+    if host.tcp is not None:
+        ports, links = host.tcp.ports, [one for one in host.tcp.traffic if one.port in host.tcp.ports]
+        tcp, connections = len(ports), len(links)
+        others = len(host.tcp.traffic) - connections
+        tcp_why = f"ports of {_labels(host.tcp)} that listen to the network, with {connections} connections"
+        tcp_why += f"; {others} that this machine opened are left out" if others else ""
+    else:
+        tcp = connections = counts.get("TCP", 0)
+        tcp_why = f"TCP inuse of {label}, those of loopback too"
+    for name, count in (("UDP", udp), ("TCP", max(tcp, connections))):
+        if count > SOCKETS_MAX:
+            draft.differs.append(f"{count} sockets of {name} are {SOCKETS_MAX} here: a scenario has no ports for more")
+    return Listening(min(udp, SOCKETS_MAX), min(tcp, SOCKETS_MAX), min(connections, SOCKETS_MAX), udp_why, tcp_why)
+
+
+def _labels(sockets: Sockets) -> str:
+    return " and ".join(sockets.labels)

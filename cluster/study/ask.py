@@ -1,0 +1,382 @@
+"""The questions that people have about a machine, each a run or a search: what it outlives, where it wedges, what would save it.
+
+The cheap ones come first. Nothing is asked that the rest of the budget is not enough for; then the row has the line that asks it
+alone. Searches are those of `minimum` and `remedies`, in the words of those commands.
+"""
+
+import resource
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from netswap.actors.kernels import KERNELS
+from netswap.cluster.scenario import cost, load
+from netswap.cluster.study.failure import needed
+from netswap.cluster.study.minimum import Answer, Question, narrow, runs_at_most, tries
+from netswap.cluster.study.pool import Pool
+from netswap.cluster.study.remedies import Patient, as_it_is, runs_when_ill, search
+from netswap.cluster.study.subject import Job, Outcome, Subject, Traffic, outlived
+
+Done = TypeVar("Done")
+
+OUTAGES_S: Final = (1, 10, 60)
+SOCKETS_MAX: Final = 16
+"""Times as many sockets as there are, at most, are tried where the machine is well."""
+_MBIT: Final = 1_000_000
+_MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question and its answer; `good` is None where nothing is known. `command` asks it alone."""
+
+    question: str
+    answer: str
+    good: bool | None
+    runs: int = 0
+    cpu_s: float = 0.0
+    command: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {**vars(self), "cpu_s": round(self.cpu_s, 2)}
+
+
+@dataclass
+class Asking:
+    """What has been spent so far, of how much CPU time, by how many processes at once."""
+
+    subject: Subject
+    budget_s: float
+    tell: Callable[[Row], None]
+    processes: int
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def left_s(self) -> float:
+        """Of the budget."""
+        return self.budget_s - sum(row.cpu_s for row in self.rows)
+
+    def add(self, row: Row) -> None:
+        """A row is known."""
+        self.rows.append(row)
+        self.tell(row)
+
+
+def beforehand(subject: Subject) -> tuple[int, float]:
+    """How many runs there are at least, and about how much CPU time they take, seconds."""
+    cells = list(_cells(subject))
+    each = [
+        cost.estimate(load(subject.scenario, overrides=subject.settings(outage_s, traffic)).resolved()).likely_s
+        for outage_s, traffic in cells
+    ]
+    return len(cells), sum(each)
+
+
+def ask(asking: Asking) -> list[Row]:
+    """Ask all there is to ask, within the budget. Raises `RunFailedError`."""
+    outcomes = _outages(asking)
+    worst = _worst(outcomes)
+    if worst is None:
+        _nothing_to_save(asking, outcomes)
+    else:
+        _searches(asking, *worst)
+    _again(asking, outcomes)
+    return asking.rows
+
+
+# -- outages ------------------------------------------------------------------------------------------------------------
+
+Cell = tuple[int, Traffic]
+
+
+def _cells(subject: Subject) -> Iterator[Cell]:
+    """The outages, without traffic and with; one run of traffic alone where no server can be away."""
+    outages = OUTAGES_S if subject.servers else (0,)
+    for traffic in (Traffic.IDLE, Traffic.LINE) if subject.floods else (Traffic.IDLE,):
+        yield from (
+            (outage_s, traffic) for outage_s in outages if outage_s or traffic is Traffic.LINE or not subject.floods
+        )
+
+
+def _outages(asking: Asking) -> dict[Cell, Outcome]:
+    subject = asking.subject
+    if not subject.servers:
+        why = "its server is itself" if subject.swaps else "it does not swap over the network"
+        asking.add(Row(f"{subject.machine} without its swap server", f"no server can be away: {why}", None))
+    cells = list(_cells(subject))
+    outcomes: dict[Cell, Outcome] = {}
+    with Pool(processes=asking.processes) as pool:
+        jobs = [Job(subject, *cell, limit_s=asking.budget_s / len(cells)) for cell in cells]
+        for number, outcome in pool.as_they_come(outlived, jobs):
+            outcomes[cells[number]] = needed(outcome)
+    for cell in cells:
+        asking.add(_outage_row(subject, cell, outcomes[cell]))
+    return outcomes
+
+
+def _outage_row(subject: Subject, cell: Cell, outcome: Outcome) -> Row:
+    outage_s, traffic = cell
+    away = f"{', '.join(subject.servers)} away for {outage_s} s" if outage_s else "no outage"
+    good = True if outcome.well else False if outcome.ill else None
+    words = ["netswap", "run", subject.scenario, "--engine", "inline"]
+    command = shlex.join([*words, *_sets(subject.settings(outage_s, traffic))])
+    facts = {"verdict": outcome.verdict, "outage_s": outage_s, "traffic": traffic.name.lower()}
+    facts |= {"stalled_ns": outcome.stalled_ns, "recovered_after_ns": outcome.after_ns}
+    return Row(f"{away}, {traffic}", _told(subject, outcome), good, 1, outcome.cpu_s, command, facts)
+
+
+def _told(subject: Subject, outcome: Outcome) -> str:
+    """One line about one run."""
+    if outcome.ill:
+        return f"NO: {subject.machine} is {outcome.verdict}, and stays so"
+    if outcome.cut:
+        return (
+            f"not known: its share of the budget ended at {outcome.at_ns / 1e9:.0f} s of {outcome.stop_ns / 1e9:.0f} s"
+        )
+    if outcome.verdict == "recovered":
+        after = "" if outcome.after_ns is None else f", and goes on {outcome.after_ns / 1e9:.1f} s after it"
+        return f"yes: it stands still for {outcome.stalled_ns / 1e9:.1f} s{after}"
+    if outcome.verdict == "slow":
+        return "yes, at less than half of its pace"
+    return "yes: nothing comes to a stand" if outcome.well else f"not known: it is {outcome.verdict}"
+
+
+def _worst(outcomes: dict[Cell, Outcome]) -> Cell | None:
+    """The shortest outage that it does not outlive, without traffic if that is enough; None if it outlives all that is known."""
+    ill = [cell for cell, outcome in outcomes.items() if outcome.ill]
+    return min(ill, key=lambda cell: (cell[0], cell[1] is not Traffic.IDLE), default=None)
+
+
+def _again(asking: Asking, outcomes: dict[Cell, Outcome]) -> None:
+    """How long it takes to go on, of all runs in which it did."""
+    times = [
+        f"{outcome.after_ns / 1e9:.1f} s ({outage_s} s away, {'idle' if traffic is Traffic.IDLE else 'line rate'})"
+        for (outage_s, traffic), outcome in outcomes.items()
+        if outcome.well and outcome.after_ns is not None
+    ]
+    if times:
+        asking.add(Row("how long until it serves again", f"after {'; '.join(times)}", True))
+    elif any(outcome.ill for outcome in outcomes.values()):
+        asking.add(Row("how long until it serves again", "it does not, or never stood still", None))
+    else:
+        asking.add(Row("how long until it serves again", "it never stood still, as far as is known", None))
+
+
+# -- searches -----------------------------------------------------------------------------------------------------------
+
+
+def _searches(asking: Asking, outage_s: int, traffic: Traffic) -> None:
+    """With the traffic of the file, if that is enough to fell the machine: it costs less."""
+    subject = asking.subject
+    if traffic is Traffic.LINE:
+        (own,) = _runs(asking, [Job(subject, outage_s, Traffic.OWN, max(1.0, asking.left_s / 4))])
+        away = f"{', '.join(subject.servers)} away for {outage_s} s" if outage_s else "no outage"
+        asking.add(_outage_row(subject, (outage_s, Traffic.OWN), own))
+        traffic = Traffic.OWN if own.ill else traffic
+        _rate(asking, outage_s, away)
+        _sockets(asking, outage_s, traffic)
+    each_s = max((row.cpu_s for row in asking.rows if row.facts.get("traffic") == traffic.name.lower()), default=1.0)
+    _kernels(asking, outage_s, traffic, each_s)
+    _min_free(asking, outage_s, traffic, each_s)
+    _switches(asking, outage_s, traffic, each_s)
+
+
+def _runs(asking: Asking, jobs: Sequence[Job]) -> list[Outcome]:
+    found: dict[int, Outcome] = {}
+    with Pool(processes=asking.processes) as pool:
+        for number, outcome in pool.as_they_come(outlived, jobs):
+            found[number] = needed(outcome)
+    return [found[number] for number in range(len(jobs))]
+
+
+@contextmanager
+def _measured() -> Iterator[list[float]]:
+    """CPU time of all processes that end inside, seconds, when it is over."""
+    spent: list[float] = [0.0]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    yield spent
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent[0] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _smallest(asking: Asking, title: str, question: Question, most: int, each_s: float) -> Answer | None:
+    """A search, if the budget is enough for it; otherwise a row that says how to make it alone."""
+    answer = Answer(most)
+    runs = runs_at_most(question, answer, asking.processes)
+    command = _minimum_line(question, most)
+    if runs * each_s > asking.left_s:
+        asking.add(_too_dear(asking, title, runs, each_s, command))
+        return None
+    with _measured() as spent, Pool(processes=asking.processes) as pool:
+        for _ in narrow(question, answer, tries(question, pool), asking.processes):
+            pass
+    found = f"{answer.minimum:,}{question.unit}" if answer.minimum is not None else None
+    told = f"from {found} on" if found else f"not even at {most:,}{question.unit}"
+    if not answer.is_monotone:
+        told += "; not monotone: some larger values were not enough"
+    saves = " is not " in question.until
+    facts = {"minimum": answer.minimum, "unit": question.unit, "most": most}
+    asking.add(Row(title, told, saves == bool(found), len(answer.tried), spent[0], command, facts))
+    return answer
+
+
+def _too_dear(asking: Asking, title: str, runs: int, each_s: float, command: str) -> Row:
+    left = max(0.0, asking.left_s)
+    what = f"not asked: about {runs} runs of {each_s:.0f} s each, and {left:.0f} s of the budget are left (--budget)"
+    return Row(title, what, None, command=command)
+
+
+def _minimum_line(question: Question, most: int) -> str:
+    words = ["netswap", "minimum", question.scenario, *_sets(question.overrides), "--of", question.of]
+    words += ["--until", question.until, "--least", str(question.least), "--most", str(most)]
+    return shlex.join([*words, *(["--unit", question.unit] if question.unit else [])])
+
+
+def _sets(overrides: Sequence[str]) -> list[str]:
+    return [word for one in overrides for word in ("--set", one)]
+
+
+def _each_s(asking: Asking, traffic: Traffic) -> float:
+    seen = [row.cpu_s for row in asking.rows if row.facts.get("traffic") == traffic.name.lower()]
+    return max(seen, default=1.0)
+
+
+def _rate(asking: Asking, outage_s: int, away: str) -> None:
+    """Of the first flood; the others send nothing."""
+    subject = asking.subject
+    (name, place), *others = subject.floods
+    silent = tuple(f"machines.{one}.programs.{at}.flood.from=10000h" for one, at in others)
+    overrides = (*subject.settings(outage_s, Traffic.LINE), *silent)
+    key = f"machines.{name}.programs.{place}.flood.rate"
+    question = Question(subject.scenario, overrides, key, f"{subject.machine} is wedged", "Mbit/s", 1)
+    most = max(1, subject.line_bps // _MBIT)
+    title = f"from which rate on it wedges ({away})"
+    _smallest(asking, title, question, most, _each_s(asking, Traffic.OWN))
+
+
+def _sockets(asking: Asking, outage_s: int, traffic: Traffic) -> None:
+    """Of the first service that is flooded."""
+    subject = asking.subject
+    machine = load(subject.scenario, overrides=subject.overrides).words.machines[subject.machine]
+    found = [(at, one.service) for at, one in enumerate(machine.programs) if one.service is not None]
+    if not found:
+        return
+    place, service = found[0]
+    after = [one for _, one in found[1:]]
+    room = min((one.port for one in after if one.port > service.port), default=65_536) - service.port
+    most = min(room, max(service.sockets, 1))
+    key = f"machines.{subject.machine}.programs.{place}.service.sockets"
+    question = Question(
+        subject.scenario, subject.settings(outage_s, traffic), key, f"{subject.machine} is wedged", "", 1
+    )
+    _smallest(asking, f"from which socket count on it wedges ({traffic})", question, most, _each_s(asking, traffic))
+
+
+def _kernels(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
+    """The same machine under each other kernel that netswap has."""
+    subject = asking.subject
+    words = load(subject.scenario, overrides=subject.overrides).words
+    own = words.machines[subject.machine].kernel or words.kernel
+    others = [name for name in KERNELS if name != own]
+    title = f"what kernel would save it ({traffic})"
+    if not others or len(others) * each_s > asking.left_s:
+        asking.add(_too_dear(asking, title, len(others), each_s, ""))
+        return
+    limit_s = asking.left_s / len(others)
+    jobs = [Job(subject, outage_s, traffic, limit_s, (f"machines.{subject.machine}.kernel={name}",)) for name in others]
+    outcomes = _runs(asking, jobs)
+    saved = [name for name, outcome in zip(others, outcomes, strict=True) if outcome.well]
+    told = f"{', '.join(saved)}" if saved else f"none that netswap has: not {', '.join(others)}"
+    facts = {name: outcome.verdict for name, outcome in zip(others, outcomes, strict=True)}
+    asking.add(Row(title, told, bool(saved), len(jobs), sum(one.cpu_s for one in outcomes), "", facts))
+
+
+def _min_free(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
+    """In MiB, up to a quarter of memory."""
+    subject = asking.subject
+    memory = load(subject.scenario, overrides=subject.overrides).words.machines[subject.machine].memory
+    until = f"{subject.machine} is not wedged"
+    key = f"machines.{subject.machine}.min_free"
+    question = Question(subject.scenario, subject.settings(outage_s, traffic), key, until, "MiB", 1)
+    title = f"what min_free_kbytes would save it ({traffic})"
+    _smallest(asking, title, question, max(1, memory // 4 // _MIB), each_s)
+
+
+def _switches(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
+    """Every proposal, and the fewest parts of the reserve."""
+    subject = asking.subject
+    title = f"what switch would save it ({traffic})"
+    overrides = subject.settings(outage_s, traffic)
+    command = shlex.join(["netswap", "remedies", subject.scenario, *_sets(overrides)])
+    runs = 1 + sum(runs_when_ill())
+    if runs * each_s > asking.left_s:
+        asking.add(_too_dear(asking, title, runs, each_s, command))
+        return
+    patient = Patient(subject.scenario, overrides)
+    made = [0]
+
+    def one_more() -> None:
+        made[0] += 1
+
+    with _measured() as spent, Pool(processes=asking.processes) as pool:
+        found = search(patient, as_it_is(patient, pool), pool, one_more)
+    helps = [" + ".join(one.safeguards or []) for one in found.presets if one.helps]
+    parts = " + ".join(found.fewest.safeguards or []) if found.fewest is not None else ""
+    told = "; ".join(
+        [*([", ".join(helps)] if helps else []), *([f"of the reserve {parts} is enough"] if parts else [])]
+    )
+    facts = {"presets": helps, "fewest": found.fewest.safeguards if found.fewest is not None else None}
+    asking.add(Row(title, told or "none of them", bool(helps or parts), 1 + made[0], spent[0], command, facts))
+
+
+def _nothing_to_save(asking: Asking, outcomes: dict[Cell, Outcome]) -> None:
+    """It outlives all that is known: how many more sockets it would stand, and no search for what would save it."""
+    subject = asking.subject
+    if subject.floods:
+        asking.add(Row("from which rate on it wedges", "at none up to its line rate, as far as is known", None))
+        _more_sockets(asking, outcomes)
+    for what in ("min_free_kbytes", "switch", "kernel"):
+        asking.add(Row(f"what {what} would save it", "nothing is needed: it does not wedge, as far as is known", None))
+
+
+def _more_sockets(asking: Asking, outcomes: dict[Cell, Outcome]) -> None:
+    """One run with many times the sockets, with the longest outage that is affordable."""
+    subject = asking.subject
+    machine = load(subject.scenario, overrides=subject.overrides).words.machines[subject.machine]
+    found = next(((at, one.service) for at, one in enumerate(machine.programs) if one.service is not None), None)
+    known = [cell for cell, outcome in outcomes.items() if cell[1] is Traffic.LINE and outcome.well]
+    title = f"with {SOCKETS_MAX} times the sockets"
+    if found is None or not known:
+        return
+    outage_s = sorted(known)[len(known) // 2][0]
+    place, service = found
+    later = [one.service.port for one in machine.programs[place + 1 :] if one.service is not None]
+    move = tuple(_moved(subject, machine, place, service.port + SOCKETS_MAX * service.sockets)) if later else ()
+    sets = (f"machines.{subject.machine}.programs.{place}.service.sockets={SOCKETS_MAX * service.sockets}", *move)
+    if (
+        service.port + SOCKETS_MAX * service.sockets > 60_000
+        or outcomes[outage_s, Traffic.LINE].cpu_s * 2 > asking.left_s
+    ):
+        asking.add(_too_dear(asking, title, 1, outcomes[outage_s, Traffic.LINE].cpu_s, ""))
+        return
+    (outcome,) = _runs(asking, [Job(subject, outage_s, Traffic.LINE, asking.left_s, sets)])
+    row = _outage_row(subject, (outage_s, Traffic.LINE), outcome)
+    asking.add(Row(f"{title} ({row.question})", row.answer, row.good, 1, outcome.cpu_s, "", row.facts))
+
+
+def _moved(subject: Subject, machine: Any, place: int, port: int) -> Iterator[str]:
+    """Services after this one listen from another port on, and their floods go there."""
+    words = load(subject.scenario, overrides=subject.overrides).words.machines
+    for at, program in enumerate(machine.programs):
+        if program.service is None or at <= place:
+            continue
+        yield f"machines.{subject.machine}.programs.{at}.service.port={port}"
+        for name, flood_at in subject.floods:
+            flood = words[name].programs[flood_at].flood
+            if flood is not None and flood.to.partition(":")[2] == str(program.service.port):
+                yield f'machines.{name}.programs.{flood_at}.flood.to="{subject.machine}:{port}"'
+        port += program.service.sockets
