@@ -76,6 +76,8 @@ class TraceHeader(NamedTuple):
     """The highest page plus one."""
     last_ns: int
     touches: int
+    touched: int
+    """Pages, each as often as it is touched."""
 
 
 class TraceRecord(NamedTuple):

@@ -20,6 +20,7 @@ from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.report import compare, report
 from netswap.cluster.command.run import run
 from netswap.cluster.command.sweep import sweep
+from netswap.cluster.command.trace import trace
 from netswap.cluster.command.words import list_
 from netswap.cluster.engine.surroundings import is_compiled
 
@@ -56,7 +57,7 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
         raise typer.Exit
 
 
-for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, check, doctor):
+for verb in (run, report, compare, explain, export, claims, minimum, remedies, sweep, trace, check, doctor):
     app.command(cls=Verb)(verb)
 app.command("list", cls=Verb)(list_)
 app.command(cls=Verb)(schema)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ class RecordingError(ValueError):
         super().__init__(f"{message}; {hint}")
         self.message = message
         self.hint = hint
+
+    @property
+    def line(self) -> int | None:
+        """The line of the file, if the message begins with one."""
+        found = re.match(r"line (\d+): ", self.message)
+        return int(found[1]) if found else None
 
 
 @contextmanager

@@ -69,11 +69,12 @@ def take(path: Path, sha256: str) -> Recording:
     """Read a trace. Raises RecordingError with the line of the file if it cannot be read, or if there is nothing in it."""
     pack = msgpack.Packer(autoreset=True).pack
     packed = bytearray()
-    pages = count = last_ns = packed_ns = 0
+    pages = count = touched = last_ns = packed_ns = 0
     run: list[int] = []
     with opened(path) as file:
         for at_ns, first, last, access in touches(file):
             count += 1
+            touched += last + 1 - first
             pages, last_ns = max(pages, last + 1), at_ns
             if run and run[0] == at_ns and run[1] + run[2] == first and run[3] == access:
                 run[2] += last + 1 - first
@@ -85,4 +86,4 @@ def take(path: Path, sha256: str) -> Recording:
     if not run:
         raise RecordingError("there is no touch of a page in it", _HINT)
     packed += pack(TraceRecord(run[0] - packed_ns, *run[1:]))
-    return Recording(TRACE, str(path), sha256, {}, pack(TraceHeader(pages, last_ns, count)) + bytes(packed))
+    return Recording(TRACE, str(path), sha256, {}, pack(TraceHeader(pages, last_ns, count, touched)) + bytes(packed))

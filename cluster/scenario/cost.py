@@ -273,24 +273,23 @@ def _replay(resolved: Resolved, settings: Plain) -> Traffic:
     """Each frame of a capture is a moment."""
     header = CaptureHeader(*settings["recording"].header())
     left_ns = max(0, resolved.stop_ns - settings["start_ns"])
-    frames = header.frames * _rounds_in(left_ns, period_ns(header.last_ns, header.frames), settings)
+    period = scaled(period_ns(header.last_ns, header.frames), settings["speed_ppm"])
+    frames = header.frames * min(settings["rounds"] or math.inf, left_ns / max(1, period))
     return Traffic(frames, frames)
 
 
-def _rounds_in(left_ns: int, period: int, settings: Plain) -> float:
-    """How often a recording is gone through in this time."""
-    most = left_ns / max(1, scaled(period, settings["speed_ppm"]))
-    return min(most, settings["rounds"] or math.inf)
-
-
 def _follower(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
-    """Each touch of a trace is a moment; of those that do not fit into memory each takes four frames."""
+    """Each touch of a trace is a moment; pages that are not in memory come from the server, and others go there."""
     header = TraceHeader(*settings["recording"].header())
-    period = period_ns(header.last_ns, header.touches) if settings["pace"] == "recorded" else header.touches
-    touches = header.touches * _rounds_in(resolved.stop_ns, period, settings)
-    room, pages = machine.memory / PAGE * RESIDENT, header.pages
-    missed = 0.0 if machine.swap is None else touches * max(0.0, pages - room) / pages
-    return Traffic(4 * missed, touches + 2 * missed)
+    missed = page_ns = 0.0
+    if machine.swap is not None:
+        room = machine.memory / PAGE * RESIDENT
+        missed = header.touched * max(0.0, header.pages - room) / header.pages
+        page_ns = _page_ns(resolved, machine, machine.swap, 2 * resolved.network.link.latency_ns)
+    period = scaled(period_ns(header.last_ns, header.touches), settings["speed_ppm"])
+    round_ns = (period if settings["pace"] == "recorded" else header.touches) + missed * page_ns
+    rounds = min(settings["rounds"] or math.inf, resolved.stop_ns / max(1.0, round_ns))
+    return Traffic(4 * missed * rounds, (header.touches + 2 * missed) * rounds)
 
 
 def _is_counted(resolved: Resolved, machine: MachineSettings, settings: Plain) -> bool:
