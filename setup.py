@@ -15,7 +15,7 @@ _FOLDERS: Final = ("netswap/protocol", "netswap/actors")
 _TOO: Final = [f"netswap/cluster/engine/{name}.py" for name in ("clock", "horizons", "orders", "pace", "shard")]
 _LEFT_OUT: Final = "ClassVar"
 """Programs with one stay plain: mypyc (2.4) makes instances of a dataclass with slots and a class variable fail."""
-_RECORDS: Final = ("settings.py", "policy.py", "machine_report.py", "trace.py")
+_RECORDS: Final = ("settings.py", "policy.py", "machine_report.py", "trace.py", "recording.py")
 """What is sent to actors and back stays plain: an instance of a frozen dataclass that mypyc (2.4) made is not unpickled.
 
 A trace stays plain too: who listens makes a subclass of it."""

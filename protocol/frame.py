@@ -69,6 +69,8 @@ SMALL_MAX: Final = (1 << _SMALL_BITS) - 1
 _TIME_BITS: Final = 62
 TIME_MAX: Final = (1 << _TIME_BITS) - 1
 _PORT_BITS: Final = 16
+_STEP_BITS: Final = 14
+"""A datagram has 65,535 bytes, and a fragment 8 or more."""
 PORT_MAX: Final = (1 << _PORT_BITS) - 1
 
 _BROKEN: Final = (ValueError, msgpack.exceptions.UnpackException, msgpack.exceptions.BufferFull, TypeError)
@@ -139,8 +141,8 @@ _BODY_SIZES: Final = (3, 6, 8)
 segment as `netswap.protocol.tcp.Body`.
 
 Frame i of a train belongs to flow `(flow + i) % flows`, and goes to the frame's port plus that number modulo `ports`.
-With step 0 the frames of a train are the fragments of one datagram; with step 1 each is the first of another, numbered on
-from ident.
+With step 0 the frames of a train are the fragments of one datagram; with step n from 1 on each is fragment n - 1 of another,
+numbered on from ident.
 """
 _CONTROL: Final = (int,) * 3
 _pack: Final[Callable[[object], bytes]] = msgpack.Packer(autoreset=True).pack
@@ -332,7 +334,9 @@ def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:
         if len(body) != 3:
             return False
         ident, step, body = body
-        if not (type(ident) is type(step) is int and not (ident >> _PORT_BITS or step >> 1) and type(body) is tuple):
+        if not (
+            type(ident) is type(step) is int and not (ident >> _PORT_BITS or step >> _STEP_BITS) and type(body) is tuple
+        ):
             return False
     if len(body) != 6:
         return False

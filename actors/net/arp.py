@@ -119,6 +119,15 @@ class Neighbours:
         """Packets given to the card, and those that have ever waited here: never the same for two datagrams."""
         return self._nic.sent + self._queued
 
+    @property
+    def idle_ns(self) -> int:
+        """Nothing that is sent from now on leaves before then."""
+        return self._nic.idle_ns
+
+    def wire_ns(self, wire: int) -> int:
+        """How long the card takes for `wire` bytes."""
+        return self._nic.wire_ns(wire)
+
     def transmit(self, memory: list[Run], destination: int, packets: Packets, *, memalloc: bool = False) -> None:
         """Send a datagram's packets as soon as the neighbour is known; `memory` is free when they have left.
 

@@ -134,7 +134,7 @@ class Stack:
             return
         ident, step, datagram = body
         key = (frame[F_SOURCE], ident + index if step else ident)
-        buffers = self.reassembly.add(key, 0 if step else index, datagram[1], buffer)
+        buffers = self.reassembly.add(key, step - 1 if step else index, datagram[1], buffer)
         if buffers is None:
             self._high_water()
         else:

@@ -12,9 +12,11 @@ from netswap.actors.memory.files import File, PageCache
 from netswap.actors.memory.zone import Zone
 from netswap.actors.programs.file import Reader, Writer
 from netswap.actors.programs.flood import Flood
+from netswap.actors.programs.follower import Follower
 from netswap.actors.programs.heartbeat import Heartbeat
 from netswap.actors.programs.proxy import Proxy
 from netswap.actors.programs.rank import Rank
+from netswap.actors.programs.replay import Replay
 from netswap.actors.programs.service import Service
 from netswap.actors.programs.system import Host, System
 from netswap.actors.programs.talks import Talks
@@ -35,6 +37,8 @@ PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
     "reader": Reader,
     "writer": Writer,
 }
+PLAYERS: Final[dict[str, Callable[..., Any]]] = {"rank": Follower, "flood": Replay}
+"""What a program of this name is where its settings hold a recording."""
 
 
 class Loaded(NamedTuple):
@@ -223,7 +227,7 @@ def _too_large(swapped: int, swap_pages: int | None) -> tuple[str, str]:
 
 def _program(index: int, kind: str, settings: dict[str, Any]) -> Any:
     try:
-        maker = PROGRAMS[kind] if kind in PROGRAMS else own_program(kind)
+        maker = _maker(kind, settings) if kind in PROGRAMS else own_program(kind)
     except SettingsError as error:
         raise SettingsError(error.message, error.hint, index) from error
     try:
@@ -239,8 +243,13 @@ def talks(kind: str, settings: dict[str, Any]) -> Talks | None:
     """To whom a program of this kind sends; None if that cannot be known, as with all programs of users."""
     if kind not in PROGRAMS:
         return None
-    said: Talks = PROGRAMS[kind](**settings).talks()
+    said: Talks = _maker(kind, settings)(**settings).talks()
     return said
+
+
+def _maker(kind: str, settings: dict[str, Any]) -> Callable[..., Any]:
+    """The class of one of our own programs."""
+    return PLAYERS[kind] if "recording" in settings else PROGRAMS[kind]
 
 
 def own_program(kind: str) -> type:

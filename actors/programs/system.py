@@ -284,6 +284,15 @@ class Receive:
         return bool(self._queues.datagrams)
 
 
+class Piece(NamedTuple):
+    """What a frame is: a whole datagram of `payload` bytes, or one of its fragments, numbered from 0."""
+
+    port: int
+    source_port: int
+    payload: int
+    fragment: int | None = None
+
+
 class System:
     """What one program sees of its machine. Times in ns, sizes in bytes."""
 
@@ -434,6 +443,35 @@ class System:
             raise ValueError(f"{payload} bytes fit into one packet: there is nothing to leave out")
         body = (self._nic.sent & 0xFFFF, 1, (0, payload, 0, 1, 1, ()))
         self._nic.send_train(to, UDP | FRAGMENT, port, count, gap_ns, wire, body)
+
+    def wire_of(self, piece: Piece) -> int:
+        """Bytes on the wire of a frame. ValueError if it is a fragment of a datagram that has no such fragment."""
+        packets, wire, tail = _wire(piece.payload, self.framing, self.mtu)
+        if not (packets == 1 if piece.fragment is None else piece.fragment < packets > 1):
+            raise ValueError(f"{piece.payload} bytes are {packets} packets of {self.mtu}")
+        return tail if piece.fragment in (None, packets - 1) else wire
+
+    def wire_ns(self, wire: int) -> int:
+        """How long the card takes for so many bytes on the wire."""
+        return self._nic.wire_ns(wire)
+
+    def card_is_busy(self) -> bool:
+        """Whether what is sent now has to wait for what was sent before."""
+        return self._nic.idle_ns > self._events.now
+
+    def send_pieces(self, to: int, piece: Piece, count: int, gap_ns: int, ident: int | None = None) -> int:
+        """Send `count` equal frames, `gap_ns` apart, each of a datagram of its own; they take no transmit buffers.
+
+        `ident`: that of the datagram that a fragment belongs to, if another one of it has been sent. Returns the first's.
+        """
+        wire = self.wire_of(piece)
+        body: tuple[object, ...] = (piece.source_port, piece.payload, 0, 1, 1, ())
+        if piece.fragment is None:
+            self._nic.send_train(to, UDP, piece.port, count, gap_ns, wire, body)
+            return 0
+        ident = self._nic.sent & 0xFFFF if ident is None else ident
+        self._nic.send_train(to, UDP | FRAGMENT, piece.port, count, gap_ns, wire, (ident, piece.fragment + 1, body))
+        return ident
 
     def send_link(self, to: int, link: int, payload: int, count: int, gap_ns: int) -> None:
         """Send `count` frames that are no IPv4, `gap_ns` apart; `link` is their kind. ARP asks for an address."""

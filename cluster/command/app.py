@@ -24,6 +24,7 @@ from netswap.cluster.command.remedies import remedies
 from netswap.cluster.command.report import compare, report
 from netswap.cluster.command.run import run
 from netswap.cluster.command.sweep import sweep
+from netswap.cluster.command.trace import trace
 from netswap.cluster.command.validate import validate
 from netswap.cluster.command.words import list_
 from netswap.cluster.engine.surroundings import is_compiled
@@ -61,7 +62,7 @@ def top(show_version: Annotated[bool, typer.Option("--version", help="print the 
         raise typer.Exit
 
 
-VERBS = (run, report, compare, explain, export, match, claims, minimum, remedies, sweep, validate, check, doctor)
+VERBS = (run, report, compare, explain, export, match, claims, minimum, remedies, sweep, validate, trace, check, doctor)
 for verb in VERBS:
     app.command(cls=Verb)(verb)
 app.command(cls=Verb)(kernels)

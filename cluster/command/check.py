@@ -33,12 +33,15 @@ def check(
     if as_json:
         warnings = [asdict(one) for one in loaded.warnings]
         told = {"errors": [], "warnings": warnings, "scenario": loaded.title, "machines": len(resolved.machines)}
-        tell(told | {"cost": will_cost.as_json()})
+        notes = [asdict(one) for one in loaded.notes]
+        tell(told | {"cost": will_cost.as_json()} | ({"notes": notes} if notes else {}))
     else:
         print(
             f"{scenario}: {loaded.title}: {len(resolved.machines)} machines, {len(resolved.timeline)} faults, "
             f"{len(loaded.expectations)} expectations in force"
         )
+        for one in loaded.notes:
+            print(f"{one.file}:{one.line}:{one.column}: note: {one.message}; {one.hint}")
         print(f"a run takes {will_cost}")
         for message, hint in cost.too_much(will_cost, cost.available_bytes()):
             print(f"{message}; {hint}")

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
 from netswap.actors.settings import Files, MachineSettings, Spread, Swap
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.recordings.files import RecordingError
+from netswap.cluster.scenario import Problem, ScenarioError, recorded
 from netswap.cluster.scenario.resolved import DirectedLink, Fault, NetworkSettings, Resolved, SwitchPort
 
 
@@ -54,6 +55,8 @@ def opened(folder: Path) -> Original:
     try:
         original = Original(folder, resolved_of(resolved), result)
         _ = original.digest, original.end_ns, original.stalls
+    except ScenarioError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"its files cannot be understood: {version} wrote them, and netswap's are others now"
         raise refused(folder, what, "run its scenario again") from error
@@ -92,11 +95,21 @@ def _machine(said: dict[str, Any]) -> MachineSettings:
     whole = {
         "policy": Policy(**said["policy"]),
         "swap": None if said["swap"] is None else _swap(said["swap"]),
-        "programs": tuple((kind, settings) for kind, settings in said["programs"]),
+        "programs": tuple((kind, _settings(kind, settings, said["mtu"])) for kind, settings in said["programs"]),
         "files": Files(**said["files"]),
         "tcp_mem": None if said["tcp_mem"] is None else tuple(said["tcp_mem"]),
     }
     return MachineSettings(**{**said, **whole})
+
+
+def _settings(kind: str, said: dict[str, Any], mtu: int) -> dict[str, Any]:
+    """Those of a program; what it repeats is read again, from a file that has to be the same."""
+    if ":" in kind or "recording" not in said:
+        return said
+    try:
+        return {**said, "recording": recorded.again(said["recording"], mtu)}
+    except RecordingError as error:
+        raise refused(Path(said["recording"]["path"]), error.message, error.hint) from error
 
 
 def _swap(said: dict[str, Any]) -> Swap:

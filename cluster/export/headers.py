@@ -36,7 +36,7 @@ from netswap.protocol.frame import (
     VLAN,
     Raw,
 )
-from netswap.protocol.ip import IP_HEADER, UDP_HEADER
+from netswap.protocol.ip import IP_HEADER, UDP_HEADER, fragment_payload, fragments
 from netswap.protocol.rpc import HEADER, PAGE
 from netswap.protocol.tcp import SYN, Range
 
@@ -103,21 +103,22 @@ def udp(ends: tuple[int, int], ports: tuple[int, int], payload: int, said: bytes
     return head + checksum.to_bytes(2) + said
 
 
-def datagram(frame: Raw, index: int, framing: int, client: str) -> bytes:
+def datagram(frame: Raw, index: int, sender: MachineSettings, client: str) -> bytes:
     """The bytes of a frame of UDP, as far as they are not zeros; `client`: the name of the machine that asks."""
     body, kind = frame[F_BODY], frame[F_KIND] & ~FRAGMENT
     ident, step, whole = (*body[:2], body[2]) if frame[F_KIND] & FRAGMENT else (0, 1, body)
     source_port, payload, flow, flows, ports, message = whole
-    offset = 0 if step else index
+    offset = step - 1 if step else index
     port = frame[F_PORT] + (flow + (index if step else 0)) % flows % ports
     said = _rpc(kind, payload, message, client)
     ends = (frame[F_SOURCE], frame[F_DESTINATION])
     wire = frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE]
-    length = wire - framing
+    length = wire - sender.framing
     if not frame[F_KIND] & FRAGMENT:
         return _whole(ends, (source_port, port), payload, said, length)
-    each = frame[F_WIRE] - framing - IP_HEADER
-    more = _MORE_FRAGMENTS if step or index < frame[F_COUNT] - 1 else 0
+    each = fragment_payload(sender.mtu)
+    last = fragments(payload + UDP_HEADER, sender.mtu) - 1 if step else frame[F_COUNT] - 1
+    more = _MORE_FRAGMENTS if offset < last else 0
     head = ipv4(ends, _UDP, ident + (index if step else 0), more | offset * each >> 3, length)
     return head + udp(ends, (source_port, port), payload, said)[offset * each : (offset + 1) * each]
 

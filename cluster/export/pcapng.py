@@ -83,9 +83,7 @@ class Capture:
         if not headers.is_ipv4(frame):
             return headers.other(frame)
         answers = frame[F_KIND] & ~FRAGMENT in (PAGE_OUT_REPLY, PAGE_IN_REPLY)
-        return headers.datagram(
-            frame, index, sender.framing, self._names[frame[F_DESTINATION] if answers else frame[F_SOURCE]]
-        )
+        return headers.datagram(frame, index, sender, self._names[frame[F_DESTINATION] if answers else frame[F_SOURCE]])
 
     def _begin(self, out: IO[bytes], links: Sequence[tuple[int, int]], note: str) -> None:
         """What stands before the packets: who wrote it, an interface for each link, the names of the machines."""

@@ -90,8 +90,9 @@ class Tallies(Trace):
             counts["OutRequests"] += length
             counts["OutRsts" if frame[F_BODY][1] & RST else "OutSegs"] += length
             return
-        pieces = bool(kind & FRAGMENT) and not frame[F_BODY][1]
-        datagrams = int(frames.first == 0) if pieces else length
+        step = frame[F_BODY][1] if kind & FRAGMENT else 1
+        begun = {0: int(frames.first == 0), 1: length}  # later fragments of other datagrams begin none
+        datagrams = begun.get(step, 0)
         counts["OutRequests"] += datagrams
         counts["OutDatagrams"] += datagrams
         if kind & FRAGMENT:

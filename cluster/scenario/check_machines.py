@@ -9,7 +9,7 @@ from netswap.actors.kernels import KERNELS
 from netswap.actors.machine.sysctls import without_effect
 from netswap.actors.net.drivers import DRIVERS, mtu_max
 from netswap.actors.swap.transports import NBD
-from netswap.cluster.scenario import check_ranks, check_swap, check_user_space, user_programs
+from netswap.cluster.scenario import check_ranks, check_recordings, check_swap, check_user_space, user_programs
 from netswap.cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service
 from netswap.cluster.scenario.source import Place, Tree
 from netswap.cluster.scenario.words import PORT_MAX, nearest
@@ -131,7 +131,10 @@ def _program(written: Written, name: str, place: Place, program: str, settings: 
         check_swap.lent(written, place, settings)
     elif program in ("reader", "writer"):
         check_user_space.file_place(written, name, place, settings)
+    elif program == "rank":
+        check_recordings.rank(written, place, settings)
     elif program == "flood":
+        check_recordings.flood(written, place, settings)
         _flood(written, name, place, settings)
         _link_frames(written, place, settings)
 
@@ -206,13 +209,22 @@ def _flood(written: Written, name: str, place: Place, settings: Tree) -> None:
         written.report((*place, "to"), f"{name} would flood itself", "name another machine")
     elif colon and "port" in settings:
         written.report((*place, "port"), "the port is named twice", f"remove it here, or write to: {target}")
+    elif text_in(settings, "ports") == "keep" and (colon or "port" in settings):
+        key = "to" if colon else "port"
+        written.report((*place, key), "the capture's own ports are kept", "remove the port, or ports: keep")
     elif colon:
         port = int(port_text) if port_text.isdecimal() and len(port_text) <= len(str(PORT_MAX)) else None
         _target_port(written, (*place, "to"), target, port, place, settings)
     elif "port" in settings:
         _target_port(written, (*place, "port"), target, number_in(settings, "port"), place, settings)
-    else:
+    elif "pcap" not in settings:
         written.report((*place, "to"), f"the port of {target} is missing", _addresses(written, target))
+    elif text_in(settings, "ports") != "keep" and not _reads_udp(written, target):
+        written.report((*place, "to"), f"no service of {target} reads udp", _addresses(written, target))
+
+
+def _reads_udp(written: Written, target: str) -> bool:
+    return any(one.protocol == "udp" for one in _listeners(written, written.cast.written_of(target)))
 
 
 def _target_port(written: Written, place: Place, target: str, port: int | None, flood: Place, settings: Tree) -> None:
@@ -239,7 +251,8 @@ def _same_protocol(written: Written, flood: Place, settings: Tree, spoken: str) 
         return  # reported there
     if speaks != spoken:
         message = f"the flood speaks {speaks}, and the service it goes to {spoken}"
-        written.report(place, message, f"write protocol: {spoken}", key="protocol" not in settings)
+        hint = f"write protocol: {spoken}" if "pcap" not in settings else "name a service that speaks udp"
+        written.report(place, message, hint, key="protocol" not in settings)
     elif speaks == "tcp" and text_in(settings, "fragments") == "incomplete":
         hint = "remove it, or flood over udp"
         written.report((*flood, "fragments"), "TCP does not fragment: its segments fit into packets", hint)

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from netswap.actors.kernels import KERNELS
 from netswap.actors.net.drivers import on_link
+from netswap.actors.recording import CaptureHeader, TraceHeader, period_ns, scaled
 from netswap.actors.settings import MachineSettings, Swap
 from netswap.cluster.scenario.resolved import Resolved
 from netswap.protocol.rpc import PAGE
@@ -216,7 +217,7 @@ def _machine_bytes(resolved: Resolved, machine: MachineSettings) -> int:
     connections: int = sum(
         settings["flows"] * len(settings["to"])
         for kind, settings in machine.programs
-        if kind == "flood" and settings["protocol"] == "tcp"
+        if kind == "flood" and settings.get("protocol") == "tcp"
     )
     tables = tables_bytes(machine) + _pages(machine) * (PAGE_BYTES - TABLE_BYTES)
     slots = resolved.stop_ns // resolved.stall_after_ns * len(machine.programs)
@@ -254,6 +255,8 @@ def _heartbeat(resolved: Resolved, machine: MachineSettings, settings: Plain) ->
 
 def _flood(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
     """Each frame is a moment, unless a window takes many of them at once, as the trains of a steady stretch."""
+    if "recording" in settings:
+        return _replay(resolved, settings)
     end_ns = resolved.stop_ns if settings["end_ns"] is None else min(settings["end_ns"], resolved.stop_ns)
     active_s = max(0, end_ns - settings["start_ns"]) / seconds(1)
     wire = min(settings["payload"] + 66, machine.mtu + 38)
@@ -264,6 +267,29 @@ def _flood(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Tra
     if _is_counted(resolved, machine, settings):
         return Traffic(frames * COUNTED, active_s * seconds(1) / settings["train"])
     return Traffic(frames, frames)
+
+
+def _replay(resolved: Resolved, settings: Plain) -> Traffic:
+    """Each frame of a capture is a moment."""
+    header = CaptureHeader(*settings["recording"].header())
+    left_ns = max(0, resolved.stop_ns - settings["start_ns"])
+    period = scaled(period_ns(header.last_ns, header.frames), settings["speed_ppm"])
+    frames = header.frames * min(settings["rounds"] or math.inf, left_ns / max(1, period))
+    return Traffic(frames, frames)
+
+
+def _follower(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
+    """Each touch of a trace is a moment; pages that are not in memory come from the server, and others go there."""
+    header = TraceHeader(*settings["recording"].header())
+    missed = page_ns = 0.0
+    if machine.swap is not None:
+        room = machine.memory / PAGE * RESIDENT
+        missed = header.touched * max(0.0, header.pages - room) / header.pages
+        page_ns = _page_ns(resolved, machine, machine.swap, 2 * resolved.network.link.latency_ns)
+    period = scaled(period_ns(header.last_ns, header.touches), settings["speed_ppm"])
+    round_ns = (period if settings["pace"] == "recorded" else header.touches) + missed * page_ns
+    rounds = min(settings["rounds"] or math.inf, resolved.stop_ns / max(1.0, round_ns))
+    return Traffic(4 * missed * rounds, (header.touches + 2 * missed) * rounds)
 
 
 def _is_counted(resolved: Resolved, machine: MachineSettings, settings: Plain) -> bool:
@@ -285,6 +311,8 @@ def _read_hz(resolved: Resolved, settings: Plain) -> float:
 
 def _rank(resolved: Resolved, machine: MachineSettings, settings: Plain) -> Traffic:
     """Pages that a step does not find in memory come from the server, and others go there; then it exchanges."""
+    if "recording" in settings:
+        return _follower(resolved, machine, settings)
     rtt_ns = 2 * resolved.network.link.latency_ns
     swapped = _missed(machine, settings)
     both = 2 if settings["access"] == "write" else 1

@@ -35,6 +35,11 @@ class EmptyAllowed(Words):
         return {} if data is None else data
 
 
+def either(some: list[str], others: list[str]) -> ConfigDict:
+    """For editors: the mapping has all of the one keys, or all of the others; `check` says it to everybody else."""
+    return ConfigDict(json_schema_extra={"anyOf": [{"required": [*some]}, {"required": [*others]}]})
+
+
 def _listed_words(value: object) -> object:
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         return value
@@ -215,10 +220,12 @@ class Swap(Words):
 
 
 class Rank(Words):
-    """An MPI-style process: touch memory, compute, again."""
+    """An MPI-style process: touch memory, compute, again; or touch it as a trace does."""
 
-    working_set: words.PagesSize = Field(examples=["640MiB"])
-    touch: words.PagesSize = Field(description="per step", examples=["32MiB"])
+    model_config = either(["working_set", "touch"], ["trace"])
+
+    working_set: words.PagesSize | None = Field(default=None, examples=["640MiB"])
+    touch: words.PagesSize | None = Field(default=None, description="per step", examples=["32MiB"])
     compute: words.Time = usually("0ns", "per step")
     pattern: words.Pattern = "cyclic"
     access: words.Access = "write"
@@ -228,6 +235,10 @@ class Rank(Words):
     steps: words.StepsOrNone = usually("none")
     text: words.SizeOrNone = usually("none", "program text that every step runs through")
     unkillable: words.Unkillable = False
+    trace: words.FileName | None = Field(default=None, description="TIME_NS PAGE [r|w]", examples=["solver.trace"])
+    pace: words.Pace = Field(default="recorded", description="of the trace; none is as fast as can be")
+    speed: words.Speed = Field(default=1, description="of the trace: 2 is twice as fast")
+    repeat: words.TimesOrEver = Field(default=1, description="times that the trace is followed")
 
 
 class Service(Words):
@@ -244,20 +255,35 @@ class Service(Words):
     unkillable: words.Unkillable = False
 
 
+class Only(Words):
+    """Which packets of a capture."""
+
+    src: words.Address | None = None
+    dst: words.Address | None = Field(default=None, examples=["10.0.0.1"])
+    port: words.Port | None = Field(default=None, description="destination port")
+
+
 class Flood(Words):
-    """An open-loop sender. `rate` counts bytes on the wire."""
+    """An open-loop sender. `rate` counts bytes on the wire. Or what a capture holds, sent again."""
+
+    model_config = either(["rate", "payload"], ["pcap"])
 
     to: str = Field(examples=["A:9000"])
     port: words.Port | None = None
     protocol: words.Protocol = "udp"
-    rate: words.Rate = Field(examples=["100Mbit/s"])
-    payload: words.Payload = Field(examples=["1472B"])
+    rate: words.Rate | None = Field(default=None, examples=["100Mbit/s"])
+    payload: words.Payload | None = Field(default=None, examples=["1472B"])
     flows: words.RequestsOrNone = usually("none", "none is the sockets of the service addressed")
     fragments: words.Fragments = "whole"
     link: words.LinkProtocol = "ipv4"
     train: words.DelayOrAuto = usually("auto", "how much time's frames are announced at once")
     from_: words.Time = usually("0s", alias="from")
     for_: words.PositiveTimeOrEver = usually("ever", alias="for")
+    pcap: words.FileName | None = Field(default=None, description="a capture", examples=["busy.pcapng"])
+    ports: words.Ports = Field(default="map", description="of the capture: onto the service's sockets, or kept")
+    only: Only | None = Field(default=None, description="of the capture", examples=["{dst: 10.0.0.1}"])
+    speed: words.Speed = Field(default=1, description="of the capture: 2 is twice as fast")
+    repeat: words.TimesOrEver = Field(default=1, description="times that the capture is sent")
 
 
 class SwapServer(EmptyAllowed):

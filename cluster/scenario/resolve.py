@@ -1,8 +1,9 @@
 """From the words of a scenario to the settings of what runs."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from netswap.actors import safeguards
@@ -10,6 +11,7 @@ from netswap.actors.net.drivers import DRIVERS
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
 from netswap.actors.programs.collectives import partners
+from netswap.actors.recording import Recording, TraceHeader
 from netswap.actors.settings import Files, MachineSettings, Spread, Vm
 from netswap.actors.settings import Swap as SwapSettings
 from netswap.cluster.record.plan import Plan, usual_every_ns
@@ -25,6 +27,7 @@ from netswap.cluster.scenario.models import (
     Network,
     Pair,
     Program,
+    Rank,
     Reserve,
     ScenarioWords,
     Slow,
@@ -41,6 +44,8 @@ from netswap.protocol.rpc import PAGE
 Plain = dict[str, Any]
 Told = tuple[str, Plain]
 """A program of a machine, and its settings."""
+At = tuple[str, int]
+"""A machine's name as written, and the place of a program among its programs."""
 Ranks = dict[str, list[int]]
 """By the name of an exchange: the machines of its ranks, in the order of the scenario."""
 
@@ -53,8 +58,8 @@ def cast_of(words: ScenarioWords) -> Cast:
     return Cast({name: machine.count for name, machine in words.machines.items()})
 
 
-def resolve(words: ScenarioWords) -> Resolved:
-    """The whole scenario."""
+def resolve(words: ScenarioWords, recordings: Mapping[At, Recording] = MappingProxyType({})) -> Resolved:
+    """The whole scenario; `recordings`: what programs repeat, by where these stand."""
     cast = cast_of(words)
     return Resolved(
         title=words.title,
@@ -62,7 +67,7 @@ def resolve(words: ScenarioWords) -> Resolved:
         stop_ns=words.stop,
         stall_after_ns=words.stall_after,
         network=_network(words.network, cast),
-        machines=tuple(_machines(words, cast, _ranks(words, cast))),
+        machines=tuple(_machines(words, cast, _ranks(words, cast), recordings)),
         timeline=tuple(_fault(fault, cast) for fault in words.timeline),
     )
 
@@ -98,14 +103,19 @@ def _links(links: Iterable[Link], usual: LinkSettings, cast: Cast) -> tuple[Dire
     return tuple(DirectedLink(source, to, settings) for (source, to), settings in merged.items())
 
 
-def _machines(words: ScenarioWords, cast: Cast, ranks: Ranks) -> Iterator[MachineSettings]:
+def _machines(
+    words: ScenarioWords, cast: Cast, ranks: Ranks, recordings: Mapping[At, Recording]
+) -> Iterator[MachineSettings]:
     """Those of one written name share what is the same for all of them: there may be 100,000."""
     kinds: dict[str, MachineSettings] = {}
     for index, name in enumerate(cast.names):
         written = cast.written_of(name)
         machine = words.machines[written]
         if written not in kinds:
-            kinds[written] = _kind(words, cast, machine)
+            programs = [
+                _program(program, recordings.get((written, place))) for place, program in enumerate(machine.programs)
+            ]
+            kinds[written] = replace(_kind(words, cast, machine), programs=tuple(programs))
         own = [
             _program_here(one, program, words, cast, index, ranks)
             for one, program in zip(kinds[written].programs, machine.programs, strict=True)
@@ -135,7 +145,7 @@ def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings
             "files": Files(**_named(Files, files)),
             "vm": Vm(**_as_written(machine.vm)),
             "swap": None if machine.swap is None else _swap(machine.swap, cast),
-            "programs": tuple(_program(program) for program in machine.programs),
+            "programs": (),
         }
     )
 
@@ -203,13 +213,31 @@ def _spread(swap: Swap, servers: list[int]) -> Spread | None:
     )
 
 
-def _program(program: Program) -> Told:
+def _program(program: Program, recording: Recording | None) -> Told:
     if program.model_extra:
         kind, own = next(iter(program.model_extra.items()))
         return kind, user_programs.settings_of(own)
     name = next(name for name in Program.model_fields if getattr(program, name) is not None)
-    leave_out = ("from_", "for_") if name == "flood" else ()
-    return key_of(Program, name), _as_written(getattr(program, name), leave_out)
+    if recording is not None:
+        return name, _player(getattr(program, name), recording)
+    return key_of(Program, name), _as_written(getattr(program, name), _OTHERWISE.get(name, ()))
+
+
+_OF_RECORDINGS: Final = ("speed", "repeat")
+_OTHERWISE: Final = {
+    "flood": ("from_", "for_", "pcap", "ports", "only", *_OF_RECORDINGS),
+    "rank": ("trace", "pace", *_OF_RECORDINGS),
+}
+"""Keys of a program that it has no settings for, unless it plays a recording."""
+
+
+def _player(words: Flood | Rank, recording: Recording) -> Plain:
+    """What plays a recording; to whom a flood sends it is not the same on all machines."""
+    plain: Plain = {"recording": recording, "speed_ppm": words.speed, "rounds": words.repeat}
+    if isinstance(words, Flood):
+        return plain
+    pages = TraceHeader(*recording.header()).pages
+    return plain | {"working_set": pages * PAGE, "access": words.access, "start": words.start, "pace": words.pace}
 
 
 def _program_here(one: Told, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Told:
@@ -239,6 +267,8 @@ def _exchange(exchange: str, index: int, ranks: Ranks) -> Plain:
 
 
 def _flood(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:
+    if flood.pcap is not None:
+        return _replay(flood, words, cast, index)
     target, port = flood_address(flood)
     sockets = _sockets_from(words.machines[cast.written_of(target)], port)
     to = [one for one in cast.indexes(target) if one != index]
@@ -250,6 +280,19 @@ def _flood(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:
         "port": port,
         "sockets": sockets,
         "flows": flood.flows or sockets,
+        "start_ns": flood.from_,
+        "end_ns": None if flood.for_ is None else flood.from_ + flood.for_,
+    }
+
+
+def _replay(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:
+    target, _, port = flood.to.partition(":")
+    machine, first = words.machines[cast.written_of(target)], flood.port or (int(port) if port else None)
+    services = [one.service for one in machine.programs if one.service is not None and one.service.protocol == "udp"]
+    ports = [(one.port, one.sockets) for one in services] if first is None else [(first, _sockets_from(machine, first))]
+    return {
+        "to": [one for one in cast.indexes(target) if one != index],
+        "ports": [] if flood.ports == "keep" else [list(one) for one in ports],
         "start_ns": flood.from_,
         "end_ns": None if flood.for_ is None else flood.from_ + flood.for_,
     }

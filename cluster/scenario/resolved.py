@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, NamedTuple
 
 from netswap.actors.network.link import LinkSettings
+from netswap.actors.recording import Recording
 from netswap.actors.settings import MachineSettings
 
 
@@ -69,13 +70,20 @@ class Resolved:
         return [machine.name for machine in self.machines]
 
     def as_json(self) -> dict[str, Any]:
-        """The same as mappings and lists: what a run's folder keeps, and what the key of a sweep's row is made of."""
+        """The same as mappings and lists: what a run's folder keeps, and what the key of a sweep's row is made of.
+
+        Of a recording the file and its hash stand there, and not what is in it.
+        """
         return {name: _plain(value) for name, value in _items(self)}
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Recording):
+        return {name: one for name, one in _items(value) if name != "packed"}
     if is_dataclass(value):
         return {name: _plain(one) for name, one in _items(value)}
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, Fault):
         return value._asdict()
     if isinstance(value, tuple):

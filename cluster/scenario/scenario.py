@@ -10,10 +10,11 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from netswap.actors.programs.task import ProgramError
+from netswap.actors.recording import Recording
 from netswap.cluster.judge import expectations
 from netswap.cluster.judge.expectations import Expectation
 from netswap.cluster.record.plan import Plan
-from netswap.cluster.scenario import files, resolve, source, translate
+from netswap.cluster.scenario import files, recorded, resolve, source, translate
 from netswap.cluster.scenario import overrides as overriding
 from netswap.cluster.scenario.check import check
 from netswap.cluster.scenario.check_build import Position, check_build, check_whole, positions_of
@@ -21,6 +22,7 @@ from netswap.cluster.scenario.check_timeline import no_fault_twice
 from netswap.cluster.scenario.errors import Problem, ScenarioError
 from netswap.cluster.scenario.models import ScenarioWords
 from netswap.cluster.scenario.overrides import Override
+from netswap.cluster.scenario.resolve import At
 from netswap.cluster.scenario.resolved import Resolved
 from netswap.cluster.scenario.source import Document, Place
 from netswap.cluster.scenario.words import SchemaForEditors
@@ -40,6 +42,10 @@ class Scenario:
     warnings: tuple[Problem, ...] = ()
     positions: Mapping[Place, Position] = field(default_factory=dict)
     """Where machines and their programs stand."""
+    recordings: Mapping[At, Recording] = field(default_factory=dict)
+    """What programs repeat that was recorded elsewhere."""
+    notes: tuple[Problem, ...] = ()
+    """What is worth knowing of recordings: what of them is not repeated."""
 
     @property
     def title(self) -> str:
@@ -70,7 +76,7 @@ class Scenario:
 
     def resolved(self) -> Resolved:
         """The whole scenario as it runs: whole numbers, defaults filled in, machines by index."""
-        return resolve.resolve(self.words)
+        return resolve.resolve(self.words, self.recordings)
 
     @property
     def plan(self) -> Plan | None:
@@ -111,15 +117,19 @@ def load(path_or_text: str | PathLike[str], *, overrides: Iterable[Override] = (
     overriding.apply(document, [*overrides, *top_level.items()])
     words = translate.validate(document, ScenarioWords)
     check(document)
+    found = recorded.Found()
     if words is not None and not document.problems:
-        resolved = resolve.resolve(words)
+        found = recorded.read(document, words)
+    if words is not None and not document.problems:
+        resolved = resolve.resolve(words, found.recordings)
         no_fault_twice(document, resolved.timeline)
         check_build(document, resolve.cast_of(words), resolved.machines)
     if words is None or document.problems:
         raise ScenarioError(_in_order(document, document.problems))
     warnings = tuple(_in_order(document, document.warnings))
     path = None if file == files.TEXT else Path(file)
-    return Scenario(words, path, text, warnings, positions_of(document, words.machines))
+    positions = positions_of(document, words.machines)
+    return Scenario(words, path, text, warnings, positions, found.recordings, tuple(_in_order(document, found.notes)))
 
 
 def _in_order(document: Document, problems: Iterable[Problem]) -> list[Problem]:

@@ -7,6 +7,8 @@ it cannot, and describes itself to editors. Defaults are written as in a file ("
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from ipaddress import IPv4Address
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -238,6 +240,56 @@ class _OneLine:
 
 
 Title = Annotated[str, Field(min_length=1), _OneLine(200)]
+FileName = Annotated[str, Field(min_length=1), _OneLine(4096)]
+
+
+@dataclass(frozen=True)
+class _Address:
+    """An IPv4 address."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "format": "ipv4"}
+
+    def read(self, value: object) -> str:
+        """The text as it is."""
+        try:
+            return str(IPv4Address(value if isinstance(value, str) else ""))
+        except ValueError:
+            raise problem(f"{shown(value)} is no IPv4 address", "write one as 10.0.0.1") from None
+
+
+Address = Annotated[str, _Address()]
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """A number without a unit, kept in parts per million."""
+
+    least: Decimal
+    most: Decimal
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "number", "minimum": float(self.least), "maximum": int(self.most)}
+
+    def read(self, value: object) -> int:
+        """Parts per million."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise quantity_problem(f"{shown(value)} is no number", "write a factor without a unit, as 2 or 0.5")
+        factor = Decimal(str(value))
+        if not self.least <= factor <= self.most:
+            raise quantity_problem(f"{plainly(value)} is out of range", f"write {self.least} to {self.most:,}")
+        if factor * units.PARTS_PER_MILLION % 1:
+            raise quantity_problem(f"{plainly(value)} is too exact", "write at most 6 decimals")
+        return int(factor * units.PARTS_PER_MILLION)
+
+
+Speed = Annotated[int, _Factor(Decimal("0.001"), Decimal(1000))]
 
 
 @dataclass(frozen=True)
@@ -322,6 +374,7 @@ RequestsOrNone = Annotated[Requests | None, OrWord("none")]
 PartsOrNone = Annotated[Parts | None, OrWord("none")]
 MorePartsOrNone = Annotated[MoreParts | None, OrWord("none")]
 StepsOrNone = Annotated[Steps | None, OrWord("none")]
+TimesOrEver = Annotated[Steps | None, OrWord("ever")]
 PagesOrNone = Annotated[Pages | None, OrWord("none")]
 Touched = Annotated[int, _whole(1, 1_000_000)]
 TouchedOrNone = Annotated[Touched | None, OrWord("none")]
@@ -347,6 +400,8 @@ LinkProtocol = Annotated[str, OneOf("protocol of a link", ("ipv4", "arp", "ipv6"
 Framing = Annotated[str, OneOf("framing", ("ethernet", "none"))]
 Pattern = Annotated[str, OneOf("pattern", ("cyclic", "random"))]
 Access = Annotated[str, OneOf("access", ("write", "read"))]
+Pace = Annotated[str, OneOf("pace", ("recorded", "none"))]
+Ports = Annotated[str, OneOf("way with ports", ("map", "keep"))]
 FilePlace = Annotated[str, OneOf("place of a file", ("disk", "swap"))]
 Start = Annotated[str, OneOf("start", ("cold", "warm"))]
 Fragments = Annotated[str, OneOf("kind of fragments", ("whole", "incomplete"))]
