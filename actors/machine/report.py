@@ -54,6 +54,8 @@ def counters(machine: Machine) -> dict[str, int]:
         "pages_out": counted.pages_out,
         "pages_in": counted.pages_in,
         "lost_pages": counted.lost_pages,
+        "io_errors": counted.io_errors,
+        "bus_errors": counted.bus_errors,
         "file_pages": machine.reclaim.scan.cache.resident(),
         "clean_pages": machine.reclaim.scan.cache.clean(),
         "dirty_pages": machine.reclaim.scan.cache.dirty(),
@@ -100,6 +102,7 @@ def _program(one: Loaded, now_ns: int) -> ProgramReport:
         waited_ns=tuple(progress.waited.spent_ns(now_ns)),
         waited_slots=tuple(progress.waited.slots),
         killed_ns=task.killed_ns,
+        killed_by=task.killed_by,
         freed_pages=task.freed_pages,
     )
 

@@ -14,6 +14,7 @@ class Heartbeat:
 
     every: int
     pages: int = 1
+    io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

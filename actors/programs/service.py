@@ -25,6 +25,8 @@ class Service:
     lock: bool = False
     protocol: str = "udp"
     text: int | None = None
+    text_on: str = "disk"
+    io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

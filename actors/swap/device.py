@@ -65,6 +65,12 @@ class Owner(Protocol):
     def put_off(self) -> None:
         """The server has no room for a page; it is asked again."""
 
+    def page_not_written(self, space: AddressSpace, page: int) -> None:
+        """A page-out has failed."""
+
+    def page_not_read(self, space: AddressSpace, page: int) -> None:
+        """A page-in has failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Remote:
@@ -78,6 +84,12 @@ class Remote:
     """The port of the device's own socket, if it has one."""
     unit: int = PAGE
     """The bytes of each page that this server keeps."""
+    retries: int | None = None
+    """Over NFS: how often a request is sent again before it fails."""
+    timeout_ns: int | None = None
+    """Over NBD: the age at which a request ends the connection."""
+    persist: bool = True
+    """Over NBD: whether a connection that is gone is opened anew."""
 
 
 class SwapDevice:
@@ -100,6 +112,10 @@ class SwapDevice:
         """When a request was answered last."""
         self.put_off: list[Request] = []
         """Requests that wait until the server has room again; meanwhile no page is sent to it."""
+        self.has_failed = False
+        """Whether it is lost: every request fails from now on."""
+        self.hides_errors = False
+        """Whether a failed page-out is reported as done: its page is taken to be on the server, and is not."""
         self.owner: Owner
         self.counts = counters
         """Where pages are counted. A page spread over several servers is counted once, not at each of them."""
@@ -156,6 +172,8 @@ class SwapDevice:
 
     def can_page_out(self) -> bool:
         """Whether a slot is free, and the server has room as far as is known."""
+        if self.has_failed:
+            return False
         return len(self.under_way) < self.in_flight and not self.backlog and not self.put_off
 
     def has_slot(self) -> bool:
@@ -165,7 +183,11 @@ class SwapDevice:
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Write a page to the server, as a reclaimer."""
         self.writeback += 1
-        self._send(self._request(space, page, write=True), reclaimer=True)
+        request = self._request(space, page, write=True)
+        if self.has_failed:
+            self._fail_later(request)
+        else:
+            self._send(request, reclaimer=True)
 
     def write_file(self, file: AddressSpace, page: int) -> None:
         """Write a page of a file that is on the server too, with the rights of the task that flushes it."""
@@ -184,11 +206,41 @@ class SwapDevice:
         return Request(self._xid, write, space, page)
 
     def _start(self, request: Request, *, reclaimer: bool = False) -> None:
-        """Send a request, or let it wait for a slot."""
-        if len(self.under_way) >= self.in_flight:
+        """Send a request, or let it wait for a slot; a device that is lost fails it."""
+        if self.has_failed:
+            self._fail_later(request)
+        elif len(self.under_way) >= self.in_flight:
             self.backlog.append(request)
         else:
             self._send(request, reclaimer=reclaimer)
+
+    def _failed(self, request: Request) -> None:
+        """Fail a request that has been taken off: an error reaches the page, or is taken for success."""
+        self._counters.io_errors += 1
+        if request.write and self.hides_errors:
+            self._answered(request, request.stamps)
+            return
+        owner, space = self.owner, request.space
+        pages = range(request.page, request.page + len(request.stamps))
+        if request.write:
+            self.writeback -= len(pages)
+        tell = owner.page_not_written if request.write else owner.page_not_read
+        for page in pages:
+            tell(space, page)
+        self._proceed()
+
+    def _lose(self) -> None:
+        """Fail all requests there are; those to come fail as well."""
+        self.has_failed = True
+        requests = [*self.under_way.values(), *self.backlog]
+        self.under_way.clear()
+        self.backlog.clear()
+        for request in requests:
+            self._failed(request)
+
+    def _fail_later(self, request: Request) -> None:
+        """Fail a request to a device that is lost, once its caller has returned."""
+        self._events.after(0, self._failed, request)
 
     def _refused(self, request: Request) -> None:
         """Take back a page that the server has no room for: it gives up its slot, and is sent again later."""

@@ -27,6 +27,7 @@ RECONNECT_NS: Final = seconds(1)
 READER_NS: Final = microseconds(125)
 """From a segment to when the client's kernel thread runs: cards gather interrupts, 8000 a second (DEFAULT_ITR in
 drivers/net/e1000/e1000_param.c), and no process runs before the softirq has taken all that has come."""
+TIMED_OUT: Final = "a request has timed out"
 Line = Connection | LocalSocket
 """The connection of a device: to the server itself, or to a process of this machine that passes requests on."""
 
@@ -53,6 +54,8 @@ class NbdDevice(SwapDevice):
         """Bytes of the first request that are not in the send buffer; 0 if none of its bytes are there."""
         self._tcp = tcp
         self._unit = remote.unit
+        self._timeout_ns = remote.timeout_ns
+        self._persist = remote.persist
         self._marked = policy.reserve_access or policy.tcp_exemption
         self._memalloc = policy.reserve_access or board.kernel.nbd_sends_memalloc
         self._floor = board.zone.floors.kernel
@@ -88,7 +91,11 @@ class NbdDevice(SwapDevice):
             self.owner.slot_free()
 
     def closed(self, connection: Line, why: str) -> None:
-        """Connect again after a while, since the connection is gone, and all that was in it."""
+        """Connect again after a while, since the connection is gone, and all that was in it; or be lost (without persist)."""
+        if not self._persist:
+            self.outbox.clear()
+            self._lose()
+            return
         self._calls_ns = self._events.now + RECONNECT_NS
         self._events.at(self._calls_ns, self._call)
 
@@ -108,6 +115,8 @@ class NbdDevice(SwapDevice):
 
     def hindrance(self) -> str:
         """The wait of a page-out in words, as for any transport, or that for the connection or its lock."""
+        if self.has_failed:
+            return "a device that is not lost"
         if not self.is_open:
             return "a connection, which is not open"
         if self.outbox:
@@ -144,6 +153,19 @@ class NbdDevice(SwapDevice):
                 self._teller.retransmitted("nbd")
         request.attempts += 1
         request.previous_ns, request.last_ns = request.last_ns, self._events.now
+        if self._timeout_ns is not None:
+            self._events.after(self._timeout_ns, self._expire, (request, request.attempts))
+
+    def _expire(self, attempt: tuple[Request, int]) -> None:
+        """End the connection over a request that is too old (nbd_xmit_timeout, sock_shutdown)."""
+        request, number = attempt
+        connection = self.connection
+        if self.under_way.get(request.xid) is not request or request.attempts != number or connection is None:
+            return
+        if isinstance(connection, LocalSocket):
+            connection.close()
+        else:
+            connection.close(TIMED_OUT)
 
     def _pump(self) -> None:
         """Copy requests into the send buffer, in order, as far as there is room and memory for them."""
@@ -200,9 +222,22 @@ class NbdDevice(SwapDevice):
 
     def timers(self) -> list[Timer]:
         """TCP's timers; between two connections the client's wait."""
-        if self.is_open:
+        if self.has_failed:
             return []
+        if self.is_open:
+            return self._timeouts()
         return [Timer("reconnection", self._called_ns, self._called_before_ns, self._calls_ns)]
+
+    def _timeouts(self) -> list[Timer]:
+        """The time-outs of requests under way, where the device has any."""
+        patience = self._timeout_ns
+        if patience is None:
+            return []
+        return [
+            Timer("NBD time-out", one.previous_ns, -1, one.last_ns + patience)
+            for one in self.under_way.values()
+            if one.last_ns >= 0
+        ]
 
 
 class ProxiedNbdDevice(NbdDevice):
