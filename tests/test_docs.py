@@ -38,6 +38,7 @@ MODELS = {
     "tcp": models.Tcp,
     "udp": models.Udp,
     "swap": models.Swap,
+    "layer": models.Layer,
     "rank": models.Rank,
     "service": models.Service,
     "flood": models.Flood,

@@ -1,5 +1,6 @@
 """Reads a machine's report off its parts. None of its numbers is kept up to date while the machine runs."""
 
+from netswap.actors.counters import Counters
 from netswap.actors.events import Timer
 from netswap.actors.machine import Machine
 from netswap.actors.machine.wait_graph import frame_pages, waits
@@ -54,8 +55,6 @@ def counters(machine: Machine) -> dict[str, int]:
         "pages_out": counted.pages_out,
         "pages_in": counted.pages_in,
         "lost_pages": counted.lost_pages,
-        "io_errors": counted.io_errors,
-        "bus_errors": counted.bus_errors,
         "file_pages": machine.reclaim.scan.cache.resident(),
         "clean_pages": machine.reclaim.scan.cache.clean(),
         "dirty_pages": machine.reclaim.scan.cache.dirty(),
@@ -63,9 +62,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "file_pages_out": counted.file_pages_out,
         "writeback_pages_max": machine.writeback.under_way_max,
         "writeout_naps": machine.reclaim.scan.writeout_naps,
-        "retransmissions": counted.retransmissions,
-        "tx_no_memory": counted.tx_no_memory,
-        "unresolved": counted.unresolved,
+        **_failures(counted),
         "kswapd_wakes": machine.reclaim.kswapd.wakes,
         "faults": counted.faults,
         "oom_kills": counted.oom_kills,
@@ -77,6 +74,17 @@ def counters(machine: Machine) -> dict[str, int]:
         "socket_frames": 0 if machine.down else stack.noncritical,
         "held": 0 if machine.down else machine.held(),
         "malformed": counted.malformed,
+    }
+
+
+def _failures(counted: Counters) -> dict[str, int]:
+    """What has gone wrong on the way to others."""
+    return {
+        "io_errors": counted.io_errors,
+        "bus_errors": counted.bus_errors,
+        "retransmissions": counted.retransmissions,
+        "tx_no_memory": counted.tx_no_memory,
+        "unresolved": counted.unresolved,
     }
 
 

@@ -229,7 +229,7 @@ class Swap(Words):
 class Text(Words):
     """Program text, and where it is read from."""
 
-    size: words.PagesSize = Field(examples=["4MiB"])
+    size: words.Size = Field(examples=["4MiB"])
     on: words.FilePlace = "disk"
 
 

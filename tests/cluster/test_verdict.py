@@ -463,7 +463,7 @@ def test_who_waits_for_a_machine_with_a_timer_to_come_is_undecided() -> None:
 
 def test_the_bad_words_are_those_that_no_scenario_may_come_to_unexpected() -> None:
     """A blocked machine is another's victim: that other one is what is wrong."""
-    assert {str(verdict) for verdict in BAD} == {"oom-killed", "wedged", "livelocked"}
+    assert {str(verdict) for verdict in BAD} == {"lost-data", "oom-killed", "killed", "wedged", "livelocked"}
 
 
 # -- the times ----------------------------------------------------------------------------------------------------------
