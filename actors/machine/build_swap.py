@@ -10,6 +10,7 @@ from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.actors.swap import transports
 from netswap.actors.swap.backup import Backup
 from netswap.actors.swap.device import Remote, SwapDevice
+from netswap.actors.swap.layer import Layer
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from netswap.actors.swap.nfs import GatheringNfsDevice, NfsDevice
 from netswap.actors.swap.own_disk import DiskDevice
@@ -39,22 +40,37 @@ def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: L
     if swap.spread is not None:
         return _spread(swap, board, parts, in_flight, disk)
     if swap.on == transports.DISK:
-        return SwapParts(_with(swap, board, DiskDevice(board, disk, settings.index, in_flight)))
+        return SwapParts(
+            _with(swap, board, DiskDevice(board, disk, settings.index, in_flight)), set_aside=_pooled(swap)
+        )
     remote = Remote(swap.server, in_flight, retries=swap.retries, timeout_ns=swap.nbd_timeout_ns, persist=swap.persist)
     if swap.server == settings.index:
         ours, theirs = _own_ends(swap, board, parts)
-        return SwapParts(_with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours)), daemon_end=theirs)
+        own = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours))
+        return SwapParts(own, daemon_end=theirs, set_aside=_pooled(swap))
     if not swap.proxied:
-        return SwapParts(_with(swap, board, _device(swap, parts, remote)))
+        return SwapParts(_with(swap, board, _device(swap, parts, remote)), set_aside=_pooled(swap))
     ours, theirs = local_pair(board.events, parts.net.buffers, swap.server)
     parts.stack.need_routes(frozenset({swap.server}))
-    return SwapParts(_with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours)), theirs)
+    proxied = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours))
+    return SwapParts(proxied, theirs, set_aside=_pooled(swap))
 
 
 def _with(swap: Swap, board: Board, device: SwapDevice) -> SwapDevice:
     """The device with what stands before it whatever its transport."""
     device.hides_errors = swap.hides_errors
+    if swap.layer is not None:
+        pages = _pooled(swap)
+        if board.zone.take_many(board.zone.high_mark, pages) < pages:
+            wrong = f"{pages} pages of buffers for the layer before the swap do not fit into memory"
+            raise SettingsError(wrong, "give the machine more memory, or the layer fewer requests")
+        device.layer = Layer(board.zone, swap.layer.buffer_pages, swap.layer.requests)
     return device
+
+
+def _pooled(swap: Swap) -> int:
+    """Pages that the layer before the device has set aside."""
+    return 0 if swap.layer is None else swap.layer.buffer_pages * swap.layer.requests
 
 
 def _own_ends(swap: Swap, board: Board, parts: NetParts) -> tuple[LocalSocket, LocalSocket]:

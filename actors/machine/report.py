@@ -121,7 +121,7 @@ def _timers(machine: Machine) -> list[Timer]:
     if machine.down:
         return timers
     if machine.device is not None:
-        timers += machine.device.timers()
+        timers += machine.device.timers() + machine.device.layer_timers()
     timers += machine.tcp.timers()
     if machine.neighbours is not None:
         asked = [one for one in machine.neighbours.entries.values() if one.state in ASKED]

@@ -14,6 +14,7 @@ from netswap.actors.counters import Counters
 from netswap.actors.events import Events, Timer
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.slab import Slab
+from netswap.actors.swap.layer import RETRY_NS, Layer
 from netswap.actors.wait import REPLY, SLOT
 from netswap.protocol.rpc import CALL_PORT, PAGE
 from netswap.protocol.units import seconds
@@ -116,6 +117,8 @@ class SwapDevice:
         """Whether it is lost: every request fails from now on."""
         self.hides_errors = False
         """Whether a failed page-out is reported as done: its page is taken to be on the server, and is not."""
+        self.layer: Layer | None = None
+        """What takes a buffer for each request before the device gets it."""
         self.owner: Owner
         self.counts = counters
         """Where pages are counted. A page spread over several servers is counted once, not at each of them."""
@@ -164,6 +167,8 @@ class SwapDevice:
         """The wait of a page-out that would start now, in words; nothing if it could start at once."""
         if self.put_off:
             return "room at the server"
+        if self.backlog and self.layer is not None and len(self.under_way) < self.in_flight:
+            return self.layer.hindrance()
         if self.backlog or len(self.under_way) >= self.in_flight:
             return f"a request slot ({len(self.under_way)} of {self.in_flight} are taken)"
         return ""
@@ -187,7 +192,7 @@ class SwapDevice:
         if self.has_failed:
             self._fail_later(request)
         else:
-            self._send(request, reclaimer=True)
+            self._submit(request, reclaimer=True)
 
     def write_file(self, file: AddressSpace, page: int) -> None:
         """Write a page of a file that is on the server too, with the rights of the task that flushes it."""
@@ -212,11 +217,42 @@ class SwapDevice:
         elif len(self.under_way) >= self.in_flight:
             self.backlog.append(request)
         else:
+            self._submit(request, reclaimer=reclaimer)
+
+    def _submit(self, request: Request, *, reclaimer: bool) -> None:
+        """Send a request that may have a slot, once the layer before the device has a buffer for it."""
+        if self.layer is None or self.layer.take(request.xid):
             self._send(request, reclaimer=reclaimer)
+            return
+        self.backlog.append(request)
+        self._watch_layer(self.layer)
+
+    def _watch_layer(self, layer: Layer) -> None:
+        if layer.waits_since_ns is None:
+            layer.waits_since_ns = self._events.now
+            self._events.after(RETRY_NS, self._look_for_buffers, layer)
+
+    def _look_for_buffers(self, layer: Layer) -> None:
+        """Let requests that wait for a buffer look for memory again."""
+        layer.previous_ns, layer.last_ns = layer.last_ns, self._events.now
+        layer.waits_since_ns = None
+        self._proceed()
+
+    def layer_timers(self) -> list[Timer]:
+        """When a request that waits for a buffer of the layer looks again."""
+        layer = self.layer
+        if layer is None or layer.waits_since_ns is None:
+            return []
+        return [Timer("mempool", layer.last_ns, layer.previous_ns, layer.waits_since_ns + RETRY_NS)]
+
+    def _leave_layer(self, request: Request) -> None:
+        if self.layer is not None:
+            self.layer.give(request.xid)
 
     def _failed(self, request: Request) -> None:
         """Fail a request that has been taken off: an error reaches the page, or is taken for success."""
         self._counters.io_errors += 1
+        self._leave_layer(request)
         if request.write and self.hides_errors:
             self._answered(request, request.stamps)
             return
@@ -245,6 +281,7 @@ class SwapDevice:
     def _refused(self, request: Request) -> None:
         """Take back a page that the server has no room for: it gives up its slot, and is sent again later."""
         del self.under_way[request.xid]
+        self._leave_layer(request)
         self.put_off.append(request)
         self.last_reply_ns = self._events.now
         self._events.after(PUT_OFF_NS, self._ask_again, request)
@@ -260,6 +297,7 @@ class SwapDevice:
     def _answered(self, request: Request, stamps: tuple[int, ...]) -> None:
         """Finish a request that has been answered, a page-in with these stamps: tell the owner, and start the next."""
         self.last_reply_ns = self._events.now
+        self._leave_layer(request)
         owner, space, page = self.owner, request.space, request.page
         if request.write:
             self.writeback -= len(stamps)
@@ -276,7 +314,11 @@ class SwapDevice:
 
     def _proceed(self) -> None:
         """Start requests that wait for a slot."""
+        layer = self.layer
         while self.backlog and len(self.under_way) < self.in_flight:
+            if layer is not None and not layer.take(self.backlog[0].xid):
+                self._watch_layer(layer)
+                break
             request = self.backlog.popleft()
             self._send(request)
             self.owner.moved(request)
