@@ -44,6 +44,7 @@ MODELS = {
     "flood": models.Flood,
     "swap-server": models.SwapServer,
     "proxy": models.Proxy,
+    "nbd-client": models.NbdClient,
     "heartbeat": models.Heartbeat,
     "reader": models.Reader,
     "writer": models.Writer,

@@ -35,6 +35,7 @@ from netswap.actors.process.process import Process
 from netswap.actors.programs.system import Host
 from netswap.actors.settings import MachineSettings
 from netswap.actors.swap.device import SwapDevice
+from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.swap.remote import RemoteDisk
 from netswap.actors.teller import Teller
 from netswap.protocol.rpc import PAGE
@@ -126,6 +127,7 @@ def _host(
         tcp=frames.tcp,
         kernel_end=swap.kernel_end,
         daemon_end=swap.daemon_end,
+        line=swap.device if isinstance(swap.device, NbdDevice) else None,
     )
 
 

@@ -166,7 +166,7 @@ class _Graph:
             return self._add(node, f"{under_way} requests are at the machine's own disk", under_way=under_way)
         if not link.is_open:
             sentence = f"{under_way} requests wait for a connection to {server}"
-            return self._add(node, sentence, self._reply(link), under_way=under_way)
+            return self._add(node, sentence, self._reply(link), *self._daemon("nbd-client"), under_way=under_way)
         if not link.under_way:
             said = "kswapd and direct reclaim look for a page that may leave"
             return self._add(node, said, *self._room(link))

@@ -13,6 +13,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.programs.file import Reader, Writer
 from netswap.actors.programs.flood import Flood
 from netswap.actors.programs.heartbeat import Heartbeat
+from netswap.actors.programs.nbd_client import NbdClient
 from netswap.actors.programs.proxy import Proxy
 from netswap.actors.programs.rank import Rank
 from netswap.actors.programs.service import Service
@@ -31,6 +32,7 @@ PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
     "flood": Flood,
     "swap-server": SwapServer,
     "proxy": Proxy,
+    "nbd-client": NbdClient,
     "heartbeat": Heartbeat,
     "reader": Reader,
     "writer": Writer,

@@ -6,7 +6,7 @@ A call that may take time is a request to be yielded (`yield system.touch(...)`)
 from collections.abc import Callable
 from functools import lru_cache
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from netswap.actors.disk import Disk
 from netswap.actors.events import Events
@@ -114,6 +114,21 @@ class Allocate:
         return False
 
 
+class Line(Protocol):
+    """The connection of a swap device, as a process sees it that opens another when it is gone."""
+
+    is_gone: bool
+    """Whether it is gone, and nobody has begun to open another."""
+    when_gone: Callable[[object], None] | None
+    """Called once it is."""
+
+    def leave_to_client(self) -> None:
+        """Open no other by itself from now on."""
+
+    def call_again(self) -> None:
+        """Open another, after a while."""
+
+
 class Host(NamedTuple):
     """The parts of a machine that its programs use, each through its own `System`."""
 
@@ -131,6 +146,8 @@ class Host(NamedTuple):
     """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
     daemon_end: LocalSocket | None = None
     """The same for a swap-server of this machine that its own pages go to."""
+    line: Line | None = None
+    """The connection of the swap device, if it has one to another machine."""
 
 
 class Write:
@@ -316,6 +333,8 @@ class System:
         """What survives a crash."""
         self.kernel_end = host.kernel_end
         """A proxy's end of the pair whose other end the kernel swaps over."""
+        self.line = host.line
+        """The connection of the swap device, for the process that opens another when it is gone."""
         self.daemon_end = host.daemon_end
         """A swap-server's end of the pair whose other end this machine's own kernel swaps over."""
         self._receive = Receive(self.queues, host.stack)

@@ -8,6 +8,7 @@ answered are sent again, in order.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from netswap.actors.events import NEVER, Timer
@@ -66,6 +67,11 @@ class NbdDevice(SwapDevice):
         self._calls_ns = NEVER
         """When the client connects again; unknown while it is connecting."""
         self._called_before_ns = -1
+        self.is_gone = False
+        """Whether the connection is gone, and the client's process has not begun to open another."""
+        self.when_gone: Callable[[object], None] | None = None
+        """Told of that: the client's process."""
+        self._left_to_client = False
         board.events.after(0, self._call)
 
     # -- the connection ---------------------------------------------------------------------------------------------
@@ -96,6 +102,22 @@ class NbdDevice(SwapDevice):
             self.outbox.clear()
             self._lose()
             return
+        if not self._left_to_client:
+            self.call_again()
+            return
+        self.is_gone = True
+        self._calls_ns = NEVER
+        if self.when_gone is not None:
+            self._events.after(0, self.when_gone)
+            self.when_gone = None
+
+    def leave_to_client(self) -> None:
+        """Open no connection anew but when the client's process says so."""
+        self._left_to_client = True
+
+    def call_again(self) -> None:
+        """Open another connection after a while."""
+        self.is_gone = False
         self._calls_ns = self._events.now + RECONNECT_NS
         self._events.at(self._calls_ns, self._call)
 
@@ -222,7 +244,7 @@ class NbdDevice(SwapDevice):
 
     def timers(self) -> list[Timer]:
         """TCP's timers; between two connections the client's wait."""
-        if self.has_failed:
+        if self.has_failed or self.is_gone:
             return []
         if self.is_open:
             return self._timeouts()

@@ -44,6 +44,7 @@ def machine(written: Written, name: str) -> None:
     check_swap.servers(written, name)
     _transport(written, name)
     check_user_space.proxy(written, name)
+    check_user_space.nbd_client(written, name)
     _min_free(written, name)
 
 

@@ -315,6 +315,14 @@ class Proxy(EmptyAllowed):
     io_flusher: words.Flusher = False
 
 
+class NbdClient(EmptyAllowed):
+    """The process that opens another connection when that of the swap is gone (`swap: {transport: nbd}`)."""
+
+    pages: words.Pages = Field(default=64, description="pages of its own, all of them touched to connect")
+    lock: bool = Field(default=False, description="keep these pages in memory")
+    io_flusher: words.Flusher = False
+
+
 class Heartbeat(Words):
     """A program that touches its pages at every beat."""
 
@@ -353,6 +361,7 @@ class Program(Words):
     flood: Flood | None = None
     swap_server: SwapServer | None = Field(default=None, alias="swap-server")
     proxy: Proxy | None = None
+    nbd_client: NbdClient | None = Field(default=None, alias="nbd-client")
     heartbeat: Heartbeat | None = None
     reader: Reader | None = None
     writer: Writer | None = None

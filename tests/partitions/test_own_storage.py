@@ -205,3 +205,20 @@ def test_a_rank_begins_when_it_is_told(netswap):
     assert cluster["A"].progress == 0
     cluster.run_for(seconds(1))
     assert cluster["A"].progress > 0
+
+
+@pytest.mark.parametrize(("lock", "verdict"), [(True, "recovered"), (False, "wedged")])
+def test_a_client_that_has_to_connect_again_needs_its_own_pages_for_that(netswap, lock, verdict):
+    """They have been swapped out to the device that it is to connect: a loop without any flood."""
+    keys = {
+        "machines.A.programs": [
+            {"nbd-client": {"pages": 16, "lock": lock}},
+            {"rank": {"working_set": "20MiB", "touch": "512KiB", "compute": "100ms", "pattern": "random"}},
+        ]
+    }
+    cluster = netswap(FAR, set=keys | {"machines.A.swap.timeout": "1s"}, stop="20s")
+    cluster.run_for(seconds(6))
+    with cluster.partition({"C"}):
+        cluster.run_for(seconds(3))
+    a = cluster.run()["A"]
+    assert (a.verdict, a.lost_pages) == (verdict, 0)
