@@ -9,6 +9,7 @@ from netswap.actors.net.local import LocalSocket, handover, local_pair
 from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.actors.swap import transports
 from netswap.actors.swap.backup import Backup
+from netswap.actors.swap.connections import ConnectedDevice
 from netswap.actors.swap.device import Remote, SwapDevice
 from netswap.actors.swap.layer import Layer
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
@@ -58,7 +59,8 @@ def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: L
 
 def _with(swap: Swap, board: Board, device: SwapDevice) -> SwapDevice:
     """The device with what stands before it whatever its transport."""
-    device.hides_errors = swap.hides_errors
+    for link in device.links:
+        link.hides_errors = swap.hides_errors
     if swap.layer is not None:
         pages = _pooled(swap)
         if board.zone.take_many(board.zone.high_mark, pages) < pages:
@@ -86,7 +88,8 @@ def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:
     net, routed = parts.net, frozenset({remote.server})
     if swap.transport == transports.NBD:
         parts.stack.need_routes(routed)
-        return NbdDevice(net.board, parts.tcp, remote)
+        lines = [NbdDevice(net.board, parts.tcp, remote) for _ in range(swap.connections)]
+        return lines[0] if len(lines) == 1 else ConnectedDevice(net.board.events, net.board.counters, lines)
     kind = GatheringNfsDevice if swap.request_pages > 1 else NfsDevice
     device = kind(net, parts.output, remote, swap.request_pages, swap.timeout_ns)
     parts.stack.serve(remote.port, device.reply, routed=routed)

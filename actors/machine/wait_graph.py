@@ -15,6 +15,7 @@ from netswap.actors.memory.waiter import Asleep
 from netswap.actors.net.arp import FAILED, INCOMPLETE
 from netswap.actors.net.virtio import VirtioNic
 from netswap.actors.programs.task import Need, Task
+from netswap.actors.swap.connections import ConnectedDevice
 from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from netswap.actors.swap.own_disk import DiskDevice
@@ -152,8 +153,13 @@ class _Graph:
             return self._add(self._id(NodeKind.PAGE_OUTS), "nothing can be written: there is no swap")
         if len(device.links) == 1:
             return self._requests(device)
-        targets = [self._requests(link, f"to {self._server(link)}") for link in device.links]
-        sentence = f"{device.writeback} pages are being written to {len(targets)} servers"
+        connected = isinstance(device, ConnectedDevice)
+        whose = [
+            f"over connection {at}" if connected else f"to {self._server(one)}" for at, one in enumerate(device.links)
+        ]
+        targets = [self._requests(link, which) for link, which in zip(device.links, whose, strict=True)]
+        where = f"over {len(targets)} connections" if connected else f"to {len(targets)} servers"
+        sentence = f"{device.writeback} pages are being written {where}"
         return self._add(self._id(NodeKind.PAGE_OUTS), sentence, *targets, page_outs=device.writeback)
 
     def _requests(self, link: SwapDevice, which: str = "") -> NodeId:
@@ -223,9 +229,10 @@ class _Graph:
         number = space.base + page
         if isinstance(device, SpreadDevice):
             return self._spread_page(device, number)
-        for request in device.under_way.values():
-            if request.has(number):
-                return self._request(device, request, f"{number}")
+        for link in device.links:
+            for request in link.under_way.values():
+                if request.has(number):
+                    return self._request(link, request, f"{number}")
         return self._add(
             self._id(NodeKind.PAGE, f"{number}"),
             f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",

@@ -8,7 +8,7 @@ answered are sent again, in order.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from netswap.actors.events import NEVER, Timer
@@ -72,6 +72,8 @@ class NbdDevice(SwapDevice):
         self.when_gone: Callable[[object], None] | None = None
         """Told of that: the client's process."""
         self._left_to_client = False
+        self._others: Sequence[NbdDevice] = ()
+        """The devices of other connections to the same server."""
         board.events.after(0, self._call)
 
     # -- the connection ---------------------------------------------------------------------------------------------
@@ -98,6 +100,7 @@ class NbdDevice(SwapDevice):
 
     def closed(self, connection: Line, why: str) -> None:
         """Connect again after a while, since the connection is gone, and all that was in it; or be lost (without persist)."""
+        self._hand_over()
         if not self._persist:
             self.outbox.clear()
             self._lose()
@@ -110,6 +113,26 @@ class NbdDevice(SwapDevice):
         if self.when_gone is not None:
             self._events.after(0, self.when_gone)
             self.when_gone = None
+
+    def share(self, first_handle: int, others: "Sequence[NbdDevice]") -> None:
+        """Be one of several connections to a server, with handles of its own."""
+        self._xid += first_handle
+        self._others = others
+
+    def _hand_over(self) -> None:
+        """Let requests go on over another connection that is open, if there is one (nbd_requeue_cmd)."""
+        heir = next((one for one in self._others if one.is_open), None)
+        if heir is None:
+            return
+        requests = [*self.under_way.values(), *self.backlog]
+        self.outbox.clear()
+        self.under_way.clear()
+        self.backlog.clear()
+        for request in requests:
+            if request.write:
+                self.writeback -= len(request.stamps)
+                heir.writeback += len(request.stamps)
+            heir._start(request)
 
     def leave_to_client(self) -> None:
         """Open no connection anew but when the client's process says so."""

@@ -113,6 +113,8 @@ def _own_server(written: Written, name: str, named: Named) -> bool:
         written.report(place, f"a process serves its own machine over {', '.join(_LOCAL)}", "write transport: nbd")
     elif swap.get("backup", "none") != "none" or swap.get("via", "none") != "none":
         written.report(place, "a machine that swaps to itself has neither backup nor proxy", "remove backup and via")
+    elif (number_in(swap, "connections") or 1) > 1:
+        written.report(place, "a machine that swaps to itself has one connection", "remove connections")
     else:
         return True
     return False
@@ -203,6 +205,12 @@ def nbd_only(written: Written, name: str, transport: str) -> None:
 def one_server_only(written: Written, name: str) -> None:
     """A device for several servers waits for those that are silent, and fails no request."""
     swap = mapping_in(written.machines[name], "swap")
+    if text_in(swap, "via") == "proxy" and (number_in(swap, "connections") or 1) > 1:
+        place: Place = ("machines", name, "swap", "connections")
+        written.report(place, "a proxy relays one connection", "remove it, or remove via", key=True)
+    if swap.get("layer", "none") != "none" and (number_in(swap, "connections") or 1) > 1:
+        place = ("machines", name, "swap", "connections")
+        written.report(place, "a layer stands before one connection", "remove it, or remove layer", key=True)
     if "servers" not in swap and swap.get("backup", "none") == "none":
         return
     keys = ["retries", "persist", "connections", "write_errors", "layer"]

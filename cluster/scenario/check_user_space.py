@@ -36,10 +36,12 @@ def nbd_client(written: Written, name: str) -> None:
     swap = mapping_in(written.machines[name], "swap")
     if not places:
         return
-    own = text_in(swap, "server") == name or text_in(swap, "via") == "proxy"
+    own = text_in(swap, "server") == name or text_in(swap, "via") == "proxy" or swap.get("connections", 1) != 1
     if text_in(swap, "transport") != NBD or _is_spread(swap) or own:
-        hint = f"write server: C and transport: nbd in the swap of {name}, or remove it"
-        written.report(places[0], "there is no connection of NBD to another machine to be opened anew", hint, key=True)
+        hint = f"write server: C and transport: nbd in the swap of {name}, with one connection, or remove it"
+        written.report(
+            places[0], "there is no one connection of NBD to another machine to be opened anew", hint, key=True
+        )
     elif swap.get("persist") is False:
         written.report(places[0], "without persist no connection is opened anew", "remove persist", key=True)
 

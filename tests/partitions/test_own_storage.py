@@ -222,3 +222,22 @@ def test_a_client_that_has_to_connect_again_needs_its_own_pages_for_that(netswap
         cluster.run_for(seconds(3))
     a = cluster.run()["A"]
     assert (a.verdict, a.lost_pages) == (verdict, 0)
+
+
+@pytest.mark.parametrize("timeout", ["1s", "auto"])
+def test_pages_go_over_several_connections_and_none_is_lost(netswap, timeout):
+    """All four are cut off for 3 s: with a time-out they are opened anew, without one TCP sends again."""
+    a = outage(netswap, connections=4, timeout=timeout, in_flight=4)
+    assert (a.verdict, a.counters["io_errors"], a.lost_pages) == ("recovered", 0, 0)
+
+
+def test_a_request_on_a_connection_that_ends_goes_on_over_another(netswap):
+    """Without persist, too: the device is only lost with its last connection."""
+    cluster = netswap(FAR, set={"machines.A.swap.connections": 2, "machines.A.swap.persist": False})
+    cluster.run_for(seconds(3))
+    first, second = cluster.engine.machine(0).device.links
+    first.connection.close("by hand")
+    cluster.run()
+    a = cluster["A"]
+    assert (first.has_failed, second.has_failed, first.under_way) == (True, False, {})
+    assert (a.verdict, a.counters["io_errors"], a.lost_pages) == ("healthy", 0, 0)
