@@ -31,7 +31,7 @@ COUNTERS: Final = {
     "emergency_bytes_max": "most bytes charged to the reserve for receive buffers",
     "pages_out": "page-outs answered",
     "pages_in": "page-ins answered",
-    "lost_pages": "pages that came back with another stamp than they were sent out with",
+    "lost_pages": "pages whose contents are lost: another stamp came back than was sent out, or they could not be written",
     "file_pages": "pages of files in memory now",
     "clean_pages": "those of them that reclaim can drop at once",
     "dirty_pages": "those of them that have to be written and are not being written yet",
@@ -39,6 +39,8 @@ COUNTERS: Final = {
     "file_pages_out": "pages written to the machine's own disk",
     "writeback_pages_max": "most pages under writeback, to the swap server and to disk, at the end of a scan",
     "writeout_naps": "how often a reclaimer napped because too much was under writeback",
+    "io_errors": "requests that the swap device has failed",
+    "bus_errors": "programs killed since a page of theirs could not be read (SIGBUS)",
     "retransmissions": "requests sent again",
     "tx_no_memory": "transmissions that failed for want of memory",
     "unresolved": "frames that never left: the queue for their neighbour was full, or it did not answer",
@@ -55,7 +57,7 @@ COUNTERS: Final = {
     "malformed": "batches refused by the decoder",
 }
 
-LATER: Final = frozenset({"no_block"})
+LATER: Final = frozenset({"no_block", "io_errors", "bus_errors"})
 """Counters that came after digests had been published: where they are 0, a digest is as it was before."""
 
 
@@ -66,6 +68,8 @@ class Counters:
     pages_out: int = 0
     pages_in: int = 0
     lost_pages: int = 0
+    io_errors: int = 0
+    bus_errors: int = 0
     file_pages_in: int = 0
     file_pages_out: int = 0
     retransmissions: int = 0

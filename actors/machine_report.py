@@ -99,9 +99,11 @@ class ProgramReport:
     waited_slots: tuple[int, ...]
     """The same at the end of each slot: a number for each of the kinds."""
     killed_ns: int | None
-    """When it died of the OOM killer."""
+    """When it was killed, and has died."""
     freed_pages: int
     """Pages that were free at once thereby."""
+    killed_by: str = ""
+    """What has killed it: "oom" or "sigbus"; empty for a program that lives."""
 
 
 @dataclass(frozen=True, slots=True)

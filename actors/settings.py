@@ -37,6 +37,15 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer between the VM and the device, such as dm-crypt, that takes a buffer for each request."""
+
+    buffer_pages: int
+    requests: int
+    """Buffers that it has set aside (its mempool)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Swap:
     """Where a machine's pages go. `server` is a machine's index, `size` in bytes, `readahead` in pages."""
 
@@ -52,6 +61,18 @@ class Swap:
     """None for one server without a disk."""
     proxied: bool = False
     """Whether a program of this machine, its proxy, stands between the kernel and the server."""
+    on: str = "server"
+    """The place of the pages: "server", or "disk", the machine's own; then `server` is the machine itself."""
+    retries: int | None = None
+    """Over NFS: how often a request is sent again before it fails; None: until it is answered (a hard mount)."""
+    nbd_timeout_ns: int | None = None
+    """The age at which a request ends its connection; None: it waits for TCP."""
+    persist: bool = True
+    """Whether a connection that is gone is opened anew; without, all requests fail from then on."""
+    connections: int = 1
+    hides_errors: bool = False
+    """Whether a page-out that failed is reported as done."""
+    layer: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import LocalDisk, PageCache
 from netswap.actors.memory.oom import OomKiller
+from netswap.actors.memory.ports import Toucher
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.reserve import Node
 from netswap.actors.memory.scan import Scan
@@ -34,6 +35,7 @@ from netswap.actors.process.process import Process
 from netswap.actors.programs.system import Host
 from netswap.actors.settings import MachineSettings
 from netswap.actors.swap.device import SwapDevice
+from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.swap.remote import RemoteDisk
 from netswap.actors.teller import Teller
 from netswap.protocol.rpc import PAGE
@@ -100,7 +102,9 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     scan = reclaim.scan
     if scan.clean_minimum is not None:
         scan.clean_minimum.look()
-    scan.oom = oom = _oom_killer(board, reclaim, faults, programs)
+    processes = [Process(one, board, reclaim, faults) for one in loader.oldest_first(programs)]
+    scan.oom = oom = _oom_killer(board, reclaim, processes)
+    faults.on_bus_error = partial(_bus_error, processes)
     if board.teller is not None:
         _listen(board.teller, zone, programs)
     return Parts(tally.boots, zone, reserve.data, frames, swap, local, reclaim, writeback, programs, oom)
@@ -122,6 +126,8 @@ def _host(
         writeback=writeback,
         tcp=frames.tcp,
         kernel_end=swap.kernel_end,
+        daemon_end=swap.daemon_end,
+        line=swap.device if isinstance(swap.device, NbdDevice) else None,
     )
 
 
@@ -155,12 +161,17 @@ def _listen(teller: Teller, zone: Zone, programs: list[loader.Loaded]) -> None:
         one.task.listen(teller)
 
 
-def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[loader.Loaded]) -> OomKiller:
+def _bus_error(processes: Sequence[Process], task: Toucher) -> None:
+    """Kill the process whose page cannot be read."""
+    next(one for one in processes if one.task is task).gets_bus_error()
+
+
+def _oom_killer(board: Board, reclaim: Reclaim, processes: Sequence[Process]) -> OomKiller:
     """The OOM killer of all programs, daemons first, in the order in which they were started."""
     counted, scan = board.counters, reclaim.scan
     return OomKiller(
         board,
         scan.reclaimable,
         lambda: scan.dropped + counted.pages_out + counted.file_pages_out,
-        [Process(one, board, reclaim, faults) for one in loader.oldest_first(programs)],
+        processes,
     )

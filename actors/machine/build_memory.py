@@ -41,7 +41,7 @@ class Reserve(NamedTuple):
 def reserve(settings: MachineSettings, kernel: Kernel, tally: Tally) -> Reserve:
     """The reserve of a machine that swaps with access to one; sized as asked for, or by its formulas."""
     swap = settings.swap
-    if swap is None or not settings.policy.reserve_access:
+    if swap is None or swap.on == transports.DISK or not settings.policy.reserve_access:
         return Reserve(0)
     tree = (_covering if kernel.memalloc_sockets else _charged)(settings, swap, kernel)
     data = None if kernel.memalloc_sockets else find(tree, "SKB data")

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from netswap.actors.machine.build_net import NetParts
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import LocalDisk
-from netswap.actors.net.local import LocalSocket, local_pair
+from netswap.actors.net.local import LocalSocket, handover, local_pair
 from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.actors.swap import transports
 from netswap.actors.swap.backup import Backup
+from netswap.actors.swap.connections import ConnectedDevice
 from netswap.actors.swap.device import Remote, SwapDevice
+from netswap.actors.swap.layer import Layer
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from netswap.actors.swap.nfs import GatheringNfsDevice, NfsDevice
+from netswap.actors.swap.own_disk import DiskDevice
 from netswap.actors.swap.spread import SpreadDevice
 from netswap.protocol.rpc import CALL_PORT, PAGE
 
@@ -23,6 +26,8 @@ class SwapParts:
     device: SwapDevice | None = None
     kernel_end: LocalSocket | None = None
     """A proxy's end of the pair whose other end the kernel swaps over."""
+    daemon_end: LocalSocket | None = None
+    """The end of a swap-server of this machine that its own pages go to."""
     set_aside: int = 0
     """Pages of memory that the device keeps for itself."""
 
@@ -35,12 +40,47 @@ def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: L
     in_flight = transports.needs(settings, swap, board.kernel).in_flight
     if swap.spread is not None:
         return _spread(swap, board, parts, in_flight, disk)
-    remote = Remote(swap.server, in_flight)
+    if swap.on == transports.DISK:
+        return SwapParts(
+            _with(swap, board, DiskDevice(board, disk, settings.index, in_flight)), set_aside=_pooled(swap)
+        )
+    remote = Remote(swap.server, in_flight, retries=swap.retries, timeout_ns=swap.nbd_timeout_ns, persist=swap.persist)
+    if swap.server == settings.index:
+        ours, theirs = _own_ends(swap, board, parts)
+        own = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours))
+        return SwapParts(own, daemon_end=theirs, set_aside=_pooled(swap))
     if not swap.proxied:
-        return SwapParts(_device(swap, parts, remote))
+        return SwapParts(_with(swap, board, _device(swap, parts, remote)), set_aside=_pooled(swap))
     ours, theirs = local_pair(board.events, parts.net.buffers, swap.server)
     parts.stack.need_routes(frozenset({swap.server}))
-    return SwapParts(ProxiedNbdDevice(board, parts.tcp, remote, ours), theirs)
+    proxied = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours))
+    return SwapParts(proxied, theirs, set_aside=_pooled(swap))
+
+
+def _with(swap: Swap, board: Board, device: SwapDevice) -> SwapDevice:
+    """The device with what stands before it whatever its transport."""
+    for link in device.links:
+        link.hides_errors = swap.hides_errors
+    if swap.layer is not None:
+        pages = _pooled(swap)
+        if board.zone.take_many(board.zone.high_mark, pages) < pages:
+            wrong = f"{pages} pages of buffers for the layer before the swap do not fit into memory"
+            raise SettingsError(wrong, "give the machine more memory, or the layer fewer requests")
+        device.layer = Layer(board.zone, swap.layer.buffer_pages, swap.layer.requests)
+    return device
+
+
+def _pooled(swap: Swap) -> int:
+    """Pages that the layer before the device has set aside."""
+    return 0 if swap.layer is None else swap.layer.buffer_pages * swap.layer.requests
+
+
+def _own_ends(swap: Swap, board: Board, parts: NetParts) -> tuple[LocalSocket, LocalSocket]:
+    """The kernel's end and the daemon's, of a server that is a process of this machine."""
+    buffers = parts.net.buffers
+    if swap.transport == transports.NBD:
+        return local_pair(board.events, buffers, swap.server)
+    return handover(board.events, buffers, swap.server, fuse=swap.transport == transports.FUSE)
 
 
 def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:
@@ -48,7 +88,8 @@ def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:
     net, routed = parts.net, frozenset({remote.server})
     if swap.transport == transports.NBD:
         parts.stack.need_routes(routed)
-        return NbdDevice(net.board, parts.tcp, remote)
+        lines = [NbdDevice(net.board, parts.tcp, remote) for _ in range(swap.connections)]
+        return lines[0] if len(lines) == 1 else ConnectedDevice(net.board.events, net.board.counters, lines)
     kind = GatheringNfsDevice if swap.request_pages > 1 else NfsDevice
     device = kind(net, parts.output, remote, swap.request_pages, swap.timeout_ns)
     parts.stack.serve(remote.port, device.reply, routed=routed)

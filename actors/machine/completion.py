@@ -42,11 +42,26 @@ class Completion:
     def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
         """A page-in has been answered."""
         if isinstance(space, File):
+            if space.stamps[page] and stamp != space.stamps[page]:
+                self._counters.lost_pages += 1
             self.file_read(space, page)
             return
         if self._teller is not None:
             self._teller.page_answered(space, page, False, "swap")
         self._faults.page_read(space, page, stamp)
+
+    def page_not_written(self, space: AddressSpace, page: int) -> None:
+        """A page-out has failed: a program's page stays dirty, a file's is given up (mapping_set_error, mm/filemap.c)."""
+        if isinstance(space, File):
+            self._counters.lost_pages += 1
+            self._scan.file_written(space, page, space.stamps[page])
+            self._writeback.proceed()
+        else:
+            self._scan.not_written(space, page)
+
+    def page_not_read(self, space: AddressSpace, page: int) -> None:
+        """A page-in has failed."""
+        self._faults.not_read(space, page)
 
     def moved(self, request: Request) -> None:
         """A request that had to wait has found a slot, or has been sent."""

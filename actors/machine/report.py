@@ -1,5 +1,6 @@
 """Reads a machine's report off its parts. None of its numbers is kept up to date while the machine runs."""
 
+from netswap.actors.counters import Counters
 from netswap.actors.events import Timer
 from netswap.actors.machine import Machine
 from netswap.actors.machine.wait_graph import frame_pages, waits
@@ -61,9 +62,7 @@ def counters(machine: Machine) -> dict[str, int]:
         "file_pages_out": counted.file_pages_out,
         "writeback_pages_max": machine.writeback.under_way_max,
         "writeout_naps": machine.reclaim.scan.writeout_naps,
-        "retransmissions": counted.retransmissions,
-        "tx_no_memory": counted.tx_no_memory,
-        "unresolved": counted.unresolved,
+        **_failures(counted),
         "kswapd_wakes": machine.reclaim.kswapd.wakes,
         "faults": counted.faults,
         "oom_kills": counted.oom_kills,
@@ -75,6 +74,17 @@ def counters(machine: Machine) -> dict[str, int]:
         "socket_frames": 0 if machine.down else stack.noncritical,
         "held": 0 if machine.down else machine.held(),
         "malformed": counted.malformed,
+    }
+
+
+def _failures(counted: Counters) -> dict[str, int]:
+    """What has gone wrong on the way to others."""
+    return {
+        "io_errors": counted.io_errors,
+        "bus_errors": counted.bus_errors,
+        "retransmissions": counted.retransmissions,
+        "tx_no_memory": counted.tx_no_memory,
+        "unresolved": counted.unresolved,
     }
 
 
@@ -100,6 +110,7 @@ def _program(one: Loaded, now_ns: int) -> ProgramReport:
         waited_ns=tuple(progress.waited.spent_ns(now_ns)),
         waited_slots=tuple(progress.waited.slots),
         killed_ns=task.killed_ns,
+        killed_by=task.killed_by,
         freed_pages=task.freed_pages,
     )
 
@@ -110,7 +121,7 @@ def _timers(machine: Machine) -> list[Timer]:
     if machine.down:
         return timers
     if machine.device is not None:
-        timers += machine.device.timers()
+        timers += machine.device.timers() + machine.device.layer_timers()
     timers += machine.tcp.timers()
     if machine.neighbours is not None:
         asked = [one for one in machine.neighbours.entries.values() if one.state in ASKED]

@@ -15,8 +15,10 @@ from netswap.actors.memory.waiter import Asleep
 from netswap.actors.net.arp import FAILED, INCOMPLETE
 from netswap.actors.net.virtio import VirtioNic
 from netswap.actors.programs.task import Need, Task
+from netswap.actors.swap.connections import ConnectedDevice
 from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
+from netswap.actors.swap.own_disk import DiskDevice
 from netswap.actors.swap.spread import SpreadDevice
 from netswap.protocol.rpc import PAGE
 
@@ -151,17 +153,26 @@ class _Graph:
             return self._add(self._id(NodeKind.PAGE_OUTS), "nothing can be written: there is no swap")
         if len(device.links) == 1:
             return self._requests(device)
-        targets = [self._requests(link, f"to {self._server(link)}") for link in device.links]
-        sentence = f"{device.writeback} pages are being written to {len(targets)} servers"
+        connected = isinstance(device, ConnectedDevice)
+        whose = [
+            f"over connection {at}" if connected else f"to {self._server(one)}" for at, one in enumerate(device.links)
+        ]
+        targets = [self._requests(link, which) for link, which in zip(device.links, whose, strict=True)]
+        where = f"over {len(targets)} connections" if connected else f"to {len(targets)} servers"
+        sentence = f"{device.writeback} pages are being written {where}"
         return self._add(self._id(NodeKind.PAGE_OUTS), sentence, *targets, page_outs=device.writeback)
 
     def _requests(self, link: SwapDevice, which: str = "") -> NodeId:
         """The requests under way to one server."""
         node = self._id(NodeKind.PAGE_OUTS, which)
         server, under_way = self._server(link), len(link.under_way)
+        if link.has_failed:
+            return self._add(node, "nothing can be written: the swap device is lost")
+        if isinstance(link, DiskDevice):
+            return self._add(node, f"{under_way} requests are at the machine's own disk", under_way=under_way)
         if not link.is_open:
             sentence = f"{under_way} requests wait for a connection to {server}"
-            return self._add(node, sentence, self._reply(link), under_way=under_way)
+            return self._add(node, sentence, self._reply(link), *self._daemon("nbd-client"), under_way=under_way)
         if not link.under_way:
             said = "kswapd and direct reclaim look for a page that may leave"
             return self._add(node, said, *self._room(link))
@@ -218,9 +229,10 @@ class _Graph:
         number = space.base + page
         if isinstance(device, SpreadDevice):
             return self._spread_page(device, number)
-        for request in device.under_way.values():
-            if request.has(number):
-                return self._request(device, request, f"{number}")
+        for link in device.links:
+            for request in link.under_way.values():
+                if request.has(number):
+                    return self._request(link, request, f"{number}")
         return self._add(
             self._id(NodeKind.PAGE, f"{number}"),
             f"its page-in waits for a request slot ({len(device.backlog)} before it at most)",
@@ -247,17 +259,23 @@ class _Graph:
         said = "page-out" if request.write else "page-in"
         if isinstance(link, NbdDevice) and any(request is one for one, _ in link.outbox):
             return self._add(node, f"its {said} waits to be sent", *self._sender(link))
+        on_disk = isinstance(link, DiskDevice)
+        whom = "the machine's own disk" if on_disk else f"a reply from {self._server(link)}"
         return self._add(
             node,
-            f"its {said} waits for a reply from {self._server(link)}, asked {_times(request.attempts)}",
-            self._reply(link),
+            f"its {said} waits for {whom}, asked {_times(request.attempts)}",
+            self._disk() if on_disk else self._reply(link),
             attempts=request.attempts,
             last_ns=request.last_ns,
         )
 
     def _reply(self, link: SwapDevice) -> NodeId:
         node = self._of(link, NodeKind.REPLY)
-        if node not in self._drafts:
+        if node not in self._drafts and self._is_own(link):
+            self._add(
+                node, f"a reply from the swap-server of {self._server(link)} itself", *self._daemon("swap-server")
+            )
+        elif node not in self._drafts:
             server = self._server(link)
             self._add(node, f"a reply from {server}")
             waits_for = self._drafts[node].waits_for
@@ -266,14 +284,23 @@ class _Graph:
                 waits_for += [*self._tcp_memory(), NodeId(server, NodeKind.ANSWER)]
         return node
 
+    def _is_own(self, link: SwapDevice) -> bool:
+        """Whether the server is a process of this machine."""
+        return link.server == self._machine.settings.index
+
+    def _daemon(self, kind: str) -> list[NodeId]:
+        """The daemons of this kind that are held up."""
+        tasks = [one.task for one in self._machine.programs if one.kind == kind]
+        held_up = [one for one in tasks if one.request is not None and not one.request.idle]
+        return [self._id(NodeKind.TASK, one.name) for one in held_up]
+
     def _proxy(self, link: SwapDevice) -> list[NodeId]:
         """The proxy that requests and replies go through, if it is held up; and its socket, which is not marked."""
         machine = self._machine
         if not isinstance(link, ProxiedNbdDevice):
             return []
         relays = [one.task for one in machine.programs if one.kind == "proxy"]
-        held_up = [one for one in relays if one.request is not None and not one.request.idle]
-        found = [self._id(NodeKind.TASK, one.name) for one in held_up]
+        found = self._daemon("proxy")
         zone = machine.zone
         if machine.settings.policy.drop_at_demux and zone.free <= zone.floors.atomic:
             sentence = (

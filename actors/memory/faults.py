@@ -27,7 +27,9 @@ class Faults:
     ) -> None:
         """`readahead`: pages that are read together from the swap space."""
         self.exempt: set[AddressSpace] = set()
-        """Memory of daemons whose faults may take the last page (PF_MEMALLOC)."""
+        """Memory and files of daemons whose faults may take the last page (PF_MEMALLOC)."""
+        self.on_bus_error: Callable[[Toucher], None] = _nobody
+        """Told of a program whose page cannot be read: it gets a SIGBUS."""
         self.zone = board.zone
         self._reclaim = reclaim
         self._device = device
@@ -82,6 +84,10 @@ class Faults:
             return zone.take(zone.floors.memalloc)
         return zone.withheld > 0 and isinstance(space, File) and zone.take(zone.floors.kernel - zone.withheld)
 
+    def flush_only(self, task: Toucher) -> None:
+        """Let this task's allocations neither start a write nor wait for one (PR_SET_IO_FLUSHER)."""
+        self._reclaim.flushers.add(task)
+
     def hold(self, pages: int) -> int:
         """Take up to `pages` pages that are free, for a program's allocation; the number taken."""
         return self.zone.take_many(self.zone.floors.kernel, pages)
@@ -103,6 +109,14 @@ class Faults:
         if stamp != space.stamps[page]:
             self._counters.lost_pages += 1
         self._arrived(space, page)
+
+    def not_read(self, space: AddressSpace, page: int) -> None:
+        """Give the memory of a page back whose page-in has failed; the program that waits for it gets a SIGBUS (do_swap_page)."""
+        space.states[page] = UNTOUCHED if space.gone else SWAPPED
+        self.zone.give()
+        task = self._awaited.pop((space, page), None)
+        if task is not None:
+            self.on_bus_error(task)
 
     def file_read(self, file: File, page: int) -> None:
         """Make a page resident that the disk has read."""
@@ -202,3 +216,7 @@ class Faults:
         if self._teller is not None:
             self._teller.page_begun(space, page, False, "swap")
         self._device.page_in(space, page)
+
+
+def _nobody(task: Toucher) -> None:
+    """There is nobody to tell."""

@@ -178,9 +178,11 @@ class LocalDisk:
         """The pages kept on it under a name, also when the machine goes down."""
         return self._disk.of(name)
 
-    def submit(self, done: Callable[[Any], None], argument: Any) -> None:
-        """Read or write a page that is no file's."""
-        self._events.at(self._done_ns(), done, argument)
+    def submit(self, done: Callable[[Any], None], argument: Any) -> int:
+        """Read or write a page that is no file's; when it is done (ns)."""
+        done_ns = self._done_ns()
+        self._events.at(done_ns, done, argument)
+        return done_ns
 
     def _done_ns(self) -> int:
         self._free_ns = max(self._free_ns, self._events.now) + self._page_ns

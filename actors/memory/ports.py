@@ -9,6 +9,9 @@ from netswap.actors.wait import Blocked
 class SwapOut(Protocol):
     """The swap device, as reclaim sees it."""
 
+    has_failed: bool
+    """Whether it fails every request from now on."""
+
     def can_page_out(self) -> bool:
         """Whether another page-out may start now."""
 

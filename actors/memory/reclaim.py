@@ -43,6 +43,8 @@ class Reclaim:
         self._kernel = kernel
         self._throttle = throttle
         self._serving = False
+        self.flushers: set[Sleeper] = set()
+        """The tasks whose allocations neither start a write nor wait for one (PF_MEMALLOC_NOIO)."""
         self._polls = {length_ns: PollQueue() for length_ns in (kernel.retry_wait_ns, kernel.reclaim_wait_ns)}
         """By the length of the wait before the next look."""
         self.polls = self._polls[kernel.reclaim_wait_ns].ends
@@ -72,6 +74,8 @@ class Reclaim:
         if not waiters and zone.take(zone.floors.kernel):
             return True
         waiter = Waiter(name, granted, self._kernel.def_priority, task, process, user, may_fs)
+        if self.flushers and process in self.flushers:
+            waiter.may_io = waiter.may_fs = False
         oom = self.scan.oom
         if oom is not None:
             oom.begins(waiter)
@@ -181,7 +185,11 @@ class Reclaim:
         kernel, zone, scan = self._kernel, self._zone, self.scan
         while True:
             priority = waiter.priority
-            waiter.outcome = outcome = scan.shrink(priority, zone.free + kernel.swap_cluster_max, waiter.outcome)
+            enough = zone.free + kernel.swap_cluster_max
+            if waiter.may_io:
+                waiter.outcome = outcome = scan.shrink(priority, enough, waiter.outcome)
+            else:
+                waiter.outcome = outcome = scan.shrink_clean(priority, enough)
             if outcome in ASLEEP:
                 return kernel.reclaim_wait_ns
             nap = (outcome is _SCANNED or scan.is_writing()) and scan.naps_after(priority)

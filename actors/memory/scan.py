@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netswap.actors.kernels import Kernel
-from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, WRITING, AddressSpace, ClockHand
+from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace, ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.clean_minimum import CleanMinimum
 from netswap.actors.memory.files import File, PageCache
@@ -161,6 +161,33 @@ class Scan:
         self.writeout_naps += 1
         return _NAP
 
+    def shrink_clean(self, priority: int, enough: int) -> Outcome:
+        """The pass of a task that may neither start a write nor wait for one: it drops what is clean, and passes over the rest.
+
+        Source: mm/vmscan.c (shrink_page_list, may_enter_fs) and include/linux/sched/mm.h (current_gfp_context).
+        """
+        if self.clean_minimum is not None:
+            self.clean_minimum.look()
+        cache, kernel = self.cache, self._kernel
+        outcome, mapped = _NOTHING, self.hand.resident() + cache.locked_pages()
+        hands = [cache.unmapped]
+        if self.takes_mapped(priority, mapped):
+            hands.append(self.hand)
+        for hand in hands:
+            quota = _quota(hand.resident(), priority, 0, kernel)
+            if not quota or self._zone.free >= enough:
+                continue
+            outcome = _SCANNED
+            for space, page in hand.victims(quota):
+                if not space.states[page] & DIRTY:
+                    if isinstance(space, File):
+                        self._drop_file(space, page)
+                    else:
+                        self._drop(space, page)
+                if self._zone.free >= enough:
+                    break
+        return outcome
+
     def _shrink_files(self, hand: ClockHand, priority: int, enough: int, rounds: int) -> Outcome:
         """Drop clean pages of files; dirty ones are written if the disk takes them, and else stay."""
         quota = _quota(hand.resident(), priority, rounds, self._kernel)
@@ -200,7 +227,7 @@ class Scan:
                     self._drop_file(space, page)
                 else:
                     self._drop(space, page)
-            elif swap is None or started == room:
+            elif swap is None or swap.has_failed or started == room:
                 continue  # there is no place to write it to: it stays, and the scan goes on behind it
             elif self.laundry is not None:
                 self.laundry.put_aside(space, page)
@@ -222,13 +249,16 @@ class Scan:
             if zone.free >= enough:
                 return _SCANNED
             # Falling asleep at once saves a look at the page that the hand stands at: it would be the branch above.
-            if not can_write and swap is not None and self.hand.at_dirty() and self.laundry is None and started != room:
+            if not can_write and started != room and self._needs_slot():
                 return _NO_SLOT
         return _SCANNED
 
     def _needs_slot(self) -> bool:
         """Whether the next page to leave has to be written first."""
-        return self.swap is not None and self.hand.at_dirty() and self.laundry is None and self._swap_room() != 0
+        swap = self.swap
+        if swap is None or swap.has_failed:
+            return False
+        return self.hand.at_dirty() and self.laundry is None and self._swap_room() != 0
 
     def _drop_file(self, file: File, page: int) -> None:
         """Drop a clean page of a file, unless the share that has to stay clean is not exceeded."""
@@ -269,6 +299,17 @@ class Scan:
         space.rewritten.discard(page)
         if space.stamps[page] == stamp and space.states[page] & RESIDENT:
             space.states[page] &= ~DIRTY
+
+    def not_written(self, space: AddressSpace, page: int) -> None:
+        """A page-out has failed: the page stays dirty in memory (mm/page_io.c, end_swap_bio_write)."""
+        if space.gone:
+            space.states[page] = UNTOUCHED
+            self._zone.give()
+        elif page in space.rewritten:
+            space.rewritten.discard(page)
+        else:
+            space.states[page] = RESIDENT | DIRTY
+            space.resident += 1
 
     def file_written(self, file: File, page: int, stamp: int) -> None:
         """A page is on disk: it is free, unless it was to stay or was used meanwhile."""

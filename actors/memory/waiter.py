@@ -52,6 +52,7 @@ class Waiter:
         "fruitless",
         "granted",
         "may_fs",
+        "may_io",
         "name",
         "outcome",
         "over",
@@ -83,6 +84,8 @@ class Waiter:
         """Whether it is a user task, which can be throttled."""
         self.may_fs = may_fs
         """Whether its allocation may enter a file system."""
+        self.may_io = True
+        """Whether its allocation may start a write, and wait for one; what may not enters no file system either."""
         self.asleep = _NOWHERE
         self.outcome = _NOTHING
         """How its last pass ended."""

@@ -5,7 +5,7 @@ being swapped out they are under writeback like any other page: so a program tha
 is under way to the swap server.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, FileDisk, LocalDisk, PageCache
@@ -15,6 +15,18 @@ RATELIMIT: Final = 8
 """Pages after which a writer looks at the limits (ratelimit_pages while they are exceeded)."""
 _CHUNK: Final = RATELIMIT + RATELIMIT // 2
 """Pages after which a writer that writes them out itself goes on, whatever the limits say (sync_writeback_pages)."""
+
+
+class Limits(NamedTuple):
+    """Which dirty limits hold for a writer."""
+
+    less_throttle: bool = False
+    """They are a quarter higher (PF_LESS_THROTTLE)."""
+    local: bool = False
+    """What counts is its own disk only (PF_LOCAL_THROTTLE)."""
+
+
+_USUAL: Final = Limits()
 
 
 class Writeback:
@@ -81,10 +93,21 @@ class Writeback:
             return False
         return under_way > self.limits()[1] * 11 // 10
 
-    def exceeded(self, *, less_throttle: bool = False) -> bool:
-        """Whether more is dirty or under writeback than may be; a quarter more may for a daemon with PF_LESS_THROTTLE."""
-        limit = self.limits()[1]
-        return self.cache.dirty() + self.under_way() > (limit + limit // 4 if less_throttle else limit)
+    def exceeded(self, file: File | None = None, limits: Limits = _USUAL) -> bool:
+        """Whether more is dirty or under writeback than may be for a writer of this file.
+
+        A quarter more may for a daemon with PF_LESS_THROTTLE. One with PF_LOCAL_THROTTLE is not held up while the disk that it
+        writes to has less than half-way between both limits (balance_dirty_pages, dirty_freerun_ceiling); the share of that
+        disk in the limit is taken to be all of it.
+        """
+        background, limit = self.limits()
+        if limits.local and file is not None and self._of_disk(file) < (background + limit) // 2:
+            return False
+        return self.cache.dirty() + self.under_way() > (limit + limit // 4 if limits.less_throttle else limit)
+
+    def _of_disk(self, file: File) -> int:
+        """Pages of files dirty or being written of the disk that a file is on."""
+        return sum(one.dirty + one.flushing for one in self.cache.files if one.disk is file.disk)
 
     # -- a program that writes --------------------------------------------------------------------------------------
 
@@ -102,9 +125,9 @@ class Writeback:
             self._in_background = True
             self._events.after(0, self._flush)
 
-    def has_paid(self, written: int, *, less_throttle: bool = False) -> bool:
+    def has_paid(self, written: int, file: File | None = None, limits: Limits = _USUAL) -> bool:
         """Whether a writer above the limits may go on after it has written `written` pages out itself."""
-        return written >= _CHUNK or not self.exceeded(less_throttle=less_throttle)
+        return written >= _CHUNK or not self.exceeded(file, limits)
 
     def write_some(self, file: File, written: int) -> int:
         """Let a writer above the limits write dirty pages of its own disk; the number it has written in all."""

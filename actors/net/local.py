@@ -172,6 +172,37 @@ class LocalSocket:
             end.owner.writable(end)
 
 
+class Handover(LocalSocket):
+    """One end of the request queue of a block device of user space: pages are copied between the kernel's and the daemon's own.
+
+    ublk maps its queue once and for all (drivers/block/ublk_drv.c); FUSE takes an object for each request of the kernel and
+    none for an answer (fs/fuse/dev.c). Neither takes a page: the loop device over the FUSE file is taken to use direct I/O.
+    """
+
+    __slots__ = ("_takes_object",)
+
+    def __init__(self, events: Events, buffers: Buffers, server: int, *, takes_object: bool) -> None:
+        """`takes_object`: what is written here takes an object of a slab until it has been read."""
+        super().__init__(events, buffers, server)
+        self._takes_object = takes_object
+
+    def _allocate(self, size: int, message: Message, floor: int, memalloc: bool) -> Held | None:
+        if not self._takes_object:
+            return Held(size, message, [], [], 0)
+        runs = self._buffers.transmit(1, floor, memalloc=memalloc)
+        return None if runs is None else Held(size, message, runs, [], 0)
+
+
+def handover(events: Events, buffers: Buffers, server: int, *, fuse: bool) -> tuple[LocalSocket, LocalSocket]:
+    """The kernel's end and the daemon's of such a queue, not open yet."""
+    kernel, daemon = (
+        Handover(events, buffers, server, takes_object=fuse),
+        Handover(events, buffers, server, takes_object=False),
+    )
+    kernel.peer, daemon.peer = daemon, kernel
+    return kernel, daemon
+
+
 def local_pair(events: Events, buffers: Buffers, server: int) -> tuple[LocalSocket, LocalSocket]:
     """Two ends connected with each other, not open yet."""
     one, other = LocalSocket(events, buffers, server), LocalSocket(events, buffers, server)

@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 
 from netswap.actors.disk import WARM_STAMP
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.actors.memory.files import File, PageCache
+from netswap.actors.memory.files import REMOTE_BASE, File, PageCache
 from netswap.actors.memory.zone import Zone
 from netswap.actors.programs.file import Reader, Writer
 from netswap.actors.programs.flood import Flood
 from netswap.actors.programs.follower import Follower
 from netswap.actors.programs.heartbeat import Heartbeat
+from netswap.actors.programs.nbd_client import NbdClient
 from netswap.actors.programs.proxy import Proxy
 from netswap.actors.programs.rank import Rank
 from netswap.actors.programs.replay import Replay
@@ -33,6 +34,7 @@ PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
     "flood": Flood,
     "swap-server": SwapServer,
     "proxy": Proxy,
+    "nbd-client": NbdClient,
     "heartbeat": Heartbeat,
     "reader": Reader,
     "writer": Writer,
@@ -74,10 +76,21 @@ def load(
         base += space.pages
         progress = before[index].task.progress if before else _progress(host, program)
         loaded.append(_loaded(host, index, kind, program, space, progress))
+    _place_remote_files(loaded)
     events = host.net.board.events
     for one in loaded:  # only now: no program runs, and so needs another, before all of them are wired
         events.at(events.now, one.task.start)
     return loaded
+
+
+def _place_remote_files(loaded: Sequence[Loaded]) -> None:
+    """Lay the files that are on the swap server one behind the other."""
+    base = REMOTE_BASE
+    for one in loaded:
+        for file in (one.system.file, one.system.text):
+            if file is not None and file.remote:
+                file.base = base
+                base += file.pages
 
 
 def _progress(host: Host, program: Any) -> Progress:
@@ -100,6 +113,8 @@ def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace
     if callable(wire):
         wire(system)
     task = Task(host.name, index, space.name, steps, progress)
+    if bool(getattr(program, "io_flusher", False)):
+        system.flush_only(task)
     return Loaded(index, kind, program, system, task)
 
 
@@ -107,9 +122,11 @@ def _files(index: int, kind: str, program: Any, name: str) -> tuple[File | None,
     """The program's text and the file it uses, each if it has one."""
     text, pages = _pages(index, kind, program, "text_pages"), _pages(index, kind, program, "file_pages")
     remote = getattr(program, "on", "disk") == "swap"
+    distant = getattr(program, "text_on", "disk") == "swap"
+    mapped, overwritten = bool(getattr(program, "mapped", False)), isinstance(program, Writer)
     return (
-        File(f"the text of {name}", text, mapped=True) if text else None,
-        File(f"the file of {name}", pages, overwritten=isinstance(program, Writer), remote=remote) if pages else None,
+        File(f"the text of {name}", text, mapped=True, remote=distant) if text else None,
+        File(f"the file of {name}", pages, mapped=mapped, overwritten=overwritten, remote=remote) if pages else None,
     )
 
 

@@ -156,6 +156,21 @@ class Process:
         self._one.task.end(_ENDED)
         self._count(self._take_memory, self._one.system.exit)
 
+    def gets_bus_error(self) -> None:
+        """Die of a page that cannot be read, at once: the fault ends in a SIGBUS, which nobody here catches."""
+        if self.dead:
+            return
+        self.dead = True
+        self._counters.bus_errors += 1
+        self._one.task.end(_ENDED, by="sigbus")
+        self._take_memory()
+        self._one.system.exit()
+
+    @property
+    def task(self) -> Task:
+        """The program under way."""
+        return self._one.task
+
     def reap(self) -> None:
         """Take its memory, whatever it waits for (the OOM reaper)."""
         self.reaped = True

@@ -34,3 +34,22 @@ def write(system: System, line: Connection | LocalSocket, left: int, message: Me
 
 def _write(system: System, line: Connection | LocalSocket, left: int, message: Message) -> int:
     return system.streams.write(line, left, message)
+
+
+class Ears:
+    """Owns a daemon's end of a pair to its own kernel: anything new there wakes the daemon."""
+
+    def __init__(self, system: System) -> None:
+        self._streams = system.streams
+
+    def readable(self, connection: LocalSocket) -> None:
+        """The kernel has written a message."""
+        self._streams.wake()
+
+    def writable(self, connection: LocalSocket) -> None:
+        """The kernel has read."""
+        self._streams.wake()
+
+    def closed(self, connection: LocalSocket, why: str) -> None:
+        """The kernel has closed it: what was asked is forgotten."""
+        self._streams.wake()

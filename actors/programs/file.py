@@ -25,6 +25,9 @@ class Reader:
     start: str = "warm"
     on: str = "disk"
     """The disk: the machine's own, or the swap server's."""
+    mapped: bool = False
+    """Whether it reads the file by mmap: its pages count as mapped memory."""
+    io_flusher: bool = False
 
     def talks(self) -> Talks:
         """To nobody unasked."""
@@ -53,6 +56,7 @@ class Writer:
     rate: int
     on: str = "disk"
     """The disk: the machine's own, or the swap server's."""
+    io_flusher: bool = False
 
     def talks(self) -> Talks:
         """To nobody unasked."""

@@ -43,6 +43,7 @@ class Flood:
     fragments: str = "whole"
     protocol: str = "udp"
     link: str = "ipv4"
+    io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

@@ -21,6 +21,7 @@ class Heartbeat:
     touch: int | None = None
     maps: int | None = None
     unkillable: bool = False
+    io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

@@ -34,6 +34,7 @@ class Proxy:
     pages: int = 64
     lock: bool = False
     work: int = 0
+    io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
     on_swap_path: ClassVar[bool] = True
     unkillable: ClassVar[bool] = True
@@ -46,7 +47,7 @@ class Proxy:
     def wire(self, system: System) -> None:
         """Listen at its end of the pair before any program runs: the kernel may have something to say at once."""
         assert system.kernel_end is not None, "only a machine that swaps through a proxy has one"
-        system.kernel_end.owner = _Ears(system)
+        system.kernel_end.owner = daemon.Ears(system)
 
     def run(self, system: System) -> Program:
         """Connect, relay until either side is closed, and start over."""
@@ -116,21 +117,3 @@ class _Way:
         if not self.left:
             system.progress.add(1)
         return self.left < before
-
-
-class _Ears:
-    """Owns the proxy's end of the pair: anything new there wakes the proxy."""
-
-    def __init__(self, system: System) -> None:
-        self._streams = system.streams
-
-    def readable(self, connection: LocalSocket) -> None:
-        """The kernel has written a message."""
-        self._streams.wake()
-
-    def writable(self, connection: LocalSocket) -> None:
-        """The kernel has read."""
-        self._streams.wake()
-
-    def closed(self, connection: LocalSocket, why: str) -> None:
-        """The kernel never closes."""

@@ -25,6 +25,9 @@ class Rank:
     steps: int | None = None
     text: int | None = None
     unkillable: bool = False
+    text_on: str = "disk"
+    start_ns: int = 0
+    io_flusher: bool = False
     place: int = 0
     ranks: int = 1
     partners: Sequence[Sequence[int]] = ()
@@ -49,6 +52,8 @@ class Rank:
         chance = system.random("pattern")
         first = 0
         step = 0
+        if self.start_ns:
+            yield system.sleep_until(self.start_ns)
         exchange = self._exchange(system)
         if exchange is not None:
             yield exchange.opening()

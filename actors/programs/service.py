@@ -26,6 +26,8 @@ class Service:
     protocol: str = "udp"
     text: int | None = None
     unkillable: bool = False
+    text_on: str = "disk"
+    io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

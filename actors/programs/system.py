@@ -6,14 +6,14 @@ A call that may take time is a request to be yielded (`yield system.touch(...)`)
 from collections.abc import Callable
 from functools import lru_cache
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from netswap.actors.disk import Disk
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import READING, SWAPPED, AddressSpace
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import File
-from netswap.actors.memory.writeback import RATELIMIT, Writeback
+from netswap.actors.memory.writeback import RATELIMIT, Limits, Writeback
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.local import LocalSocket
@@ -114,6 +114,21 @@ class Allocate:
         return False
 
 
+class Line(Protocol):
+    """The connection of a swap device, as a process sees it that opens another when it is gone."""
+
+    is_gone: bool
+    """Whether it is gone, and nobody has begun to open another."""
+    when_gone: Callable[[object], None] | None
+    """Called once it is."""
+
+    def leave_to_client(self) -> None:
+        """Open no other by itself from now on."""
+
+    def call_again(self) -> None:
+        """Open another, after a while."""
+
+
 class Host(NamedTuple):
     """The parts of a machine that its programs use, each through its own `System`."""
 
@@ -129,6 +144,10 @@ class Host(NamedTuple):
     tcp: Tcp
     kernel_end: LocalSocket | None
     """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
+    daemon_end: LocalSocket | None = None
+    """The same for a swap-server of this machine that its own pages go to."""
+    line: Line | None = None
+    """The connection of the swap device, if it has one to another machine."""
 
 
 class Write:
@@ -140,7 +159,7 @@ class Write:
         "_faults",
         "_file",
         "_held_up",
-        "_less_throttle",
+        "_limits",
         "_nap_ns",
         "_page",
         "_writeback",
@@ -148,14 +167,14 @@ class Write:
     )
     idle = False
 
-    def __init__(self, host: Host, file: File, first: int, count: int, *, less_throttle: bool) -> None:
-        """`less_throttle`: the writer has PF_LESS_THROTTLE."""
+    def __init__(self, host: Host, file: File, first: int, count: int, *, limits: Limits) -> None:
+        """`limits`: those that the writer has."""
         board = host.net.board
         if not 0 <= first <= first + count <= file.pages:
             raise ValueError(f"pages {first} to {first + count} of {file.name}, which has {file.pages}")
         self._faults = host.faults
         self._events = board.events
-        self._less_throttle = less_throttle
+        self._limits = limits
         self._writeback = host.writeback
         self._file = file
         self._page = first
@@ -174,7 +193,7 @@ class Write:
             self._writeback.dirtied(self._file)
             if page < stop:
                 return self._faults.fault(task, self._file, page)
-            self._held_up = self._writeback.exceeded(less_throttle=self._less_throttle)
+            self._held_up = self._writeback.exceeded(self._file, self._limits)
             self._written = 0
         return task.block(THROTTLE)
 
@@ -194,7 +213,7 @@ class Write:
         """Whether it has to nap: it writes some pages itself, and looks again."""
         if self._held_up:
             self._written = self._writeback.write_some(self._file, self._written)
-            self._held_up = not self._writeback.has_paid(self._written, less_throttle=self._less_throttle)
+            self._held_up = not self._writeback.has_paid(self._written, self._file, self._limits)
         if self._held_up:
             self._events.after(self._nap_ns, task.wake)
         return self._held_up
@@ -323,6 +342,10 @@ class System:
         """What survives a crash."""
         self.kernel_end = host.kernel_end
         """A proxy's end of the pair whose other end the kernel swaps over."""
+        self.line = host.line
+        """The connection of the swap device, for the process that opens another when it is gone."""
+        self.daemon_end = host.daemon_end
+        """A swap-server's end of the pair whose other end this machine's own kernel swaps over."""
         self._receive = Receive(self.queues, host.stack)
         self.streams = Streams(host.tcp, net.board.zone.floors.kernel)
         """The program's TCP connections."""
@@ -331,11 +354,21 @@ class System:
         """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
         self.exempt = False
         """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
+        self.io_flusher = False
+        """Whether what is allocated in its name neither starts a write nor waits for one (PR_SET_IO_FLUSHER)."""
 
     def exempt_from_throttling(self) -> None:
-        """All that is done in its name has PF_MEMALLOC from here on."""
+        """All that is done in its name has PF_MEMALLOC from here on, pages for the file that it writes included."""
         self.exempt = self.streams.memalloc = True
-        self._faults.exempt.add(self.space)
+        self._faults.exempt |= {one for one in (self.space, self.text, self.file) if one is not None}
+
+    def flush_only(self, task: Task) -> None:
+        """What is allocated in this task's name neither starts a write nor waits for one, and it has dirty limits of its own.
+
+        Source: kernel/sys.c, PR_SET_IO_FLUSHER: PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE.
+        """
+        self.io_flusher = True
+        self._faults.flush_only(task)
 
     @property
     def now_ns(self) -> int:
@@ -371,7 +404,7 @@ class System:
     def write(self, first: int, count: int = 1) -> Write:
         """Write whole pages of the program's file."""
         assert self.file is not None, f"{self.name} has no file"
-        return Write(self._host, self.file, first, count, less_throttle=self.exempt)
+        return Write(self._host, self.file, first, count, limits=Limits(self.exempt, self.io_flusher))
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""

@@ -225,6 +225,7 @@ class Task:
         "_throw",
         "finished",
         "freed_pages",
+        "killed_by",
         "killed_ns",
         "machine",
         "name",
@@ -244,7 +245,9 @@ class Task:
         self.teller: Teller | None = None
         self.finished = False
         self.killed_ns: int | None = None
-        """When it died, killed for want of memory."""
+        """When it died, killed."""
+        self.killed_by = ""
+        """What has killed it: "oom" or "sigbus"."""
         self.freed_pages = 0
         """Pages that came back thereby, at once."""
         self._send = program.send
@@ -279,8 +282,9 @@ class Task:
         self.progress.waited.turn(NOTHING)
         self.progress.go_down()
 
-    def end(self, ended: Request) -> None:
-        """Note that it has been killed: it waits for `ended`, for ever."""
+    def end(self, ended: Request, by: str = "oom") -> None:
+        """Note that it has been killed, for want of memory or `by` a SIGBUS: it waits for `ended`, for ever."""
+        self.killed_by = by
         self.request = ended
         self.killed_ns = self.progress.now_ns
         self.progress.waited.turn(NOTHING)

@@ -7,6 +7,7 @@ taken to be locked, with all that it needs.
 from dataclasses import dataclass
 from typing import ClassVar
 
+from netswap.actors.programs import daemon
 from netswap.actors.programs.system import System
 from netswap.actors.programs.talks import NOBODY, Talks
 from netswap.actors.programs.task import Program
@@ -40,6 +41,9 @@ class SwapServer:
     """Bytes of memory lent; None: all pages are kept on disk."""
     full: str = "evict"
     """What becomes of pages that do not fit into it: "evict" or "refuse"."""
+    socket: str = "unix"
+    """Of a process that the machine's own pages go to: the kind of connection to the kernel."""
+    io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
 
     @property
@@ -55,6 +59,11 @@ class SwapServer:
     def talks(self) -> Talks:
         """To nobody unasked."""
         return NOBODY
+
+    def wire(self, system: System) -> None:
+        """Listen to the own kernel before any program runs: it may have something to say at once."""
+        if system.daemon_end is not None:
+            system.daemon_end.owner = daemon.Ears(system)
 
     def file_pages(self) -> int:
         """Pages of its file."""

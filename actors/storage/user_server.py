@@ -7,21 +7,33 @@ do not fit into the send buffer has to wait with further requests; other clients
 
 from collections import deque
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 from netswap.actors.memory.anonymous import SWAPPED, UNTOUCHED
+from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.tcp_connection import CLOSED, Connection
 from netswap.actors.programs import daemon
-from netswap.actors.programs.streams import Delivery
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Program, Request
 from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE
+from netswap.protocol.tcp import Message
 
 Answer = tuple[int, tuple[int, ...]]
 """Bytes of an answer that are not in the send buffer yet, and the message at their end."""
+Line = Connection | LocalSocket
+"""A client's connection, or the daemon's end of that to its own kernel."""
+
+
+class _Asked(NamedTuple):
+    """A request that has been read."""
+
+    line: Line
+    size: int
+    """Bytes."""
+    message: Message
 
 
 class UserServer:
@@ -32,9 +44,11 @@ class UserServer:
         self._disk = disk
         self._pages = pages
         self._draw = system.random("pages").random
-        self._requests: deque[Delivery] = deque()
+        self._requests: deque[_Asked] = deque()
         """Requests read and not begun yet."""
-        self._answers: dict[Connection, deque[Answer]] = {}
+        self._answers: dict[Line, deque[Answer]] = {}
+        self._own = system.daemon_end
+        """The end to its own kernel, if this machine swaps to it."""
 
     def run(self) -> Program:
         """Serve all clients, for ever."""
@@ -42,50 +56,53 @@ class UserServer:
         system.listen(nbd.PORT)
         while True:
             moved = False
-            for connection in list(self._answers):
-                moved = (yield from self._answer(connection)) or moved
-            delivery = self._next()
-            if delivery is not None:
+            for line in list(self._answers):
+                moved = (yield from self._answer(line)) or moved
+            asked = self._next()
+            if asked is not None:
                 moved = True
-                yield from self._serve(delivery)
+                yield from self._serve(asked)
             if not moved:
-                yield system.poll(next(iter(self._answers)).peer if self._answers else None)
+                yield system.poll(_client(next(iter(self._answers))) if self._answers else None)
 
     # -- requests ---------------------------------------------------------------------------------------------------
 
-    def _next(self) -> Delivery | None:
+    def _next(self) -> _Asked | None:
         """The next request of a client that takes its answers, if the disk has room for it."""
         if not self._disk.has_room():
             return None
         while (read := self._system.streams.next_message()) is not None:
-            self._requests.append(read)
+            self._requests.append(_Asked(*read))
+        own = self._own
+        while own is not None and own.ready:
+            self._requests += [_Asked(own, size, message) for size, message in own.read()]
         for _ in range(len(self._requests)):
             found = self._requests.popleft()
-            if found.connection not in self._answers:
+            if found.line not in self._answers:
                 return found
             self._requests.append(found)
         return None
 
-    def _serve(self, delivery: Delivery) -> Program:
+    def _serve(self, asked: _Asked) -> Program:
         """Serve one request; a message that is none is ignored."""
         try:
-            said = nbd.request(delivery.message)
+            said = nbd.request(asked.message)
         except LocalProtocolError:
             return
         write = said.type == nbd.WRITE
-        unit = delivery.size - nbd.REQUEST if write else said.stamp or PAGE
-        if not 0 < unit <= PAGE or delivery.size != nbd.request_size(write, unit):
+        unit = asked.size - nbd.REQUEST if write else said.stamp or PAGE
+        if not 0 < unit <= PAGE or asked.size != nbd.request_size(write, unit):
             return
         system = self._system
         if self._pages:
             yield system.touch(int(self._draw() * self._pages))
-        connection = delivery.connection
-        key = (connection.peer, said.handle)
-        job = Job(key, said.page, (said.stamp,), self._done, connection, write, unit)
+        line = asked.line
+        key = (_client(line), said.handle)
+        job = Job(key, said.page, (said.stamp,), self._done, line, write, unit)
         if system.file is None:
             pending = self._disk.pending.get(key)
             if pending is not None:
-                pending.to = connection
+                pending.to = line
             else:
                 self._disk.submit(job)
             return
@@ -109,26 +126,31 @@ class UserServer:
 
     def _done(self, job: Job) -> None:
         """Answer a request that the disk is done with."""
-        connection: Connection = job.to
-        if connection.state == CLOSED:
+        line: Line = job.to
+        if line.state == CLOSED:
             return
         answer = (nbd.reply_size(job.write, job.unit), (0, job.key[1], 0 if job.write else job.stamps[0]))
-        self._answers.setdefault(connection, deque()).append(answer)
+        self._answers.setdefault(line, deque()).append(answer)
         self._system.streams.wake()
 
-    def _answer(self, connection: Connection) -> Generator[Request, Any, bool]:
+    def _answer(self, line: Line) -> Generator[Request, Any, bool]:
         """Write answers in order, as far as there is room for them; whether there was any."""
-        answers = self._answers[connection]
+        answers = self._answers[line]
         moved = False
-        while answers and connection.state != CLOSED:
+        while answers and line.state != CLOSED:
             before, message = answers[0]
-            left = yield from daemon.write(self._system, connection, before, message)
+            left = yield from daemon.write(self._system, line, before, message)
             moved = moved or left < before
             if left:
                 answers[0] = (left, message)
                 return moved
             answers.popleft()
             self._system.progress.add(1)
-        if not answers or connection.state == CLOSED:
-            self._answers.pop(connection, None)
+        if not answers or line.state == CLOSED:
+            self._answers.pop(line, None)
         return moved
+
+
+def _client(line: Line) -> int:
+    """The index of the machine at the other end."""
+    return line.server if isinstance(line, LocalSocket) else line.peer

@@ -14,6 +14,7 @@ from netswap.actors.counters import Counters
 from netswap.actors.events import Events, Timer
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.slab import Slab
+from netswap.actors.swap.layer import RETRY_NS, Layer
 from netswap.actors.wait import REPLY, SLOT
 from netswap.protocol.rpc import CALL_PORT, PAGE
 from netswap.protocol.units import seconds
@@ -65,6 +66,12 @@ class Owner(Protocol):
     def put_off(self) -> None:
         """The server has no room for a page; it is asked again."""
 
+    def page_not_written(self, space: AddressSpace, page: int) -> None:
+        """A page-out has failed."""
+
+    def page_not_read(self, space: AddressSpace, page: int) -> None:
+        """A page-in has failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Remote:
@@ -78,6 +85,12 @@ class Remote:
     """The port of the device's own socket, if it has one."""
     unit: int = PAGE
     """The bytes of each page that this server keeps."""
+    retries: int | None = None
+    """Over NFS: how often a request is sent again before it fails."""
+    timeout_ns: int | None = None
+    """Over NBD: the age at which a request ends the connection."""
+    persist: bool = True
+    """Over NBD: whether a connection that is gone is opened anew."""
 
 
 class SwapDevice:
@@ -100,6 +113,12 @@ class SwapDevice:
         """When a request was answered last."""
         self.put_off: list[Request] = []
         """Requests that wait until the server has room again; meanwhile no page is sent to it."""
+        self.has_failed = False
+        """Whether it is lost: every request fails from now on."""
+        self.hides_errors = False
+        """Whether a failed page-out is reported as done: its page is taken to be on the server, and is not."""
+        self.layer: Layer | None = None
+        """What takes a buffer for each request before the device gets it."""
         self.owner: Owner
         self.counts = counters
         """Where pages are counted. A page spread over several servers is counted once, not at each of them."""
@@ -148,6 +167,8 @@ class SwapDevice:
         """The wait of a page-out that would start now, in words; nothing if it could start at once."""
         if self.put_off:
             return "room at the server"
+        if self.backlog and self.layer is not None and len(self.under_way) < self.in_flight:
+            return self.layer.hindrance()
         if self.backlog or len(self.under_way) >= self.in_flight:
             return f"a request slot ({len(self.under_way)} of {self.in_flight} are taken)"
         return ""
@@ -156,6 +177,8 @@ class SwapDevice:
 
     def can_page_out(self) -> bool:
         """Whether a slot is free, and the server has room as far as is known."""
+        if self.has_failed:
+            return False
         return len(self.under_way) < self.in_flight and not self.backlog and not self.put_off
 
     def has_slot(self) -> bool:
@@ -165,7 +188,11 @@ class SwapDevice:
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Write a page to the server, as a reclaimer."""
         self.writeback += 1
-        self._send(self._request(space, page, write=True), reclaimer=True)
+        request = self._request(space, page, write=True)
+        if self.has_failed:
+            self._fail_later(request)
+        else:
+            self._submit(request, reclaimer=True)
 
     def write_file(self, file: AddressSpace, page: int) -> None:
         """Write a page of a file that is on the server too, with the rights of the task that flushes it."""
@@ -184,15 +211,77 @@ class SwapDevice:
         return Request(self._xid, write, space, page)
 
     def _start(self, request: Request, *, reclaimer: bool = False) -> None:
-        """Send a request, or let it wait for a slot."""
-        if len(self.under_way) >= self.in_flight:
+        """Send a request, or let it wait for a slot; a device that is lost fails it."""
+        if self.has_failed:
+            self._fail_later(request)
+        elif len(self.under_way) >= self.in_flight:
             self.backlog.append(request)
         else:
+            self._submit(request, reclaimer=reclaimer)
+
+    def _submit(self, request: Request, *, reclaimer: bool) -> None:
+        """Send a request that may have a slot, once the layer before the device has a buffer for it."""
+        if self.layer is None or self.layer.take(request.xid):
             self._send(request, reclaimer=reclaimer)
+            return
+        self.backlog.append(request)
+        self._watch_layer(self.layer)
+
+    def _watch_layer(self, layer: Layer) -> None:
+        if layer.waits_since_ns is None:
+            layer.waits_since_ns = self._events.now
+            self._events.after(RETRY_NS, self._look_for_buffers, layer)
+
+    def _look_for_buffers(self, layer: Layer) -> None:
+        """Let requests that wait for a buffer look for memory again."""
+        layer.previous_ns, layer.last_ns = layer.last_ns, self._events.now
+        layer.waits_since_ns = None
+        self._proceed()
+
+    def layer_timers(self) -> list[Timer]:
+        """When a request that waits for a buffer of the layer looks again."""
+        layer = self.layer
+        if layer is None or layer.waits_since_ns is None:
+            return []
+        return [Timer("mempool", layer.last_ns, layer.previous_ns, layer.waits_since_ns + RETRY_NS)]
+
+    def _leave_layer(self, request: Request) -> None:
+        if self.layer is not None:
+            self.layer.give(request.xid)
+
+    def _failed(self, request: Request) -> None:
+        """Fail a request that has been taken off: an error reaches the page, or is taken for success."""
+        self._counters.io_errors += 1
+        self._leave_layer(request)
+        if request.write and self.hides_errors:
+            self._answered(request, request.stamps)
+            return
+        owner, space = self.owner, request.space
+        pages = range(request.page, request.page + len(request.stamps))
+        if request.write:
+            self.writeback -= len(pages)
+        tell = owner.page_not_written if request.write else owner.page_not_read
+        for page in pages:
+            tell(space, page)
+        self._proceed()
+
+    def _lose(self) -> None:
+        """Fail all requests there are; those to come fail as well."""
+        self.has_failed = True
+        requests = [*self.under_way.values(), *self.backlog]
+        self.under_way.clear()
+        self.backlog.clear()
+        for request in requests:
+            self._failed(request)
+
+    def _fail_later(self, request: Request) -> None:
+        """Fail a request to a device that is lost, once its caller has returned."""
+        self._events.after(0, self._failed, request)
 
     def _refused(self, request: Request) -> None:
         """Take back a page that the server has no room for: it gives up its slot, and is sent again later."""
         del self.under_way[request.xid]
+        self._leave_layer(request)
         self.put_off.append(request)
         self.last_reply_ns = self._events.now
         self._events.after(PUT_OFF_NS, self._ask_again, request)
@@ -208,6 +297,7 @@ class SwapDevice:
     def _answered(self, request: Request, stamps: tuple[int, ...]) -> None:
         """Finish a request that has been answered, a page-in with these stamps: tell the owner, and start the next."""
         self.last_reply_ns = self._events.now
+        self._leave_layer(request)
         owner, space, page = self.owner, request.space, request.page
         if request.write:
             self.writeback -= len(stamps)
@@ -224,7 +314,11 @@ class SwapDevice:
 
     def _proceed(self) -> None:
         """Start requests that wait for a slot."""
+        layer = self.layer
         while self.backlog and len(self.under_way) < self.in_flight:
+            if layer is not None and not layer.take(self.backlog[0].xid):
+                self._watch_layer(layer)
+                break
             request = self.backlog.popleft()
             self._send(request)
             self.owner.moved(request)

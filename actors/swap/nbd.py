@@ -9,6 +9,7 @@ answered are sent again, in order.
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from netswap.actors.events import NEVER, Timer
@@ -28,6 +29,7 @@ RECONNECT_NS: Final = seconds(1)
 READER_NS: Final = microseconds(125)
 """From a segment to when the client's kernel thread runs: cards gather interrupts, 8000 a second (DEFAULT_ITR in
 drivers/net/e1000/e1000_param.c), and no process runs before the softirq has taken all that has come."""
+TIMED_OUT: Final = "a request has timed out"
 Line = Connection | LocalSocket
 """The connection of a device: to the server itself, or to a process of this machine that passes requests on."""
 
@@ -54,6 +56,8 @@ class NbdDevice(SwapDevice):
         """Bytes of the first request that are not in the send buffer; 0 if none of its bytes are there."""
         self._tcp = tcp
         self._unit = remote.unit
+        self._timeout_ns = remote.timeout_ns
+        self._persist = remote.persist
         self._marked = policy.reserve_access or policy.tcp_exemption
         self._queues = board.kernel.nbd_queues
         self._memalloc = policy.reserve_access or board.kernel.nbd_sends_memalloc
@@ -65,6 +69,13 @@ class NbdDevice(SwapDevice):
         self._calls_ns = NEVER
         """When the client connects again; unknown while it is connecting."""
         self._called_before_ns = -1
+        self.is_gone = False
+        """Whether the connection is gone, and the client's process has not begun to open another."""
+        self.when_gone: Callable[[object], None] | None = None
+        """Told of that: the client's process."""
+        self._left_to_client = False
+        self._others: Sequence[NbdDevice] = ()
+        """The devices of other connections to the same server."""
         board.events.after(0, self._call)
 
     # -- the connection ---------------------------------------------------------------------------------------------
@@ -90,7 +101,48 @@ class NbdDevice(SwapDevice):
             self.owner.slot_free()
 
     def closed(self, connection: Line, why: str) -> None:
-        """Connect again after a while, since the connection is gone, and all that was in it."""
+        """Connect again after a while, since the connection is gone, and all that was in it; or be lost (without persist)."""
+        self._hand_over()
+        if not self._persist:
+            self.outbox.clear()
+            self._lose()
+            return
+        if not self._left_to_client:
+            self.call_again()
+            return
+        self.is_gone = True
+        self._calls_ns = NEVER
+        if self.when_gone is not None:
+            self._events.after(0, self.when_gone)
+            self.when_gone = None
+
+    def share(self, first_handle: int, others: "Sequence[NbdDevice]") -> None:
+        """Be one of several connections to a server, with handles of its own."""
+        self._xid += first_handle
+        self._others = others
+
+    def _hand_over(self) -> None:
+        """Let requests go on over another connection that is open, if there is one (nbd_requeue_cmd)."""
+        heir = next((one for one in self._others if one.is_open), None)
+        if heir is None:
+            return
+        requests = [*self.under_way.values(), *self.backlog]
+        self.outbox.clear()
+        self.under_way.clear()
+        self.backlog.clear()
+        for request in requests:
+            if request.write:
+                self.writeback -= len(request.stamps)
+                heir.writeback += len(request.stamps)
+            heir._start(request)
+
+    def leave_to_client(self) -> None:
+        """Open no connection anew but when the client's process says so."""
+        self._left_to_client = True
+
+    def call_again(self) -> None:
+        """Open another connection after a while."""
+        self.is_gone = False
         self._calls_ns = self._events.now + RECONNECT_NS
         self._events.at(self._calls_ns, self._call)
 
@@ -110,6 +162,8 @@ class NbdDevice(SwapDevice):
 
     def hindrance(self) -> str:
         """The wait of a page-out in words, as for any transport, or that for the connection or its lock."""
+        if self.has_failed:
+            return "a device that is not lost"
         if not self.is_open:
             return "a connection, which is not open"
         if self.outbox and not self._queues:
@@ -146,6 +200,19 @@ class NbdDevice(SwapDevice):
                 self._teller.retransmitted("nbd")
         request.attempts += 1
         request.previous_ns, request.last_ns = request.last_ns, self._events.now
+        if self._timeout_ns is not None:
+            self._events.after(self._timeout_ns, self._expire, (request, request.attempts))
+
+    def _expire(self, attempt: tuple[Request, int]) -> None:
+        """End the connection over a request that is too old (nbd_xmit_timeout, sock_shutdown)."""
+        request, number = attempt
+        connection = self.connection
+        if self.under_way.get(request.xid) is not request or request.attempts != number or connection is None:
+            return
+        if isinstance(connection, LocalSocket):
+            connection.close()
+        else:
+            connection.close(TIMED_OUT)
 
     def _pump(self) -> None:
         """Copy requests into the send buffer, in order, as far as there is room and memory for them."""
@@ -202,9 +269,22 @@ class NbdDevice(SwapDevice):
 
     def timers(self) -> list[Timer]:
         """TCP's timers; between two connections the client's wait."""
-        if self.is_open:
+        if self.has_failed or self.is_gone:
             return []
+        if self.is_open:
+            return self._timeouts()
         return [Timer("reconnection", self._called_ns, self._called_before_ns, self._calls_ns)]
+
+    def _timeouts(self) -> list[Timer]:
+        """The time-outs of requests under way, where the device has any."""
+        patience = self._timeout_ns
+        if patience is None:
+            return []
+        return [
+            Timer("NBD time-out", one.previous_ns, -1, one.last_ns + patience)
+            for one in self.under_way.values()
+            if one.last_ns >= 0
+        ]
 
 
 class ProxiedNbdDevice(NbdDevice):

@@ -39,6 +39,7 @@ class NfsDevice(SwapDevice):
         self._wires = [datagram_wire(HEADER + pages * unit, net.framing, net.mtu) for pages in range(request_pages + 1)]
         """(packets, bytes on the wire of each but the last, of the last) of a call, by the number of pages that it carries."""
         self._port = remote.port
+        self._retries = remote.retries
         self._unit = unit
         self._asks_for = 0 if unit == PAGE else unit
         self._teller = board.teller
@@ -136,11 +137,23 @@ class NfsDevice(SwapDevice):
         if timers:
             self._events.at(timers[0][0], self._expire, which)
         for at_ns, request, attempt in due:
-            if at_ns <= now and request.xid in self.under_way and request.attempts == attempt:
+            if at_ns > now or request.xid not in self.under_way or request.attempts != attempt:
+                continue
+            if self._retries is not None and attempt > self._retries:
+                self._give_up(request)
+            else:
                 self._counters.retransmissions += 1
                 if self._teller is not None:
                     self._teller.retransmitted("nfs")
                 self._send(request)
+
+    def _give_up(self, request: Request) -> None:
+        """Fail a request after its last time-out: a soft mount's major time-out is EIO (net/sunrpc/clnt.c, call_timeout)."""
+        del self.under_way[request.xid]
+        if request.slab is not None:
+            self._buffers.rpc.give(request.slab)
+            request.slab = None
+        self._failed(request)
 
 
 class GatheringNfsDevice(NfsDevice):

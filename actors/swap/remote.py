@@ -13,8 +13,8 @@ class RemoteDisk:
         self._device = device
 
     def can_page_out(self) -> bool:
-        """Whether a request may be made."""
-        return self._device.can_page_out()
+        """Whether a request may be made; a device that is lost takes any, and fails it."""
+        return self._device.can_page_out() or self._device.has_failed
 
     def page_out(self, file: File, page: int) -> None:
         """Write a page, with the rights of the task that flushes it."""

@@ -76,6 +76,12 @@ class Replica:
         self.is_full = True
         self._spread.look_again()
 
+    def page_not_written(self, space: AddressSpace, page: int) -> None:
+        """Never: the device for one of several servers fails no request, it waits."""
+
+    def page_not_read(self, space: AddressSpace, page: int) -> None:
+        """Never, as above."""
+
     def moved(self, request: Request) -> None:
         """A request for a part has found a slot, or has been sent."""
         self._spread.owner.moved(request)

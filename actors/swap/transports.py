@@ -18,6 +18,10 @@ from netswap.protocol.tcp import mss
 
 NFS: Final = "nfs"
 NBD: Final = "nbd"
+UBLK: Final = "ublk"
+FUSE: Final = "fuse"
+DISK: Final = "disk"
+"""No transport: the machine's own disk."""
 BIO_VECS_MAX: Final = 1000
 """Pages that a throttled block device has under way at most, about 4 MB."""
 
@@ -37,7 +41,9 @@ def needs(settings: MachineSettings, swap: Swap, kernel: Kernel) -> Needs:
     """The needs of a machine's transport."""
     bounded = settings.policy.tx_bound
     asked = _asked(settings, swap)
-    if swap.transport == NBD:
+    if swap.on == DISK:
+        return Needs(asked, 0, 0)
+    if swap.transport != NFS:
         in_flight = min(asked, nbd_requests_in(transmit_pages(), kernel, settings.mtu) if bounded else nbd.TAGS)
         return Needs(in_flight, 0, nbd_reply_frames(in_flight, settings.mtu))
     in_flight = min(asked, kernel.rpc_slots_max) if bounded else asked

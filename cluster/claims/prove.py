@@ -20,6 +20,7 @@ MODULES: Final = (
     "nbd",
     "servers",
     "user_space",
+    "own_storage",
     "linux_6_11",
     "oom",
 )

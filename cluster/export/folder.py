@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
-from netswap.actors.settings import Files, MachineSettings, Spread, Swap
+from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Swap
 from netswap.cluster.recordings.files import RecordingError
 from netswap.cluster.scenario import Problem, ScenarioError, recorded
 from netswap.cluster.scenario.resolved import DirectedLink, Fault, NetworkSettings, Resolved, SwitchPort
@@ -116,4 +116,5 @@ def _swap(said: dict[str, Any]) -> Swap:
     spread = said["spread"]
     if spread is not None:
         spread = Spread(**{**spread, "servers": tuple(spread["servers"])})
-    return Swap(**{**said, "spread": spread})
+    layer = said.get("layer")
+    return Swap(**{**said, "spread": spread, "layer": None if layer is None else Layer(**layer)})

@@ -9,7 +9,7 @@ from netswap.protocol.units import UnitError, format_time, parse_time, seconds
 AROUND_NS = seconds(1)
 """How much is shown before and after a moment."""
 WEDGE = "wedge"
-_ILL = ("wedged", "livelocked", "oom-killed")
+_ILL = ("lost-data", "wedged", "livelocked", "oom-killed", "killed")
 
 
 class Window(NamedTuple):

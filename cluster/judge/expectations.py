@@ -1,4 +1,4 @@
-"""What a scenario claims about its machines: `A is wedged`, `A is not wedged`, `A.lost_pages == 0`."""
+"""What a scenario claims about its machines: `A is wedged`, `A is not wedged`, `A lost data`, `A.lost_pages == 0`."""
 
 import difflib
 import operator
@@ -12,7 +12,9 @@ from netswap.protocol import units
 from netswap.protocol.units import UnitError
 
 VERDICTS: tuple[str, ...] = (
+    "lost-data",
     "oom-killed",
+    "killed",
     "wedged",
     "livelocked",
     "blocked",
@@ -41,6 +43,8 @@ TEXT_MAX = 200
 """Characters of an expectation."""
 _NAME = r"(?P<name>[A-Za-z][A-Za-z0-9_-]*)"
 _VERDICT = re.compile(_NAME + r"\s+is\s+(?P<negated>not\s+)?(?P<verdict>\S+)")
+_LOSS = re.compile(_NAME + r"\s+lost\s+(?P<negated>no\s+)?data")
+"""Another way to say that its verdict is, or is not, lost-data."""
 _COMPARISON = re.compile(_NAME + r"\.(?P<attribute>[A-Za-z0-9_.-]+)\s*(?P<op>[<>=!]+)\s*(?P<value>\S.*)")
 
 
@@ -101,10 +105,13 @@ def parse(text: str) -> Expectation:
     written = text.strip()
     if match := _VERDICT.fullmatch(written):
         return _verdict_claim(text, match)
+    if match := _LOSS.fullmatch(written):
+        return Expectation(text, (match["name"],), "verdict", negated=bool(match["negated"]), verdict="lost-data")
     if match := _COMPARISON.fullmatch(written):
         return _counter_claim(text, match)
     raise ExpectationError(
-        f'"{units.shortened(text)}" is no expectation', "write NAME is [not] VERDICT, or NAME.counter == 0"
+        f'"{units.shortened(text)}" is no expectation',
+        "write NAME is [not] VERDICT, NAME lost [no] data, or NAME.counter == 0",
     )
 
 

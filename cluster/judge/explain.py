@@ -81,11 +81,18 @@ def _in_order(graph: "networkx.DiGraph[str]", name: str, programs: Sequence[Prog
     return [node for node in told if "sentence" in graph.nodes[node]]
 
 
+_WHY: Final = {
+    "": "for want of memory",
+    "oom": "for want of memory",
+    "sigbus": "by a SIGBUS, since a page of it could not be read",
+}
+
+
 def _kills(programs: Sequence[ProgramReport]) -> list[str]:
-    """Who has been killed for want of memory, in order, and what came of it."""
+    """Who has been killed, in order, and what came of it."""
     killed = [(one.killed_ns, one) for one in programs if one.killed_ns is not None]
     return [
-        f"  {one.name} was killed for want of memory, and died at {killed_ns / 1e9:.3f} s:"
+        f"  {one.name} was killed {_WHY[one.killed_by]}, and died at {killed_ns / 1e9:.3f} s:"
         f" {one.freed_pages} pages were free at once"
         for killed_ns, one in sorted(killed, key=lambda entry: entry[0])
     ]

@@ -1,9 +1,10 @@
 """What became of each machine, and why that and nothing else can be said.
 
-A machine's verdict is its worst program's. *Wedged* is only said when it can be: all faults have ended, no progress was
-made since, and every timer that could still help has fired after that without effect; otherwise a stalled machine is
-*undecided*. So is a machine that is down or paused. Programs of one that is down neither get on nor stall, and nobody has
-recovered from what a crash has ended; those of a paused one stall as any other that does not get on.
+A machine's verdict is its worst program's, or *lost data*, which no program need have noticed. *Wedged* is only said when
+it can be: all faults have ended, no progress was made since, and every timer that could still help has fired after that
+without effect; otherwise a stalled machine is *undecided*. So is a machine that is down or paused. Programs of one that is
+down neither get on nor stall, and nobody has recovered from what a crash has ended; those of a paused one stall as any other
+that does not get on.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,9 @@ from netswap.cluster.judge.state import State
 class Verdict(StrEnum):
     """From worst to best."""
 
+    LOST_DATA = "lost-data"
     OOM_KILLED = "oom-killed"
+    KILLED = "killed"
     WEDGED = "wedged"
     LIVELOCKED = "livelocked"
     BLOCKED = "blocked"
@@ -36,7 +39,9 @@ class Verdict(StrEnum):
 
 
 _ORDER: Final = list(Verdict)
-BAD: Final = (Verdict.OOM_KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
+BAD: Final = (Verdict.LOST_DATA, Verdict.OOM_KILLED, Verdict.KILLED, Verdict.WEDGED, Verdict.LIVELOCKED)
+_DEAD: Final = (Verdict.OOM_KILLED, Verdict.KILLED)
+"""What became of a program that has been killed."""
 _STEADY_SLOTS: Final = 2
 """Whole slots before the first fault that say how fast a program was: the first holds a warm start's touches."""
 _TELLING_SLOTS: Final = 3
@@ -98,12 +103,19 @@ def judge(state: State, stall_after_ns: int) -> dict[str, Judgement]:
     phase = recovery(state)
     alone = {machine.name: _machine(machine, state.now_ns, stall_after_ns, phase) for machine in state.machines}
     if all(one.verdict is not Verdict.WEDGED for one in alone.values()):
-        return alone
+        return {machine.name: _with_losses(machine, alone[machine.name]) for machine in state.machines}
     graph = wait_graph(state)
     late = {
         machine.name for machine in state.machines if _has_timer_to_come(machine, state.now_ns, stall_after_ns, phase)
     }
-    return {name: _among_others(graph, name, alone, late) for name in alone}
+    among = {name: _among_others(graph, name, alone, late) for name in alone}
+    return {machine.name: _with_losses(machine, among[machine.name]) for machine in state.machines}
+
+
+def _with_losses(machine: MachineReport, judgement: Judgement) -> Judgement:
+    """A machine that has lost data has done so whatever else became of it."""
+    lost = machine.counters.get("lost_pages", 0)
+    return replace(judgement, verdict=Verdict.LOST_DATA, hope="") if lost else judgement
 
 
 def wait_graph(state: State) -> "networkx.DiGraph[str]":
@@ -154,7 +166,7 @@ def _finding(
 ) -> Finding:
     name = program.name
     if program.killed_ns is not None:
-        return Finding(name, Verdict.OOM_KILLED)
+        return Finding(name, Verdict.KILLED if program.killed_by == "sigbus" else Verdict.OOM_KILLED)
     if program.finished:
         return Finding(name, Verdict.FINISHED)
     if program.stalled_since_ns is not None:
@@ -275,7 +287,7 @@ def _has_timer_to_come(machine: MachineReport, now_ns: int, patience_ns: int, ph
 def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Judgement], late: set[str]) -> Judgement:
     """A machine that looks wedged, in view of those that it waits for.
 
-    It is only blocked if it is in no loop of its own and one of them is wedged, or has lost a program to the OOM killer; it
+    It is only blocked if it is in no loop of its own and one of them is wedged, or a program of it has been killed; it
     is undecided if one of them is, or has a timer that may still help.
     """
     judgement = alone[name]
@@ -284,7 +296,7 @@ def _among_others(graph: "networkx.DiGraph[str]", name: str, alone: dict[str, Ju
     machine_of: dict[str, str] = {node: data["machine"] for node, data in graph.nodes(data=True)}
     mine = [node for node, machine in machine_of.items() if machine == name]
     behind = {machine_of[other] for node in mine for other in networkx.descendants(graph, node)} - {name}
-    wedged = {other for other in behind if alone[other].verdict in (Verdict.WEDGED, Verdict.OOM_KILLED)}
+    wedged = {other for other in behind if alone[other].verdict in (Verdict.WEDGED, *_DEAD)}
     if wedged and not _is_in_loop(graph, mine):
         return replace(judgement, verdict=Verdict.BLOCKED, recovered_after_ns=None)
     open_ = sorted(other for other in behind if other in late or alone[other].verdict is Verdict.UNDECIDED)

@@ -195,7 +195,9 @@ class Cluster:
             raise ValueError(f"latency {latency} ns: a disk answers after 0 or more")
         indexes = self._indexes(machines)
         for index in indexes:
-            if not any(kind == "swap-server" for kind, _ in self._resolved.machines[index].programs):
+            machine = self._resolved.machines[index]
+            on_disk = machine.swap is not None and machine.swap.on == "disk"
+            if not on_disk and not any(kind == "swap-server" for kind, _ in machine.programs):
                 raise ValueError(f"{self._names[index]} has no disk: name a machine with a swap-server")
         return self._begin("slow-disk", {"machines": indexes, "latency_ns": latency})
 

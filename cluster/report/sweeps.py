@@ -11,7 +11,9 @@ from netswap.cluster.report.page import rendered
 
 RESULTS: Final = "results.json"
 _COLOURS: Final = {
+    "lost-data": charts.BLACK,
     "oom-killed": charts.BLACK,
+    "killed": charts.BLACK,
     "wedged": charts.RED,
     "livelocked": charts.PINK,
     "blocked": charts.ORANGE,
@@ -23,7 +25,7 @@ _COLOURS: Final = {
     "failed": "#FFFFFF",
 }
 _GOOD: Final = ("recovered", "slow", "healthy", "finished")
-_DARK: Final = ("oom-killed", "wedged", "healthy", "finished")
+_DARK: Final = ("lost-data", "oom-killed", "killed", "wedged", "healthy", "finished")
 """On these a word is white."""
 
 

@@ -8,9 +8,9 @@ import networkx
 from netswap.actors.kernels import KERNELS
 from netswap.actors.machine.sysctls import without_effect
 from netswap.actors.net.drivers import DRIVERS, mtu_max
-from netswap.actors.swap.transports import NBD
+from netswap.actors.swap.transports import NBD, NFS
 from netswap.cluster.scenario import check_ranks, check_recordings, check_swap, check_user_space, user_programs
-from netswap.cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service
+from netswap.cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service, Swap
 from netswap.cluster.scenario.source import Place, Tree
 from netswap.cluster.scenario.words import PORT_MAX, nearest
 from netswap.cluster.scenario.written import (
@@ -28,7 +28,7 @@ from netswap.protocol.units import shortened
 
 PROGRAMS_MAX: Final = 1000
 _NFS_ONLY: Final = {
-    "timeout": "TCP sends again, and a request waits for ever",
+    "retries": "a request is not sent again",
     "request": "a request is one page",
 }
 
@@ -45,6 +45,7 @@ def machine(written: Written, name: str) -> None:
     check_swap.servers(written, name)
     _transport(written, name)
     check_user_space.proxy(written, name)
+    check_user_space.nbd_client(written, name)
     _min_free(written, name)
     _vm(written, name)
 
@@ -267,19 +268,35 @@ def _addresses(written: Written, target: str) -> str:
 
 
 def _transport(written: Written, name: str) -> None:
-    """What only NFS has is not asked of NBD, nor more than NBD can have."""
+    """What only NFS has is not asked of others, nor what only NBD has, nor more than a block device can have."""
     swap = mapping_in(written.machines[name], "swap")
-    if text_in(swap, "transport") != NBD:
-        return
     place: Place = ("machines", name, "swap")
+    transport = text_in(swap, "transport") or Swap.model_fields["transport"].default
+    check_swap.one_server_only(written, name)
+    if transport != NBD:
+        check_swap.nbd_only(written, name, transport)
+    if transport == NFS:
+        return
     for key, why in _NFS_ONLY.items():
         if key in swap:
-            written.report((*place, key), f"NBD has no {key}: {why}", "remove it, or write transport: nfs", key=True)
+            written.report(
+                (*place, key),
+                f"{_spoken(transport)} has no {key}: {why}",
+                "remove it, or write transport: nfs",
+                key=True,
+            )
     requests = number_in(swap, "in_flight")
     if requests is not None and requests > TAGS:
         written.report(
-            (*place, "in_flight"), f"NBD has no more than {TAGS} requests under way", f"write {TAGS} or less"
+            (*place, "in_flight"),
+            f"{_spoken(transport)} has no more than {TAGS} requests under way",
+            f"write {TAGS} or less",
         )
+
+
+def _spoken(transport: str) -> str:
+    """The name of a transport as a sentence has it."""
+    return transport if transport == "ublk" else transport.upper()
 
 
 def _hosts(written: Written, name: str) -> list[str]:

@@ -5,10 +5,17 @@ from typing import Final, NamedTuple
 from netswap.cluster.scenario.check_user_space import NBD, is_process, server_program
 from netswap.cluster.scenario.models import Swap
 from netswap.cluster.scenario.source import Place, Tree
-from netswap.cluster.scenario.written import Written, items_in, number_in, text_in
+from netswap.cluster.scenario.written import Written, items_in, mapping_in, number_in, text_in
 
 _CODED_ONLY: Final = ("data", "parity")
 _COPIES_ONLY: Final = ("acks", "extra")
+_NBD_ONLY: Final = ("persist", "connections")
+_LOCAL: Final = ("nbd", "ublk", "fuse")
+"""How a machine may swap to a process of its own."""
+_OF_SERVERS: Final = (
+    *("server", "servers", "layout", "data", "parity", "acks", "extra", "backup", "failover", "transport", "via"),
+    *("timeout", "retries", "persist", "connections", "request"),
+)
 
 
 class Named(NamedTuple):
@@ -37,6 +44,9 @@ def servers(written: Written, name: str) -> None:
     if not isinstance(tree, dict):
         return
     place: Place = ("machines", name, "swap")
+    if text_in(tree, "on") == "disk":
+        _on_disk(written, place, tree)
+        return
     if "server" not in tree and "servers" not in tree:
         written.report(
             place, f'"server" is missing in machines.{name}.swap', "add server: C, or servers: [C, D]", key=True
@@ -64,8 +74,8 @@ def _server(written: Written, name: str, named: Named) -> bool:
         return False
     host = written.cast.written_of(server)
     if host == name:
-        written.report(place, f"{name} would swap to itself", "name another machine")
-    elif place[-1] == "server" and len(written.cast.indexes(server)) > 1:
+        return _own_server(written, name, named)
+    if place[-1] == "server" and len(written.cast.indexes(server)) > 1:
         hint = f"name one of them, as {written.cast.members(server)[0]}, or write servers: [{server}]"
         written.report(place, f"{server} is {len(written.cast.indexes(server))} machines", hint)
     elif all(program != "swap-server" for _, program, _ in written.programs_of(host)):
@@ -73,6 +83,38 @@ def _server(written: Written, name: str, named: Named) -> bool:
     elif is_process(server_program(written, host)) and text_in(written.machines[name]["swap"], "transport") != NBD:
         hint = f"write transport: nbd, or remove pages from the swap-server of {host}"
         written.report(place, f"the swap-server of {server} is a process, which speaks NBD", hint)
+    else:
+        return True
+    return False
+
+
+def _on_disk(written: Written, place: Place, tree: Tree) -> None:
+    """A swap on the machine's own disk has nothing of one over a network."""
+    for key in _OF_SERVERS:
+        if key in tree and tree[key] != "none":
+            hint = "remove it, or remove on: disk"
+            written.report((*place, key), f"a swap on the machine's own disk has no {key}", hint, key=True)
+
+
+def _own_server(written: Written, name: str, named: Named) -> bool:
+    """A machine may swap to itself through one process of its own."""
+    place, server = named
+    swap = mapping_in(written.machines[name], "swap")
+    hint = f"add to the programs of {name}: swap-server: {{pages: 64}}"
+    if server != name or place[-1] != "server":
+        hint = f"write server: {name}, or name another machine"
+        written.report(place, f"{name} would swap to itself among others", hint)
+    elif all(program != "swap-server" for _, program, _ in written.programs_of(name)):
+        written.report(place, f"{name} would swap to itself, and has no swap-server", hint)
+    elif not is_process(server_program(written, name)):
+        hint = f"give the swap-server of {name} pages (swap-server: {{pages: 64}}), or name another machine"
+        written.report(place, f"{name} would swap to itself, which only a process can serve", hint)
+    elif (text_in(swap, "transport") or "nfs") not in _LOCAL:
+        written.report(place, f"a process serves its own machine over {', '.join(_LOCAL)}", "write transport: nbd")
+    elif swap.get("backup", "none") != "none" or swap.get("via", "none") != "none":
+        written.report(place, "a machine that swaps to itself has neither backup nor proxy", "remove backup and via")
+    elif (number_in(swap, "connections") or 1) > 1:
+        written.report(place, "a machine that swaps to itself has one connection", "remove connections")
     else:
         return True
     return False
@@ -145,3 +187,36 @@ def lent(written: Written, place: Place, settings: Tree) -> None:
     if "full" in settings and not lends:
         hint = "remove it, or add memory: 1GiB"
         written.report((*place, "full"), "a server that keeps all on disk is never full", hint, key=True)
+
+
+def nbd_only(written: Written, name: str, transport: str) -> None:
+    """What only NBD has is not asked of others; and only a process of this machine serves over ublk or FUSE."""
+    swap = mapping_in(written.machines[name], "swap")
+    place: Place = ("machines", name, "swap")
+    for key in (*_NBD_ONLY, *(("timeout",) if transport in ("ublk", "fuse") else ())):
+        if key in swap and text_in(swap, "on") != "disk":
+            hint = "remove it, or write transport: nbd"
+            written.report((*place, key), f"{transport} has no {key}", hint, key=True)
+    if transport in ("ublk", "fuse") and text_in(swap, "server") != name:
+        hint = f"write server: {name}, or transport: nbd"
+        written.report((*place, "transport"), f"{transport} leads to a process of the machine itself", hint)
+
+
+def one_server_only(written: Written, name: str) -> None:
+    """A device for several servers waits for those that are silent, and fails no request."""
+    swap = mapping_in(written.machines[name], "swap")
+    if text_in(swap, "via") == "proxy" and (number_in(swap, "connections") or 1) > 1:
+        place: Place = ("machines", name, "swap", "connections")
+        written.report(place, "a proxy relays one connection", "remove it, or remove via", key=True)
+    if swap.get("layer", "none") != "none" and (number_in(swap, "connections") or 1) > 1:
+        place = ("machines", name, "swap", "connections")
+        written.report(place, "a layer stands before one connection", "remove it, or remove layer", key=True)
+    if "servers" not in swap and swap.get("backup", "none") == "none":
+        return
+    keys = ["retries", "persist", "connections", "write_errors", "layer"]
+    if text_in(swap, "transport") == NBD:
+        keys.append("timeout")
+    for key in keys:
+        if swap.get(key, "none") != "none":
+            hint = "remove it, or write server: C, without a backup"
+            written.report(("machines", name, "swap", key), f"swap to several servers has no {key}", hint, key=True)

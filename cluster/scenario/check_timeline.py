@@ -74,9 +74,12 @@ def _slow_disk(written: Written, place: Place, value: object) -> None:
     name = text_in(value, "machine")
     if name is None or not _machine(written, (*place, "machine"), name):
         return
-    programs = [program for _, program, _ in written.programs_of(written.cast.written_of(name))]
-    if "swap-server" not in programs:
-        written.report((*place, "machine"), f"{name} has no disk", "name a machine with a swap-server")
+    host = written.cast.written_of(name)
+    programs = [program for _, program, _ in written.programs_of(host)]
+    on_disk = text_in(mapping_in(written.machines[host], "swap"), "on") == "disk"
+    if "swap-server" not in programs and not on_disk:
+        hint = "name a machine with a swap-server, or one that swaps to its disk"
+        written.report((*place, "machine"), f"{name} has no disk", hint)
 
 
 def _partition(written: Written, place: Place, value: object) -> None:

@@ -28,11 +28,29 @@ def proxy(written: Written, name: str) -> None:
         written.report(place, "a proxy stands before one server", "write server: C, without a backup, or remove via")
 
 
+def nbd_client(written: Written, name: str) -> None:
+    """A process that connects again has a connection of NBD to another machine, and is the only one."""
+    places = [place for place, program, _ in written.programs_of(name) if program == "nbd-client"]
+    for place in places[1:]:
+        written.report(place, f"{name} has an nbd-client already", "keep one of them", key=True)
+    swap = mapping_in(written.machines[name], "swap")
+    if not places:
+        return
+    own = text_in(swap, "server") == name or text_in(swap, "via") == "proxy" or swap.get("connections", 1) != 1
+    if text_in(swap, "transport") != NBD or _is_spread(swap) or own:
+        hint = f"write server: C and transport: nbd in the swap of {name}, with one connection, or remove it"
+        written.report(
+            places[0], "there is no one connection of NBD to another machine to be opened anew", hint, key=True
+        )
+    elif swap.get("persist") is False:
+        written.report(places[0], "without persist no connection is opened anew", "remove persist", key=True)
+
+
 def server_settings(written: Written, place: Place, settings: Tree) -> None:
     """Only a process has memory to lock, and a file of its own."""
     if is_process(settings):
         return
-    for key in ("lock", "file"):
+    for key in ("lock", "file", "io_flusher", "socket"):
         if settings.get(key, "none") not in ("none", False):
             hint = "write pages: 64, or how many it has, or remove it"
             written.report((*place, key), f"only a process has {key}: this swap-server has no pages", hint, key=True)

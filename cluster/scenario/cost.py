@@ -370,4 +370,5 @@ _TRAFFIC: Final = {
     "service": _none,
     "swap-server": _none,
     "proxy": _none,
+    "nbd-client": _none,
 }

@@ -82,6 +82,17 @@ def _expected(value: object) -> object:
     raise words.problem(f"{units.shown(value)} is no list of expectations", hint)
 
 
+_TEXT_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "examples": ["4MiB"]},
+        {
+            "type": "object",
+            "properties": {"size": {"type": "string", "examples": ["4MiB"]}, "on": {"enum": ["disk", "swap"]}},
+            "required": ["size"],
+            "additionalProperties": False,
+        },
+    ]
+}
 NAME_LIST = {"type": "array", "items": {"type": "string"}}
 Safeguards: TypeAlias = Annotated[
     Any, BeforeValidator(_listed_words), WithJsonSchema({"anyOf": [{"type": "string"}, NAME_LIST]})
@@ -198,9 +209,17 @@ class Vm(EmptyAllowed):
     dirty_writeback_centisecs: words.CentisecsOrAuto = usually("auto", "time between two looks of the flusher")
 
 
+class Layer(EmptyAllowed):
+    """A layer before the swap device that takes a buffer for each request, as dm-crypt does."""
+
+    buffer: words.LayerSize = usually("4KiB", "for each request")
+    requests: words.Buffers = Field(default=256, description="buffers set aside (mempool)")
+
+
 class Swap(Words):
     """Where a machine's pages go."""
 
+    on: words.SwapPlace = "server"
     server: str | None = Field(default=None, examples=["C"])
     servers: list[str] = Field(default=[], examples=["[C, D]"])
     layout: words.Layout = Field(default="striped", description="of pages over servers")
@@ -215,8 +234,28 @@ class Swap(Words):
     size: words.PagesSize = Field(examples=["2GiB"])
     in_flight: words.Requests = Field(default=16, description="requests under way")
     readahead: words.Requests = Field(default=8, description="pages read at a fault")
-    timeout: words.Patience = usually("1.1s")
+    timeout: words.PatienceOrAuto = usually("auto")
+    retries: words.RetriesOrNone = usually("none", "NFS: none is a hard mount")
+    persist: bool = Field(default=True, description="NBD: a connection that is gone is opened anew")
+    connections: words.Connections = Field(default=1, description="NBD")
+    write_errors: words.WriteErrors = "kept"
+    layer: Annotated[Layer | None, OrWord("none")] = usually("none")
     request: words.RequestSize = usually("4KiB", "pages that follow each other, in one request")
+
+
+class Text(Words):
+    """Program text, and where it is read from."""
+
+    size: words.Size = Field(examples=["4MiB"])
+    on: words.FilePlace = "disk"
+
+
+def _text(value: object) -> object:
+    """A size alone is text on the machine's own disk."""
+    return value if value is None or isinstance(value, dict | Text) else {"size": value}
+
+
+TextOrNone: TypeAlias = Annotated[Text | None, BeforeValidator(_text), OrWord("none"), WithJsonSchema(_TEXT_SCHEMA)]
 
 
 class Rank(Words):
@@ -233,12 +272,14 @@ class Rank(Words):
     exchange: words.Exchange = "none"
     message: words.MessageOrNone = usually("none")
     steps: words.StepsOrNone = usually("none")
-    text: words.SizeOrNone = usually("none", "program text that every step runs through")
     unkillable: words.Unkillable = False
     trace: words.FileName | None = Field(default=None, description="TIME_NS PAGE [r|w]", examples=["solver.trace"])
     pace: words.Pace = Field(default="recorded", description="of the trace; none is as fast as can be")
     speed: words.Speed = Field(default=1, description="of the trace: 2 is twice as fast")
     repeat: words.TimesOrEver = Field(default=1, description="times that the trace is followed")
+    from_: words.Time = usually("0s", alias="from")
+    text: TextOrNone = usually("none", "program text that every step runs through")
+    io_flusher: words.Flusher = False
 
 
 class Service(Words):
@@ -251,7 +292,8 @@ class Service(Words):
     buffer: words.BufferOrNone = usually("none", "receive buffer; none is the kernel's default")
     pages: words.Pages = Field(default=0, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
-    text: words.SizeOrNone = usually("none", "program text that every message runs through")
+    text: TextOrNone = usually("none", "program text that every message runs through")
+    io_flusher: words.Flusher = False
     unkillable: words.Unkillable = False
 
 
@@ -284,6 +326,7 @@ class Flood(Words):
     only: Only | None = Field(default=None, description="of the capture", examples=["{dst: 10.0.0.1}"])
     speed: words.Speed = Field(default=1, description="of the capture: 2 is twice as fast")
     repeat: words.TimesOrEver = Field(default=1, description="times that the capture is sent")
+    io_flusher: words.Flusher = False
 
 
 class SwapServer(EmptyAllowed):
@@ -299,6 +342,8 @@ class SwapServer(EmptyAllowed):
     file: words.SizeOrNone = usually("none", "kept there, through the page cache; none is the disk itself")
     memory: words.SizeOrNone = usually("none", "lent to others; none is the disk alone")
     full: words.WhenFull = "evict"
+    socket: words.ServerSocket = "unix"
+    io_flusher: words.Flusher = False
 
 
 class Proxy(EmptyAllowed):
@@ -307,6 +352,15 @@ class Proxy(EmptyAllowed):
     pages: words.Pages = Field(default=64, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
     work: words.Time = usually("0ns", "per message")
+    io_flusher: words.Flusher = False
+
+
+class NbdClient(EmptyAllowed):
+    """The process that opens another connection when that of the swap is gone (`swap: {transport: nbd}`)."""
+
+    pages: words.Pages = Field(default=64, description="pages of its own, all of them touched to connect")
+    lock: bool = Field(default=False, description="keep these pages in memory")
+    io_flusher: words.Flusher = False
 
 
 class Heartbeat(Words):
@@ -317,6 +371,7 @@ class Heartbeat(Words):
     touch: words.TouchedOrNone = usually("none", "pages used at a beat, drawn at random; none is all")
     maps: words.SizeOrNone = usually("none", "new memory mapped, used and unmapped at a beat")
     unkillable: words.Unkillable = False
+    io_flusher: words.Flusher = False
 
 
 class Reader(Words):
@@ -326,6 +381,8 @@ class Reader(Words):
     rate: words.Bandwidth = Field(examples=["10MB/s"])
     on: words.FilePlace = "disk"
     start: words.Start = "warm"
+    mapped: bool = Field(default=False, description="read by mmap: its pages count as mapped memory")
+    io_flusher: words.Flusher = False
 
 
 class Writer(Words):
@@ -334,6 +391,7 @@ class Writer(Words):
     file: words.PagesSize = Field(examples=["64MiB"])
     rate: words.Bandwidth = Field(examples=["10MB/s"])
     on: words.FilePlace = "disk"
+    io_flusher: words.Flusher = False
 
 
 class Program(Words):
@@ -346,6 +404,7 @@ class Program(Words):
     flood: Flood | None = None
     swap_server: SwapServer | None = Field(default=None, alias="swap-server")
     proxy: Proxy | None = None
+    nbd_client: NbdClient | None = Field(default=None, alias="nbd-client")
     heartbeat: Heartbeat | None = None
     reader: Reader | None = None
     writer: Writer | None = None

@@ -12,7 +12,7 @@ from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
 from netswap.actors.programs.collectives import partners
 from netswap.actors.recording import Recording, TraceHeader
-from netswap.actors.settings import Files, MachineSettings, Spread, Vm
+from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Vm
 from netswap.actors.settings import Swap as SwapSettings
 from netswap.cluster.record.plan import Plan, usual_every_ns
 from netswap.cluster.scenario import resolved, user_programs
@@ -33,13 +33,16 @@ from netswap.cluster.scenario.models import (
     Slow,
     SlowDisk,
     Swap,
+    Text,
     Words,
     key_of,
 )
 from netswap.cluster.scenario.resolved import DirectedLink, NetworkSettings, Resolved, SwitchPort
 from netswap.protocol import units
 from netswap.protocol.ip import ETHERNET
+from netswap.protocol.nbd import TAGS
 from netswap.protocol.rpc import PAGE
+from netswap.protocol.units import milliseconds
 
 Plain = dict[str, Any]
 Told = tuple[str, Plain]
@@ -120,7 +123,16 @@ def _machines(
             _program_here(one, program, words, cast, index, ranks)
             for one, program in zip(kinds[written].programs, machine.programs, strict=True)
         ]
-        yield replace(kinds[written], name=name, index=index, programs=tuple(own))
+        swap = _swap_here(kinds[written], machine, written, index)
+        yield replace(kinds[written], name=name, index=index, programs=tuple(own), swap=swap)
+
+
+def _swap_here(kind: MachineSettings, machine: Machine, written: str, index: int) -> SwapSettings | None:
+    """The swap of one of the machines: one that swaps to its own disk or process is its own server."""
+    asked = machine.swap
+    if kind.swap is None or asked is None or (asked.on == "server" and asked.server != written):
+        return kind.swap
+    return replace(kind.swap, server=index)
 
 
 def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings:
@@ -174,15 +186,26 @@ def _min_free(machine: Machine) -> int | None:
 
 def _swap(swap: Swap, cast: Cast) -> SwapSettings:
     """One server without a disk has no spread."""
-    servers = servers_of(swap, cast)
-    own = _named(SwapSettings, _written(swap, (*_OF_SPREADS, "via", "request")))
+    servers = servers_of(swap, cast) or [0]  # its own disk: the index is filled in for each machine
+    leave_out = ("via", "request", "timeout", "write_errors", "layer", "in_flight")
+    own = _named(SwapSettings, _written(swap, (*_OF_SPREADS, *leave_out)))
+    layer = None if swap.layer is None else Layer(swap.layer.buffer // PAGE, swap.layer.requests)
     return SwapSettings(
         **own,
         server=servers[0],
+        in_flight=swap.in_flight if swap.on == "server" or "in_flight" in swap.model_fields_set else TAGS,
+        timeout_ns=swap.timeout or _NFS_TIMEOUT_NS,
+        nbd_timeout_ns=swap.timeout,
         request_pages=swap.request // PAGE,
         spread=_spread(swap, servers),
         proxied=swap.via == "proxy",
+        hides_errors=swap.write_errors == "ignored",
+        layer=layer,
     )
+
+
+_NFS_TIMEOUT_NS: Final = milliseconds(1100)
+"""timeo=11 (fs/nfs/client.c)."""
 
 
 _OF_SPREADS: Final = ("server", "servers", "layout", "data", "parity", "acks", "extra", "backup", "failover")
@@ -220,15 +243,21 @@ def _program(program: Program, recording: Recording | None) -> Told:
     name = next(name for name in Program.model_fields if getattr(program, name) is not None)
     if recording is not None:
         return name, _player(getattr(program, name), recording)
-    return key_of(Program, name), _as_written(getattr(program, name), _OTHERWISE.get(name, ()))
+    settings = _as_written(getattr(program, name), _OTHERWISE.get(name, ()))
+    if program.rank is not None:
+        settings |= _text(program.rank.text) | {"start_ns": program.rank.from_}
+    if program.service is not None:
+        settings |= _text(program.service.text)
+    return key_of(Program, name), settings
 
 
 _OF_RECORDINGS: Final = ("speed", "repeat")
 _OTHERWISE: Final = {
     "flood": ("from_", "for_", "pcap", "ports", "only", *_OF_RECORDINGS),
-    "rank": ("trace", "pace", *_OF_RECORDINGS),
+    "rank": ("from_", "text", "trace", "pace", *_OF_RECORDINGS),
+    "service": ("text",),
 }
-"""Keys of a program that it has no settings for, unless it plays a recording."""
+"""Keys of a program that its settings spell otherwise, or that it has none for unless it plays a recording."""
 
 
 def _player(words: Flood | Rank, recording: Recording) -> Plain:
@@ -238,6 +267,10 @@ def _player(words: Flood | Rank, recording: Recording) -> Plain:
         return plain
     pages = TraceHeader(*recording.header()).pages
     return plain | {"working_set": pages * PAGE, "access": words.access, "start": words.start, "pace": words.pace}
+
+
+def _text(text: Text | None) -> Plain:
+    return {"text": None} if text is None else {"text": text.size, "text_on": text.on}
 
 
 def _program_here(one: Told, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Told:

@@ -34,6 +34,8 @@ CLEAN = RESIDENT
 class Swap:
     """A swap device that takes so many page-outs at a time and answers when the test says so."""
 
+    has_failed = False
+
     def __init__(self, slots: int = 1_000_000) -> None:
         self.slots = slots
         self.started: list[int] = []

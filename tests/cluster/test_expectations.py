@@ -33,6 +33,14 @@ def test_a_verdict_can_be_claimed_and_denied() -> None:
     assert parse("A is not wedged").negated
 
 
+def test_lost_data_can_be_claimed_in_plain_words() -> None:
+    """As the verdict of that name, and its opposite."""
+    assert parse("A lost data") == Expectation("A lost data", ("A",), "verdict", verdict="lost-data")
+    assert judge(parse("A lost data"), View("lost-data")) == (True, "lost-data")
+    assert judge(parse("A lost no data"), View("lost-data")) == (False, "lost-data")
+    assert judge(parse("A lost no data"), View("wedged")) == (True, "wedged")
+
+
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_every_verdict_can_be_claimed(verdict: str) -> None:
     """Hyphens too."""

@@ -130,11 +130,23 @@ ONE_MISTAKE = {
     "an unknown kernel": Broken("stop:", "kernel: ▸linux-2.6.21\nstop:", 'no kernel "linux-2.6.21"', "linux-2.6.22"),
     "a kernel's name cut short": Broken("stop:", "kernel: ▸linux-6.1\nstop:", 'no kernel "linux-6.1"', '"linux-6.11"'),
     "an unknown transport": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbx", 'no transport "nbx"', '"nbd"'),
-    "a time-out of NBD": Broken(
+    "retries of NBD": Broken(
         "size: 1GiB",
-        "size: 1GiB, transport: nbd, ▸timeout: 2s",
-        "NBD has no timeout",
+        "size: 1GiB, transport: nbd, ▸retries: 2",
+        "NBD has no retries",
         "remove it, or write transport: nfs",
+    ),
+    "connections of NFS": Broken(
+        "size: 1GiB", "size: 1GiB, ▸persist: false", "nfs has no persist", "remove it, or write transport: nbd"
+    ),
+    "a block device of user space elsewhere": Broken(
+        "size: 1GiB", "size: 1GiB, transport: ▸ublk", "leads to a process of the machine itself", "write server: A"
+    ),
+    "a swap on disk with a server": Broken(
+        "server: C", "on: disk, ▸server: C", "a swap on the machine's own disk has no server", "remove on: disk"
+    ),
+    "a layer before several servers": Broken(
+        "server: C", "servers: [C], backup: disk, ▸layer: {}", "swap to several servers has no layer", "write server: C"
     ),
     "a request of NBD with several pages": Broken(
         "size: 1GiB", "size: 1GiB, transport: nbd, ▸request: 8KiB", "NBD has no request: a request is one page", "nfs"
@@ -238,7 +250,9 @@ ONE_MISTAKE = {
     ),
     # who swaps to whom
     "an unknown server": Broken("server: C", "server: ▸D", 'no machine "D"', "known are A, B, C"),
-    "oneself as a server": Broken("server: C", "server: ▸A", "swap to itself", "another machine"),
+    "oneself as a server": Broken(
+        "server: C", "server: ▸A", "would swap to itself, and has no swap-server", "pages: 64"
+    ),
     "a server without a program": Broken("server: C", "server: ▸B", "B has no swap-server", "swap-server: {}"),
     "a server that is many": Broken(
         "  A:\n    swap: {server: C",
@@ -648,6 +662,7 @@ class TestResolved:
             in_flight=16,
             readahead=8,
             timeout_ns=ms(1100),
+            nbd_timeout_ns=None,
             request_pages=1,
             spread=None,
             proxied=False,
@@ -665,7 +680,9 @@ class TestResolved:
                     "exchange": "none",
                     "message": None,
                     "steps": None,
+                    "io_flusher": False,
                     "text": None,
+                    "start_ns": 0,
                 },
             ),
             (
@@ -678,6 +695,7 @@ class TestResolved:
                     "buffer": None,
                     "pages": 64,
                     "lock": False,
+                    "io_flusher": False,
                     "text": None,
                 },
             ),
@@ -695,6 +713,7 @@ class TestResolved:
                     "payload": 1472,
                     "fragments": "whole",
                     "link": "ipv4",
+                    "io_flusher": False,
                     "train": ms(100),
                     "start_ns": seconds(5),
                     "end_ns": None,
@@ -713,6 +732,8 @@ class TestResolved:
                     "file": None,
                     "memory": None,
                     "full": "evict",
+                    "socket": "unix",
+                    "io_flusher": False,
                 },
             ),
         )

@@ -43,6 +43,7 @@ def program(
     idle: bool = False,
     finished: bool = False,
     killed_ns: int | None = None,
+    killed_by: str = "",
     freed_pages: int = 0,
     waited_ns: Sequence[int] = (0,) * len(KINDS),
 ) -> ProgramReport:
@@ -65,6 +66,7 @@ def program(
         waited_ns=tuple(waited_ns),
         waited_slots=(),
         killed_ns=killed_ns,
+        killed_by=killed_by,
         freed_pages=freed_pages,
     )
 
@@ -103,6 +105,7 @@ def machine(
     waiting: Sequence[WaitNode] | None = None,
     dropped: dict[str, int] | None = None,
     tx_no_memory: int = 0,
+    lost_pages: int = 0,
     down: bool = False,
     paused: bool = False,
 ) -> MachineReport:
@@ -115,7 +118,7 @@ def machine(
         down=down,
         paused=paused,
         digest="",
-        counters={"tx_no_memory": tx_no_memory},
+        counters={"tx_no_memory": tx_no_memory, "lost_pages": lost_pages},
         dropped=dropped or {},
         free_blocks=(),
         programs=programs,
@@ -160,6 +163,7 @@ BEFORE, SINCE = [100] * (BEGUN_NS // STALL_AFTER_NS), [100] * ((NOW_NS - BEGUN_N
 SLOW = [*BEFORE, *(49 for _ in SINCE)]
 PROGRAMS_OF: dict[Verdict, ProgramReport] = {
     Verdict.OOM_KILLED: program("oom-killed", idle=True, killed_ns=BEGUN_NS),
+    Verdict.KILLED: program("killed", idle=True, killed_ns=BEGUN_NS, killed_by="sigbus"),
     Verdict.WEDGED: stalled("wedged"),
     Verdict.UNDECIDED: stalled("undecided", since_ns=NOW_NS - STALL_AFTER_NS),
     Verdict.RECOVERED: program("recovered", stalls=[(STALLED_NS, AFTER_NS)]),
@@ -186,6 +190,12 @@ def test_a_machines_verdict_is_its_worst_programs(worse: Verdict, better: Verdic
     programs = PROGRAMS_OF[better], PROGRAMS_OF[worse]
     assert judged(*programs, timers=RETRIED).verdict == worse
     assert judged(*reversed(programs), timers=RETRIED).verdict == worse
+
+
+@pytest.mark.parametrize("verdict", PROGRAMS_OF)
+def test_lost_data_stands_above_all_that_programs_can_come_to(verdict: Verdict) -> None:
+    """No program need have noticed."""
+    assert judged(PROGRAMS_OF[verdict], timers=RETRIED, lost_pages=1).verdict == Verdict.LOST_DATA
 
 
 def test_a_machine_without_programs_is_healthy() -> None:
@@ -463,7 +473,7 @@ def test_who_waits_for_a_machine_with_a_timer_to_come_is_undecided() -> None:
 
 def test_the_bad_words_are_those_that_no_scenario_may_come_to_unexpected() -> None:
     """A blocked machine is another's victim: that other one is what is wrong."""
-    assert {str(verdict) for verdict in BAD} == {"oom-killed", "wedged", "livelocked"}
+    assert {str(verdict) for verdict in BAD} == {"lost-data", "oom-killed", "killed", "wedged", "livelocked"}
 
 
 # -- the times ----------------------------------------------------------------------------------------------------------
