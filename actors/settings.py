@@ -98,3 +98,15 @@ class MachineSettings:
     """`tcp_mem` in pages; None for the kernel's own."""
     udp_mem: int | None = None
     """`udp_mem[2]` in pages; None for the kernel's own. Where the kernel has no such limit it has no effect."""
+    tcp_rmem: tuple[int, int, int] | None = None
+    """`tcp_rmem` in bytes of truesize: guaranteed, default, most; None for the kernel's own."""
+    tcp_wmem: tuple[int, int, int] | None = None
+    """`tcp_wmem`, the same of what is sent."""
+    ipfrag_high: int | None = None
+    """`ipfrag_high_thresh` in bytes of truesize; None for the kernel's own."""
+    ipfrag_low: int | None = None
+    """`ipfrag_low_thresh`, the same."""
+    ipfrag_time_ns: int | None = None
+    """`ipfrag_time`; None for the kernel's own."""
+    nic_high_order_alloc: bool = True
+    """Whether page fragments are cut from blocks of several pages (net.core.high_order_alloc_disable is 0)."""

@@ -78,6 +78,8 @@ class Kernel:
     """Whole pages, beside that object, in each of the card's receive buffers."""
     rx_standard: tuple[int, int] | None
     """Object and truesize of frames up to 1500 bytes where the card keeps a second ring, of buffers as above, for larger ones."""
+    page_frag_order: int
+    """Blocks from which page fragments are cut, where there are any: SKB_FRAG_PAGE_ORDER, 32 KiB (net/core/sock.c); 0: pages."""
     rx_refill_batch: int
     """Empty descriptors that are refilled together (E1000_RX_BUFFER_WRITE); in 6.11 all, at the end of each poll."""
     copy_data: int

@@ -49,7 +49,10 @@ class TcpRules:
     """(n, d): n/d of the free receive buffer is offered as window; the rest is for overheads (tcp_adv_win_scale)."""
     rmem: tuple[int, int, int]
     """tcp_rmem: guaranteed, default, and the most where memory allows."""
+    rmem_by_memory: bool
+    """The most is no more than a share of the machine's memory: it was reckoned at boot, and nobody has set it."""
     wmem: tuple[int, int, int]
+    wmem_by_memory: bool
     segment_charge: int
     """The charge to a socket for a segment it sends, beside the payload."""
     ram_share: bool
@@ -77,4 +80,9 @@ class TcpRules:
         """(receive, send): how far the buffers of one socket may grow: 1/128 of a share of memory, within limits."""
         pages = self.mem(memory_pages).pressure if self.ram_share else memory_pages
         share = pages * _PAGE // 128
-        return max(self.rmem[1], min(self.rmem[2], share)), max(64 * 1024, min(self.wmem[2], share))
+        receive, send = self.rmem[2], self.wmem[2]
+        if self.rmem_by_memory:
+            receive = max(self.rmem[1], min(receive, share))
+        if self.wmem_by_memory:
+            send = max(64 * 1024, min(send, share))
+        return receive, send

@@ -15,10 +15,9 @@ from typing import Final
 from netswap.actors.counters import Counters
 from netswap.actors.disk import Disk
 from netswap.actors.events import NEVER, Events, Halt
-from netswap.actors.kernels import KERNELS
 from netswap.actors.machine.assembly import Lasting, Parts, assemble
+from netswap.actors.machine.rule_book import rule_book
 from netswap.actors.machine.tally import tallied
-from netswap.actors.net.drivers import on_link
 from netswap.actors.net.traced import held_frames
 from netswap.actors.settings import MachineSettings
 from netswap.actors.teller import Teller
@@ -46,7 +45,7 @@ class Machine:
     def __init__(self, settings: MachineSettings, trace: Trace | None = None) -> None:
         """`trace`: is told what happens here, over all boots. Raises `SettingsError`."""
         self.settings = settings
-        self.kernel = on_link(KERNELS[settings.kernel], settings.nic_refill, settings.mtu)
+        self.kernel = rule_book(settings)
         self.events = Events()
         self.counters = Counters()
         self.disk = Disk()

@@ -82,9 +82,13 @@ class Faults:
             return zone.take(zone.floors.memalloc)
         return zone.withheld > 0 and isinstance(space, File) and zone.take(zone.floors.kernel - zone.withheld)
 
-    def hold(self, pages: int) -> int:
+    def hold(self, pages: int, process: Toucher) -> int:
         """Take up to `pages` pages that are free, for a program's allocation; the number taken."""
-        return self.zone.take_many(self.zone.floors.kernel, pages)
+        return self.zone.take_many(self._reclaim.floor_of(process), pages)
+
+    def schedule_in_real_time(self, task: Toucher) -> None:
+        """Let this task's allocations go as far down as those of a real-time task may."""
+        self._reclaim.realtime.add(task)
 
     def allocate(self, name: str, granted: Callable[[], None], process: Toucher) -> bool:
         """Allocate a page for a program: True if there was one at once; otherwise `granted` is called later."""

@@ -43,6 +43,8 @@ class Reclaim:
         self._kernel = kernel
         self._throttle = throttle
         self._serving = False
+        self.realtime: set[Sleeper] = set()
+        """The tasks that are scheduled in real time."""
         self._polls = {length_ns: PollQueue() for length_ns in (kernel.retry_wait_ns, kernel.reclaim_wait_ns)}
         """By the length of the wait before the next look."""
         self.polls = self._polls[kernel.reclaim_wait_ns].ends
@@ -69,14 +71,14 @@ class Reclaim:
         allocation may enter a file system (__GFP_FS).
         """
         zone, waiters = self._zone, self.waiters
-        if not waiters and zone.take(zone.floors.kernel):
+        if (not waiters or process in self.realtime) and zone.take(self.floor_of(process)):
             return True
         waiter = Waiter(name, granted, self._kernel.def_priority, task, process, user, may_fs)
         oom = self.scan.oom
         if oom is not None:
             oom.begins(waiter)
         rest_ns = self._enter(waiter)
-        floor = zone.floors.kernel
+        floor = self.floor_of(process)
         # One that sleeps for a slot cannot take the page that its own pass has freed, nor may one overtake others.
         if waiter.asleep is _NOWHERE and not waiters and zone.free > floor and zone.take(floor):
             return True
@@ -84,6 +86,11 @@ class Reclaim:
         zone.waiters = waiters
         self._rest(waiter, rest_ns)
         return False
+
+    def floor_of(self, process: Sleeper | None) -> int:
+        """How far down the allocations of a process go: a real-time task's go below min."""
+        floors = self._zone.floors
+        return floors.realtime if self.realtime and process in self.realtime else floors.kernel
 
     def sleepers(self) -> int:
         """The number of waiting tasks that sleep where no free page wakes them."""
@@ -133,9 +140,20 @@ class Reclaim:
         zone = self._zone
         waiters = self.waiters
         while waiters and (waiters[0].asleep is _NOWHERE or self._find_awake()):
-            if not zone.take(zone.floors.kernel):
+            if not zone.take(self.floor_of(waiters[0].process)):
+                self._serve_realtime()
                 return
             self._grant(waiters.popleft())
+
+    def _serve_realtime(self) -> None:
+        """Hand pages that lie too low for the task whose turn it is to tasks that may go down to them."""
+        if not self.realtime:
+            return
+        for waiter in [one for one in self.waiters if one.process in self.realtime and one.asleep is _NOWHERE]:
+            if not self._zone.take(self._zone.floors.realtime):
+                return
+            self.waiters.remove(waiter)
+            self._grant(waiter)
 
     def _grant(self, waiter: Waiter) -> None:
         waiter.served = True
@@ -166,7 +184,7 @@ class Reclaim:
             return 0
         rest_ns = self._reclaim(waiter)
         zone = self._zone
-        if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= zone.floors.kernel:
+        if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= self.floor_of(waiter.process):
             waiter.sleep(_SLOT)
         return rest_ns
 
@@ -186,7 +204,7 @@ class Reclaim:
             waiter.priority = kernel.def_priority if waiter.over else priority - 1
             if waiter.over:
                 return kernel.reclaim_wait_ns if nap else kernel.retry_wait_ns
-            if nap or zone.free > zone.floors.kernel:
+            if nap or zone.free > self.floor_of(waiter.process):
                 return kernel.reclaim_wait_ns
 
     def _rest(self, waiter: Waiter, rest_ns: int) -> None:
@@ -249,7 +267,7 @@ class Reclaim:
         can_write = swap is not None and swap.can_page_out()
         found = []
         for waiter in self.waiters:
-            if waiter.asleep is _NOWHERE and zone.free > zone.floors.kernel:
+            if waiter.asleep is _NOWHERE and zone.free > self.floor_of(waiter.process):
                 found.append(f"{waiter.name} waits for a free page: {marks}")
             elif waiter.asleep is _SLOT and can_write:
                 found.append(f"{waiter.name} waits for a request slot, and there is one")

@@ -95,6 +95,8 @@ def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace
     if callable(wire):
         wire(system)
     task = Task(host.name, index, space.name, steps, progress)
+    if bool(getattr(program, "realtime", False)):
+        system.schedule_in_real_time(task)
     return Loaded(index, kind, program, system, task)
 
 

@@ -25,6 +25,7 @@ class Reader:
     start: str = "warm"
     on: str = "disk"
     """The disk: the machine's own, or the swap server's."""
+    realtime: bool = False
 
     def talks(self) -> Talks:
         """To nobody unasked."""
@@ -53,6 +54,7 @@ class Writer:
     rate: int
     on: str = "disk"
     """The disk: the machine's own, or the swap server's."""
+    realtime: bool = False
 
     def talks(self) -> Talks:
         """To nobody unasked."""

@@ -14,6 +14,7 @@ class Heartbeat:
 
     every: int
     pages: int = 1
+    realtime: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

@@ -34,6 +34,7 @@ class Proxy:
     pages: int = 64
     lock: bool = False
     work: int = 0
+    realtime: bool = False
     counts_pages: ClassVar[bool] = False
     on_swap_path: ClassVar[bool] = True
     unkillable: ClassVar[bool] = True

@@ -24,6 +24,7 @@ class Rank:
     message: int | None = None
     steps: int | None = None
     text: int | None = None
+    realtime: bool = False
     place: int = 0
     ranks: int = 1
     partners: Sequence[Sequence[int]] = ()

@@ -25,6 +25,9 @@ class Service:
     lock: bool = False
     protocol: str = "udp"
     text: int | None = None
+    realtime: bool = False
+    reads: str = "always"
+    """"never": it opens its sockets, and stands in a call that has nothing to do with them."""
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:
@@ -43,6 +46,8 @@ class Service:
                 system.listen(port, self.buffer)
             else:
                 system.open(port, self.buffer)
+        if self.reads == "never":
+            yield system.pause()
         receive: Request = system.receive_message() if tcp else system.receive()
         draw = system.random("pages").random
         states = system.space.states

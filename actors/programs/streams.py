@@ -31,7 +31,7 @@ class Delivery(NamedTuple):
 class Streams:
     """All connections of one program; it is their owner."""
 
-    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "memalloc", "on_closed", "room")
+    __slots__ = ("_line", "_ports", "_read", "_tcp", "_waiting", "floor", "memalloc", "on_closed", "room")
 
     def __init__(self, tcp: Tcp, floor: int) -> None:
         """`floor`: how far down the program's allocations go."""
@@ -42,7 +42,7 @@ class Streams:
         self.memalloc = False
         """Whether what the program writes may ignore the watermarks (PF_MEMALLOC)."""
         self._tcp = tcp
-        self._floor = floor
+        self.floor = floor
         self._line: deque[Connection] = deque()
         """Connections with something to read, each once."""
         self._read: deque[Delivery] = deque()
@@ -107,7 +107,7 @@ class Streams:
 
     def write(self, connection: Connection | LocalSocket, size: int, message: Message) -> int:
         """Queue as much of a message as fits, as a process; the number of bytes queued."""
-        return connection.write(size, message, floor=self._floor, memalloc=self.memalloc)
+        return connection.write(size, message, floor=self.floor, memalloc=self.memalloc)
 
     def has_message(self) -> bool:
         """Whether there is anything to read."""

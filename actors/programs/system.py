@@ -89,7 +89,7 @@ class Allocate:
         """Hold the pages there are, and wait for one more; then give all of them back."""
         if not self._asked:
             self._asked = True
-            self._held = self._faults.hold(self._pages - 1)
+            self._held = self._faults.hold(self._pages - 1, task)
 
             def granted() -> None:
                 self._held += 1
@@ -149,7 +149,7 @@ class Write:
     idle = False
 
     def __init__(self, host: Host, file: File, first: int, count: int, *, less_throttle: bool) -> None:
-        """`less_throttle`: the writer has PF_LESS_THROTTLE."""
+        """`less_throttle`: the writer has PF_LESS_THROTTLE, or is scheduled in real time (get_dirty_limits)."""
         board = host.net.board
         if not 0 <= first <= first + count <= file.pages:
             raise ValueError(f"pages {first} to {first + count} of {file.name}, which has {file.pages}")
@@ -255,6 +255,25 @@ class Sleep:
         return self._events.now > self._until_ns + self._events.stood_ns - self._stood_ns
 
 
+class Pause:
+    """Nothing, for ever (pause(2)): a process that waits for a signal, which nobody sends."""
+
+    __slots__ = ()
+    idle = True
+
+    def begin(self, task: Task) -> Any:
+        """Wait; nothing ends it."""
+        return task.block(NOTHING)
+
+    def reason(self) -> Reason:
+        """No reason."""
+        return Reason(Need.NOTHING, "a signal, which nobody sends")
+
+    def is_over(self) -> bool:
+        """Never."""
+        return False
+
+
 class Receive:
     """The next datagram of this program's sockets, in the order of arrival."""
 
@@ -320,6 +339,10 @@ class System:
         self._gone = False
         self.unkillable = False
         """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
+        self.realtime = False
+        """Whether it is scheduled in real time."""
+        self.floor = net.board.zone.floors.kernel
+        """How far down goes what the kernel allocates in its name."""
         self.exempt = False
         """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
 
@@ -327,6 +350,12 @@ class System:
         """All that is done in its name has PF_MEMALLOC from here on."""
         self.exempt = self.streams.memalloc = True
         self._faults.exempt.add(self.space)
+
+    def schedule_in_real_time(self, task: Task) -> None:
+        """All that this task allocates may go below min (rt_task, mm/page_alloc.c), and its dirty limits are higher."""
+        self.realtime = True
+        self.floor = self.streams.floor = self._zone.floors.realtime
+        self._faults.schedule_in_real_time(task)
 
     @property
     def now_ns(self) -> int:
@@ -358,7 +387,7 @@ class System:
     def write(self, first: int, count: int = 1) -> Write:
         """Write whole pages of the program's file."""
         assert self.file is not None, f"{self.name} has no file"
-        return Write(self._host, self.file, first, count, less_throttle=self.exempt)
+        return Write(self._host, self.file, first, count, less_throttle=self.exempt or self.realtime)
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""
@@ -367,6 +396,10 @@ class System:
     def sleep_until(self, time_ns: int) -> Sleep:
         """Have nothing to do until then."""
         return Sleep(self._events, time_ns, idle=True)
+
+    def pause(self) -> Pause:
+        """Do nothing any more, and keep all that is open."""
+        return Pause()
 
     def open(self, port: int, rcvbuf: int | None = None) -> None:
         """A UDP socket; its receive buffer in bytes of truesize (default: the kernel's)."""
@@ -392,7 +425,7 @@ class System:
     ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
         packets, wire, tail = _wire(payload, self.framing, self.mtu)
-        memory = self._buffers.transmit(packets, self._zone.floors.kernel, memalloc=False)
+        memory = self._buffers.transmit(packets, self.floor, memalloc=False)
         if memory is None:
             return False
         body: tuple[object, ...] = (source_port, payload, 0, 1, 1, message)

@@ -45,6 +45,7 @@ def machine(written: Written, name: str) -> None:
     _transport(written, name)
     check_user_space.proxy(written, name)
     _min_free(written, name)
+    _ipfrag(written, name)
 
 
 def mtu(written: Written) -> None:
@@ -53,7 +54,7 @@ def mtu(written: Written) -> None:
     usual = Nic.model_fields["refill"].default
     for name, tree in written.machines.items():
         refill = text_in(mapping_in(tree, "nic"), "refill") or usual
-        era = text_in(tree, "kernel") or text_in(written.tree, "kernel") or ScenarioWords.model_fields["kernel"].default
+        era = era_of(written, tree)
         if size is None or refill not in DRIVERS or era not in KERNELS:
             continue  # reported there
         most = {rule: mtu_max(rule, KERNELS[era]) for rule in DRIVERS}
@@ -64,6 +65,12 @@ def mtu(written: Written) -> None:
                 ("network", "mtu"), f"the card of {name} takes packets of {most[refill]} bytes at most", hint
             )
             return
+
+
+def era_of(written: Written, machine: Tree) -> str:
+    """The kernel of a machine, as written: known or not."""
+    usual: str = ScenarioWords.model_fields["kernel"].default
+    return text_in(machine, "kernel") or text_in(written.tree, "kernel") or usual
 
 
 def loops(written: Written) -> None:
@@ -129,9 +136,18 @@ def _program(written: Written, name: str, place: Place, program: str, settings: 
         check_swap.lent(written, place, settings)
     elif program in ("reader", "writer"):
         check_user_space.file_place(written, name, place, settings)
+    elif program == "service":
+        _reading(written, place, settings)
     elif program == "flood":
         _flood(written, name, place, settings)
         _link_frames(written, place, settings)
+
+
+def _reading(written: Written, place: Place, settings: Tree) -> None:
+    """A service that never reads has no messages to work on."""
+    if text_in(settings, "reads") == "never" and "work" in settings:
+        hint = "remove it, or write reads: always"
+        written.report((*place, "work"), "work is done on messages, and this service never reads one", hint, key=True)
 
 
 def _one_swap_server(written: Written, name: str) -> None:
@@ -265,6 +281,19 @@ def _transport(written: Written, name: str) -> None:
         written.report(
             (*place, "in_flight"), f"NBD has no more than {TAGS} requests under way", f"write {TAGS} or less"
         )
+
+
+def _ipfrag(written: Written, name: str) -> None:
+    """The low mark of reassembly is not above the high one."""
+    tree = mapping_in(written.machines[name], "ipfrag")
+    low, era = size_in(tree, "low", "auto"), era_of(written, written.machines[name])
+    high, usual = size_in(tree, "high", "auto"), tree.get("high", "auto") == "auto"
+    if usual and era in KERNELS:
+        high = KERNELS[era].fragment_high
+    if low is not None and high is not None and low > high:
+        said = f"the kernel's own high, {high}B" if usual else f"high, {tree['high']}"
+        hint = f"write at most {high}B, or a larger high"
+        written.report(("machines", name, "ipfrag", "low"), f"{tree['low']} is above {said}", hint)
 
 
 def _hosts(written: Written, name: str) -> list[str]:

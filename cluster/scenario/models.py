@@ -167,18 +167,29 @@ class Nic(EmptyAllowed):
     ring: words.RequestsOrNone = usually("none", "descriptors; none is the driver's own number")
     refill: words.Refill = "e1000"
     softirq: words.Delay = usually("0ns")
+    high_order_alloc: words.HighOrder = Field(default="on", description="page fragments from blocks of several pages")
 
 
 class Tcp(EmptyAllowed):
-    """TCP's memory: from how many pages on there is room, pressure, and no more for anybody."""
+    """TCP's memory: that of all its sockets, and the buffers of each."""
 
     mem: words.TcpMemOrAuto = usually("auto", "pages: [low, pressure, high]; auto is the kernel's own")
+    rmem: words.RmemOrAuto = usually("auto", "bytes: [min, default, max] of a socket's receive buffer")
+    wmem: words.WmemOrAuto = usually("auto", "bytes: [min, default, max] of a socket's send buffer")
 
 
 class Udp(EmptyAllowed):
     """What all UDP sockets of the machine may hold together."""
 
     mem: words.SeveralPagesOrAuto = usually("auto", "pages: udp_mem[2]; auto is the kernel's own")
+
+
+class Ipfrag(EmptyAllowed):
+    """What incomplete datagrams may hold, in bytes of truesize, and for how long."""
+
+    high: words.FragmentMarkOrAuto = usually("auto", "ipfrag_high_thresh; auto is the kernel's own")
+    low: words.FragmentMarkOrAuto = usually("auto", "ipfrag_low_thresh; auto is the kernel's own, or high if that is less")
+    time: words.FragmentTimeOrAuto = usually("auto", "ipfrag_time; auto is the kernel's own")
 
 
 class Swap(Words):
@@ -215,6 +226,7 @@ class Rank(Words):
     message: words.MessageOrNone = usually("none")
     steps: words.StepsOrNone = usually("none")
     text: words.SizeOrNone = usually("none", "program text that every step runs through")
+    realtime: words.Realtime = False
 
 
 class Service(Words):
@@ -228,6 +240,8 @@ class Service(Words):
     pages: words.Pages = Field(default=0, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
     text: words.SizeOrNone = usually("none", "program text that every message runs through")
+    realtime: words.Realtime = False
+    reads: words.Reads = Field(default="always", description="what its sockets receive")
 
 
 class Flood(Words):
@@ -256,6 +270,7 @@ class SwapServer(EmptyAllowed):
         "none", "of the process, one of them touched per request; none: it is no process"
     )
     lock: bool = Field(default=False, description="keep these pages in memory")
+    realtime: words.Realtime = False
     file: words.SizeOrNone = usually("none", "kept there, through the page cache; none is the disk itself")
     memory: words.SizeOrNone = usually("none", "lent to others; none is the disk alone")
     full: words.WhenFull = "evict"
@@ -267,6 +282,7 @@ class Proxy(EmptyAllowed):
     pages: words.Pages = Field(default=64, description="pages of its own, one of them touched per message")
     lock: bool = Field(default=False, description="keep these pages in memory")
     work: words.Time = usually("0ns", "per message")
+    realtime: words.Realtime = False
 
 
 class Heartbeat(Words):
@@ -274,6 +290,7 @@ class Heartbeat(Words):
 
     every: words.PositiveTime = Field(examples=["1s"])
     pages: words.Pages = 1
+    realtime: words.Realtime = False
 
 
 class Reader(Words):
@@ -283,6 +300,7 @@ class Reader(Words):
     rate: words.Bandwidth = Field(examples=["10MB/s"])
     on: words.FilePlace = "disk"
     start: words.Start = "warm"
+    realtime: words.Realtime = False
 
 
 class Writer(Words):
@@ -291,6 +309,7 @@ class Writer(Words):
     file: words.PagesSize = Field(examples=["64MiB"])
     rate: words.Bandwidth = Field(examples=["10MB/s"])
     on: words.FilePlace = "disk"
+    realtime: words.Realtime = False
 
 
 class Program(Words):
@@ -346,6 +365,7 @@ class Machine(EmptyAllowed):
     disk: Disk = usually({})
     tcp: Tcp = usually({})
     udp: Udp = usually({})
+    ipfrag: Ipfrag = usually({})
     swap: Annotated[Swap | None, OrWord("none")] = usually("none")
     programs: list[Program] = Field(default=[])
 

@@ -131,6 +131,7 @@ def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings
             "policy": Policy.of(safeguards.resolve(_safeguards_as_written(words, machine))),
             **_reserve(words.reserve, machine.reserve),
             "min_free": _min_free(machine),
+            "nic_high_order_alloc": machine.nic.high_order_alloc == "on",
             "nic_ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "files": Files(**_named(Files, files)),
             "swap": None if machine.swap is None else _swap(machine.swap, cast),
