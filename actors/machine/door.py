@@ -25,10 +25,12 @@ from netswap.actors.trace import Frames, Trace
 from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import (
     CRASH,
+    FREEZE,
     PAUSE,
     RESTART,
     RESUME,
     SLOW_DISK,
+    THAW,
     Arrival,
     Control,
     arrivals,
@@ -188,10 +190,21 @@ class Machine:
         elif what == RESUME:
             self.paused = False
             self._go_on()
+        elif what in (FREEZE, THAW):
+            self._signal(control.value, stop=what == FREEZE)
         else:
             self.disk.slow_ns = control.value if what == SLOW_DISK else None
         if self._teller is not None:
             self._teller.changed(what)
+
+    def _signal(self, place: int, *, stop: bool) -> None:
+        """Stop a program, or let it continue; a machine that is down has none, and starts all of them anew."""
+        if not self.down and place < len(self.programs):
+            one = self.programs[place]
+            if stop:
+                one.system.freeze(one.task)
+            else:
+                one.system.thaw(one.task)
 
     def _go_down(self) -> None:
         """Lose all that is not on a disk, the frames that were waiting to be received or completed too."""

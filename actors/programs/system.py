@@ -17,7 +17,7 @@ from netswap.actors.memory.writeback import RATELIMIT, Writeback
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.local import LocalSocket
-from netswap.actors.net.sockets import Queues
+from netswap.actors.net.sockets import Queues, Reader
 from netswap.actors.net.stack import Handler, Stack
 from netswap.actors.net.tcp import Accept, Tcp
 from netswap.actors.net.tcp_connection import Connection
@@ -222,18 +222,24 @@ def _page_reason(space: AddressSpace, page: int) -> Reason:
 class Sleep:
     """Nothing until `until_ns`; to compute is to sleep without being idle."""
 
-    __slots__ = ("_began_ns", "_events", "_stood_ns", "_until_ns", "idle")
+    __slots__ = ("_began_ns", "_events", "_frozen_ns", "_stood_ns", "_until_ns", "idle")
 
     def __init__(self, events: Events, until_ns: int, *, idle: bool) -> None:
         self._began_ns = events.now
         self._events = events
         self._until_ns = until_ns
         self._stood_ns = events.stood_ns
+        self._frozen_ns = -1
+        """For how long the task had been frozen when it was looked at last."""
         self.idle = idle
 
     def begin(self, task: Task) -> Any:
-        """Over once the time has come; time in which the machine stood still has computed nothing."""
+        """Over once the time has come; time in which the machine or the program stood still has computed nothing."""
         events = self._events
+        if self._frozen_ns != task.frozen_ns:
+            if self._frozen_ns >= 0 and not self.idle:
+                self._until_ns += task.frozen_ns - self._frozen_ns
+            self._frozen_ns = task.frozen_ns
         if events.stood_ns != self._stood_ns and not self.idle:
             self._until_ns += events.stood_ns - self._stood_ns
             self._stood_ns = events.stood_ns
@@ -339,6 +345,12 @@ class System:
         self._gone = False
         self.unkillable = False
         """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
+        self.frozen = False
+        """Whether it stands still, as after SIGSTOP."""
+        self.on_thaw: list[Callable[[], None]] = []
+        """Called when it goes on: what kernel threads of the program had to leave meanwhile."""
+        self._reader: Reader | None = None
+        """What reads its datagrams at once, kept while it stands still."""
         self.realtime = False
         """Whether it is scheduled in real time."""
         self.floor = net.board.zone.floors.kernel
@@ -356,6 +368,26 @@ class System:
         self.realtime = True
         self.floor = self.streams.floor = self._zone.floors.realtime
         self._faults.schedule_in_real_time(task)
+
+    def freeze(self, task: Task) -> None:
+        """Let the program stand still: it reads nothing, and answers nobody, while the kernel lives (SIGSTOP)."""
+        if self.frozen:
+            return
+        self.frozen = True
+        self._reader, self.queues.reader = self.queues.reader, None
+        task.freeze()
+
+    def thaw(self, task: Task) -> None:
+        """Let it go on, as soon as what is being done now has been done."""
+        if self.frozen:
+            self._events.after(0, self._thaw, task)
+
+    def _thaw(self, task: Task) -> None:
+        self.frozen = False
+        self.queues.reader = self._reader
+        for action in self.on_thaw:
+            action()
+        task.thaw()
 
     @property
     def now_ns(self) -> int:

@@ -12,13 +12,21 @@ from netswap.cluster.record.columns import NAMES
 from netswap.cluster.record.look import Look, stalls
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.rows import Rows
-from netswap.protocol.frame import CRASH, F_DESTINATION, PAUSE, RESTART, RESUME, SLOW_DISK
+from netswap.protocol.frame import CRASH, F_DESTINATION, FREEZE, PAUSE, RESTART, RESUME, SLOW_DISK, THAW
 
 MOST_MOMENTS: Final = 2_000
 """Of one kind on one machine; of the others it is known how many there were."""
 LINK_CAUSES: Final = ("link-loss", "link-queue", "partition")
 """Why frames are lost before they reach a machine, as links say."""
-_CHANGES: Final = {CRASH: "crash", RESTART: "restart", PAUSE: "pause", RESUME: "resume", SLOW_DISK: "slow-disk"}
+_CHANGES: Final = {
+    CRASH: "crash",
+    RESTART: "restart",
+    PAUSE: "pause",
+    RESUME: "resume",
+    SLOW_DISK: "slow-disk",
+    FREEZE: "freeze",
+    THAW: "thaw",
+}
 _DROPPED: Final = 1 + NAMES.index(f"dropped_{next(iter(CAUSES)).replace('-', '_')}")
 _MARKS: Final = tuple(1 + NAMES.index(mark) for mark in MARKS)
 _FREE: Final = 1 + NAMES.index("free")

@@ -420,6 +420,7 @@ class Fault(Words):
     crash: str | None = Field(default=None, examples=["C"])
     pause: str | None = Field(default=None, examples=["C"])
     slow_disk: SlowDisk | None = Field(default=None, alias="slow-disk")
+    freeze: str | None = Field(default=None, examples=["C", "A.service"])
 
 
 class ScenarioWords(Words):

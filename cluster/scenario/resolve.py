@@ -63,7 +63,7 @@ def resolve(words: ScenarioWords) -> Resolved:
         stall_after_ns=words.stall_after,
         network=_network(words.network, cast),
         machines=tuple(_machines(words, cast, _ranks(words, cast))),
-        timeline=tuple(_fault(fault, cast) for fault in words.timeline),
+        timeline=tuple(_fault(fault, words, cast) for fault in words.timeline),
     )
 
 
@@ -264,14 +264,22 @@ def _sockets_from(machine: Machine, port: int) -> int:
     return ends[0] - port if ends else 1
 
 
-def _fault(fault: Fault, cast: Cast) -> resolved.Fault:
+def _fault(fault: Fault, words: ScenarioWords, cast: Cast) -> resolved.Fault:
     name = next(name for name in Fault.model_fields if name not in ("at", "for_") and getattr(fault, name) is not None)
     return resolved.Fault(
         verb=key_of(Fault, name),
-        args=_fault_args(getattr(fault, name), cast),
+        args=_frozen(fault.freeze, words, cast) if fault.freeze else _fault_args(getattr(fault, name), cast),
         at_ns=fault.at,
         end_ns=None if fault.for_ is None else fault.at + fault.for_,
     )
+
+
+def _frozen(written: str, words: ScenarioWords, cast: Cast) -> Plain:
+    """The machines of C or of C.service, and the places of the programs that are meant: all, or those of this name."""
+    name, _, program = written.partition(".")
+    told = [_program(one)[0] for one in words.machines[cast.written_of(name)].programs]
+    places = [place for place, kind in enumerate(told) if not program or kind == program]
+    return {"machines": cast.indexes(name), "programs": places}
 
 
 def _fault_args(written: Any, cast: Cast) -> Plain:
