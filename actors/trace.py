@@ -150,5 +150,6 @@ class Trace:
     def machine_changed(self, at_ns: int, machine: int, what: int) -> None:
         """A machine obeys a control.
 
-        `CRASH`, `RESTART`, `PAUSE`, `RESUME`, `SLOW_DISK`, `OWN_DISK`, `FREEZE`, `THAW` of `protocol.frame`. What was under way in a machine that crashes is never answered.
+        `CRASH`, `RESTART`, `PAUSE`, `RESUME`, `SLOW_DISK`, `OWN_DISK`, `FREEZE`, `THAW` of `protocol.frame`.
+        What was under way in a machine that crashes is never answered.
         """

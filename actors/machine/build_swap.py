@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from netswap.actors.machine.build_net import NetParts
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import LocalDisk
-from netswap.actors.net.local import LocalSocket, local_pair
+from netswap.actors.net.local import local_pair
+from netswap.actors.net.loopback import Loopback, PairEnd, loopback_pair
 from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.actors.swap import transports
 from netswap.actors.swap.backup import Backup
@@ -21,7 +22,7 @@ class SwapParts:
     """The swap device, and what it needs beside it."""
 
     device: SwapDevice | None = None
-    kernel_end: LocalSocket | None = None
+    kernel_end: PairEnd | None = None
     """A proxy's end of the pair whose other end the kernel swaps over."""
     set_aside: int = 0
     """Pages of memory that the device keeps for itself."""
@@ -38,9 +39,18 @@ def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: L
     remote = Remote(swap.server, in_flight)
     if not swap.proxied:
         return SwapParts(_device(swap, parts, remote))
-    ours, theirs = local_pair(board.events, parts.net.buffers, swap.server)
+    ours, theirs = _pair(settings, board, parts, swap.server)
     parts.stack.need_routes(frozenset({swap.server}))
     return SwapParts(ProxiedNbdDevice(board, parts.tcp, remote, ours), theirs)
+
+
+def _pair(settings: MachineSettings, board: Board, parts: NetParts, server: int) -> tuple[PairEnd, PairEnd]:
+    """The pair between the kernel, which marks its end, and the proxy: of the kind that the proxy asks for."""
+    kinds = [asked.get("socket", "unix") for kind, asked in settings.programs if kind == "proxy"]
+    if kinds != ["tcp"]:
+        return local_pair(board.events, parts.net.buffers, server)
+    marked = board.policy.reserve_access or board.policy.tcp_exemption
+    return loopback_pair(Loopback(parts.net, parts.tcp.memory), server, marked=marked)
 
 
 def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
 from netswap.actors.programs.task import Need, Reason, Task
@@ -105,7 +105,7 @@ class Streams:
         """Call `wake` when anything has changed."""
         self._waiting.append(wake)
 
-    def write(self, connection: Connection | LocalSocket, size: int, message: Message) -> int:
+    def write(self, connection: Connection | PairEnd, size: int, message: Message) -> int:
         """Queue as much of a message as fits, as a process; the number of bytes queued."""
         return connection.write(size, message, floor=self.floor, memalloc=self.memalloc)
 

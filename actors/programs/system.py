@@ -16,7 +16,7 @@ from netswap.actors.memory.files import File
 from netswap.actors.memory.writeback import RATELIMIT, Writeback
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.sockets import Queues, Reader
 from netswap.actors.net.stack import Handler, Stack
 from netswap.actors.net.tcp import Accept, Tcp
@@ -127,7 +127,7 @@ class Host(NamedTuple):
     disk: Disk
     writeback: Writeback
     tcp: Tcp
-    kernel_end: LocalSocket | None
+    kernel_end: PairEnd | None
     """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
 
 

@@ -283,6 +283,7 @@ class Proxy(EmptyAllowed):
     lock: bool = Field(default=False, description="keep these pages in memory")
     work: words.Time = usually("0ns", "per message")
     realtime: words.Realtime = False
+    socket: words.PairKind = Field(default="unix", description="pair that it shares with the kernel")
 
 
 class Heartbeat(Words):

@@ -356,6 +356,7 @@ Refill = Annotated[str, OneOf("refill rule", ("e1000", "tg3", "virtio", "e1000e"
 Protocol = Annotated[str, OneOf("protocol", ("udp", "tcp"))]
 Exchange = Annotated[str, OneOf("exchange", ("none", *EXCHANGES))]
 Realtime = Annotated[bool, Field(description="scheduled in real time: what it allocates may go below min")]
+PairKind = Annotated[str, OneOf("kind of socket", ("unix", "tcp"))]
 Reads = Annotated[str, OneOf("habit of reading", ("always", "never"))]
 HighOrder = Annotated[str, OneOf("setting of high_order_alloc", ("on", "off"))]
 Arp = Annotated[str, OneOf("setting of ARP", ("on", "off"))]
