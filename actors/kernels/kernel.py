@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Final
 
 from netswap.actors.kernels.oom import OomRules
 from netswap.actors.kernels.tcp import TcpRules
+
+_PAGE: Final = 4096
+
+
+def _slab_keeps(size: int) -> int:
+    """Pages of free objects of this size that a cache keeps (free_limit in mm/slab.c)."""
+    limit = 8 if size > _PAGE else 24 if size > 1024 else 54 if size > 256 else 120
+    per_slab = max(1, _PAGE // size)
+    return (2 * ((limit + 1) // 2) + per_slab) // per_slab * max(1, size // _PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,16 @@ class Kernel:
             return min_pages + min_pages // 4, min_pages + min_pages // 2
         distance = max(min_pages // 4, zone_pages * self.watermark_scale // 10_000)
         return min_pages + distance, min_pages + 2 * distance
+
+    def held_back(self, zone_pages: int) -> int:
+        """Pages that one CPU's allocators keep for their next request, so that a packet that comes and goes frees none.
+
+        The list of single pages (6 x batch: zone_batchsize, setup_pageset in mm/page_alloc.c), and free objects of a receive
+        buffer's two caches (free_limit: two batches and a slab; enable_cpucache in mm/slab.c).
+        """
+        share = max(1, min(zone_pages // 1024, 128) // 4)
+        batch = (1 << ((share + share // 2).bit_length() - 1)) - 1
+        return 6 * batch + _slab_keeps(self.rx_data) + _slab_keeps(self.skb_head)
 
     def udp_mem_max(self, memory_pages: int) -> int:
         """udp_mem[2], in pages: 18.75 % of what lies above the high mark when the machine is booted (net/ipv4/udp.c)."""

@@ -163,4 +163,5 @@ def _oom_killer(board: Board, reclaim: Reclaim, faults: Faults, programs: list[l
         scan.reclaimable,
         lambda: scan.dropped + counted.pages_out + counted.file_pages_out,
         [Process(one, board, reclaim, faults) for one in loader.oldest_first(programs)],
+        lambda: counted.pages_out + counted.file_pages_out,
     )

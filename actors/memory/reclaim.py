@@ -196,7 +196,9 @@ class Reclaim:
         kernel, zone, scan = self._kernel, self._zone, self.scan
         while True:
             priority = waiter.priority
+            dropped = scan.dropped
             waiter.outcome = outcome = scan.shrink(priority, zone.free + kernel.swap_cluster_max, waiter.outcome)
+            waiter.dropped += scan.dropped - dropped
             if outcome in ASLEEP:
                 return kernel.reclaim_wait_ns
             nap = (outcome is _SCANNED or scan.is_writing()) and scan.naps_after(priority)
