@@ -108,5 +108,7 @@ class MachineSettings:
     """`ipfrag_low_thresh`, the same."""
     ipfrag_time_ns: int | None = None
     """`ipfrag_time`; None for the kernel's own."""
+    thp: bool = False
+    """Whether transparent huge pages are on; they raise the min watermark, and are no larger than others here."""
     nic_high_order_alloc: bool = True
     """Whether page fragments are cut from blocks of several pages (net.core.high_order_alloc_disable is 0)."""

@@ -8,6 +8,8 @@ from netswap.actors.kernels.oom import OomRules
 from netswap.actors.kernels.tcp import TcpRules
 
 _PAGE: Final = 4096
+_PAGEBLOCK: Final = 512
+"""Pages of a pageblock (x86-64)."""
 
 
 def _slab_keeps(size: int) -> int:
@@ -26,6 +28,8 @@ class Kernel:
     """One line to choose a kernel by."""
     min_free_kib_max: int
     """Upper clamp of min_free_kbytes (mm/page_alloc.c)."""
+    has_thp: bool
+    """There are transparent huge pages (2.6.38 and later, mm/huge_memory.c)."""
     watermark_scale: int
     """Least distance between the marks, in 10,000ths of the zone: watermark_scale_factor; 0 where there is none."""
     oom_victim_half: bool
@@ -48,6 +52,9 @@ class Kernel:
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
     reclaim_wait_ns: int
     """congestion_wait in reclaim (mm/vmscan.c)."""
+    kswapd_gives_up: int
+    """Runs of kswapd in a row without progress after which it sleeps until a direct reclaimer has freed something
+    (MAX_RECLAIM_RETRIES, balance_pgdat and wakeup_kswapd in mm/vmscan.c of 4.12 and later); 0: it never does."""
     sleeps_for_slot: bool
     """A task without a free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
     def_priority: int
@@ -138,6 +145,15 @@ class Kernel:
     def min_free_kib(self, memory_pages: int) -> int:
         """min_free_kbytes of a machine of one zone (mm/page_alloc.c, init_per_zone_pages_min)."""
         return max(128, min(isqrt(16 * memory_pages * 4), self.min_free_kib_max))
+
+    def thp_min_pages(self, zone_pages: int, min_pages: int) -> int:
+        """The min watermark of a machine of one zone while transparent huge pages are on: raised, never lowered.
+
+        A pageblock to spare and one in use, and one for each of three mobility types that may fall back to each of three, but
+        no more than a twentieth of what lies above the high mark (mm/khugepaged.c, set_recommended_min_free_kbytes).
+        """
+        above_high = zone_pages - self.marks(min_pages, zone_pages)[1]
+        return max(min_pages, min(_PAGEBLOCK * (2 + 3 * 3), above_high // 20))
 
     def marks(self, min_pages: int, zone_pages: int) -> tuple[int, int]:
         """The low and high watermarks of a zone, in pages (mm/page_alloc.c, setup_per_zone_wmarks)."""

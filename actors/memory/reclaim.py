@@ -199,6 +199,8 @@ class Reclaim:
             dropped = scan.dropped
             waiter.outcome = outcome = scan.shrink(priority, zone.free + kernel.swap_cluster_max, waiter.outcome)
             waiter.dropped += scan.dropped - dropped
+            if self.kswapd.hopeless:
+                self.kswapd.hope()
             if outcome in ASLEEP:
                 return kernel.reclaim_wait_ns
             nap = (outcome is _SCANNED or scan.is_writing()) and scan.naps_after(priority)

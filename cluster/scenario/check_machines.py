@@ -46,6 +46,7 @@ def machine(written: Written, name: str) -> None:
     check_user_space.proxy(written, name)
     _min_free(written, name)
     _ipfrag(written, name)
+    _thp(written, name)
 
 
 def mtu(written: Written) -> None:
@@ -294,6 +295,16 @@ def _ipfrag(written: Written, name: str) -> None:
         said = f"the kernel's own high, {high}B" if usual else f"high, {tree['high']}"
         hint = f"write at most {high}B, or a larger high"
         written.report(("machines", name, "ipfrag", "low"), f"{tree['low']} is above {said}", hint)
+
+
+def _thp(written: Written, name: str) -> None:
+    """Transparent huge pages are of a kernel that has them."""
+    tree = written.machines[name]
+    era = era_of(written, tree)
+    if text_in(tree, "thp") == "on" and era in KERNELS and not KERNELS[era].has_thp:
+        able = " or ".join(one.name for one in KERNELS.values() if one.has_thp)
+        hint = f"write thp: off, or kernel: {able}"
+        written.report(("machines", name, "thp"), f"{era} has no transparent huge pages", hint)
 
 
 def _hosts(written: Written, name: str) -> list[str]:

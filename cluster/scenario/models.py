@@ -360,6 +360,7 @@ class Machine(EmptyAllowed):
     safeguards: Safeguards | None = None
     reserve: Reserve | None = None
     min_free: MinFree = usually("none")
+    thp: words.Thp = Field(default="off", description="transparent huge pages, which raise min_free")
     cpus: words.Cpus = 1
     nic: Nic = usually({})
     files: Files = usually({})

@@ -115,7 +115,7 @@ def _machines(words: ScenarioWords, cast: Cast, ranks: Ranks) -> Iterator[Machin
 
 def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings:
     """What the machines of one written name are. A key that nothing here speaks of goes to the field of its name."""
-    others = ("count", "kernel", "safeguards", "reserve", "min_free", "files", "disk", "swap", "programs")
+    others = ("count", "kernel", "safeguards", "reserve", "min_free", "thp", "files", "disk", "swap", "programs")
     files = {key: size or 0 for key, size in _written(machine.files).items()} | _flat("disk", machine.disk)
     return MachineSettings(
         **_named(MachineSettings, _written(machine, others))
@@ -131,6 +131,7 @@ def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings
             "policy": Policy.of(safeguards.resolve(_safeguards_as_written(words, machine))),
             **_reserve(words.reserve, machine.reserve),
             "min_free": _min_free(machine),
+            "thp": machine.thp == "on",
             "nic_high_order_alloc": machine.nic.high_order_alloc == "on",
             "nic_ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "files": Files(**_named(Files, files)),

@@ -345,6 +345,9 @@ ONE_MISTAKE = {
     "work of who never reads": Broken(
         "sockets: 4}", "sockets: 4, reads: never, ▸work: 1ms}", "this service never reads one", "reads: always"
     ),
+    "huge pages before there were any": Broken(
+        "  A:\n", "  A:\n    thp: ▸on\n", "linux-2.6.22 has no transparent huge pages", "kernel: linux-6.11"
+    ),
     "an unknown habit": Broken("sockets: 4}", "sockets: 4, reads: ▸nevr}", "habit of reading", '"never"'),
     "a low mark above the high one": Broken(
         "  A:\n", "  A:\n    ipfrag: {high: 64KiB, low: ▸65KiB}\n", "65KiB is above high, 64KiB", "a larger high"
@@ -734,6 +737,7 @@ class TestResolved:
                     "queue": 128,
                     "pages": None,
                     "lock": False,
+                    "realtime": False,
                     "file": None,
                     "memory": None,
                     "full": "evict",

@@ -137,6 +137,18 @@ def test_without_blocks_the_ring_is_cut_from_single_pages(setting):
     assert len(blocks) == (256 * 2048 // (8 * 4096) if setting == "on" else 256 * 2048 // 4096)
 
 
+# -- min_free_kbytes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("memory", "raised"), [("1GiB", 5632), ("64MiB", None)])
+def test_transparent_huge_pages_raise_min_free(memory, raised):
+    """512 x (2 + 3 x 3) = 5632 pages of one zone, or a twentieth of what lies above the high mark (facts 13.10)."""
+    usual, huge = (machine({"memory": memory, "thp": setting}).zone for setting in ("off", "on"))
+    assert huge.min == (raised or (usual.total - usual.high_mark) // 20) > usual.min
+    assert machine({"memory": memory, "thp": "on", "min_free": "1MiB"}).zone.min > 256, "whoever has set it"
+    assert machine({"memory": memory, "thp": "on", "min_free": "32MiB"}).zone.min == 32 * 256, "and never lower it"
+
+
 # -- real time -------------------------------------------------------------------------------------------------------------
 
 
