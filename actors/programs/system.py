@@ -312,6 +312,13 @@ class Receive:
 class System:
     """What one program sees of its machine. Times in ns, sizes in bytes."""
 
+    frozen = False
+    """Whether it stands still, as after SIGSTOP."""
+    realtime = False
+    """Whether it is scheduled in real time."""
+    _reader: Reader | None = None
+    """What reads its datagrams at once, kept while it stands still."""
+
     def __init__(
         self, host: Host, name: str, space: AddressSpace, progress: Progress, text: File | None, file: File | None
     ) -> None:
@@ -345,14 +352,8 @@ class System:
         self._gone = False
         self.unkillable = False
         """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
-        self.frozen = False
-        """Whether it stands still, as after SIGSTOP."""
         self.on_thaw: list[Callable[[], None]] = []
         """Called when it goes on: what kernel threads of the program had to leave meanwhile."""
-        self._reader: Reader | None = None
-        """What reads its datagrams at once, kept while it stands still."""
-        self.realtime = False
-        """Whether it is scheduled in real time."""
         self.floor = net.board.zone.floors.kernel
         """How far down goes what the kernel allocates in its name."""
         self.exempt = False
