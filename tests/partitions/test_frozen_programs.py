@@ -97,3 +97,20 @@ def test_who_has_no_such_program_cannot_be_frozen(netswap):
     cluster = netswap(seed(stop="1s", flood_from="2s"))
     with pytest.raises(ValueError, match="C has no program 'service'"):
         cluster.freeze("C", program="service")
+
+
+def test_a_frozen_server_that_is_a_process_keeps_what_its_disk_has_done_until_the_thaw(netswap):
+    """With pages of its own it reads nothing either; no page is lost, and A goes on at once."""
+    keys = {"machines.C.programs": [{"swap-server": {"pages": 16, "lock": True}}]}
+    cluster = netswap(seed(stop="10s", flood_from="11s", timeline=FROZEN, swap=NBD), set=keys).run()
+    a = cluster["A"]
+    assert a.verdict == "recovered"
+    assert a.lost_pages == 0
+    assert a.recovered_after_ns <= milliseconds(10)
+
+
+def test_while_a_server_is_frozen_for_ever_nobody_can_say_more(netswap):
+    """The fault lasts: A is undecided, and its story ends at the frozen server."""
+    cluster = netswap(seed(stop="30s", flood_from="31s", timeline="[{at: 2s, freeze: C, for: ever}]", swap=NBD)).run()
+    assert cluster["A"].verdict == "undecided"
+    assert cluster["A"].waits_for("swap-server 0 stands still: it is frozen")

@@ -168,3 +168,32 @@ def test_a_real_time_program_goes_on_below_min(netswap, kernel, quarters):
         sent = ceil(48 / 16) + ceil(48 / 8)
         assert stands - ceil(16 / 8) <= cluster["A"].free_pages <= stands + sent
     assert minimum * quarters // 4 > atomic_floor(minimum)
+
+
+@pytest.mark.parametrize(("high", "gets_on"), [("256KiB", True), ("auto", False)])
+def test_fragments_leave_the_reserve_alone_where_ipfrag_high_is_below_it(netswap, high, gets_on):
+    """Row 65 by its sysctl, with NBD, whose replies are no fragments: A goes on after the heal, or stands still.
+
+    256 KiB hold 114 fragments of 2304 B; with them and the ring in it the reserve of 272 pages has room. The kernel's own 4 MiB
+    hold more than the reserve.
+    """
+    held = [ceil((mark // 2304 + 1) * (1 / 2 + 1 / 16)) for mark in (kib(256), kib(4096))]
+    assert held[0] + ceil(256 * (1 / 2 + 1 / 16)) < atomic_floor(min_pages(512)) < held[1]
+    keys = {"machines.A.ipfrag.high": high, "machines.A.nic.refill": "e1000e"}
+    flood = "}}, {flood: {to: 'A:9000', rate: 12304kbit/s, payload: 2000B, fragments: incomplete, from: 2s"
+    story = seed(
+        memory=512,
+        sockets=64,
+        stop="14s",
+        rate="12304kbit/s",
+        timeline=outage(),
+        flood=flood,
+        service=", reads: never",
+        swap=", transport: nbd",
+    )
+    cluster = netswap(story, set=keys, kernel=NEW, safeguards=["merged", "rx-head"])
+    cluster.run_for(seconds(7))
+    before = cluster["A"].pages_out
+    cluster.run()
+    assert (cluster["A"].pages_out > before) == gets_on
+    assert cluster["A"].lost_pages == 0
