@@ -347,15 +347,13 @@ class System:
         self.kernel_end = host.kernel_end
         """A proxy's end of the pair whose other end the kernel swaps over."""
         self._receive = Receive(self.queues, host.stack)
-        self.streams = Streams(host.tcp, net.board.zone.floors.kernel)
+        self.streams = Streams(host.tcp, net.board.zone)
         """The program's TCP connections."""
         self._gone = False
         self.unkillable = False
         """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
         self.on_thaw: list[Callable[[], None]] = []
         """Called when it goes on: what kernel threads of the program had to leave meanwhile."""
-        self.floor = net.board.zone.floors.kernel
-        """How far down goes what the kernel allocates in its name."""
         self.exempt = False
         """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
 
@@ -366,8 +364,7 @@ class System:
 
     def schedule_in_real_time(self, task: Task) -> None:
         """All that this task allocates may go below min (rt_task, mm/page_alloc.c), and its dirty limits are higher."""
-        self.realtime = True
-        self.floor = self.streams.floor = self._zone.floors.realtime
+        self.realtime = self.streams.realtime = True
         self._faults.schedule_in_real_time(task)
 
     def freeze(self, task: Task) -> None:
@@ -458,7 +455,9 @@ class System:
     ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
         packets, wire, tail = _wire(payload, self.framing, self.mtu)
-        memory = self._buffers.transmit(packets, self.floor, memalloc=False)
+        floors = self._zone.floors
+        floor = floors.realtime if self.realtime else floors.kernel
+        memory = self._buffers.transmit(packets, floor, memalloc=False)
         if memory is None:
             return False
         body: tuple[object, ...] = (source_port, payload, 0, 1, 1, message)
