@@ -28,6 +28,7 @@ class Policy:
     exempt_daemons: bool = False
     laundry: bool = False
     rx_head: bool = False
+    rx_refill: bool = False
 
     @classmethod
     def of(cls, switches: Iterable[str]) -> "Policy":

@@ -165,6 +165,14 @@ SWITCHES: dict[str, Switch] = {
             "net/core/skbuff.c (Linux 6.1, 6.11)",
             built=True,
         ),
+        Switch(
+            "rx-refill",
+            "The ring's refill may use the reserve where a driver allocates its buffers itself: virtio's page fragments are then "
+            "tried like a packet's data, and what is received into such a fragment carries the mark. The worker that takes over "
+            "after a failure allocates as before. Drivers that get their buffers from the stack have this with reserve-access.",
+            "net/core/sock.c (skb_page_frag_refill), net/core/skbuff.c (skb_propagate_pfmemalloc), drivers/net/virtio_net.c",
+            built=True,
+        ),
     )
 }
 

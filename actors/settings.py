@@ -133,3 +133,17 @@ class MachineSettings:
     udp_mem: tuple[int, int, int] | None = None
     """`udp_mem` in pages; None for the kernel's own. Where the kernel has no such limit it has no effect."""
     vm: Vm = field(default_factory=Vm)
+    tcp_rmem: tuple[int, int, int] | None = None
+    """`tcp_rmem` in bytes of truesize: guaranteed, default, most; None for the kernel's own."""
+    tcp_wmem: tuple[int, int, int] | None = None
+    """`tcp_wmem`, the same of what is sent."""
+    ipfrag_high: int | None = None
+    """`ipfrag_high_thresh` in bytes of truesize; None for the kernel's own."""
+    ipfrag_low: int | None = None
+    """`ipfrag_low_thresh`, the same."""
+    ipfrag_time_ns: int | None = None
+    """`ipfrag_time`; None for the kernel's own."""
+    thp: bool = False
+    """Whether transparent huge pages are on; they raise the min watermark, and are no larger than others here."""
+    nic_high_order_alloc: bool = True
+    """Whether page fragments are cut from blocks of several pages (net.core.high_order_alloc_disable is 0)."""

@@ -154,7 +154,8 @@ class Trace:
         """A program has died, chosen by the OOM killer."""
 
     def machine_changed(self, at_ns: int, machine: int, what: int) -> None:
-        """A machine obeys a control: `CRASH`, `RESTART`, `PAUSE`, `RESUME`, `SLOW_DISK`, `DISK_OK` of `protocol.frame`.
+        """A machine obeys a control.
 
+        `CRASH`, `RESTART`, `PAUSE`, `RESUME`, `SLOW_DISK`, `OWN_DISK`, `FREEZE`, `THAW` of `protocol.frame`.
         What was under way in a machine that crashes is never answered.
         """

@@ -62,6 +62,10 @@ SLOW_DISK: Final = 5
 """From now on the disk's latency is the control's value, ns."""
 OWN_DISK: Final = 6
 """The disk is as fast as it was made."""
+FREEZE: Final = 7
+"""The program whose place among the machine's is the control's value stands still (SIGSTOP)."""
+THAW: Final = 8
+"""It goes on (SIGCONT)."""
 
 _SMALL_BITS: Final = 20
 SMALL_MAX: Final = (1 << _SMALL_BITS) - 1
@@ -323,7 +327,7 @@ def _is_control(item: object) -> bool:
     if type(item) is not tuple or tuple(map(type, item)) != _CONTROL:
         return False
     at_ns, what, value = item
-    return not (at_ns | value) >> _TIME_BITS and bool(CRASH <= what <= OWN_DISK)
+    return not (at_ns | value) >> _TIME_BITS and bool(CRASH <= what <= THAW)
 
 
 def _body_fits(kind: int, body: tuple[Any, ...]) -> bool:

@@ -37,6 +37,7 @@ MODELS = {
     "disk": models.Disk,
     "tcp": models.Tcp,
     "udp": models.Udp,
+    "ipfrag": models.Ipfrag,
     "swap": models.Swap,
     "layer": models.Layer,
     "rank": models.Rank,

@@ -12,6 +12,13 @@ PAGEBLOCK: Final = 512
 """Pages of a pageblock (x86-64)."""
 
 
+def _slab_keeps(size: int) -> int:
+    """Pages of free objects of this size that a cache keeps (free_limit in mm/slab.c)."""
+    limit = 8 if size > PAGE else 24 if size > 1024 else 54 if size > 256 else 120
+    per_slab = max(1, PAGE // size)
+    return (2 * ((limit + 1) // 2) + per_slab) // per_slab * max(1, size // PAGE)
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """The numbers and the few rules in which kernels differ. Sizes in bytes unless the name says pages."""
@@ -21,6 +28,8 @@ class Kernel:
     """One line to choose a kernel by."""
     min_free_kib_max: int
     """Upper clamp of min_free_kbytes (mm/page_alloc.c)."""
+    has_thp: bool
+    """There are transparent huge pages (2.6.38 and later, mm/huge_memory.c)."""
     watermark_scale: int
     """Least distance between the marks, in 10,000ths of the zone: watermark_scale_factor; 0 where there is none."""
     oom_victim_half: bool
@@ -47,6 +56,9 @@ class Kernel:
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
     reclaim_wait_ns: int
     """congestion_wait in reclaim (mm/vmscan.c)."""
+    kswapd_gives_up: int
+    """Runs of kswapd in a row without progress after which it sleeps until a direct reclaimer has freed something
+    (MAX_RECLAIM_RETRIES, balance_pgdat and wakeup_kswapd in mm/vmscan.c of 4.12 and later); 0: it never does."""
     sleeps_for_slot: bool
     """A task without a free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
     def_priority: int
@@ -89,6 +101,8 @@ class Kernel:
     """Whole pages, beside that object, in each of the card's receive buffers."""
     rx_standard: tuple[int, int] | None
     """Object and truesize of frames up to 1500 bytes where the card keeps a second ring, of buffers as above, for larger ones."""
+    page_frag_order: int
+    """Blocks from which page fragments are cut, where there are any: SKB_FRAG_PAGE_ORDER, 32 KiB (net/core/sock.c); 0: pages."""
     rx_refill_batch: int
     """Empty descriptors that are refilled together (E1000_RX_BUFFER_WRITE); in 6.11 all, at the end of each poll."""
     copy_data: int
@@ -148,6 +162,15 @@ class Kernel:
         """min_free_kbytes of a machine of one zone (mm/page_alloc.c, init_per_zone_pages_min)."""
         return max(128, min(isqrt(16 * memory_pages * 4), self.min_free_kib_max))
 
+    def thp_min_pages(self, zone_pages: int, min_pages: int) -> int:
+        """The min watermark of a machine of one zone while transparent huge pages are on: raised, never lowered.
+
+        A pageblock to spare and one in use, and one for each of three mobility types that may fall back to each of three, but
+        no more than a twentieth of what lies above the high mark (mm/khugepaged.c, set_recommended_min_free_kbytes).
+        """
+        above_high = zone_pages - self.marks(min_pages, zone_pages)[1]
+        return max(min_pages, min(PAGEBLOCK * (2 + 3 * 3), above_high // 20))
+
     def marks(self, min_pages: int, zone_pages: int) -> tuple[int, int]:
         """The low and high watermarks of a zone, in pages (mm/page_alloc.c, setup_per_zone_wmarks)."""
         if not self.watermark_scale:
@@ -196,4 +219,19 @@ class Kernel:
         pages = self.tcp_mem(memory_pages).pressure if self.tcp.ram_share else self.buffer_pages(memory_pages)
         share = pages * PAGE // 128
         tcp = self.tcp
-        return max(tcp.rmem[1], min(tcp.rmem[2], share)), max(64 * 1024, min(tcp.wmem[2], share))
+        receive, send = tcp.rmem[2], tcp.wmem[2]
+        if tcp.rmem_by_memory:
+            receive = max(tcp.rmem[1], min(receive, share))
+        if tcp.wmem_by_memory:
+            send = max(64 * 1024, min(send, share))
+        return receive, send
+
+    def held_back(self, zone_pages: int) -> int:
+        """Pages that one CPU's allocators keep for their next request, so that a packet that comes and goes frees none.
+
+        The list of single pages (6 x batch: zone_batchsize, setup_pageset in mm/page_alloc.c), and free objects of a receive
+        buffer's two caches (free_limit: two batches and a slab; enable_cpucache in mm/slab.c).
+        """
+        share = max(1, min(zone_pages // 1024, 128) // 4)
+        batch = (1 << ((share + share // 2).bit_length() - 1)) - 1
+        return 6 * batch + _slab_keeps(self.rx_data) + _slab_keeps(self.skb_head)

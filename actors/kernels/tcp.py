@@ -55,8 +55,11 @@ class TcpRules:
     tcp_measure_rcv_mss, net/ipv4/tcp_input.c, since 6.6)."""
     rmem: tuple[int, int, int]
     """tcp_rmem: guaranteed, default, and the most where memory allows."""
+    rmem_by_memory: bool
+    """The most is no more than a share of the machine's memory: it was reckoned at boot, and nobody has set it."""
     wmem: tuple[int, int, int]
     """tcp_wmem: the same of send buffers."""
+    wmem_by_memory: bool
     segment_charge: int
     """The charge to a socket for a segment it sends, beside the payload."""
     ram_share: bool

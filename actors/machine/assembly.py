@@ -174,4 +174,5 @@ def _oom_killer(board: Board, reclaim: Reclaim, processes: Sequence[Process]) ->
         scan.reclaimable,
         lambda: scan.dropped + counted.pages_out + counted.file_pages_out,
         processes,
+        lambda: counted.pages_out + counted.file_pages_out,
     )

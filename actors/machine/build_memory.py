@@ -95,11 +95,15 @@ def zone(settings: MachineSettings, kernel: Kernel, tally: Tally, emergency: int
 
 
 def _min_pages(settings: MachineSettings, kernel: Kernel, total: int) -> int:
-    """The min watermark: what the user set, or else the kernel's own, or a fifth of memory if the policy says so."""
-    if settings.min_free is not None:
-        return settings.min_free // PAGE
+    """The min watermark: what the user set, or else the kernel's own, or a fifth of memory if the policy says so.
+
+    Transparent huge pages raise any of them.
+    """
     fifth = total // 5 if settings.policy.min_free_20 else 0
-    return max(kernel.min_free_kib(total) * 1024 // PAGE, fifth)
+    pages = max(kernel.min_free_kib(total) * 1024 // PAGE, fifth)
+    if settings.min_free is not None:
+        pages = settings.min_free // PAGE
+    return kernel.thp_min_pages(total, pages) if settings.thp else pages
 
 
 def _free_pages(

@@ -6,6 +6,7 @@ from netswap.actors.machine.build_net import NetParts
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import LocalDisk
 from netswap.actors.net.local import LocalSocket, handover, local_pair
+from netswap.actors.net.loopback import Loopback, PairEnd, loopback_pair
 from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.actors.swap import transports
 from netswap.actors.swap.backup import Backup
@@ -24,7 +25,7 @@ class SwapParts:
     """The swap device, and what it needs beside it."""
 
     device: SwapDevice | None = None
-    kernel_end: LocalSocket | None = None
+    kernel_end: PairEnd | None = None
     """A proxy's end of the pair whose other end the kernel swaps over."""
     daemon_end: LocalSocket | None = None
     """The end of a swap-server of this machine that its own pages go to."""
@@ -46,12 +47,12 @@ def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: L
         )
     remote = Remote(swap.server, in_flight, retries=swap.retries, timeout_ns=swap.nbd_timeout_ns, persist=swap.persist)
     if swap.server == settings.index:
-        ours, theirs = _own_ends(swap, board, parts)
-        own = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours))
-        return SwapParts(own, daemon_end=theirs, set_aside=_pooled(swap))
+        kernels, daemons = _own_ends(swap, board, parts)
+        own = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, kernels))
+        return SwapParts(own, daemon_end=daemons, set_aside=_pooled(swap))
     if not swap.proxied:
         return SwapParts(_with(swap, board, _device(swap, parts, remote)), set_aside=_pooled(swap))
-    ours, theirs = local_pair(board.events, parts.net.buffers, swap.server)
+    ours, theirs = _pair(settings, board, parts, swap.server)
     parts.stack.need_routes(frozenset({swap.server}))
     proxied = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours))
     return SwapParts(proxied, theirs, set_aside=_pooled(swap))
@@ -81,6 +82,15 @@ def _own_ends(swap: Swap, board: Board, parts: NetParts) -> tuple[LocalSocket, L
     if swap.transport == transports.NBD:
         return local_pair(board.events, buffers, swap.server)
     return handover(board.events, buffers, swap.server, fuse=swap.transport == transports.FUSE)
+
+
+def _pair(settings: MachineSettings, board: Board, parts: NetParts, server: int) -> tuple[PairEnd, PairEnd]:
+    """The pair between the kernel, which marks its end, and the proxy: of the kind that the proxy asks for."""
+    kinds = [asked.get("socket", "unix") for kind, asked in settings.programs if kind == "proxy"]
+    if kinds != ["tcp"]:
+        return local_pair(board.events, parts.net.buffers, server)
+    marked = board.policy.reserve_access or board.policy.tcp_exemption
+    return loopback_pair(Loopback(parts.net, parts.tcp.memory), server, marked=marked)
 
 
 def _device(swap: Swap, parts: NetParts, remote: Remote) -> SwapDevice:

@@ -15,11 +15,9 @@ from typing import Final
 from netswap.actors.counters import Counters
 from netswap.actors.disk import Disk
 from netswap.actors.events import NEVER, Events, Halt
-from netswap.actors.kernels import KERNELS
 from netswap.actors.machine.assembly import Lasting, Parts, assemble
-from netswap.actors.machine.sysctls import with_sysctls
+from netswap.actors.machine.rule_book import rule_book
 from netswap.actors.machine.tally import tallied
-from netswap.actors.net.drivers import on_link
 from netswap.actors.net.traced import held_frames
 from netswap.actors.settings import MachineSettings
 from netswap.actors.teller import Teller
@@ -28,10 +26,12 @@ from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import (
     A_AT,
     CRASH,
+    FREEZE,
     PAUSE,
     RESTART,
     RESUME,
     SLOW_DISK,
+    THAW,
     Arrival,
     Control,
     arrivals,
@@ -48,8 +48,7 @@ class Machine:
     def __init__(self, settings: MachineSettings, trace: Trace | None = None) -> None:
         """`trace`: is told what happens here, over all boots. Raises `SettingsError`."""
         self.settings = settings
-        kernel = with_sysctls(KERNELS[settings.kernel], settings.vm)
-        self.kernel = on_link(kernel, settings.nic_refill, settings.mtu)
+        self.kernel = rule_book(settings)
         self.events = Events()
         self.counters = Counters()
         self.disk = Disk()
@@ -192,10 +191,21 @@ class Machine:
         elif what == RESUME:
             self.paused = False
             self._go_on()
+        elif what in (FREEZE, THAW):
+            self._signal(control.value, stop=what == FREEZE)
         else:
             self.disk.slow_ns = control.value if what == SLOW_DISK else None
         if self._teller is not None:
             self._teller.changed(what)
+
+    def _signal(self, place: int, *, stop: bool) -> None:
+        """Stop a program, or let it continue; a machine that is down has none, and starts all of them anew."""
+        if not self.down and place < len(self.programs):
+            one = self.programs[place]
+            if stop:
+                one.system.freeze(one.task)
+            else:
+                one.system.thaw(one.task)
 
     def _go_down(self) -> None:
         """Lose all that is not on a disk, the frames that were waiting to be received or completed too."""

@@ -140,6 +140,10 @@ def _overslept(machine: Machine) -> list[str]:
     if machine.down or machine.paused:
         return []
     tasks = [one.task for one in machine.programs]
-    over = [task for task in tasks if task.request is not None and not task.finished and task.request.is_over()]
+    over = [
+        task
+        for task in tasks
+        if task.request is not None and not (task.finished or task.frozen) and task.request.is_over()
+    ]
     told = [f"{task.name} waits for {task.request.reason().sentence}" for task in over if task.request is not None]
     return told + machine.reclaim.overslept()

@@ -63,6 +63,9 @@ class _Graph:
 
     def task(self, task: Task) -> None:
         """Add a process, and follow what it is blocked in."""
+        if task.frozen:
+            self._answers(self._add(self._id(NodeKind.TASK, task.name), f"{task.name} stands still: it is frozen"))
+            return
         if task.request is None or task.request.idle:
             return
         reason = task.request.reason()
@@ -80,7 +83,10 @@ class _Graph:
             targets.append(self._free_page())
         elif reason.need is Need.DIRTY_LIMIT:
             targets.append(self._dirty_limit())
-        node = self._add(self._id(NodeKind.TASK, task.name), f"{task.name} waits for {sentence}", *targets)
+        self._answers(self._add(self._id(NodeKind.TASK, task.name), f"{task.name} waits for {sentence}", *targets))
+
+    def _answers(self, node: NodeId) -> None:
+        """Whoever waits for an answer of this machine waits for its tasks."""
         answer = self._id(NodeKind.ANSWER)
         if answer not in self._drafts:
             self._add(answer, f"an answer from {answer.machine}")

@@ -88,9 +88,13 @@ class Faults:
         """Let this task's allocations neither start a write nor wait for one (PR_SET_IO_FLUSHER)."""
         self._reclaim.flushers.add(task)
 
-    def hold(self, pages: int) -> int:
+    def hold(self, pages: int, process: Toucher) -> int:
         """Take up to `pages` pages that are free, for a program's allocation; the number taken."""
-        return self.zone.take_many(self.zone.floors.kernel, pages)
+        return self.zone.take_many(self._reclaim.floor_of(process), pages)
+
+    def schedule_in_real_time(self, task: Toucher) -> None:
+        """Let this task's allocations go as far down as those of a real-time task may."""
+        self._reclaim.realtime.add(task)
 
     def allocate(self, name: str, granted: Callable[[], None], process: Toucher) -> bool:
         """Allocate a page for a program: True if there was one at once; otherwise `granted` is called later."""

@@ -26,6 +26,8 @@ class Kswapd:
         """`wake_throttled` lets the direct reclaimers go on that `throttle` holds."""
         self.asleep = True
         self.wakes = board.tally.kswapd_wakes
+        self.hopeless = False
+        """It has given up, and sleeps until a direct reclaimer has freed something."""
         self.wants_slot = False
         """It has found a page to write and no free request slot."""
         self._events = board.events
@@ -37,8 +39,8 @@ class Kswapd:
         self._poll_pending = False
         self._boost = 0
         """How far the watermarks were boosted when it was woken."""
-        self._freed_to = 0
-        """Free pages when it ran last."""
+        self._freed_before = 0
+        """What reclaim had freed when it ran last."""
         self._priority = board.kernel.def_priority
         self._outcome = _NOTHING
         self._stuck_ns = 0
@@ -47,8 +49,11 @@ class Kswapd:
     def wake(self) -> None:
         """An allocation has failed at the low mark.
 
-        While it sleeps for a slot, others scan in its place: every reclaim wait it looks for clean pages of files again.
+        While it sleeps for a slot, others scan in its place: every reclaim wait it looks for clean pages of files again. One
+        that has given up is not woken.
         """
+        if self.hopeless:
+            return
         if self.asleep:
             self.asleep = False
             self.wakes += 1
@@ -96,13 +101,18 @@ class Kswapd:
         """Work until there is enough, a slot is missing, or there is nothing left to try for now."""
         zone, laundry = self._zone, self._scan.laundry
         self._balance()
-        if self._throttle.on:
-            self._release_throttled()
+        if self._throttle.on or self._kernel.kswapd_gives_up:
+            self._note_run()
+        if self._throttle.on and not self._throttle.holds():
+            self._wake_direct_reclaimers()
         if laundry is not None:
             laundry.wash()
         if zone.free >= zone.kswapd_goal():
             self.asleep = True
             zone.balanced(self._boost)
+            self._priority = self._kernel.def_priority
+        elif 0 < self._kernel.kswapd_gives_up <= self._throttle.failures:
+            self.asleep = self.hopeless = True
             self._priority = self._kernel.def_priority
         elif not self.wants_slot and not self._poll_pending:
             self._poll_pending = True
@@ -112,16 +122,24 @@ class Kswapd:
         self._poll_pending = False
         self._run(None)
 
-    def _release_throttled(self) -> None:
-        """After a run: wake direct reclaimers if there is enough again, or nothing to hope for."""
-        throttle, free = self._throttle, self._zone.free
-        if free > self._freed_to:
-            throttle.failures = 0
+    def _freed(self) -> int:
+        """Pages that reclaim has freed so far."""
+        return self._scan.dropped + self._scan.returned
+
+    def _note_run(self) -> None:
+        """Count a run in which nothing has been freed, or begin the count anew; one that sleeps for a slot is not over."""
+        freed = self._freed()
+        if freed != self._freed_before:
+            self._throttle.failures = 0
         elif not self.wants_slot:
-            throttle.failures += 1
-        self._freed_to = free
-        if not throttle.holds():
-            self._wake_direct_reclaimers()
+            self._throttle.failures += 1
+        self._freed_before = freed
+
+    def hope(self) -> None:
+        """A direct reclaimer has made a pass: if anything has been freed since it gave up, it may be woken again."""
+        if self.hopeless and self._freed() != self._freed_before:
+            self.hopeless = False
+            self._throttle.failures = 0
 
     def _balance(self) -> None:
         """Make passes until the high mark is reached. They go round twice: marked pages have a second chance and no third.

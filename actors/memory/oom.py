@@ -15,9 +15,6 @@ from netswap.protocol.units import seconds
 
 UNRECLAIMABLE: Final = 1 << 62
 """What `pages_scanned` is once kswapd has given the zone up: all_unreclaimable."""
-HELD_BACK: Final = 32
-"""Freed pages that do not count as freed: allocators keep some for their next request, so that a packet that comes and goes
-frees none (per-CPU lists in mm/page_alloc.c, free_limit in mm/slab.c). Their number is ours."""
 _PAGES_PER_TABLE: Final = 512
 """Entries of a page table (x86-64)."""
 
@@ -59,8 +56,10 @@ class Attempts(Protocol):
     may_fs: bool
     fruitless: int
     """Attempts in a row after which nothing had been freed."""
+    dropped: int
+    """Clean pages that its own passes have dropped."""
     freed: int
-    """What had been freed by reclaim when the last of these attempts ended."""
+    """The progress that it knew of when the last of these attempts ended."""
 
 
 def badness_by_size(process: Process) -> int:
@@ -81,7 +80,7 @@ def badness_by_memory(process: Process) -> int:
 
 
 class OomKiller:
-    """The OOM killer of one machine. `lru`: pages that reclaim could look at; `freed`: pages it has freed so far."""
+    """The OOM killer of one machine."""
 
     def __init__(
         self,
@@ -89,7 +88,12 @@ class OomKiller:
         lru: Callable[[], int],
         freed: Callable[[], int],
         processes: Sequence[Process],
+        written: Callable[[], int] | None = None,
     ) -> None:
+        """`lru`: pages that reclaim could look at; `freed`: pages it has freed so far.
+
+        `written`: those of them that had to be written out; None: all of them.
+        """
         self.processes = processes
         """All programs of the machine, in the order in which they were started."""
         self.pages_scanned = 0
@@ -100,6 +104,9 @@ class OomKiller:
         self._rules = board.kernel.oom
         self._lru = lru
         self._freed = freed
+        self._written = freed if written is None else written
+        self._held_back = board.kernel.held_back(board.zone.total)
+        """Freed pages that do not count as freed."""
         self._freed_before = 0
         self._free_least = board.zone.free
         """The fewest free pages seen since any were freed."""
@@ -122,7 +129,7 @@ class OomKiller:
     def _note_freed(self) -> None:
         """Begin the count anew if pages have been freed, by reclaim or otherwise (free_pages_bulk)."""
         freed, free = self._freed(), self._zone.free
-        if freed != self._freed_before or free > self._free_least + HELD_BACK:
+        if freed != self._freed_before or free > self._free_least + self._held_back:
             self.pages_scanned = 0
             self._freed_before = freed
             self._free_least = free
@@ -132,7 +139,7 @@ class OomKiller:
     def begins(self, attempts: Attempts) -> None:
         """Note what has been freed when a task enters direct reclaim."""
         if not self._rules.fruitless_scans:
-            attempts.freed = self._freed()
+            attempts.freed = self._progress(attempts)
 
     def is_out(self, attempts: Attempts) -> bool:
         """Whether a program has to be killed, after an attempt that has ended without a page."""
@@ -141,9 +148,17 @@ class OomKiller:
             return attempts.may_fs and self.pages_scanned >= UNRECLAIMABLE
         return self._retries_in_vain(attempts) and attempts.may_fs
 
+    def _progress(self, attempts: Attempts) -> int:
+        """What a direct reclaimer takes for progress: what its own passes have freed (did_some_progress).
+
+        What others drop is no progress of its. A page that has been written is freed by whoever looks at it next, and here as
+        soon as it is answered, for those that wait: so each of them takes it for its own.
+        """
+        return attempts.dropped + self._written()
+
     def _retries_in_vain(self, attempts: Attempts) -> bool:
         """Whether should_reclaim_retry says no; then the count begins anew."""
-        freed = self._freed()
+        freed = self._progress(attempts)
         attempts.fruitless = 0 if freed != attempts.freed else attempts.fruitless + 1
         attempts.freed = freed
         zone = self._zone

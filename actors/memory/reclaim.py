@@ -45,6 +45,8 @@ class Reclaim:
         self._serving = False
         self.flushers: set[Sleeper] = set()
         """The tasks whose allocations neither start a write nor wait for one (PF_MEMALLOC_NOIO)."""
+        self.realtime: set[Sleeper] = set()
+        """The tasks that are scheduled in real time."""
         self._polls = {length_ns: PollQueue() for length_ns in (kernel.retry_wait_ns, kernel.reclaim_wait_ns)}
         """By the length of the wait before the next look."""
         self.polls = self._polls[kernel.reclaim_wait_ns].ends
@@ -71,7 +73,7 @@ class Reclaim:
         allocation may enter a file system (__GFP_FS).
         """
         zone, waiters = self._zone, self.waiters
-        if not waiters and zone.take(zone.floors.kernel):
+        if (not waiters or process in self.realtime) and zone.take(self.floor_of(process)):
             return True
         waiter = Waiter(name, granted, self._kernel.def_priority, task, process, user, may_fs)
         if self.flushers and process in self.flushers:
@@ -80,7 +82,7 @@ class Reclaim:
         if oom is not None:
             oom.begins(waiter)
         rest_ns = self._enter(waiter)
-        floor = zone.floors.kernel
+        floor = self.floor_of(process)
         # One that sleeps for a slot cannot take the page that its own pass has freed, nor may one overtake others.
         if waiter.asleep is _NOWHERE and not waiters and zone.free > floor and zone.take(floor):
             return True
@@ -88,6 +90,11 @@ class Reclaim:
         zone.waiters = waiters
         self._rest(waiter, rest_ns)
         return False
+
+    def floor_of(self, process: Sleeper | None) -> int:
+        """How far down the allocations of a process go: a real-time task's go below min."""
+        floors = self._zone.floors
+        return floors.realtime if self.realtime and process in self.realtime else floors.kernel
 
     def sleepers(self) -> int:
         """The number of waiting tasks that sleep where no free page wakes them."""
@@ -137,9 +144,20 @@ class Reclaim:
         zone = self._zone
         waiters = self.waiters
         while waiters and (waiters[0].asleep is _NOWHERE or self._find_awake()):
-            if not zone.take(zone.floors.kernel):
+            if not zone.take(self.floor_of(waiters[0].process)):
+                self._serve_realtime()
                 return
             self._grant(waiters.popleft())
+
+    def _serve_realtime(self) -> None:
+        """Hand pages that lie too low for the task whose turn it is to tasks that may go down to them."""
+        if not self.realtime:
+            return
+        for waiter in [one for one in self.waiters if one.process in self.realtime and one.asleep is _NOWHERE]:
+            if not self._zone.take(self._zone.floors.realtime):
+                return
+            self.waiters.remove(waiter)
+            self._grant(waiter)
 
     def _grant(self, waiter: Waiter) -> None:
         waiter.served = True
@@ -171,9 +189,10 @@ class Reclaim:
         zone = self._zone
         before = zone.free + zone.aside_free
         rest_ns = self._reclaim(waiter)
-        if before < zone.free + zone.aside_free and zone.free <= zone.floors.kernel:
+        floor = self.floor_of(waiter.process)
+        if before < zone.free + zone.aside_free and zone.free <= floor:
             zone.give_back_aside(last=False)
-        if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= zone.floors.kernel:
+        if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= floor:
             waiter.sleep(_SLOT)
         return rest_ns
 
@@ -185,11 +204,14 @@ class Reclaim:
         kernel, zone, scan = self._kernel, self._zone, self.scan
         while True:
             priority = waiter.priority
-            enough = zone.free + kernel.swap_cluster_max
+            dropped, enough = scan.dropped, zone.free + kernel.swap_cluster_max
             if waiter.may_io:
                 waiter.outcome = outcome = scan.shrink(priority, enough, waiter.outcome)
             else:
                 waiter.outcome = outcome = scan.shrink_clean(priority, enough)
+            waiter.dropped += scan.dropped - dropped
+            if self.kswapd.hopeless:
+                self.kswapd.hope()
             if outcome in ASLEEP:
                 return kernel.reclaim_wait_ns
             nap = (outcome is _SCANNED or scan.is_writing()) and scan.naps_after(priority)
@@ -197,7 +219,7 @@ class Reclaim:
             waiter.priority = kernel.def_priority if waiter.over else priority - 1
             if waiter.over:
                 return kernel.reclaim_wait_ns if nap else kernel.retry_wait_ns
-            if nap or zone.free > zone.floors.kernel:
+            if nap or zone.free > self.floor_of(waiter.process):
                 return kernel.reclaim_wait_ns
 
     def _rest(self, waiter: Waiter, rest_ns: int) -> None:
@@ -260,7 +282,7 @@ class Reclaim:
         can_write = swap is not None and swap.can_page_out()
         found = []
         for waiter in self.waiters:
-            if waiter.asleep is _NOWHERE and zone.free > zone.floors.kernel:
+            if waiter.asleep is _NOWHERE and zone.free > self.floor_of(waiter.process):
                 found.append(f"{waiter.name} waits for a free page: {marks}")
             elif waiter.asleep is _SLOT and can_write:
                 found.append(f"{waiter.name} waits for a request slot, and there is one")

@@ -53,6 +53,8 @@ class Scan:
         """Pages that the swap space holds; None if it cannot become full."""
         self.dropped = 0
         """Clean pages that have been dropped."""
+        self.returned = 0
+        """Pages that have been free since they were written."""
         self.writeout_naps = board.tally.writeout_naps
         """Naps of reclaimers in throttle_vm_writeout."""
         self.clean_minimum = clean_minimum
@@ -294,6 +296,7 @@ class Scan:
         """The reply to a page-out has been processed: the page is free, unless it was used meanwhile."""
         if page not in space.rewritten:
             space.states[page] = SWAPPED
+            self.returned += 1
             self._zone.give()
             return
         space.rewritten.discard(page)
@@ -314,6 +317,7 @@ class Scan:
     def file_written(self, file: File, page: int, stamp: int) -> None:
         """A page is on disk: it is free, unless it was to stay or was used meanwhile."""
         if file.end_write(page, stamp):
+            self.returned += 1
             self._zone.give()
 
 

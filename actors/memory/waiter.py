@@ -47,6 +47,7 @@ class Waiter:
 
     __slots__ = (
         "asleep",
+        "dropped",
         "victim_served",
         "freed",
         "fruitless",
@@ -93,6 +94,8 @@ class Waiter:
         """Whether an attempt has come to its end, and the OOM killer is to be asked before the next."""
         self.fruitless = 0
         """Attempts in a row after which nothing had been freed."""
+        self.dropped = 0
+        """Clean pages that its own passes have dropped."""
         self.freed = 0
         """What had been freed by reclaim when the last of these attempts ended."""
         self.victim_served: VictimServed | None = None

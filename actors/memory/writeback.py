@@ -63,9 +63,16 @@ class Writeback:
         return self.disk.writing + (self._swap.writeback if self._swap else 0)
 
     def dirtyable(self) -> int:
-        """The memory that the limits are shares of: free pages, and all that reclaim could look at or its file pages."""
+        """The memory that the limits are shares of: free pages, and all that reclaim could look at.
+
+        In 6.11 the free pages above the high mark, and those of files (global_dirtyable_memory, mm/page-writeback.c).
+        """
         if not self._kernel.dirty_limits_adapt:
-            return self._zone.free + self.cache.resident()
+            zone = self._zone
+            kept = self._kernel.marks(zone.min, zone.total)[
+                1
+            ]  # totalreserve_pages: what is kept free is not to be dirtied
+            return max(0, zone.free - kept) + self.cache.resident()
         return self._zone.free + self.cache.pages() + self.under_way() - self.cache.flushing()
 
     def limits(self) -> tuple[int, int]:

@@ -87,14 +87,26 @@ class Buffers:
         head = self.heads.take(self._atomic)
         if head is not None:
             return (data, head, truesize, flag)
-        charge = charge_of(self.heads.size)
-        if self._reserve is not None and self._reserve.charge(charge):
+        charge, reserve = charge_of(self.heads.size), self._reserve
+        if reserve is not None and reserve.charge(charge):
             head = self.heads.take_memalloc(self._atomic)
             if head is not None:
-                return (data, head, truesize, charge)
-            self._reserve.uncharge(charge)
+                return (data, head, truesize, flag + charge)
+            reserve.uncharge(charge)
         data.cache.give(data)
+        if flag and reserve is not None:
+            reserve.uncharge(flag)
         return None
+
+    def flag_of_data(self, size: int) -> int:
+        """The `flag` of data of this size that may be taken from the reserve, which is charged for it; 0 if it may not."""
+        charge = charge_of(size)
+        return charge if self._reserve is not None and self._reserve.charge(charge) else 0
+
+    def return_flag(self, flag: int) -> None:
+        """Uncharge the reserve for data that has not been taken after all."""
+        if self._reserve is not None:
+            self._reserve.uncharge(flag)
 
     @property
     def reserve(self) -> Node | None:

@@ -9,7 +9,7 @@ Folded: a message is one buffer, and is written whole or not at all.
 from collections import deque
 from typing import Any, Final, NamedTuple, Protocol
 
-from netswap.actors.events import Events
+from netswap.actors.events import Events, Timer
 from netswap.actors.memory.slab import Run, Slab
 from netswap.actors.net.buffers import Buffers
 from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED
@@ -90,6 +90,10 @@ class LocalSocket:
             while end._queue:
                 end._take()
         self.peer.owner.closed(self.peer, RESET)
+
+    def timers(self) -> list[Timer]:
+        """None: who waits for memory here looks again by itself."""
+        return []
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

@@ -52,6 +52,13 @@ class MemallocBuffers(Buffers):
         data.cache.give(data)
         return None
 
+    def flag_of_data(self, size: int) -> int:
+        """The `flag` of data that may be taken from the reserve: nothing is charged; 0 if it may not."""
+        return FLAGGED if self._access else 0
+
+    def return_flag(self, flag: int) -> None:
+        """Do nothing: nothing has been charged."""
+
     @property
     def cached_heads(self) -> Sequence[Slab]:
         """The heads in the per-CPU cache."""

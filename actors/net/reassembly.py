@@ -36,6 +36,9 @@ class Incomplete:
 class Reassembly:
     """The fragment cache of one machine."""
 
+    head_first = False
+    """Whether the buffer of a datagram's head stands before the others, which stand in the order in which they came."""
+
     __slots__ = (
         "_armed",
         "_drop",
@@ -73,7 +76,10 @@ class Reassembly:
             return None
         entry.seen |= 1 << offset
         entry.missing -= 1
-        entry.buffers.append(buffer)
+        if offset or not self.head_first:
+            entry.buffers.append(buffer)
+        else:
+            entry.buffers.insert(0, buffer)
         entry.truesize += buffer[B_TRUESIZE]
         self.truesize += buffer[B_TRUESIZE]
         self.frames += 1
@@ -136,6 +142,7 @@ class RefusingReassembly(Reassembly):
     """The fragment cache of 6.11."""
 
     __slots__ = ()
+    head_first = True
 
     def add(self, key: tuple[int, int], offset: int, payload: int, buffer: Buffer) -> tuple[Buffer, ...] | None:
         """As in 2.6.22, but above the high limit the fragment itself is thrown away, and nothing is evicted for it."""

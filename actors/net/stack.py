@@ -41,6 +41,7 @@ class Stack:
         "_dropped",
         "_emergency_links",
         "_events",
+        "_head_decides",
         "_handlers",
         "_memalloc_processing",
         "_routes",
@@ -71,6 +72,8 @@ class Stack:
         self._drop_at_demux = policy.drop_at_demux
         self._segments: Segments = _no_tcp
         self._memalloc_processing = policy.memalloc_processing
+        self._head_decides = kernel.memalloc_sockets
+        """Whether the mark of a datagram is that of its head, into which the others are put (inet_frag_reasm_prepare)."""
         self._caches_routes = kernel.route_entries > 0
         self.reassembly = (RefusingReassembly if kernel.refuses_fragments else Reassembly)(
             events, kernel, net.mtu, self.drop
@@ -170,7 +173,7 @@ class Stack:
             emergency = buffers[0][3]
         else:
             truesize = sum([one[B_TRUESIZE] for one in buffers])
-            emergency = max([one[B_CHARGE] for one in buffers])
+            emergency = buffers[0][B_CHARGE] if self._head_decides else max([one[B_CHARGE] for one in buffers])
         if emergency and self._drop_at_demux:
             self.drop(buffers, "demux")
             return

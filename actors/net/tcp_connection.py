@@ -67,6 +67,8 @@ class Layer:
         self.buffers = net.buffers
         self.rules = board.kernel.tcp
         self.mss = mss(net.mtu)
+        self.window_mss = self.mss
+        """The segment size in whole multiples of which windows are offered."""
         self.floor = board.zone.floors.atomic
         """How far down its allocations go (GFP_ATOMIC)."""
         self.memory = TcpMemory(board.kernel, limits, pages, exempts=board.policy.tcp_exemption)
@@ -149,7 +151,7 @@ class Connection:
         """Whether memory for what it sends may come from the reserve."""
         self.account = Account(tcp.memory, rcvbuf, marked=marked)
         self.sender = Sender(tcp.rules, tcp.mss, self)
-        self.receiver = Receiver(tcp.mss, tcp.memory, self.account, tcp.buffers)
+        self.receiver = Receiver(tcp.window_mss, tcp.memory, self.account, tcp.buffers)
         self.syn_retries = 0
         self.ack_due_ns = NEVER
         """When a delayed acknowledgement leaves."""
@@ -393,6 +395,10 @@ class Connection:
             self._pages_end += PAGE
             self._pages.append((self._pages_end, page))
         return True
+
+    def pages_of(self, seq: int, end: int) -> list[Slab]:
+        """The pages that hold this part of what is to be sent."""
+        return [page for until, page in self._pages if seq < until and until - PAGE < end]
 
     def _release(self, segments: list[Segment]) -> None:
         """Segments that are not needed any more."""

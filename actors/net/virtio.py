@@ -1,10 +1,11 @@
 """The third rule for a ring of receive buffers: virtio-net.
 
 Source: drivers/net/virtio_net.c and net/core/sock.c (skb_page_frag_refill) of 6.11. The ring holds bare fragments, cut from
-blocks of eight pages or, where there is none, from single pages; a frame gets its head when it has been received. The ring
-is refilled, without any right to the reserve, once 33 descriptors are empty. Where that fails, a worker takes over, which
-allocates as a process does: it reclaims, and may sleep there for as long as the swap device does not answer. Until it has
-filled the ring nothing that lies there is received (napi_disable in refill_work).
+blocks of eight pages or, where there is none or high_order_alloc is off, from single pages; a frame gets its head when it has
+been received. The ring is refilled once 33 descriptors are empty, without any right to the reserve unless the switch
+`rx-refill` gives it one. A frame in a page from the reserve is an emergency frame (skb_propagate_pfmemalloc). Where the refill
+fails, a worker takes over, which allocates as a process does: it reclaims, and may sleep there for as long as the swap device
+does not answer. Until it has filled the ring nothing that lies there is received (napi_disable in refill_work).
 """
 
 from collections import deque
@@ -21,8 +22,6 @@ from netswap.actors.net.stack import Stack
 from netswap.protocol.frame import CORRUPT, F_COUNT, F_TAIL, F_WIRE, Raw
 from netswap.protocol.rpc import PAGE
 
-ORDER: Final = 3
-"""Fragments are cut from 32 KiB (SKB_FRAG_PAGE_ORDER)."""
 BUDGET: Final = 64
 """Frames that one poll may take; with more than half of it empty the ring is refilled."""
 
@@ -35,8 +34,8 @@ class FragmentBlock(Slab):
 
     __slots__ = ("block", "out")
 
-    def __init__(self, cache: SlabCache, fragments: int, block: Block | None) -> None:
-        super().__init__(cache, fragments, False)
+    def __init__(self, cache: SlabCache, fragments: int, block: Block | None, *, from_reserve: bool = False) -> None:
+        super().__init__(cache, fragments, from_reserve)
         self.block = block
         """The block, or None for a single page."""
         self.out = 0
@@ -45,24 +44,32 @@ class FragmentBlock(Slab):
 class Fragments(SlabCache):
     """Fragments of one size. What has been cut is not handed out again: a block returns when all of it has come back."""
 
-    __slots__ = ("_current",)
+    __slots__ = ("_current", "_order")
 
-    def __init__(self, zone: Zone, size: int) -> None:
+    def __init__(self, zone: Zone, size: int, order: int) -> None:
+        """`order`: of the blocks that are asked for first; 0: single pages only."""
         super().__init__(zone, "page_frag", size, guarded=False)
+        self._order = order
         self._current: FragmentBlock | None = None
 
     def take(self, floor: int) -> FragmentBlock | None:
         """Cut the next fragment of the current block, or of a new block or page for a request with this floor."""
         current = self._current
         if current is None:
-            block = self._zone.take_block(ORDER, floor)
+            block = self._zone.take_block(self._order, floor) if self._order else None
             if block is not None:
-                current = FragmentBlock(self, self.per_slab << ORDER, block)
+                current = FragmentBlock(self, self.per_slab << self._order, block)
             elif self._zone.take_unmovable(floor):
                 current = FragmentBlock(self, self.per_slab, None)
             else:
                 return None
         return self._cut(current)
+
+    def take_from_reserve(self) -> FragmentBlock | None:
+        """Cut the first fragment of a page from the reserve, after an ordinary one has been refused."""
+        if not self._zone.take_ignoring_watermarks():
+            return None
+        return self._cut(FragmentBlock(self, self.per_slab, None, from_reserve=True))
 
     def take_from_page(self) -> FragmentBlock:
         """Cut the first fragment of a page that has been taken already."""
@@ -79,6 +86,8 @@ class Fragments(SlabCache):
             self._current = None
         if slab.block is not None:
             self._zone.give_block(slab.block)
+        elif slab.from_reserve:
+            self._zone.give_back_reserve()
         else:
             self._zone.give_unmovable()
 
@@ -135,8 +144,10 @@ class VirtioNic(Nic):
         """How the worker gets a page: from reclaim, which is made after the card, since its page-outs leave through the card."""
         self.working = False
         """Whether the refill worker runs, or sleeps for a page."""
-        self._fragments = Fragments(buffers.zone, kernel.rx_data)
-        self._data: deque[Slab] = deque()
+        self._fragments = Fragments(buffers.zone, kernel.rx_data, kernel.page_frag_order)
+        self._rx_refill = net.board.policy.rx_refill
+        self._data: deque[tuple[Slab, int]] = deque()
+        """What lies in the ring, each with the flag that a frame in it has."""
         self._floors = buffers.zone.floors
         self._merged = Merged(buffers.zone)
         self._most = 1 + kernel.rx_pages
@@ -167,7 +178,8 @@ class VirtioNic(Nic):
             self._unserved.append((frame, index, 1, flags))
             self.unserved += 1
             return
-        buffer = self._buffers.with_head(self._received(needed), self._truesize + (needed - 1) * PAGE)
+        data, flag = self._received(needed)
+        buffer = self._buffers.with_head(data, self._truesize + (needed - 1) * PAGE, flag)
         if buffer is None:
             self._refuse("no-memory")
         elif flags & CORRUPT:
@@ -177,35 +189,61 @@ class VirtioNic(Nic):
         if self.ring_size - len(self._data) >= self._enough_empty:
             self._fill()
 
-    def _received(self, fragments: int) -> Slab:
-        """The memory that a frame has been received into."""
+    def _received(self, fragments: int) -> tuple[Slab, int]:
+        """The memory that a frame has been received into, and its flag."""
         take = self._data.popleft
-        return take() if fragments == 1 else self._merged.join([take() for _ in range(fragments)])
+        if fragments == 1:
+            return take()
+        parts = [take() for _ in range(fragments)]
+        return self._merged.join([data for data, _ in parts]), sum([flag for _, flag in parts])
 
     def _fill(self) -> None:
         """Refill all empty descriptors; where memory is missing, leave it to the worker."""
         while len(self._data) < self.ring_size:
-            data = self._fragments.take(self._floors.atomic)
-            if data is None:
+            found = self._fragment()
+            if found is None:
                 if not self.working:
                     self.working = True
                     self._events.after(0, self._work)
                 return
-            self._data.append(data)
+            self._data.append(found)
+
+    def _fragment(self) -> tuple[Slab, int] | None:
+        """A fragment for the ring, and its flag; with the switch rx-refill perhaps of a page from the reserve."""
+        fragments = self._fragments
+        data = fragments.take(self._floors.atomic)
+        if data is not None:
+            return self._flagged(data)
+        flag = self._buffers.flag_of_data(fragments.size) if self._rx_refill else 0
+        data = fragments.take_from_reserve() if flag else None
+        if data is not None:
+            return data, flag
+        if flag:
+            self._buffers.return_flag(flag)
+        return None
+
+    def _flagged(self, data: FragmentBlock) -> tuple[Slab, int] | None:
+        """A fragment and its flag; None, and it is returned, if it is the reserve's and may not be taken from there."""
+        flag = self._buffers.flag_of_data(self._fragments.size) if data.from_reserve else 0
+        if data.from_reserve and not flag:
+            self._fragments.give(data)
+            return None
+        return data, flag
 
     def _work(self, _: object) -> None:
         """Refill the ring as a process, which may wait for each page."""
         while len(self._data) < self.ring_size:
             data = self._fragments.take(self._floors.kernel)
-            if data is None:
+            found = None if data is None else self._flagged(data)
+            if found is None:
                 if not self.obtain("the refill worker", self._granted):
                     return
-                data = self._fragments.take_from_page()
-            self._data.append(data)
+                found = self._fragments.take_from_page(), 0
+            self._data.append(found)
         self.working = False
         self._events.after(0, self._serve)
 
     def _granted(self) -> None:
         """A page has been found for the worker."""
-        self._data.append(self._fragments.take_from_page())
+        self._data.append((self._fragments.take_from_page(), 0))
         self._work(None)

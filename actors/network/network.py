@@ -414,7 +414,7 @@ class Network:
         """Begin a disturbance; the number by which it is ended.
 
         `partition`: {"groups": lists of machine indexes}; disturbances of machines: {"machines": indexes} (`slow-disk` with
-        "latency_ns"); the others: {"from", "to", ...} with the link's settings.
+        "latency_ns", `freeze` with "programs", their places); the others: {"from", "to", ...} with the link's settings.
         """
         self._fault += 1
         self._fates[self._fault] = (verb, args)

@@ -1,20 +1,24 @@
-"""Disturbances of machines: crash, pause, slow disk. The machine itself is told of their effect in its inbound stream.
+"""Disturbances of machines: crash, pause, slow disk, frozen programs.
+
+The machine itself is told of their effect in its inbound stream.
 
 Faults of one kind overlap by rule: a machine is up again when the last of its crashes has ended, goes on when the last of
-its pauses has, and of several latencies of its disk the one that began last is in force.
+its pauses has, and of several latencies of its disk the one that began last is in force. A program goes on when the last
+of the faults that froze it has.
 """
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from netswap.protocol.frame import CRASH, OWN_DISK, PAUSE, RESTART, RESUME, SLOW_DISK, encode_control
+from netswap.protocol.frame import CRASH, FREEZE, OWN_DISK, PAUSE, RESTART, RESUME, SLOW_DISK, THAW, encode_control
 
-VERBS: Final = ("crash", "pause", "slow-disk")
+Who = TypeVar("Who", int, tuple[int, int])
+VERBS: Final = ("crash", "pause", "slow-disk", "freeze")
 
 
 class Outside:
     """The disturbances of each machine, by its index, and the controls that it has still to be sent."""
 
-    __slots__ = ("_down", "_paused", "_slow", "pending")
+    __slots__ = ("_down", "_frozen", "_paused", "_slow", "pending")
 
     def __init__(self) -> None:
         self.pending: dict[int, list[bytes]] = {}
@@ -22,6 +26,8 @@ class Outside:
         self._down: dict[int, int] = {}
         self._paused: dict[int, int] = {}
         self._slow: dict[int, list[int]] = {}
+        self._frozen: dict[tuple[int, int], int] = {}
+        """By machine and program."""
 
     def is_down(self, machine: int) -> bool:
         """Whether a crash of this machine lasts."""
@@ -32,11 +38,15 @@ class Outside:
         return machine in self._paused
 
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> None:
-        """Begin a disturbance of `args["machines"]`; a slow disk takes `args["latency_ns"]`."""
+        """Begin a disturbance of `args["machines"]`: a slow disk takes `args["latency_ns"]`, freeze `args["programs"]`."""
         for machine in args["machines"]:
             if verb == "slow-disk":
                 self._slow.setdefault(machine, []).append(args["latency_ns"])
                 self._tell(machine, now_ns, SLOW_DISK, args["latency_ns"])
+            elif verb == "freeze":
+                for place in args["programs"]:
+                    if _begins(self._frozen, (machine, place)):
+                        self._tell(machine, now_ns, FREEZE, place)
             elif _begins(self._down if verb == "crash" else self._paused, machine):
                 self._tell(machine, now_ns, CRASH if verb == "crash" else PAUSE)
 
@@ -47,6 +57,10 @@ class Outside:
                 slow = self._slow[machine]
                 slow.remove(args["latency_ns"])
                 self._tell(machine, now_ns, SLOW_DISK if slow else OWN_DISK, slow[-1] if slow else 0)
+            elif verb == "freeze":
+                for place in args["programs"]:
+                    if _ends(self._frozen, (machine, place)):
+                        self._tell(machine, now_ns, THAW, place)
             elif _ends(self._down if verb == "crash" else self._paused, machine):
                 self._tell(machine, now_ns, RESTART if verb == "crash" else RESUME)
 
@@ -54,16 +68,16 @@ class Outside:
         self.pending.setdefault(machine, []).append(encode_control(now_ns, what, value))
 
 
-def _begins(lasting: dict[int, int], machine: int) -> bool:
+def _begins(lasting: dict[Who, int], who: Who) -> bool:
     """Whether this is the first disturbance of its kind that lasts."""
-    lasting[machine] = lasting.get(machine, 0) + 1
-    return lasting[machine] == 1
+    lasting[who] = lasting.get(who, 0) + 1
+    return lasting[who] == 1
 
 
-def _ends(lasting: dict[int, int], machine: int) -> bool:
+def _ends(lasting: dict[Who, int], who: Who) -> bool:
     """Whether that was the last one of its kind."""
-    lasting[machine] -= 1
-    if lasting[machine]:
+    lasting[who] -= 1
+    if lasting[who]:
         return False
-    del lasting[machine]
+    del lasting[who]
     return True

@@ -115,6 +115,8 @@ def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace
     task = Task(host.name, index, space.name, steps, progress)
     if bool(getattr(program, "io_flusher", False)):
         system.flush_only(task)
+    if bool(getattr(program, "realtime", False)):
+        system.schedule_in_real_time(task)
     return Loaded(index, kind, program, system, task)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Any, Final
 
-from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
 from netswap.actors.programs.system import System
 from netswap.actors.programs.task import Request
@@ -13,7 +13,7 @@ _PAGES_MAX: Final = 3
 """New pages that a segment takes at most: its payload, its head, its headers."""
 
 
-def write(system: System, line: Connection | LocalSocket, left: int, message: Message) -> Generator[Request, Any, int]:
+def write(system: System, line: Connection | PairEnd, left: int, message: Message) -> Generator[Request, Any, int]:
     """Write as much of a message as there is room for, and reclaim where memory is missing; the number of bytes left.
 
     A daemon with PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.
@@ -32,7 +32,7 @@ def write(system: System, line: Connection | LocalSocket, left: int, message: Me
     return left
 
 
-def _write(system: System, line: Connection | LocalSocket, left: int, message: Message) -> int:
+def _write(system: System, line: Connection | PairEnd, left: int, message: Message) -> int:
     return system.streams.write(line, left, message)
 
 
@@ -42,14 +42,14 @@ class Ears:
     def __init__(self, system: System) -> None:
         self._streams = system.streams
 
-    def readable(self, connection: LocalSocket) -> None:
+    def readable(self, connection: PairEnd) -> None:
         """The kernel has written a message."""
         self._streams.wake()
 
-    def writable(self, connection: LocalSocket) -> None:
+    def writable(self, connection: PairEnd) -> None:
         """The kernel has read."""
         self._streams.wake()
 
-    def closed(self, connection: LocalSocket, why: str) -> None:
+    def closed(self, connection: PairEnd, why: str) -> None:
         """The kernel has closed it: what was asked is forgotten."""
         self._streams.wake()

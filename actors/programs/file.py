@@ -28,6 +28,7 @@ class Reader:
     mapped: bool = False
     """Whether it reads the file by mmap: its pages count as mapped memory."""
     io_flusher: bool = False
+    realtime: bool = False
 
     def talks(self) -> Talks:
         """To nobody unasked."""
@@ -57,6 +58,7 @@ class Writer:
     on: str = "disk"
     """The disk: the machine's own, or the swap server's."""
     io_flusher: bool = False
+    realtime: bool = False
 
     def talks(self) -> Talks:
         """To nobody unasked."""

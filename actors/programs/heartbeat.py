@@ -22,6 +22,7 @@ class Heartbeat:
     maps: int | None = None
     unkillable: bool = False
     io_flusher: bool = False
+    realtime: bool = False
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:

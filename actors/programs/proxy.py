@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
 from netswap.actors.programs import daemon
 from netswap.actors.programs.system import System
@@ -20,7 +20,7 @@ from netswap.protocol.units import seconds
 
 _RECONNECT_NS: Final = seconds(1)
 
-Line = Connection | LocalSocket
+Line = Connection | PairEnd
 Next = Callable[[], tuple[int, Message] | None]
 
 
@@ -35,6 +35,9 @@ class Proxy:
     lock: bool = False
     work: int = 0
     io_flusher: bool = False
+    realtime: bool = False
+    socket: str = "unix"
+    """The pair that it shares with the kernel: "unix", or "tcp" over the loopback."""
     counts_pages: ClassVar[bool] = False
     on_swap_path: ClassVar[bool] = True
     unkillable: ClassVar[bool] = True
@@ -60,19 +63,22 @@ class Proxy:
                 end.close()
             yield system.sleep_until(system.now_ns + _RECONNECT_NS)
 
-    def _relay(self, system: System, end: LocalSocket, wire: Connection) -> Program:
+    def _relay(self, system: System, end: PairEnd, wire: Connection) -> Program:
         """Relay both ways in turn; where one is blocked the other goes on."""
         draw = system.random("pages").random
 
         def said() -> tuple[int, Message] | None:
-            return end.read()[0] if end.ready else None
+            while end.ready:
+                for read in end.read():
+                    return read
+            return None
 
         def answered() -> tuple[int, Message] | None:
             delivery = system.streams.next_message()
             return None if delivery is None else (delivery.size, delivery.message)
 
         up, down = _Way(said, wire), _Way(answered, end)
-        while wire.state == ESTABLISHED:
+        while wire.state == end.state == ESTABLISHED:
             moved = False
             for way in (up, down):
                 if way.take():

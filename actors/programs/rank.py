@@ -28,6 +28,7 @@ class Rank:
     text_on: str = "disk"
     start_ns: int = 0
     io_flusher: bool = False
+    realtime: bool = False
     place: int = 0
     ranks: int = 1
     partners: Sequence[Sequence[int]] = ()

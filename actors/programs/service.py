@@ -28,6 +28,9 @@ class Service:
     unkillable: bool = False
     text_on: str = "disk"
     io_flusher: bool = False
+    realtime: bool = False
+    reads: str = "always"
+    """"never": it opens its sockets, and stands in a call that has nothing to do with them."""
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:
@@ -46,6 +49,8 @@ class Service:
                 system.listen(port, self.buffer)
             else:
                 system.open(port, self.buffer)
+        if self.reads == "never":
+            yield system.pause()
         receive: Request = system.receive_message() if tcp else system.receive()
         draw = system.random("pages").random
         states = system.space.states

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from netswap.actors.net.local import LocalSocket
+from netswap.actors.memory.zone import Zone
+from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection
 from netswap.actors.programs.task import Need, Reason, Task
@@ -31,18 +32,30 @@ class Delivery(NamedTuple):
 class Streams:
     """All connections of one program; it is their owner."""
 
-    __slots__ = ("_floor", "_line", "_ports", "_read", "_tcp", "_waiting", "memalloc", "on_closed", "room")
+    __slots__ = (
+        "_line",
+        "_ports",
+        "_read",
+        "_tcp",
+        "_waiting",
+        "_zone",
+        "memalloc",
+        "on_closed",
+        "realtime",
+        "room",
+    )
 
-    def __init__(self, tcp: Tcp, floor: int) -> None:
-        """`floor`: how far down the program's allocations go."""
+    def __init__(self, tcp: Tcp, zone: Zone) -> None:
         self.room: deque[Connection] = deque()
         """Connections that may be written to, each once; a program that writes takes one off and puts it back."""
         self.on_closed: Callable[[Connection], None] | None = None
         """Called when a connection is gone."""
+        self.realtime = False
+        """Whether the program is scheduled in real time."""
         self.memalloc = False
         """Whether what the program writes may ignore the watermarks (PF_MEMALLOC)."""
         self._tcp = tcp
-        self._floor = floor
+        self._zone = zone
         self._line: deque[Connection] = deque()
         """Connections with something to read, each once."""
         self._read: deque[Delivery] = deque()
@@ -105,9 +118,18 @@ class Streams:
         """Call `wake` when anything has changed."""
         self._waiting.append(wake)
 
-    def write(self, connection: Connection | LocalSocket, size: int, message: Message) -> int:
+    @property
+    def floor(self) -> int:
+        """How far down goes what the kernel allocates in the program's name; the marks may be raised and lowered meanwhile.
+
+        What is withheld for clean pages is kept from data, not from packets.
+        """
+        zone = self._zone
+        return zone.floors.realtime if self.realtime else zone.floors.kernel - zone.withheld
+
+    def write(self, connection: Connection | PairEnd, size: int, message: Message) -> int:
         """Queue as much of a message as fits, as a process; the number of bytes queued."""
-        return connection.write(size, message, floor=self._floor, memalloc=self.memalloc)
+        return connection.write(size, message, floor=self.floor, memalloc=self.memalloc)
 
     def has_message(self) -> bool:
         """Whether there is anything to read."""

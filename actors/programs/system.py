@@ -17,7 +17,8 @@ from netswap.actors.memory.writeback import RATELIMIT, Limits, Writeback
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.local import LocalSocket
-from netswap.actors.net.sockets import Queues
+from netswap.actors.net.loopback import PairEnd
+from netswap.actors.net.sockets import Queues, Reader
 from netswap.actors.net.stack import Handler, Stack
 from netswap.actors.net.tcp import Accept, Tcp
 from netswap.actors.net.tcp_connection import Connection
@@ -89,7 +90,7 @@ class Allocate:
         """Hold the pages there are, and wait for one more; then give all of them back."""
         if not self._asked:
             self._asked = True
-            self._held = self._faults.hold(self._pages - 1)
+            self._held = self._faults.hold(self._pages - 1, task)
 
             def granted() -> None:
                 self._held += 1
@@ -142,7 +143,7 @@ class Host(NamedTuple):
     disk: Disk
     writeback: Writeback
     tcp: Tcp
-    kernel_end: LocalSocket | None
+    kernel_end: PairEnd | None
     """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
     daemon_end: LocalSocket | None = None
     """The same for a swap-server of this machine that its own pages go to."""
@@ -241,18 +242,24 @@ def _page_reason(space: AddressSpace, page: int) -> Reason:
 class Sleep:
     """Nothing until `until_ns`; to compute is to sleep without being idle."""
 
-    __slots__ = ("_began_ns", "_events", "_stood_ns", "_until_ns", "idle")
+    __slots__ = ("_began_ns", "_events", "_frozen_ns", "_stood_ns", "_until_ns", "idle")
 
     def __init__(self, events: Events, until_ns: int, *, idle: bool) -> None:
         self._began_ns = events.now
         self._events = events
         self._until_ns = until_ns
         self._stood_ns = events.stood_ns
+        self._frozen_ns = -1
+        """For how long the task had been frozen when it was looked at last."""
         self.idle = idle
 
     def begin(self, task: Task) -> Any:
-        """Over once the time has come; time in which the machine stood still has computed nothing."""
+        """Over once the time has come; time in which the machine or the program stood still has computed nothing."""
         events = self._events
+        if self._frozen_ns != task.frozen_ns:
+            if self._frozen_ns >= 0 and not self.idle:
+                self._until_ns += task.frozen_ns - self._frozen_ns
+            self._frozen_ns = task.frozen_ns
         if events.stood_ns != self._stood_ns and not self.idle:
             self._until_ns += events.stood_ns - self._stood_ns
             self._stood_ns = events.stood_ns
@@ -272,6 +279,25 @@ class Sleep:
     def is_over(self) -> bool:
         """Whether the time has passed, but for what the machine stood still."""
         return self._events.now > self._until_ns + self._events.stood_ns - self._stood_ns
+
+
+class Pause:
+    """Nothing, for ever (pause(2)): a process that waits for a signal, which nobody sends."""
+
+    __slots__ = ()
+    idle = True
+
+    def begin(self, task: Task) -> Any:
+        """Wait; nothing ends it."""
+        return task.block(NOTHING)
+
+    def reason(self) -> Reason:
+        """No reason."""
+        return Reason(Need.NOTHING, "a signal, which nobody sends")
+
+    def is_over(self) -> bool:
+        """Never."""
+        return False
 
 
 class Receive:
@@ -315,6 +341,13 @@ class Piece(NamedTuple):
 class System:
     """What one program sees of its machine. Times in ns, sizes in bytes."""
 
+    frozen = False
+    """Whether it stands still, as after SIGSTOP."""
+    realtime = False
+    """Whether it is scheduled in real time."""
+    _reader: Reader | None = None
+    """What reads its datagrams at once, kept while it stands still."""
+
     def __init__(
         self, host: Host, name: str, space: AddressSpace, progress: Progress, text: File | None, file: File | None
     ) -> None:
@@ -347,11 +380,13 @@ class System:
         self.daemon_end = host.daemon_end
         """A swap-server's end of the pair whose other end this machine's own kernel swaps over."""
         self._receive = Receive(self.queues, host.stack)
-        self.streams = Streams(host.tcp, net.board.zone.floors.kernel)
+        self.streams = Streams(host.tcp, net.board.zone)
         """The program's TCP connections."""
         self._gone = False
         self.unkillable = False
         """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
+        self.on_thaw: list[Callable[[], None]] = []
+        """Called when it goes on: what kernel threads of the program had to leave meanwhile."""
         self.exempt = False
         """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
         self.io_flusher = False
@@ -369,6 +404,31 @@ class System:
         """
         self.io_flusher = True
         self._faults.flush_only(task)
+
+    def schedule_in_real_time(self, task: Task) -> None:
+        """All that this task allocates may go below min (rt_task, mm/page_alloc.c), and its dirty limits are higher."""
+        self.realtime = self.streams.realtime = True
+        self._faults.schedule_in_real_time(task)
+
+    def freeze(self, task: Task) -> None:
+        """Let the program stand still: it reads nothing, and answers nobody, while the kernel lives (SIGSTOP)."""
+        if self.frozen:
+            return
+        self.frozen = True
+        self._reader, self.queues.reader = self.queues.reader, None
+        task.freeze()
+
+    def thaw(self, task: Task) -> None:
+        """Let it go on, as soon as what is being done now has been done."""
+        if self.frozen:
+            self._events.after(0, self._thaw, task)
+
+    def _thaw(self, task: Task) -> None:
+        self.frozen = False
+        self.queues.reader = self._reader
+        for action in self.on_thaw:
+            action()
+        task.thaw()
 
     @property
     def now_ns(self) -> int:
@@ -404,7 +464,7 @@ class System:
     def write(self, first: int, count: int = 1) -> Write:
         """Write whole pages of the program's file."""
         assert self.file is not None, f"{self.name} has no file"
-        return Write(self._host, self.file, first, count, limits=Limits(self.exempt, self.io_flusher))
+        return Write(self._host, self.file, first, count, limits=Limits(self.exempt or self.realtime, self.io_flusher))
 
     def compute(self, duration_ns: int) -> Sleep:
         """Be busy for a while."""
@@ -413,6 +473,10 @@ class System:
     def sleep_until(self, time_ns: int) -> Sleep:
         """Have nothing to do until then."""
         return Sleep(self._events, time_ns, idle=True)
+
+    def pause(self) -> Pause:
+        """Do nothing any more, and keep all that is open."""
+        return Pause()
 
     def open(self, port: int, rcvbuf: int | None = None) -> None:
         """A UDP socket; its receive buffer in bytes of truesize (default: the kernel's)."""
@@ -438,7 +502,9 @@ class System:
     ) -> bool:
         """Send a UDP datagram to the machine with index `to`; False if there was no memory to send it."""
         packets, wire, tail = _wire(payload, self.framing, self.mtu)
-        memory = self._buffers.transmit(packets, self._zone.floors.kernel, memalloc=False)
+        floors = self._zone.floors
+        floor = floors.realtime if self.realtime else floors.kernel
+        memory = self._buffers.transmit(packets, floor, memalloc=False)
         if memory is None:
             return False
         body: tuple[object, ...] = (source_port, payload, 0, 1, 1, message)

@@ -223,9 +223,13 @@ class Task:
         "_close",
         "_send",
         "_throw",
+        "_missed",
         "finished",
         "freed_pages",
         "killed_by",
+        "frozen",
+        "frozen_ns",
+        "_frozen_since_ns",
         "killed_ns",
         "machine",
         "name",
@@ -248,6 +252,13 @@ class Task:
         """When it died, killed."""
         self.killed_by = ""
         """What has killed it: "oom" or "sigbus"."""
+        self.frozen = False
+        """Whether it stands still (SIGSTOP); what the kernel does in its name goes on to its end."""
+        self.frozen_ns = 0
+        """For how long it has stood still, until it went on last."""
+        self._frozen_since_ns = 0
+        self._missed = False
+        """Whether it was to run while it stood still."""
         self.freed_pages = 0
         """Pages that came back thereby, at once."""
         self._send = program.send
@@ -272,7 +283,29 @@ class Task:
 
     def start(self, _: object = None) -> None:
         """Let the program run until it blocks for the first time."""
+        if self.frozen:
+            self._missed = True
+            return
         self._run(None)
+
+    def freeze(self) -> None:
+        """Stand still from now on."""
+        if not self.frozen:
+            self.frozen = True
+            self._frozen_since_ns = self.progress.now_ns
+
+    def thaw(self) -> None:
+        """Go on, where it stood; what it was to do meanwhile it does now."""
+        if not self.frozen:
+            return
+        self.frozen = False
+        self.frozen_ns += self.progress.now_ns - self._frozen_since_ns
+        if self._missed:
+            self._missed = False
+            if self.request is None:
+                self._run(None)
+            else:
+                self.wake()
 
     def kill(self) -> None:
         """Close the program, since the machine is down; what it does in its clean-up has no effect."""
@@ -302,6 +335,9 @@ class Task:
 
     def wake(self, _: object = None) -> None:
         """Try the request again: what the task waits for may have come."""
+        if self.frozen:
+            self._missed = True
+            return
         request = self.request
         assert request is not None, f"{self.name} is not waiting"
         value = request.begin(self)

@@ -97,6 +97,10 @@ class DiskQueue:
         """Whether another request may be submitted."""
         return len(self.pending) < self._queue
 
+    def has_room_behind(self, waiting: int) -> bool:
+        """Whether another request may wait, behind so many that have not been submitted yet."""
+        return len(self.pending) + waiting < self._queue
+
     def submit(self, job: Job) -> None:
         """Let the disk read or write; then the job is answered."""
         system, pending = self._system, self.pending

@@ -31,6 +31,7 @@ class NbdServer:
         self._answers: dict[Connection, deque[Answer]] = {}
         """Answers to clients whose send buffer is full."""
         system.accept(nbd.PORT, lambda connection: self)
+        system.on_thaw.append(self._thaw)
 
     # -- what the kernel says ---------------------------------------------------------------------------------------
 
@@ -56,11 +57,17 @@ class NbdServer:
         if connection in self._line:
             self._line.remove(connection)
 
+    def _thaw(self) -> None:
+        """Go on after the server has stood still: with all answers, then with what has come."""
+        for connection in list(self._answers):
+            self.writable(connection)
+        self.serve()
+
     # -- requests ---------------------------------------------------------------------------------------------------
 
     def serve(self) -> None:
         """Read requests, a segment of each client in turn, while the disk has room for them."""
-        while self._line and self._disk.has_room():
+        while self._line and self._disk.has_room() and not self._system.frozen:
             self._read(self._line.popleft())
 
     def _read(self, connection: Connection) -> None:
@@ -104,6 +111,8 @@ class NbdServer:
     def _write(self, connection: Connection) -> None:
         """Put answers into the send buffer, in order, as far as there is room and memory for them."""
         answers = self._answers.get(connection)
+        if answers and self._system.frozen:
+            return
         while answers:
             left, message = answers[0]
             left -= self._system.streams.write(connection, left, message)

@@ -1,6 +1,6 @@
 """nfsd: calls come as datagrams, and are answered by datagrams."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Final
 
 from netswap.actors.net.sockets import Datagram
@@ -18,16 +18,25 @@ REPLY_CACHE: Final = 1024
 class NfsServer:
     """Answers the calls of all clients from one disk."""
 
-    __slots__ = ("_disk", "_done", "_system")
+    __slots__ = ("_answers", "_disk", "_done", "_queue", "_system")
 
     def __init__(self, disk: DiskQueue, system: System) -> None:
         self._disk = disk
         self._system = system
         self._done: OrderedDict[tuple[int, int], None] = OrderedDict()
         """(client, xid) of writes that have been answered."""
+        self._queue: deque[Datagram] = deque()
+        """Calls that wait in the socket while the server stands still."""
+        self._answers: list[Job] = []
+        """Jobs that the disk has done meanwhile."""
+        system.on_thaw.append(self._thaw)
 
     def request(self, datagram: Datagram) -> None:
         """Take a page-out or page-in; one that is being served already, or has been written, is not done twice."""
+        if self._system.frozen:
+            if self._disk.has_room_behind(len(self._queue)):
+                self._queue.append(datagram)
+            return
         source, port, _, payload, said, _, _ = datagram
         try:
             xid, page, stamps = message(said)
@@ -47,7 +56,18 @@ class NfsServer:
         else:
             disk.submit(job)
 
+    def _thaw(self) -> None:
+        """Go on after the server has stood still."""
+        answers, self._answers = self._answers, []
+        for job in answers:
+            self._answer(job)
+        for _ in range(len(self._queue)):
+            self.request(self._queue.popleft())
+
     def _answer(self, job: Job) -> None:
+        if self._system.frozen:
+            self._answers.append(job)
+            return
         source, xid = key = job.key
         write, stamps = job.write, job.stamps
         if write and REFUSED not in stamps:

@@ -35,6 +35,7 @@ class SwapServer:
     pages: int | None = None
     """Pages of the process that serves; None if kernel threads serve."""
     lock: bool = False
+    realtime: bool = False
     file: int | None = None
     """Bytes of the file that the process keeps pages in, through the page cache; None: it writes to the disk itself."""
     memory: int | None = None

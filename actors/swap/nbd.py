@@ -14,7 +14,7 @@ from typing import Final
 
 from netswap.actors.events import NEVER, Timer
 from netswap.actors.memory.board import Board
-from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
 from netswap.actors.swap.device import Remote, Request, SwapDevice
@@ -30,7 +30,7 @@ READER_NS: Final = microseconds(125)
 """From a segment to when the client's kernel thread runs: cards gather interrupts, 8000 a second (DEFAULT_ITR in
 drivers/net/e1000/e1000_param.c), and no process runs before the softirq has taken all that has come."""
 TIMED_OUT: Final = "a request has timed out"
-Line = Connection | LocalSocket
+Line = Connection | PairEnd
 """The connection of a device: to the server itself, or to a process of this machine that passes requests on."""
 
 
@@ -149,9 +149,9 @@ class NbdDevice(SwapDevice):
     def send_buffer(self) -> tuple[int, int]:
         """(bytes charged to the send buffer, its size)."""
         line = self.connection
-        if isinstance(line, LocalSocket):
-            return line.wmem, line.sndbuf
-        return (line.account.wmem, line.account.sndbuf) if line is not None else (0, 0)
+        if line is None:
+            return 0, 0
+        return (line.account.wmem, line.account.sndbuf) if isinstance(line, Connection) else (line.wmem, line.sndbuf)
 
     def stage(self, number: int) -> int:
         """The kind of wait, as for any transport, or that for the connection."""
@@ -209,10 +209,10 @@ class NbdDevice(SwapDevice):
         connection = self.connection
         if self.under_way.get(request.xid) is not request or request.attempts != number or connection is None:
             return
-        if isinstance(connection, LocalSocket):
-            connection.close()
-        else:
+        if isinstance(connection, Connection):
             connection.close(TIMED_OUT)
+        else:
+            connection.close()
 
     def _pump(self) -> None:
         """Copy requests into the send buffer, in order, as far as there is room and memory for them."""
@@ -288,7 +288,7 @@ class NbdDevice(SwapDevice):
 
 
 class ProxiedNbdDevice(NbdDevice):
-    """The kernel's socket is one end of a local pair, and a process of this machine relays what it finds at the other.
+    """The kernel's socket is one end of a pair within the machine, and a process there relays what it finds at the other.
 
     That is what nbd-client does for TLS, and what any VPN of user space comes to: the socket that is marked is the local one.
     Source: nbd-client(8), and Machek's question 20091025063040.GB1480@ucw.cz.
@@ -296,10 +296,14 @@ class ProxiedNbdDevice(NbdDevice):
 
     _reader_ns = 0
 
-    def __init__(self, board: Board, tcp: Tcp, remote: Remote, local: LocalSocket) -> None:
+    def __init__(self, board: Board, tcp: Tcp, remote: Remote, local: PairEnd) -> None:
         """`local`: the kernel's end."""
         super().__init__(board, tcp, remote)
         self._local = local
+
+    def timers(self) -> list[Timer]:
+        """Those of the pair, too, if it is one of TCP."""
+        return super().timers() + self._local.timers()
 
     def _call(self, _: object) -> None:
         self._local.owner = self

@@ -18,6 +18,7 @@ from netswap.protocol.frame import (
     F_SOURCE,
     F_WIRE,
     FRAGMENT,
+    FREEZE,
     KIND_NAMES,
     OWN_DISK,
     PAUSE,
@@ -25,6 +26,7 @@ from netswap.protocol.frame import (
     RESUME,
     SLOW_DISK,
     TCP,
+    THAW,
     Raw,
 )
 
@@ -40,6 +42,8 @@ _CHANGES: Final = {
     RESUME: "resume",
     SLOW_DISK: "slow disk",
     OWN_DISK: "disk as it was",
+    FREEZE: "freeze",
+    THAW: "thaw",
 }
 _PAGE_KINDS: Final = ("page-out", "page-out-reply", "page-in", "page-in-reply")
 

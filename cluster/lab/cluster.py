@@ -189,6 +189,23 @@ class Cluster:
         """Let machines stand still; their cards keep what comes as long as there is room."""
         return self._begin("pause", {"machines": self._indexes(machines)})
 
+    def freeze(self, machines: Names, program: str | None = None) -> Undo:
+        """Let programs stand still, those of this name or all, while the kernels of their machines live."""
+        faults = []
+        for index in self._indexes(machines):
+            places = [at for at, one in enumerate(self._resolved.machines[index].programs) if program in (None, one[0])]
+            if not places:
+                what = "programs" if program is None else f"program {program!r}"
+                raise ValueError(f"{self._names[index]} has no {what}: name another machine, or another program")
+            faults.append({"machines": [index], "programs": places})
+        undone = [self._begin("freeze", args) for args in faults]
+
+        def end() -> None:
+            for one in undone:
+                one.heal()
+
+        return Undo(end)
+
     def slow_disk(self, machines: Names, *, latency: int) -> Undo:
         """Give the disks of swap servers another latency (ns)."""
         if latency < 0:

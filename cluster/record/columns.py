@@ -124,6 +124,8 @@ WHATS: Final = {
     "resume": "the machine goes on",
     "slow-disk": "its disk becomes slow",
     "disk-ok": "its disk is as before",
+    "freeze": "a program stands still",
+    "thaw": "a program goes on",
     "not kept": "how many more moments of a kind there were than are kept, of each machine",
 }
 """What a moment can be."""

@@ -48,6 +48,8 @@ def machine(written: Written, name: str) -> None:
     check_user_space.nbd_client(written, name)
     _min_free(written, name)
     _vm(written, name)
+    _ipfrag(written, name)
+    _thp(written, name)
 
 
 def mtu(written: Written) -> None:
@@ -56,7 +58,7 @@ def mtu(written: Written) -> None:
     usual = Nic.model_fields["refill"].default
     for name, tree in written.machines.items():
         refill = text_in(mapping_in(tree, "nic"), "refill") or usual
-        era = text_in(tree, "kernel") or text_in(written.tree, "kernel") or ScenarioWords.model_fields["kernel"].default
+        era = era_of(written, tree)
         if size is None or refill not in DRIVERS or era not in KERNELS:
             continue  # reported there
         most = {rule: mtu_max(rule, KERNELS[era]) for rule in DRIVERS}
@@ -67,6 +69,12 @@ def mtu(written: Written) -> None:
                 ("network", "mtu"), f"the card of {name} takes packets of {most[refill]} bytes at most", hint
             )
             return
+
+
+def era_of(written: Written, machine: Tree) -> str:
+    """The kernel of a machine, as written: known or not."""
+    usual: str = ScenarioWords.model_fields["kernel"].default
+    return text_in(machine, "kernel") or text_in(written.tree, "kernel") or usual
 
 
 def loops(written: Written) -> None:
@@ -134,10 +142,19 @@ def _program(written: Written, name: str, place: Place, program: str, settings: 
         check_user_space.file_place(written, name, place, settings)
     elif program == "rank":
         check_recordings.rank(written, place, settings)
+    elif program == "service":
+        _reading(written, place, settings)
     elif program == "flood":
         check_recordings.flood(written, place, settings)
         _flood(written, name, place, settings)
         _link_frames(written, place, settings)
+
+
+def _reading(written: Written, place: Place, settings: Tree) -> None:
+    """A service that never reads has no messages to work on."""
+    if text_in(settings, "reads") == "never" and "work" in settings:
+        hint = "remove it, or write reads: always"
+        written.report((*place, "work"), "work is done on messages, and this service never reads one", hint, key=True)
 
 
 def _one_swap_server(written: Written, name: str) -> None:
@@ -297,6 +314,29 @@ def _transport(written: Written, name: str) -> None:
 def _spoken(transport: str) -> str:
     """The name of a transport as a sentence has it."""
     return transport if transport == "ublk" else transport.upper()
+
+
+def _ipfrag(written: Written, name: str) -> None:
+    """The low mark of reassembly is not above the high one."""
+    tree = mapping_in(written.machines[name], "ipfrag")
+    low, era = size_in(tree, "low", "auto"), era_of(written, written.machines[name])
+    high, usual = size_in(tree, "high", "auto"), tree.get("high", "auto") == "auto"
+    if usual and era in KERNELS:
+        high = KERNELS[era].fragment_high
+    if low is not None and high is not None and low > high:
+        said = f"the kernel's own high, {high}B" if usual else f"high, {tree['high']}"
+        hint = f"write at most {high}B, or a larger high"
+        written.report(("machines", name, "ipfrag", "low"), f"{tree['low']} is above {said}", hint)
+
+
+def _thp(written: Written, name: str) -> None:
+    """Transparent huge pages are of a kernel that has them."""
+    tree = written.machines[name]
+    era = era_of(written, tree)
+    if text_in(tree, "thp") == "on" and era in KERNELS and not KERNELS[era].has_thp:
+        able = " or ".join(one.name for one in KERNELS.values() if one.has_thp)
+        hint = f"write thp: off, or kernel: {able}"
+        written.report(("machines", name, "thp"), f"{era} has no transparent huge pages", hint)
 
 
 def _hosts(written: Written, name: str) -> list[str]:

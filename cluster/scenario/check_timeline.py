@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from netswap.cluster.scenario.models import FAULTS, Network
 from netswap.cluster.scenario.resolved import Fault
 from netswap.cluster.scenario.source import Document, Place, Tree
+from netswap.cluster.scenario.words import nearest
 from netswap.cluster.scenario.written import Written, items_in, mapping_in, text_in, time_in
-from netswap.protocol.units import parse_time
+from netswap.protocol.units import parse_time, shortened
 
 
 def timeline(written: Written) -> None:
@@ -56,6 +57,8 @@ def _fault(written: Written, place: Place, fault: Tree) -> None:
             _partition(written, (*place, name), fault[name])
         elif name in ("crash", "pause"):
             _machine(written, (*place, name), fault[name])
+        elif name == "freeze":
+            _frozen(written, (*place, name), fault[name])
         elif name == "slow-disk":
             _slow_disk(written, (*place, name), fault[name])
         else:
@@ -67,6 +70,19 @@ def _fault(written: Written, place: Place, fault: Tree) -> None:
 def _machine(written: Written, place: Place, name: object) -> bool:
     """Whether there is such a machine; what is no text is reported by the models."""
     return isinstance(name, str) and written.known(place, name)
+
+
+def _frozen(written: Written, place: Place, value: object) -> None:
+    """The machine has programs, or one of the name after the dot."""
+    name, dot, program = value.partition(".") if isinstance(value, str) else ("", "", "")
+    if not name or not _machine(written, place, name):
+        return
+    known = list(dict.fromkeys(kind for _, kind, _ in written.programs_of(written.cast.written_of(name))))
+    if not known:
+        written.report(place, f"{name} has no program that could stand still", "name a machine with programs")
+    elif dot and program not in known:
+        hint = f"{nearest(program, known)} (as {name}.{known[0]}), or write {name} for all its programs"
+        written.report(place, f'{name} has no program "{shortened(program)}"', hint)
 
 
 def _slow_disk(written: Written, place: Place, value: object) -> None:

@@ -50,7 +50,7 @@ def server_settings(written: Written, place: Place, settings: Tree) -> None:
     """Only a process has memory to lock, and a file of its own."""
     if is_process(settings):
         return
-    for key in ("lock", "file", "io_flusher", "socket"):
+    for key in ("lock", "file", "realtime", "io_flusher", "socket"):
         if settings.get(key, "none") not in ("none", False):
             hint = "write pages: 64, or how many it has, or remove it"
             written.report((*place, key), f"only a process has {key}: this swap-server has no pages", hint, key=True)

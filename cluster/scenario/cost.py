@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from netswap.actors.kernels import KERNELS
-from netswap.actors.net.drivers import on_link
+from netswap.actors.machine.rule_book import rule_book
 from netswap.actors.recording import CaptureHeader, TraceHeader, period_ns, scaled
 from netswap.actors.settings import MachineSettings, Swap
 from netswap.cluster.scenario.resolved import Resolved
@@ -186,7 +185,7 @@ def too_much(cost: Cost, available: int | None) -> list[tuple[str, str]]:
 
 def tables_bytes(machine: MachineSettings) -> int:
     """Of the tables of one machine's pages, without those of the user's own programs."""
-    kernel = on_link(KERNELS[machine.kernel], machine.nic_refill, machine.mtu)
+    kernel = rule_book(machine)
     blocks = kernel.rx_data > PAGE and not kernel.sets_blocks_aside
     return _pages(machine) * TABLE_BYTES + (machine.memory // PAGE * BLOCK_BYTES if blocks else 0)
 

@@ -183,12 +183,15 @@ class Nic(EmptyAllowed):
     ring: words.RequestsOrNone = usually("none", "descriptors; none is the driver's own number")
     refill: words.Refill = "e1000"
     softirq: words.Delay = usually("0ns")
+    high_order_alloc: words.HighOrder = Field(default="on", description="page fragments from blocks of several pages")
 
 
 class Tcp(EmptyAllowed):
-    """TCP's memory: from how many pages on there is room, pressure, and no more for anybody."""
+    """TCP's memory: that of all its sockets, and the buffers of each."""
 
     mem: words.TcpMemOrAuto = usually("auto", "pages: [low, pressure, high]; auto is the kernel's own")
+    rmem: words.RmemOrAuto = usually("auto", "bytes: [min, default, max] of a socket's receive buffer")
+    wmem: words.WmemOrAuto = usually("auto", "bytes: [min, default, max] of a socket's send buffer")
 
 
 class Udp(EmptyAllowed):
@@ -214,6 +217,14 @@ class Layer(EmptyAllowed):
 
     buffer: words.LayerSize = usually("4KiB", "for each request")
     requests: words.Buffers = Field(default=256, description="buffers set aside (mempool)")
+
+
+class Ipfrag(EmptyAllowed):
+    """What incomplete datagrams may hold, in bytes of truesize, and for how long."""
+
+    high: words.FragmentMarkOrAuto = usually("auto", "ipfrag_high_thresh; auto is the kernel's own")
+    low: words.FragmentMarkOrAuto = usually("auto", "ipfrag_low_thresh; auto is the kernel's own, or high if that is less")
+    time: words.FragmentTimeOrAuto = usually("auto", "ipfrag_time; auto is the kernel's own")
 
 
 class Swap(Words):
@@ -280,6 +291,7 @@ class Rank(Words):
     from_: words.Time = usually("0s", alias="from")
     text: TextOrNone = usually("none", "program text that every step runs through")
     io_flusher: words.Flusher = False
+    realtime: words.Realtime = False
 
 
 class Service(Words):
@@ -295,6 +307,8 @@ class Service(Words):
     text: TextOrNone = usually("none", "program text that every message runs through")
     io_flusher: words.Flusher = False
     unkillable: words.Unkillable = False
+    realtime: words.Realtime = False
+    reads: words.Reads = Field(default="always", description="what its sockets receive")
 
 
 class Only(Words):
@@ -339,6 +353,7 @@ class SwapServer(EmptyAllowed):
         "none", "of the process, one of them touched per request; none: it is no process"
     )
     lock: bool = Field(default=False, description="keep these pages in memory")
+    realtime: words.Realtime = False
     file: words.SizeOrNone = usually("none", "kept there, through the page cache; none is the disk itself")
     memory: words.SizeOrNone = usually("none", "lent to others; none is the disk alone")
     full: words.WhenFull = "evict"
@@ -353,6 +368,8 @@ class Proxy(EmptyAllowed):
     lock: bool = Field(default=False, description="keep these pages in memory")
     work: words.Time = usually("0ns", "per message")
     io_flusher: words.Flusher = False
+    realtime: words.Realtime = False
+    socket: words.PairKind = Field(default="unix", description="pair that it shares with the kernel")
 
 
 class NbdClient(EmptyAllowed):
@@ -372,6 +389,7 @@ class Heartbeat(Words):
     maps: words.SizeOrNone = usually("none", "new memory mapped, used and unmapped at a beat")
     unkillable: words.Unkillable = False
     io_flusher: words.Flusher = False
+    realtime: words.Realtime = False
 
 
 class Reader(Words):
@@ -383,6 +401,7 @@ class Reader(Words):
     start: words.Start = "warm"
     mapped: bool = Field(default=False, description="read by mmap: its pages count as mapped memory")
     io_flusher: words.Flusher = False
+    realtime: words.Realtime = False
 
 
 class Writer(Words):
@@ -392,6 +411,7 @@ class Writer(Words):
     rate: words.Bandwidth = Field(examples=["10MB/s"])
     on: words.FilePlace = "disk"
     io_flusher: words.Flusher = False
+    realtime: words.Realtime = False
 
 
 class Program(Words):
@@ -442,6 +462,7 @@ class Machine(EmptyAllowed):
     safeguards: Safeguards | None = None
     reserve: Reserve | None = None
     min_free: MinFree = usually("none")
+    thp: words.Thp = Field(default="off", description="transparent huge pages, which raise min_free")
     cpus: words.Cpus = 1
     nic: Nic = usually({})
     files: Files = usually({})
@@ -449,6 +470,7 @@ class Machine(EmptyAllowed):
     tcp: Tcp = usually({})
     udp: Udp = usually({})
     vm: Vm = usually({})
+    ipfrag: Ipfrag = usually({})
     swap: Annotated[Swap | None, OrWord("none")] = usually("none")
     programs: list[Program] = Field(default=[])
 
@@ -503,6 +525,7 @@ class Fault(Words):
     crash: str | None = Field(default=None, examples=["C"])
     pause: str | None = Field(default=None, examples=["C"])
     slow_disk: SlowDisk | None = Field(default=None, alias="slow-disk")
+    freeze: str | None = Field(default=None, examples=["C", "A.service"])
 
 
 class ScenarioWords(Words):

@@ -71,7 +71,7 @@ def resolve(words: ScenarioWords, recordings: Mapping[At, Recording] = MappingPr
         stall_after_ns=words.stall_after,
         network=_network(words.network, cast),
         machines=tuple(_machines(words, cast, _ranks(words, cast), recordings)),
-        timeline=tuple(_fault(fault, cast) for fault in words.timeline),
+        timeline=tuple(_fault(fault, words, cast) for fault in words.timeline),
     )
 
 
@@ -137,7 +137,7 @@ def _swap_here(kind: MachineSettings, machine: Machine, written: str, index: int
 
 def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings:
     """What the machines of one written name are. A key that nothing here speaks of goes to the field of its name."""
-    others = ("count", "kernel", "safeguards", "reserve", "min_free", "files", "disk", "vm", "swap", "programs")
+    others = ("count", "kernel", "safeguards", "reserve", "min_free", "thp", "files", "disk", "vm", "swap", "programs")
     files = {key: size or 0 for key, size in _written(machine.files).items()} | _flat("disk", machine.disk)
     return MachineSettings(
         **_named(MachineSettings, _written(machine, others))
@@ -153,6 +153,8 @@ def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings
             "policy": Policy.of(safeguards.resolve(_safeguards_as_written(words, machine))),
             **_reserve(words.reserve, machine.reserve),
             "min_free": _min_free(machine),
+            "thp": machine.thp == "on",
+            "nic_high_order_alloc": machine.nic.high_order_alloc == "on",
             "nic_ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "files": Files(**_named(Files, files)),
             "vm": Vm(**_as_written(machine.vm)),
@@ -344,14 +346,29 @@ def _sockets_from(machine: Machine, port: int) -> int:
     return ends[0] - port if ends else 1
 
 
-def _fault(fault: Fault, cast: Cast) -> resolved.Fault:
+def _fault(fault: Fault, words: ScenarioWords, cast: Cast) -> resolved.Fault:
     name = next(name for name in Fault.model_fields if name not in ("at", "for_") and getattr(fault, name) is not None)
     return resolved.Fault(
         verb=key_of(Fault, name),
-        args=_fault_args(getattr(fault, name), cast),
+        args=_frozen(fault.freeze, words, cast) if fault.freeze else _fault_args(getattr(fault, name), cast),
         at_ns=fault.at,
         end_ns=None if fault.for_ is None else fault.at + fault.for_,
     )
+
+
+def _frozen(written: str, words: ScenarioWords, cast: Cast) -> Plain:
+    """The machines of C or of C.service, and the places of the programs that are meant: all, or those of this name."""
+    name, _, program = written.partition(".")
+    told = [_kind_of(one) for one in words.machines[cast.written_of(name)].programs]
+    places = [place for place, kind in enumerate(told) if not program or kind == program]
+    return {"machines": cast.indexes(name), "programs": places}
+
+
+def _kind_of(program: Program) -> str:
+    """The key that a program is written under: its name, or that of a class."""
+    if program.model_extra:
+        return next(iter(program.model_extra))
+    return key_of(Program, next(name for name in Program.model_fields if getattr(program, name) is not None))
 
 
 def _fault_args(written: Any, cast: Cast) -> Plain:

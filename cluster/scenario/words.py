@@ -25,6 +25,8 @@ PAGE_SIZE = 4096
 PORT_MAX = 65_535
 MATCHED_MAX = 1000
 """Names among which the nearest is looked for."""
+BUFFER_MAX = 1 << 30
+"""Bytes that one socket may buffer at most, in one direction: sysctls of sizes are of type int, and are doubled."""
 PAGES_MAX = (64 << 40) // PAGE_SIZE
 """64 TiB, the 46 bits of a physical address on x86-64 (arch/x86_64: __PHYSICAL_MASK_SHIFT)."""
 
@@ -293,6 +295,36 @@ Speed = Annotated[int, _Factor(Decimal("0.001"), Decimal(1000))]
 
 
 @dataclass(frozen=True)
+class _SocketBuffers:
+    """The sizes of tcp_rmem and tcp_wmem: guaranteed, default, most. A number without a unit is in bytes, as a sysctl's."""
+
+    what: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        size = {"type": "string", "pattern": units.unit_pattern(tuple(units.SIZE_UNITS)), LIMITS: "1B to 1GiB"}
+        item = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": BUFFER_MAX}, size]}
+        return {"type": "array", "items": item, "minItems": 3, "maxItems": 3, "examples": [["4KiB", "128KiB", "6MiB"]]}
+
+    def read(self, value: object) -> object:
+        """Three sizes in bytes that grow."""
+        hint = "write three sizes that grow, as [4KiB, 128KiB, 6MiB], or auto"
+        if not isinstance(value, list) or len(value) != 3:
+            raise problem(f"{shortened(str(value))} is no {self.what}", hint)
+        try:
+            sizes = [one if type(one) is int else units.parse_size(one) for one in value]
+        except UnitError as error:
+            raise problem(f"{self.what}: {error.message}", error.hint) from None
+        if sorted(sizes) != sizes or sizes[0] < 1:
+            raise problem(f"{shortened(str(value))} is no {self.what}", hint)
+        if sizes[2] > BUFFER_MAX:
+            raise problem(f"{self.what}: {shown(value[2])} is too large", "write at most 1GiB")
+        return sizes
+
+
+@dataclass(frozen=True)
 class _TcpMem:
     name: str
 
@@ -329,6 +361,8 @@ class _UdpMem(_TcpMem):
 TcpMem = Annotated[list[int], _TcpMem("tcp_mem")]
 UdpMem = Annotated[list[int], _UdpMem("udp_mem")]
 UdpMemOrAuto = Annotated[UdpMem | None, OrWord("auto")]
+RmemOrAuto = Annotated[Annotated[list[int], _SocketBuffers("tcp_rmem")] | None, OrWord("auto")]
+WmemOrAuto = Annotated[Annotated[list[int], _SocketBuffers("tcp_wmem")] | None, OrWord("auto")]
 TcpMemOrAuto = Annotated[TcpMem | None, OrWord("auto")]
 
 
@@ -367,6 +401,10 @@ DelayOrAuto = Annotated[Delay | None, OrWord("auto")]
 PositiveTimeOrEver = Annotated[PositiveTime | None, OrWord("ever")]
 RateOrNone = Annotated[Rate | None, OrWord("none")]
 PatienceOrAuto = Annotated[Patience | None, OrWord("auto")]
+FragmentMark = Annotated[int, _size("4MiB", "4KiB", "1TiB")]
+FragmentMarkOrAuto = Annotated[FragmentMark | None, OrWord("auto")]
+FragmentTime = Annotated[int, _time("30s", "1s", "1h")]
+FragmentTimeOrAuto = Annotated[FragmentTime | None, OrWord("auto")]
 SizeOrNone = Annotated[Size | None, OrWord("none")]
 MessageOrNone = Annotated[Message | None, OrWord("none")]
 BufferOrNone = Annotated[Buffer | None, OrWord("none")]
@@ -404,6 +442,11 @@ Refill = Annotated[str, OneOf("refill rule", ("e1000", "tg3", "virtio", "e1000e"
 Protocol = Annotated[str, OneOf("protocol", ("udp", "tcp"))]
 Unkillable = Annotated[bool, Field(description="the OOM killer never chooses it (oom_score_adj -1000)")]
 Exchange = Annotated[str, OneOf("exchange", ("none", *EXCHANGES))]
+Realtime = Annotated[bool, Field(description="scheduled in real time: what it allocates may go below min")]
+PairKind = Annotated[str, OneOf("kind of socket", ("unix", "tcp"))]
+Thp = Annotated[str, OneOf("setting of transparent huge pages", ("on", "off"))]
+Reads = Annotated[str, OneOf("habit of reading", ("always", "never"))]
+HighOrder = Annotated[str, OneOf("setting of high_order_alloc", ("on", "off"))]
 Arp = Annotated[str, OneOf("setting of ARP", ("on", "off"))]
 LinkProtocol = Annotated[str, OneOf("protocol of a link", ("ipv4", "arp", "ipv6", "vlan", "qinq", "other"))]
 Framing = Annotated[str, OneOf("framing", ("ethernet", "none"))]

@@ -20,7 +20,7 @@ from netswap.actors.memory.anonymous import (
     ClockHand,
 )
 from netswap.actors.memory.board import Board
-from netswap.actors.memory.oom import HELD_BACK, UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
+from netswap.actors.memory.oom import UNRECLAIMABLE, OomKiller, badness_by_memory, badness_by_size
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.zone import Zone
@@ -168,8 +168,12 @@ def test_only_kswapd_gives_a_zone_up() -> None:
 
 
 def test_pages_freed_and_the_zone_is_as_good_as_new() -> None:
-    """free_pages_bulk: one by reclaim, or more by others than allocators hold back for their next request."""
-    for by_reclaim, by_others, as_new in ((1, 0, True), (0, HELD_BACK, False), (0, HELD_BACK + 1, True)):
+    """free_pages_bulk: one by reclaim, or more by others than allocators hold back for their next request.
+
+    Of 4096 pages: a batch of 2^0 - 1, so no list of pages; 2 x 12 + 2 objects of 2048 bytes are 13 pages, 2 x 60 + 16 of 256
+    bytes 8.
+    """
+    for by_reclaim, by_others, as_new in ((1, 0, True), (0, 13 + 8, False), (0, 13 + 8 + 1, True)):
         a = Machine([COLD] * 100, Victim())
         for _ in range(6):
             a.oom.looked(0, kswapd=True)
@@ -242,6 +246,25 @@ def test_in_6_11_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
         a.freed += 1
         a.run_until((step + 1) * 16 * LINUX_6_11.retry_wait_ns)
     assert a.counters.oom_kills == 0
+
+
+def test_in_6_11_what_others_drop_is_no_progress_of_ones_own() -> None:
+    """Clean pages that kswapd drops, and others take, keep nobody alive; before, any page freed did (the next kernel's twin)."""
+    for kernel, killed in ((LINUX_6_11, True), (LINUX_2_6_22, False)):
+        a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=kernel, swap=Swap())
+        a.oom._written = lambda: 0
+        a.reclaim.scan.hand.spaces[0].rewritten.update(range(100))
+        a.ask()
+        for step in range(200):
+            a.freed += 1
+            a.run_until((step + 1) * 4 * kernel.retry_wait_ns)
+        assert (a.counters.oom_kills > 0) == killed
+
+
+def test_the_list_of_free_pages_grows_with_the_zone() -> None:
+    """zone_batchsize: 16,384 pages make a batch of 3 and a list of 18; 131,072 pages and more one of 31 and 186."""
+    keeps = [LINUX_2_6_22.held_back(pages) - LINUX_2_6_22.held_back(4096) for pages in (16_384, 131_072, 1 << 22)]
+    assert keeps == [18, 186, 186]
 
 
 def test_in_6_11_it_gives_up_at_once_if_all_there_is_would_not_do() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scene import KERNEL, MTU
@@ -248,3 +249,16 @@ def test_in_6_11_every_fragment_above_the_high_limit_is_refused_until_time_outs_
     assert cache.reassembly.frames == 0
     cache.add(fits, truesize=truesize)
     assert cache.idents() == [fits]
+
+
+@pytest.mark.parametrize(("cache", "first"), [(Linux611Cache, 2), (Cache, 1)])
+def test_in_6_11_a_datagram_begins_with_its_head_whenever_that_came(cache: type[Cache], first: int) -> None:
+    """The second fragment came first, the head as the second: the others are put into the head, whose mark decides.
+
+    The twin of 2007 keeps them in the order in which they came.
+    """
+    one = cache()
+    assert one.add(1, offset=1, payload=2 * 1480 + 1) is None
+    assert one.add(1, offset=0, payload=2 * 1480 + 1) is None
+    whole = one.add(1, offset=2, payload=2 * 1480 + 1)
+    assert [buffer[0] for buffer in whole] == [first, 3 - first, 3]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import KERNEL, SERVICE, A, B, C, Host, answer, fragments, host, real_bytes, udp
 
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.net.sockets import Datagram
 from netswap.protocol.frame import CORRUPT, Frame
@@ -224,6 +225,29 @@ def test_a_fragment_in_an_emergency_buffer_makes_its_whole_datagram_one() -> Non
     a.receive(fragments(1, 4224, 3, tail=1310))
     assert a.dropped() == {"demux": 3}
     assert a.counters.delivered == 0
+
+
+@pytest.mark.parametrize(
+    ("kernel", "marked", "dropped"),
+    [
+        (LINUX_2_6_22, 0, True),
+        (LINUX_2_6_22, 2, True),
+        (LINUX_6_11, 0, True),
+        (LINUX_6_11, 2, False),
+    ],
+)
+def test_in_6_11_the_mark_of_its_head_makes_a_datagram_an_emergency_one(
+    kernel: Kernel, marked: int, dropped: bool
+) -> None:
+    """The others are put into the head and their own marks are forgotten; in 2007 one marked fragment suffices."""
+    a = host("drop-at-demux", kernel=kernel, ring=4)
+    a.open()
+    frame = fragments(1, 4224, 3, tail=1310)
+    for index in range(3):
+        buffer = a.buffers.allocate(a.buffers.receive, 100)
+        assert buffer is not None
+        a.stack.input(frame, index, (*buffer[:3], int(index == marked)))
+    assert a.dropped() == ({"demux": 3} if dropped else {})
 
 
 def test_a_receive_buffer_is_had_whole_or_not_at_all() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from test_reclaim import COLD, Swap
+from test_reclaim import CLEAN, COLD, Swap
 
 from netswap.actors.events import Events
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
@@ -196,3 +196,33 @@ def test_who_is_awake_is_served_before_who_sleeps() -> None:
     a.zone.give(1)
     a.run_until(1)
     assert a.granted == ["worker"]
+
+
+@pytest.mark.parametrize(("kernel", "runs"), [(LINUX_6_11, 16), (LINUX_2_6_22, None)], ids=["6.11", "2.6.22"])
+def test_kswapd_gives_up_after_sixteen_runs_and_hopes_again_when_a_reclaimer_has_freed_something(
+    kernel: Kernel, runs: int | None
+) -> None:
+    """Nothing on the lists: from 4.12 on it sleeps after 16 runs, whoever presses, until others make progress (facts 13.11).
+
+    That of 2007 runs for ever.
+    """
+    a = Machine(free=MIN - 1, throttled=False, kernel=kernel)
+    a.space.states[:] = bytes(2000)
+    a.space.resident = 0
+    a.zone.press()
+    a.run_until(seconds(20))
+    kswapd = a.reclaim.kswapd
+    assert kswapd.hopeless == (runs is not None)
+    if runs is None:
+        assert not kswapd.asleep
+        return
+    assert a.events.next_ns() > seconds(1000), "nobody runs any more"
+    a.zone.press()
+    assert (kswapd.asleep, kswapd.wakes) == (True, 1)
+    a.space.states[:32] = bytes([CLEAN]) * 32
+    a.space.resident = 32
+    a.ask("somebody")
+    assert not kswapd.hopeless
+    a.zone.free = MIN - 1
+    a.zone.press()
+    assert (kswapd.asleep, kswapd.wakes) == (False, 2)

@@ -73,9 +73,14 @@ def test_the_dirty_ratio_is_half_of_what_is_not_mapped_within_its_bounds(anonymo
 
 
 def test_in_6_11_anonymous_memory_is_not_dirtyable() -> None:
-    """6.11: 20 % and 10 % of free pages and those of files."""
+    """6.11: 20 % and 10 % of the pages of files and of what is free above the high mark, which is kept free."""
     scene = Scene(anonymous=6_000, cached=1_000, kernel=LINUX_6_11)
-    assert scene.writeback.limits() == (400, 800)
+    high = LINUX_6_11.marks(scene.zone.min, TOTAL)[1]
+    assert scene.zone.free == 3_000
+    dirtyable = 4_000 - high
+    assert scene.writeback.limits() == (dirtyable // 10, dirtyable // 5)
+    scene.zone.free = high - 1
+    assert scene.writeback.limits() == (100, 200), "below it nothing free is dirtyable"
 
 
 @pytest.mark.parametrize(("under_way", "naps"), [(550, False), (551, True)])

@@ -128,7 +128,7 @@ ONE_MISTAKE = {
     "no machines": Broken(SOUND[SOUND.index("machines:") :], "machines: ▸{}\n", "nothing in it", "machines: {A"),
     # words
     "an unknown kernel": Broken("stop:", "kernel: ▸linux-2.6.21\nstop:", 'no kernel "linux-2.6.21"', "linux-2.6.22"),
-    "a kernel's name cut short": Broken("stop:", "kernel: ▸linux-6.1\nstop:", 'no kernel "linux-6.1"', '"linux-6.11"'),
+    "a kernel's name too long": Broken("stop:", "kernel: ▸linux-6.111\nstop:", 'no kernel "linux-6.111"', '"linux-6.11"'),
     "an unknown transport": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbx", 'no transport "nbx"', '"nbd"'),
     "retries of NBD": Broken(
         "size: 1GiB",
@@ -356,6 +356,25 @@ ONE_MISTAKE = {
         "machines of their own",
     ),
     "a flood to oneself": Broken('"A:9000"', '▸"B:9000"', "flood itself", "another"),
+    "work of who never reads": Broken(
+        "sockets: 4}", "sockets: 4, reads: never, ▸work: 1ms}", "this service never reads one", "reads: always"
+    ),
+    "huge pages before there were any": Broken(
+        "  A:\n", "  A:\n    thp: ▸on\n", "linux-2.6.22 has no transparent huge pages", "kernel: linux-6.11"
+    ),
+    "an unknown habit": Broken("sockets: 4}", "sockets: 4, reads: ▸nevr}", "habit of reading", '"never"'),
+    "a low mark above the high one": Broken(
+        "  A:\n", "  A:\n    ipfrag: {high: 64KiB, low: ▸65KiB}\n", "65KiB is above high, 64KiB", "a larger high"
+    ),
+    "a low mark above the kernel's own high one": Broken(
+        "  A:\n", "  A:\n    ipfrag: {low: ▸1MiB}\n", "above the kernel's own high, 262144B", "a larger high"
+    ),
+    "buffers that shrink": Broken("  A:\n", "  A:\n    tcp: {rmem: ▸[8KiB, 4KiB, 1MiB]}\n", "is no tcp_rmem", "grow"),
+    "two buffers": Broken("  A:\n", "  A:\n    tcp: {wmem: ▸[4096, 16384]}\n", "is no tcp_wmem", "three sizes"),
+    "a buffer of no size": Broken("  A:\n", "  A:\n    tcp: {wmem: ▸[4096, 16384, many]}\n", "tcp_wmem", "write"),
+    "a kernel's server in real time": Broken(
+        "swap-server: {}", "swap-server: {▸realtime: true}", "only a process has realtime", "pages: 64"
+    ),
     # the timeline
     "an unknown fault": Broken("partition: [C]", "▸partiton: [C]", '"partiton"', '"partition"'),
     "no fault": Broken("- {at: 5s, partition: [C], for", "- ▸{at: 5s, for", "no fault is named", "partition, cut"),
@@ -380,6 +399,11 @@ ONE_MISTAKE = {
     "a crash of nobody": Broken("partition: [C]", "crash: ▸D", 'no machine "D"', "known are"),
     "a crash of a list": Broken("partition: [C]", "crash: ▸[C]", "must be a text", "write a word"),
     "a pause of nobody": Broken("partition: [C]", "pause: ▸c", 'no machine "c"', "C"),
+    "a freeze of nobody": Broken("partition: [C]", "freeze: ▸D", 'no machine "D"', "known are"),
+    "a freeze of a program that is not there": Broken(
+        "partition: [C]", "freeze: ▸A.servce", 'A has no program "servce"', 'did you mean "service"?'
+    ),
+    "a freeze of a list": Broken("partition: [C]", "freeze: ▸[C]", "must be a text", "write a word"),
     "a slow disk of nobody": Broken(
         "partition: [C]", "slow-disk: {machine: ▸D, latency: 50ms}", 'no machine "D"', "known are"
     ),
@@ -683,6 +707,7 @@ class TestResolved:
                     "io_flusher": False,
                     "text": None,
                     "start_ns": 0,
+                    "realtime": False,
                 },
             ),
             (
@@ -697,6 +722,8 @@ class TestResolved:
                     "lock": False,
                     "io_flusher": False,
                     "text": None,
+                    "realtime": False,
+                    "reads": "always",
                 },
             ),
         )
@@ -729,6 +756,7 @@ class TestResolved:
                     "queue": 128,
                     "pages": None,
                     "lock": False,
+                    "realtime": False,
                     "file": None,
                     "memory": None,
                     "full": "evict",
@@ -873,6 +901,8 @@ class TestResolved:
             ("corrupt: {from: A, to: C, rate: 0.1%}", "corrupt", {"from": [0], "to": [2], "rate_ppm": 1000}),
             ("crash: C", "crash", {"machines": [2]}),
             ("pause: B", "pause", {"machines": [1]}),
+            ("freeze: A", "freeze", {"machines": [0], "programs": [0, 1]}),
+            ("freeze: A.service", "freeze", {"machines": [0], "programs": [1]}),
             (
                 "slow-disk: {machine: C, latency: 50ms}",
                 "slow-disk",

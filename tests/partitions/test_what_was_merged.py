@@ -43,11 +43,11 @@ def stopped(netswap, safeguards, *, memory=64, kernel=KERNEL, reads_at_ns=NEVER_
     return netswap(text.replace(service, reader), kernel=kernel, safeguards=safeguards, **keys)
 
 
-def story(netswap, safeguards, *, memory=512, refill="e1000e", ring=None, **keys):
+def story(netswap, safeguards, *, memory=512, refill="e1000e", ring=None, set=(), **keys):
     """The seed's cast under linux-6.11; C is away from 2 s to 7 s, and B floods from 2 s on."""
     nic = f"    nic: {{refill: {refill}{'' if ring is None else f', ring: {ring}'}}}"
     text = seed(memory=memory, sockets=64, timeline=outage(), a=nic, **keys)
-    return netswap(text, kernel=KERNEL, safeguards=safeguards)
+    return netswap(text, kernel=KERNEL, safeguards=safeguards, set=dict(set))
 
 
 # -- row 61 ------------------------------------------------------------------------------------------------------------
@@ -189,6 +189,31 @@ def test_the_refill_rule_decides_what_happens_when_memory_comes_back(netswap, re
     assert a.socket_frames == 0
     assert a.free_pages > stuck.free_pages
     assert a.verdict == verdict
+
+
+@pytest.mark.parametrize(("blocks", "verdict"), [("off", "recovered"), ("on", "wedged")])
+def test_a_ring_of_fragments_that_may_use_the_reserve_receives_on(netswap, blocks, verdict):
+    """The switch rx-refill: at the floor virtio's ring is filled with pages from the reserve, two fragments to a page.
+
+    Ring, heads and what is sent fit below the floor of 512 MiB. The twin asks for blocks of eight pages first, and those are
+    set aside for such requests: that part of the reserve is there, and useless (facts 12, R4).
+    """
+    assert ring_pages(256) + transmit_pages(SLOTS) < atomic_floor(min_pages(512))
+    keys = {"machines.A.nic.high_order_alloc": blocks}
+    cluster = story(netswap, ["merged", "rx-head", "rx-refill"], refill="virtio", set=keys)
+    cluster.run_for(HEALED_NS + (CAP_NS if verdict == "recovered" else seconds(35)))
+    a = cluster["A"]
+    assert a.verdict == verdict
+    assert a.dropped["demux"] > 0
+
+
+def test_without_the_switch_a_ring_of_single_pages_is_as_dead(netswap):
+    """The twin without rx-refill: no fragment may come from the reserve, and the worker sleeps."""
+    keys = {"machines.A.nic.high_order_alloc": "off"}
+    cluster = story(netswap, ["merged", "rx-head"], refill="virtio", set=keys)
+    cluster.run_for(HEALED_NS + seconds(35))
+    assert cluster["A"].verdict == "wedged"
+    assert cluster["A"].waits_for("its refill worker")
 
 
 def test_no_policy_helps_a_ring_that_only_a_sleeping_worker_refills(netswap):

@@ -12,10 +12,10 @@ from netswap.protocol.frame import (
     CORRUPT,
     CRASH,
     FRAGMENT,
-    OWN_DISK,
     PAGE_OUT,
     PORT_MAX,
     SMALL_MAX,
+    THAW,
     TIME_MAX,
     UDP,
     VERSION,
@@ -384,7 +384,7 @@ def test_a_damaged_stream_is_an_error_or_other_frames(data: st.DataObject, junk:
 
 # -- controls and trains ---------------------------------------------------------------------------------------------
 
-controls = st.builds(Control, times, st.integers(CRASH, OWN_DISK), times)
+controls = st.builds(Control, times, st.integers(CRASH, THAW), times)
 
 
 def decoded(data: bytes) -> tuple[list[Any], list[Control]]:
@@ -413,7 +413,7 @@ def test_a_control_is_refused_where_none_is_expected() -> None:
     "item",
     [
         (7, 0, 0),
-        (7, OWN_DISK + 1, 0),
+        (7, THAW + 1, 0),
         (-1, CRASH, 0),
         (7, CRASH, -1),
         (TIME_MAX + 1, CRASH, 0),
