@@ -345,6 +345,12 @@ class System:
     """Whether it stands still, as after SIGSTOP."""
     realtime = False
     """Whether it is scheduled in real time."""
+    unkillable = False
+    """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
+    exempt = False
+    """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
+    io_flusher = False
+    """Whether what is allocated in its name neither starts a write nor waits for one (PR_SET_IO_FLUSHER)."""
     _reader: Reader | None = None
     """What reads its datagrams at once, kept while it stands still."""
 
@@ -383,14 +389,8 @@ class System:
         self.streams = Streams(host.tcp, net.board.zone)
         """The program's TCP connections."""
         self._gone = False
-        self.unkillable = False
-        """Whether it is never killed; then a call at a time needs no look at whether the program still lives."""
         self.on_thaw: list[Callable[[], None]] = []
         """Called when it goes on: what kernel threads of the program had to leave meanwhile."""
-        self.exempt = False
-        """Whether it is a daemon on the path of the swap that is never held up (switch exempt-daemons)."""
-        self.io_flusher = False
-        """Whether what is allocated in its name neither starts a write nor waits for one (PR_SET_IO_FLUSHER)."""
 
     def exempt_from_throttling(self) -> None:
         """All that is done in its name has PF_MEMALLOC from here on, pages for the file that it writes included."""

@@ -14,7 +14,7 @@ from netswap.actors.process.loader import Loaded
 from netswap.actors.programs.task import Need
 from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.wait import CONNECTION, DISK, KINDS, MESSAGE, NOTHING, PAGE, REPLY, SLOT, THROTTLE
-from netswap.cluster.kernel_functions import CHAINS
+from netswap.cluster.kernels.functions import CHAINS
 
 FIRST_PID: Final = 100
 """The process number of a machine's first program."""

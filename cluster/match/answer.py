@@ -3,7 +3,7 @@
 from typing import Any
 
 from netswap.actors.wait import KINDS
-from netswap.cluster.kernel_functions import LOCK, SLEEPS
+from netswap.cluster.kernels.functions import LOCK, SLEEPS
 from netswap.cluster.match.advice import advice_on, to_collect
 from netswap.cluster.match.failures import Failure
 from netswap.cluster.match.log import Log

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from netswap.cluster.kernel_functions import PATHS
+from netswap.cluster.kernels.functions import PATHS
 from netswap.cluster.match.events import Event
 from netswap.cluster.match.gfp import can_sleep
 from netswap.cluster.match.log import Log

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from netswap.actors.wait import DISK
-from netswap.cluster.kernel_functions import LOCK
+from netswap.cluster.kernels.functions import LOCK
 from netswap.cluster.match.evidence import Evidence
 from netswap.cluster.match.log import Log
 from netswap.cluster.match.reading import Line

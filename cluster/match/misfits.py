@@ -1,6 +1,6 @@
 """What in a log does not fit the loop that is seen in it."""
 
-from netswap.cluster.kernel_functions import LOCK
+from netswap.cluster.kernels.functions import LOCK
 from netswap.cluster.match.log import Log
 from netswap.cluster.match.reading import Line
 from netswap.cluster.match.ring import NOT_THIS, Ring

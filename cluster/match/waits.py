@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netswap.actors.wait import CONNECTION, DISK, KINDS, PAGE, REPLY, SLOT, THROTTLE
-from netswap.cluster.kernel_functions import LOCK, PATHS, SLEEPS
+from netswap.cluster.kernels.functions import LOCK, PATHS, SLEEPS
 from netswap.cluster.match import transports
 from netswap.cluster.match.stacks import Stack
 

@@ -10,7 +10,7 @@ from netswap.actors.kernels import KERNELS, LINUX_2_6_22, LINUX_6_1, LINUX_6_11,
 from netswap.actors.kernels.oom import OomRules
 from netswap.actors.kernels.tcp import TcpRules
 from netswap.cluster.command.app import app
-from netswap.cluster.kernel_rules import differences, texts
+from netswap.cluster.kernels.rules import differences, texts
 
 
 def run(*arguments):

@@ -26,7 +26,7 @@ from kernel_logs import (
 )
 
 from netswap.actors.wait import CONNECTION, DISK, PAGE, REPLY, SLOT, THROTTLE
-from netswap.cluster.kernel_functions import CHAINS, LOCK, SLEEPS
+from netswap.cluster.kernels.functions import CHAINS, LOCK, SLEEPS
 from netswap.cluster.match.advice import advice_on, to_collect
 from netswap.cluster.match.gfp import can_sleep
 from netswap.cluster.match.log import Log, of_reading, parsed

@@ -128,7 +128,9 @@ ONE_MISTAKE = {
     "no machines": Broken(SOUND[SOUND.index("machines:") :], "machines: ▸{}\n", "nothing in it", "machines: {A"),
     # words
     "an unknown kernel": Broken("stop:", "kernel: ▸linux-2.6.21\nstop:", 'no kernel "linux-2.6.21"', "linux-2.6.22"),
-    "a kernel's name too long": Broken("stop:", "kernel: ▸linux-6.111\nstop:", 'no kernel "linux-6.111"', '"linux-6.11"'),
+    "a kernel's name too long": Broken(
+        "stop:", "kernel: ▸linux-6.111\nstop:", 'no kernel "linux-6.111"', '"linux-6.11"'
+    ),
     "an unknown transport": Broken("size: 1GiB", "size: 1GiB, transport: ▸nbx", 'no transport "nbx"', '"nbd"'),
     "retries of NBD": Broken(
         "size: 1GiB",
@@ -360,7 +362,7 @@ ONE_MISTAKE = {
         "sockets: 4}", "sockets: 4, reads: never, ▸work: 1ms}", "this service never reads one", "reads: always"
     ),
     "huge pages before there were any": Broken(
-        "  A:\n", "  A:\n    thp: ▸on\n", "linux-2.6.22 has no transparent huge pages", "kernel: linux-6.11"
+        "  A:\n", "  A:\n    thp: ▸on\n", "linux-2.6.22 has no transparent huge pages", "kernel: linux-6.1 or linux-6.11"
     ),
     "an unknown habit": Broken("sockets: 4}", "sockets: 4, reads: ▸nevr}", "habit of reading", '"never"'),
     "a low mark above the high one": Broken(
@@ -704,6 +706,7 @@ class TestResolved:
                     "exchange": "none",
                     "message": None,
                     "steps": None,
+                    "unkillable": False,
                     "io_flusher": False,
                     "text": None,
                     "start_ns": 0,
@@ -721,6 +724,7 @@ class TestResolved:
                     "pages": 64,
                     "lock": False,
                     "io_flusher": False,
+                    "unkillable": False,
                     "text": None,
                     "realtime": False,
                     "reads": "always",
