@@ -43,7 +43,7 @@ def opened(kernel, switches=(), free=4096):
     """(events, zone, TCP's memory, kernel's end, proxy's end)."""
     events, zone = Events(), Zone(4096, 256, kernel=kernel)
     board = Board(events, zone, kernel, Counters(), Policy.of(switches))
-    memory = TcpMemory(kernel.tcp, kernel.tcp.mem(zone.total), zone.total, exempts=False)
+    memory = TcpMemory(kernel, kernel.tcp_mem(zone.total), zone.total, exempts=False)
     net = NetBoard(board, Buffers(zone, kernel, None, guarded=False), 38, 1500)
     one, other = loopback_pair(Loopback(net, memory), 2, marked=True)
     one.owner, other.owner = Ears(), Ears()
