@@ -175,6 +175,9 @@ class Loopback(Layer):
     def reset(self, peer: int, peer_port: int, port: int) -> None:
         """Do nothing: no end of a pair is gone without the other."""
 
+    def confirm(self, peer: int) -> None:
+        """The loopback has no neighbours whose address could be confirmed."""
+
     def count(self, connection: Connection) -> None:
         """Do nothing: what waits here is no frame of the card's."""
 
