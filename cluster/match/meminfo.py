@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from netswap.cluster.match.events import Event
 from netswap.cluster.match.reading import Line
 
 _BEGIN: Final = re.compile(r"^\s*(?:Mem-[Ii]nfo|Active:\d+ inactive:\d+|active_anon:\d+ inactive_anon:\d+)")
@@ -82,8 +83,8 @@ class MemInfo:
     counters: dict[str, int] = field(default_factory=dict)
     """Of all zones, in pages."""
     totals: dict[str, int] = field(default_factory=dict)
-    cause: str = ""
-    """The event before it."""
+    event: Event | None = None
+    """What has printed it."""
 
     def sum(self, name: str) -> int:
         """KiB of all zones."""
@@ -164,15 +165,15 @@ class Blocks:
         self._texts: list[Line] = []
         self._strangers = 0
 
-    def line(self, line: Line, cause: str) -> bool:
-        """The next line; whether it belongs to a block. `cause`: the event that was last."""
+    def line(self, line: Line, event: Event | None) -> bool:
+        """The next line; whether it belongs to a block. `event`: the last of those that print blocks."""
         text = line.text
         zone = _ZONE.search(text)
         if _BEGIN.match(text) or (zone and not self._texts):
             if self._texts and (text.lstrip().startswith("Mem-") or self._has_zones()):
                 self.close()
             if not self._texts:
-                self.found.append(MemInfo(line, cause=cause))
+                self.found.append(MemInfo(line, event=event))
             self._texts.append(line)
             return True
         if not self._texts:

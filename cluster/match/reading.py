@@ -19,7 +19,9 @@ STRETCH: Final = 1 << 14
 WHOLE_MAX: Final = 1 << 20
 """Bytes that are read line by line in any case."""
 LINE_MAX: Final = 1 << 14
-"""Bytes of one line that are read; no line of a kernel is longer than 1 KiB and some prefix."""
+"""Bytes of one line that are read; a logger may have put a whole report into one."""
+PIECE_MAX: Final = 2000
+"""Characters of one line of the kernel that are read; several may be in one line of a file."""
 KEPT_MAX: Final = 120_000
 """Lines that are kept, so that memory is bounded whatever a file holds."""
 
@@ -241,7 +243,7 @@ def _of_json(text: str) -> str:
 
 def cleaned(number: int, raw: str) -> Line | None:
     """A line without what loggers, mailers and terminals put before it; None if another program wrote it."""
-    text = _ANSI.sub("", raw).replace("\xa0", " ").expandtabs(8)
+    text = _ANSI.sub("", raw[:PIECE_MAX]).replace("\xa0", " ").expandtabs(8)
     text = _QUOTE.sub("", text) if text.lstrip()[:1] in (">", "|") else text
     line = Line(number, text, whole=text.strip())
     dated = False

@@ -89,8 +89,8 @@ _ADDRESS: Final = r"(?:\(?\[<?(?:0x)?[0-9a-fA-F]*>?\]\)?|<[0-9a-f]{6,16}>|\[[0-9
 _NAME: Final = r"\.?(?P<name>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)"
 _MODULE: Final = r"(?:\s*\[(?P<module>[\w-]+)(?:[:\s][^\]]*)?\])?"
 _FRAME: Final = re.compile(
-    rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*[({{]?(?<![\w+/=]){_NAME}\+(?:0x[0-9a-f]+|"
-    rf"\d+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
+    rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*(?:\(|(?P<brace>\{{))?(?<![\w+/=]){_NAME}\+"
+    rf"(?(brace)\d+|0x[0-9a-f]+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
 )
 _ARM_FIRST: Final = re.compile(rf"^\s*(?:{_ADDRESS}\s*)?\(?{_NAME}(?:\+0x[0-9a-f/x]+)?\)?{_MODULE}\s+from\s+(?=\[<|\w)")
 _CRASH: Final = re.compile(
@@ -261,7 +261,7 @@ def _frames(line: Line, text: str, opened: bool) -> list[Frame]:
     """The functions that a line names; a bare name counts only where a trace is open."""
     if match := _CRASH.match(text):
         return [_frame(line, match)]
-    found = [_frame(line, match) for match in _FRAME.finditer(text) if match["name"] not in ("RIP", "PC")]
+    found = [_frame(line, match) for match in _FRAME.finditer(text)] if "+" in text else []
     if text.lstrip().startswith(("RIP", "pc ", "PC ", "lr ", "LR ", "Code", "EIP", "IP:")):
         return []
     if " from " in text and (first := _ARM_FIRST.match(text)):
