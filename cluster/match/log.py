@@ -62,7 +62,7 @@ def of_reading(reading: Reading) -> Log:
     for line in reading.lines:
         event = events.line(line)
         if event is not None:
-            stacks.cause(line, event.kind)
+            stacks.cause(line, event.kind, event.said.get("task", ""))
             if event.kind in ("page allocation failure", "slab allocation failure", "oom", "sysrq"):
                 last = event
         if not blocks.line(line, last):

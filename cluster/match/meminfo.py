@@ -122,6 +122,11 @@ class MemInfo:
         """KiB that are free and not CMA's."""
         return sum(zone.usable for zone in self.for_buffers())
 
+    @property
+    def high(self) -> int:
+        """KiB: the high marks of the zones that network buffers come from."""
+        return sum(zone.get("high") for zone in self.for_buffers())
+
     def for_buffers(self) -> list[Zone]:
         """Those that network buffers come from: not high memory, and not the 16 MiB for old devices where there is more."""
         zones = [zone for zone in self.zones if zone.name in ("DMA", "DMA32", "Normal")]

@@ -110,6 +110,10 @@ _DAY: Final = re.compile(
     rf"^\[\s*(?:\+?\d+[.,]\d+|[^\[\]<>]{{0,24}}?{_CLOCK}[^\[\]<>]{{0,12}}|"
     rf"[^\W\d_]{{3}} ?\d{{1,2}} \d\d:\d\d)\s*\](?:\[\s*[TC]\d+\])?\s?"
 )
+_NUMBERED: Final = re.compile(
+    r"^\d{1,8}[:\s|-]\s*(?=\[\s*\d+\.\d|[^\W\d_]{3,9}\.? +\d{1,2} \d\d:\d\d:|\d{4}-\d\d-\d\d[T ]|<\d>)"
+)
+"""As grep -n and editors put before lines."""
 _LEVEL: Final = re.compile(r"^(?:<\d{1,3}>|KERN_[A-Z]+\s?|\d,\d+,\d+,[-c+];)")
 _FACILITY: Final = re.compile(
     r"^(?:kern|user|daemon)\s*(?:[.:]\s*(?:kern\.)?)\s*(?:emerg|alert|crit|err|warn|warning|notice|"
@@ -263,6 +267,8 @@ def _one_prefix(line: Line, dated: bool) -> tuple[str, bool, bool]:
     bare = text.lstrip(" ")
     if match := _RFC5424.match(bare):
         return bare[match.end() :], True, match[3] not in ("kernel", "-", "klogd")
+    if match := _NUMBERED.match(bare):
+        return bare[match.end() :], dated, False
     for pattern in (_KERNEL_STAMP, _CALLER, _DAY, _LEVEL, _BARE_STAMP):
         if match := pattern.match(bare):
             _noted(line, match)

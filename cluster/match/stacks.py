@@ -157,8 +157,8 @@ class Stacks:
             if text.strip():
                 self._text(line, text, self._writers.setdefault(f"{line.by}/{place}", _Writer()))
 
-    def cause(self, line: Line, kind: str) -> None:
-        """An event has been read there whose trace follows."""
+    def cause(self, line: Line, kind: str, task: str = "") -> None:
+        """An event has been read there whose trace follows; `task`: whose it is, where the message says so."""
         writer = self._writers.setdefault(f"{line.by}/0", _Writer())
         if kind == "sysrq":
             self.sysrq, writer.pending, writer.stack, writer.open = True, None, None, False
@@ -166,7 +166,7 @@ class Stacks:
         if writer.pending is not None and not writer.pending.frames and writer.pending.head is line:
             writer.pending.cause = kind
             return
-        writer.pending = Stack(kind, head=line)
+        writer.pending = Stack(kind, task, head=line)
         writer.open = False
 
     def _text(self, line: Line, text: str, writer: _Writer) -> None:
@@ -221,7 +221,7 @@ class Stacks:
         if (
             joins
             and waiting is not None
-            and (not waiting.task or (cause == "" and _same_task(waiting.task, match["task"])))
+            and (not waiting.task or (cause in ("", "trace") and _same_task(waiting.task, match["task"])))
         ):
             waiting.task = waiting.task or match["task"].strip()
             waiting.pid, waiting.state = waiting.pid or pid, waiting.state or state

@@ -115,8 +115,17 @@ HEAD = [
 RAW = " ffff88013afd71c0 0000000000000046 0000000000013b80 ffff88013aea41c0"
 OUT = ["folio_wait_bit_common", "do_swap_page"]
 STYLES = {
-    "addresses": [*HEAD, RAW, "Call Trace:", *(f" [<ffffffff81377345>] {name}+0x149/0x165" for name in ["schedule", *OUT])],
-    "all are found on the stack only": [*HEAD, "Call Trace:", *(f" [<ffffffff81377345>] ? {name}+0x149/0x165" for name in ["schedule", *OUT])],
+    "addresses": [
+        *HEAD,
+        RAW,
+        "Call Trace:",
+        *(f" [<ffffffff81377345>] {name}+0x149/0x165" for name in ["schedule", *OUT]),
+    ],
+    "all are found on the stack only": [
+        *HEAD,
+        "Call Trace:",
+        *(f" [<ffffffff81377345>] ? {name}+0x149/0x165" for name in ["schedule", *OUT]),
+    ],
     "some are found on the stack only": [
         *HEAD,
         "Call Trace:",
@@ -125,7 +134,13 @@ STYLES = {
         *(f" {name}+0x1/0x2" for name in OUT),
         " ? __pfx_rpc_wait_bit_killable+0x10/0x10",
     ],
-    "what compilers append": [*HEAD, "Call Trace:", " __schedule.isra.0+0x1/0x2", " folio_wait_bit_common.constprop.0.cold+0x1/0x2", " do_swap_page.part.3+0x1/0x2"],
+    "what compilers append": [
+        *HEAD,
+        "Call Trace:",
+        " __schedule.isra.0+0x1/0x2",
+        " folio_wait_bit_common.constprop.0.cold+0x1/0x2",
+        " do_swap_page.part.3+0x1/0x2",
+    ],
     "modules": [*HEAD, "Call Trace:", *(f" {name}+0x1/0x2 [vmlinux]" for name in ["schedule", *OUT])],
     "arm": [
         *HEAD,
@@ -133,10 +148,23 @@ STYLES = {
         "[<c0aa8000>] (schedule) from [<c023c37c>] (folio_wait_bit_common+0x1c8/0x2f4)",
         "[<c023c37c>] (folio_wait_bit_common) from [<c023d8fc>] (do_swap_page+0x14c/0x160)",
     ],
-    "arm, today": [*HEAD, " __schedule from schedule+0x58/0xd4", " schedule from folio_wait_bit_common+0x1c8/0x2f4", " folio_wait_bit_common from do_swap_page+0x14c/0x160"],
-    "powerpc": [*HEAD, "Call Trace:", *(f"[c0000007ffe3b9a0] [c000000000a1b2c4] .{name}+0x2f4/0x9c0 (unreliable)" for name in ["schedule", *OUT])],
+    "arm, today": [
+        *HEAD,
+        " __schedule from schedule+0x58/0xd4",
+        " schedule from folio_wait_bit_common+0x1c8/0x2f4",
+        " folio_wait_bit_common from do_swap_page+0x14c/0x160",
+    ],
+    "powerpc": [
+        *HEAD,
+        "Call Trace:",
+        *(f"[c0000007ffe3b9a0] [c000000000a1b2c4] .{name}+0x2f4/0x9c0 (unreliable)" for name in ["schedule", *OUT]),
+    ],
     "s390": [*HEAD, "Call Trace:", *(f"([<0000000000a1b2c4>] {name}+0x2f4/0x9c0)" for name in ["schedule", *OUT])],
-    "x86-64 of 2.6.9": [*HEAD, "Call Trace:<ffffffff8030b9ce>{schedule+78} <ffffffff8015c2a4>{folio_wait_bit_common+195}", "       <ffffffff80168e2a>{do_swap_page+442}"],
+    "x86-64 of 2.6.9": [
+        *HEAD,
+        "Call Trace:<ffffffff8030b9ce>{schedule+78} <ffffffff8015c2a4>{folio_wait_bit_common+195}",
+        "       <ffffffff80168e2a>{do_swap_page+442}",
+    ],
     "crash": [
         'PID: 999    TASK: ffff88013afd71c0  CPU: 1   COMMAND: "app"',
         " #0 [ffff8800baf1b6a8] __schedule at ffffffff8168c4c5",
@@ -144,12 +172,36 @@ STYLES = {
         " #2 [ffff8800baf1b720] folio_wait_bit_common at ffffffff81181cf1",
         " #3 [ffff8800baf1b7a0] do_swap_page at ffffffff811b0c3c [vmlinux]",
     ],
-    "/proc/PID/stack": ["# cat /proc/999/stack", "[<0>] folio_wait_bit_common+0x13d/0x350", "[<0>] do_swap_page+0x1a2/0x700"],
-    "head and tail": ["==> /proc/999/stack <==", "[<ffffffff81181cf1>] folio_wait_bit_common+0x13d/0x350", "[<ffffffff811b0c3c>] do_swap_page+0x1a2/0x700", "[<ffffffffffffffff>] 0xffffffffffffffff"],
-    "names alone": ["SysRq : Show Blocked State", "app           D 00000000     0   999      1", "Call Trace:", " schedule", *(f" {name}" for name in OUT)],
-    "decoded": [*HEAD, "Call Trace:", *(f"{name} (mm/memory.c:{at})" for at, name in enumerate(["schedule", *OUT], 100))],
-    "drgn": ["INFO: task app:999 blocked for more than 120 seconds.", "#0  context_switch (kernel/sched/core.c:5238:2)", "#1  folio_wait_bit_common (mm/filemap.c:1273:4)", "#2  do_swap_page (mm/memory.c:3850:10)"],
-}  # fmt: skip
+    "/proc/PID/stack": [
+        "# cat /proc/999/stack",
+        "[<0>] folio_wait_bit_common+0x13d/0x350",
+        "[<0>] do_swap_page+0x1a2/0x700",
+    ],
+    "head and tail": [
+        "==> /proc/999/stack <==",
+        "[<ffffffff81181cf1>] folio_wait_bit_common+0x13d/0x350",
+        "[<ffffffff811b0c3c>] do_swap_page+0x1a2/0x700",
+        "[<ffffffffffffffff>] 0xffffffffffffffff",
+    ],
+    "names alone": [
+        "SysRq : Show Blocked State",
+        "app           D 00000000     0   999      1",
+        "Call Trace:",
+        " schedule",
+        *(f" {name}" for name in OUT),
+    ],
+    "decoded": [
+        *HEAD,
+        "Call Trace:",
+        *(f"{name} (mm/memory.c:{at})" for at, name in enumerate(["schedule", *OUT], 100)),
+    ],
+    "drgn": [
+        "INFO: task app:999 blocked for more than 120 seconds.",
+        "#0  context_switch (kernel/sched/core.c:5238:2)",
+        "#1  folio_wait_bit_common (mm/filemap.c:1273:4)",
+        "#2  do_swap_page (mm/memory.c:3850:10)",
+    ],
+}
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -181,9 +233,17 @@ def stack_of(functions: list[str], cause: str = "sysrq", task: str = "app") -> S
 
 
 WAITS_OF_CHAINS = {
-    "page-in": REPLY, "file": REPLY, "page": THROTTLE, "throttle": THROTTLE, "dirty": THROTTLE, "slot in": SLOT, "slot out": SLOT,
-    "send": CONNECTION, "kswapd": SLOT, "kswapd naps": THROTTLE,
-}  # fmt: skip
+    "page-in": REPLY,
+    "file": REPLY,
+    "page": THROTTLE,
+    "throttle": THROTTLE,
+    "dirty": THROTTLE,
+    "slot in": SLOT,
+    "slot out": SLOT,
+    "send": CONNECTION,
+    "kswapd": SLOT,
+    "kswapd naps": THROTTLE,
+}
 """A free page is waited for in a throttle of reclaim: the kernel has no other place for it."""
 
 
@@ -275,22 +335,87 @@ def test_the_right_to_sleep_is_read_from_numbers_and_names(mode, flags, version,
 
 # -- grades -----------------------------------------------------------------------------------------------------------
 
-FUSE = (
-    "request_wait_answer __fuse_simple_request fuse_write_inode write_inode_now evict prune_icache_sb super_cache_scan do_shrink_slab "
-    "shrink_slab shrink_node do_try_to_free_pages try_to_free_pages __alloc_pages_slowpath __alloc_pages tcp_sendmsg_locked"
-).split()
-NFS_DIRTY = "io_schedule_timeout balance_dirty_pages balance_dirty_pages_ratelimited nfs_file_write vfs_write".split()
-LOOPBACK = "io_schedule wait_on_page_bit wait_on_page_writeback shrink_page_list nfs_release_page try_to_free_pages svc_recv nfsd".split()
-STAT = "rpc_wait_bit_killable __rpc_execute rpc_run_task nfs4_call_sync_sequence nfs4_proc_getattr nfs_getattr vfs_statx".split()
-JOURNAL = "io_schedule bit_wait_io __wait_on_buffer jbd2_journal_commit_transaction kjournald2 kthread".split()
-ON_DISK_RECLAIM = (
-    "io_schedule blk_mq_get_tag blk_mq_submit_bio xfs_vm_writepage pageout shrink_page_list try_to_free_pages".split()
-)
-RETRANSMIT = "warn_alloc __alloc_pages __alloc_skb tcp_stream_alloc_skb tcp_retransmit_skb tcp_retransmit_timer call_timer_fn __do_softirq".split()
-TSO = "warn_alloc __alloc_pages kmalloc_large_node __alloc_skb skb_copy validate_xmit_skb __dev_queue_xmit".split()
-COHERENT = (
-    "warn_alloc __alloc_pages dma_direct_alloc dma_alloc_attrs e1000_setup_rx_resources e1000e_open __dev_open".split()
-)
+FUSE = [
+    "request_wait_answer",
+    "__fuse_simple_request",
+    "fuse_write_inode",
+    "write_inode_now",
+    "evict",
+    "prune_icache_sb",
+    "super_cache_scan",
+    "do_shrink_slab",
+    "shrink_slab",
+    "shrink_node",
+    "do_try_to_free_pages",
+    "try_to_free_pages",
+    "__alloc_pages_slowpath",
+    "__alloc_pages",
+    "tcp_sendmsg_locked",
+]
+NFS_DIRTY = [
+    "io_schedule_timeout",
+    "balance_dirty_pages",
+    "balance_dirty_pages_ratelimited",
+    "nfs_file_write",
+    "vfs_write",
+]
+LOOPBACK = [
+    "io_schedule",
+    "wait_on_page_bit",
+    "wait_on_page_writeback",
+    "shrink_page_list",
+    "nfs_release_page",
+    "try_to_free_pages",
+    "svc_recv",
+    "nfsd",
+]
+STAT = [
+    "rpc_wait_bit_killable",
+    "__rpc_execute",
+    "rpc_run_task",
+    "nfs4_call_sync_sequence",
+    "nfs4_proc_getattr",
+    "nfs_getattr",
+    "vfs_statx",
+]
+JOURNAL = ["io_schedule", "bit_wait_io", "__wait_on_buffer", "jbd2_journal_commit_transaction", "kjournald2", "kthread"]
+ON_DISK_RECLAIM = [
+    "io_schedule",
+    "blk_mq_get_tag",
+    "blk_mq_submit_bio",
+    "xfs_vm_writepage",
+    "pageout",
+    "shrink_page_list",
+    "try_to_free_pages",
+]
+RETRANSMIT = [
+    "warn_alloc",
+    "__alloc_pages",
+    "__alloc_skb",
+    "tcp_stream_alloc_skb",
+    "tcp_retransmit_skb",
+    "tcp_retransmit_timer",
+    "call_timer_fn",
+    "__do_softirq",
+]
+TSO = [
+    "warn_alloc",
+    "__alloc_pages",
+    "kmalloc_large_node",
+    "__alloc_skb",
+    "skb_copy",
+    "validate_xmit_skb",
+    "__dev_queue_xmit",
+]
+COHERENT = [
+    "warn_alloc",
+    "__alloc_pages",
+    "dma_direct_alloc",
+    "dma_alloc_attrs",
+    "e1000_setup_rx_resources",
+    "e1000e_open",
+    "__dev_open",
+]
 OOM = [
     "app invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO), order=0, oom_score_adj=0",
     "CPU: 0 PID: 900 Comm: app Not tainted 6.1.0 #1",
@@ -319,18 +444,56 @@ OLD_FAILURE = [
     "Pid: 0, comm: swapper Not tainted 2.6.32-5-amd64 #1",
     "Call Trace:",
     " <IRQ>  [<ffffffff810ba81c>] ? __alloc_pages_nodemask+0x591/0x5fc",
-    *(f" [<ffffffff810e6e7e>] ? {name}+0x5b/0x1ca" for name in ["__alloc_skb", "__netdev_alloc_skb", "e1000_alloc_rx_buffers", "e1000_clean_rx_irq", "net_rx_action"]),
-]  # fmt: skip
+    *(
+        f" [<ffffffff810e6e7e>] ? {name}+0x5b/0x1ca"
+        for name in [
+            "__alloc_skb",
+            "__netdev_alloc_skb",
+            "e1000_alloc_rx_buffers",
+            "e1000_clean_rx_irq",
+            "net_rx_action",
+        ]
+    ),
+]
 
 GRADES = {
     "the loop over nbd": (logs.ring(), COMPLETE, "tcp"),
     "the loop over nfs": ([AWAY, *hung("app", 999, RECLAIM), *hung("app2", 998, SWAP_IN), *failed()], COMPLETE, "nfs"),
-    "the loop, transmission fails": ([ON_NBD, *hung("kswapd0", 33, KSWAPD), *failed(RETRANSMIT, task="ksoftirqd/0")], COMPLETE, "tcp"),
-    "the loop, by free pages": ([ON_NBD, *hung("kswapd0", 33, KSWAPD), "sysrq: Show Memory", *mem_info(free=340)], COMPLETE, "tcp"),
-    "the loop, of 2.6.32": ([AWAY, *hung("kswapd0", 33, ["get_request_wait", "__make_request", "swap_writepage", "pageout", "shrink_zone", "kswapd"], "2.6.32-5-amd64"), *OLD_FAILURE], COMPLETE, "nfs"),
-    "tcp's limit": ([ON_NBD, *hung("kswapd0", 33, KSWAPD), "TCP: out of memory -- consider tuning tcp_mem"], COMPLETE, "tcp memory"),
+    "the loop, transmission fails": (
+        [ON_NBD, *hung("kswapd0", 33, KSWAPD), *failed(RETRANSMIT, task="ksoftirqd/0")],
+        COMPLETE,
+        "tcp",
+    ),
+    "the loop, by free pages": (
+        [ON_NBD, *hung("kswapd0", 33, KSWAPD), "sysrq: Show Memory", *mem_info(free=340)],
+        COMPLETE,
+        "tcp",
+    ),
+    "the loop, of 2.6.32": (
+        [
+            AWAY,
+            *hung(
+                "kswapd0",
+                33,
+                ["get_request_wait", "__make_request", "swap_writepage", "pageout", "shrink_zone", "kswapd"],
+                "2.6.32-5-amd64",
+            ),
+            *OLD_FAILURE,
+        ],
+        COMPLETE,
+        "nfs",
+    ),
+    "tcp's limit": (
+        [ON_NBD, *hung("kswapd0", 33, KSWAPD), "TCP: out of memory -- consider tuning tcp_mem"],
+        COMPLETE,
+        "tcp memory",
+    ),
     "a fuse daemon in its own file system": (hung("glusterfs", 77, FUSE), COMPLETE, "daemon"),
-    "nbd-server on the machine that swaps": ([ON_NBD, *hung("nbd-server", 77, RECLAIM), *hung("app", 9, SWAP_IN)], COMPLETE, "daemon"),
+    "nbd-server on the machine that swaps": (
+        [ON_NBD, *hung("nbd-server", 77, RECLAIM), *hung("app", 9, SWAP_IN)],
+        COMPLETE,
+        "daemon",
+    ),
     "nfsd of a mount of its own": (hung("nfsd", 77, LOOPBACK), COMPLETE, "daemon"),
     "a proxy": ([ON_NBD, *hung("stunnel", 77, RECLAIM)], COMPLETE, "proxy"),
     "a daemon alone": (hung("glusterfs", 77, RECLAIM), PART, "daemon"),
@@ -343,6 +506,7 @@ GRADES = {
     "reception of 2.6.32": (OLD_FAILURE, SYMPTOM, "reception"),
     "a driver without buffer": (["eth0: Memory squeeze, dropping packet."], SYMPTOM, "reception"),
     "reception and swap on disk": ([ON_DISK, *hung("app", 9, SWAP_IN), *failed()], SYMPTOM, "reception"),
+    "plenty is free": ([*failed(), *mem_info(free=90_000)], NOT_THIS, "cma"),
     "cma": ([*failed(), *mem_info(free=60_000, cma=58_000)], NOT_THIS, "cma"),
     "offload": (failed(TSO, order=5, mode="0x40820(GFP_ATOMIC|__GFP_COMP)"), NOT_THIS, "fragmentation"),
     "fragmentation": ([*failed(order=3), *mem_info(free=90_000)], NOT_THIS, "fragmentation"),
@@ -351,16 +515,24 @@ GRADES = {
     "reclaim on a disk": (hung("kswapd0", 33, ON_DISK_RECLAIM), NOT_THIS, "disk"),
     "swap on a disk": ([ON_DISK, *hung("kswapd0", 33, KSWAPD), *hung("app", 9, SWAP_IN)], NOT_THIS, "disk"),
     "an oops": ([*OOPS, *hung("app", 999, RECLAIM)], NOT_THIS, "bug"),
-    "a stall": (["rcu: INFO: rcu_sched self-detected stall on CPU", "rcu: \t0-....: (5249 ticks this GP)"], NOT_THIS, "stall"),
+    "a stall": (
+        ["rcu: INFO: rcu_sched self-detected stall on CPU", "rcu: \t0-....: (5249 ticks this GP)"],
+        NOT_THIS,
+        "stall",
+    ),
     "kswapd spins": (LOCKUP, NOT_THIS, "soft lockup"),
     "oom": (OOM, NOT_THIS, "oom"),
     "a group's limit": (["Memory cgroup out of memory: Killed process 9 (app) total-vm:1kB"], NOT_THIS, "memcg"),
     "a server away": ([AWAY, *hung("ls", 7, STAT)], NOT_THIS, "server away"),
-    "btrfs": (hung("x", 8, ["rwsem_down_read_slowpath", "down_read", "btrfs_tree_read_lock", "btrfs_search_slot"]), NOT_THIS, "disk"),
+    "btrfs": (
+        hung("x", 8, ["rwsem_down_read_slowpath", "down_read", "btrfs_tree_read_lock", "btrfs_search_slot"]),
+        NOT_THIS,
+        "disk",
+    ),
     "a lock": (hung("x", 8, ["rwsem_down_read_slowpath", "down_read", "do_user_addr_fault"]), NOT_THIS, "lock"),
     "a stack of nobody": (hung("x", 8, ["their_own_wait", "their_ioctl"]), NOT_THIS, "unknown"),
     "no kernel": (["hello", "world"], NOT_THIS, "nothing of a kernel"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GRADES)
@@ -407,7 +579,15 @@ def test_every_scenario_that_is_named_is_there_and_loads(name):
         assert load(file).title
 
 
-@pytest.mark.parametrize(("name", "asked"), [("the throttle alone", "ss -tmn"), ("a page-in over nbd alone", "sysrq-trigger"), ("a daemon alone", "/stack"), ("reception alone", "/proc/swaps")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("the throttle alone", "ss -tmn"),
+        ("a page-in over nbd alone", "sysrq-trigger"),
+        ("a daemon alone", "/stack"),
+        ("reception alone", "/proc/swaps"),
+    ],
+)
 def test_what_is_missing_is_to_be_collected(name, asked):
     assert asked in " ".join(to_collect(ring_of(log_of(GRADES[name][0]))))
 
@@ -458,14 +638,15 @@ BLOCKS = {
         "Mem-info:",
         "Active:12368 inactive:117493 dirty:0 writeback:8 unstable:0",
         " free:273 slab:914 mapped:0 pagetables:0 bounce:0",
-        "Normal free:1092kB min:2896kB low:3620kB high:4344kB active:49472kB inactive:469972kB present:524288kB pages_scanned:0 all_unreclaimable? no",
+        "Normal free:1092kB min:2896kB low:3620kB high:4344kB active:49472kB inactive:469972kB present:524288kB "
+        "pages_scanned:0 all_unreclaimable? no",
         "lowmem_reserve[]: 0 0",
         "Free swap  = 1960980kB",
         "Total swap = 2097152kB",
     ],
     "no swap": [line for line in mem_info() if "swap" not in line],
     "cut off": mem_info()[:8],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BLOCKS)
