@@ -102,7 +102,7 @@ _DATED: Final = re.compile(
     r"$)"
 )
 _KERNEL_STAMP: Final = re.compile(
-    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?\](?:\[\s*(?P<by>[TC]\d+)\])?(?:\s\(\d\)\[[^\]]*\])?\s?"
+    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?(?:\s+<\s*[\d.]+>)?\](?:\[\s*(?P<by>[TC]\d+)\])?(?:\s\(\d\)\[[^\]]*\])?\s?"
 )
 _BARE_STAMP: Final = re.compile(r"^\s{0,6}(?P<stamp>\d{1,9}\.\d{6})\s(?=\S)")
 _CALLER: Final = re.compile(r"^\[\s*(?P<by>[TC]\d+)\]\s?")
