@@ -92,7 +92,9 @@ _FRAME: Final = re.compile(
     rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*(?:\(|(?P<brace>\{{))?(?<![\w+/=]){_NAME}\+"
     rf"(?(brace)\d+|0x[0-9a-f]+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
 )
-_ARM_FIRST: Final = re.compile(rf"^\s*(?:{_ADDRESS}\s*)?\(?{_NAME}(?:\+0x[0-9a-f/x]+)?\)?{_MODULE}\s+from\s+(?=\[<|\w)")
+_ARM_FIRST: Final = re.compile(
+    rf"^\s*(?:{_ADDRESS}\s*)?\(?{_NAME}(?:\+0x[0-9a-f/x]+)?\)?{_MODULE}\)?\s+from\s+(?=\[<|\w)"
+)
 _CRASH: Final = re.compile(
     rf"^\s*#\d+\s+(?:\[[0-9a-f]+\]|0x[0-9a-f]+ in|"
     rf"\(.*?\))?\s*{_NAME}(?:\+0x[0-9a-f]+)?\s*(?:at [0-9a-f]{{8,16}}|\(|@|$){_MODULE}"

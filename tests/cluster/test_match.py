@@ -148,6 +148,13 @@ STYLES = {
         "[<c0aa8000>] (schedule) from [<c023c37c>] (folio_wait_bit_common+0x1c8/0x2f4)",
         "[<c023c37c>] (folio_wait_bit_common) from [<c023d8fc>] (do_swap_page+0x14c/0x160)",
     ],
+    "arm, of a module": [
+        *HEAD,
+        "[<80776938>] (schedule) from [<8014ac8c>] (io_schedule+0x20/0x40)",
+        " r10:c0c531a4 r9:00000002 r8:c4179ecc",
+        "[<8014ac8c>] (io_schedule) from [<7f4ba618>] (folio_wait_bit_common+0x80/0xe4 [mm])",
+        "[<7f4ba618>] (folio_wait_bit_common [mm]) from [<8022e284>] (do_swap_page+0x30/0x8c)",
+    ],
     "arm, today": [
         *HEAD,
         " __schedule from schedule+0x58/0xd4",
