@@ -30,7 +30,8 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     for kind, pattern in (
         (
             "hung task",
-            r"INFO: task (?P<task>.+?):(?P<pid>\d+) (?:<\w+> )?(?:\w+ )*?blocked(?: on .*?)? for more than (?P<seconds>\d+)",
+            r"INFO: task (?P<task>.+?):(?P<pid>\d+) (?:<\w+> )?(?:\w+ )*?blocked(?: on .{0,120}?)? "
+            r"for more than (?P<seconds>\d+)",
         ),
         (
             "page allocation failure",
@@ -80,35 +81,35 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ),
         (
             "nbd time-out",
-            r"(?:block )?nbd\d+\w*: .*?(?:[Cc]onnection timed out|timed out|Possible stuck request|"
+            r"(?:block )?nbd\d+\w*: .{0,120}?(?:[Cc]onnection timed out|timed out|Possible stuck request|"
             r"Receive control failed|Receive data failed|Send (?:control|data|disc)?.{0,12}failed|"
             r"Other side returned error|[Dd]ead connection|shutting down socket|Attempted send on (?:closed|"
             r"invalid) socket|queue cleared|killing)|nbd: killing hung xmit",
         ),
         (
             "nfs time-out",
-            r"nfs: server (?P<server>\S+) not responding|NFS: .*?(?:timed out|not responding)|"
-            r"RPC: \d+ .*time[sd]? ?out|nfs: RPC call returned error|lockd: server \S+ not responding|"
+            r"nfs: server (?P<server>\S+) not responding|NFS: .{0,120}?(?:timed out|not responding)|"
+            r"RPC: \d+ .{0,120}?time[sd]? ?out|nfs: RPC call returned error|lockd: server \S+ not responding|"
             r"NFS server \S+ not responding",
         ),
         ("nfs answers", r"nfs: server (?P<server>\S+) OK"),
         (
             "iscsi time-out",
             r"connection\d+:\d+: (?:ping timeout|detected conn error)|session\d+: session recovery timed out|"
-            r"iscsi: .*timed out|iSCSI .*?[Tt]ime-?out",
+            r"iscsi: .{0,120}?timed out|iSCSI .{0,120}?[Tt]ime-?out",
         ),
         (
             "ceph time-out",
-            r"libceph: (?:osd|mon|mds)\d+ .*?(?:socket closed|socket error|io error|connect error|"
-            r"connection reset|down|session lost|hung|timed? ?out)|rbd: rbd\d+: .*(?:timed out|timeout|result)|"
-            r"ceph: .*?(?:hung|caps stale|timed out)",
+            r"libceph: (?:osd|mon|mds)\d+ .{0,120}?(?:socket closed|socket error|io error|connect error|"
+            r"connection reset|down|session lost|hung|timed? ?out)|rbd: rbd\d+: .{0,120}?(?:timed out|timeout|result)|"
+            r"ceph: .{0,120}?(?:hung|caps stale|timed out)",
         ),
-        ("drbd time-out", r"\bdrbd.*?(?:PingAck did not arrive|timed out|Remote failed to finish|ko = 0)"),
+        ("drbd time-out", r"\bdrbd.{0,120}?(?:PingAck did not arrive|timed out|Remote failed to finish|ko = 0)"),
         (
             "file server time-out",
-            r"CIFS:? .*(?:has not responded|timed out|not responding)|CIFS VFS: .*(?:has not responded|"
-            r"No response)|9p.*(?:timed out|interrupted)|Lustre.*(?:timed out|Connection .* was lost)|"
-            r"ceph-fuse.*timed out",
+            r"CIFS:? .{0,120}?(?:has not responded|timed out|not responding)|CIFS VFS: .{0,120}?(?:has not responded|"
+            r"No response)|9p.{0,120}?(?:timed out|interrupted)|Lustre.{0,120}?(?:timed out|Connection .{0,120}? was lost)|"
+            r"ceph-fuse.{0,120}?timed out",
         ),
         ("swap device", r"Adding (?P<kib>\d+)k swap on (?P<device>\S+?)\.?(?:\s|$)"),
         ("swap device", r"^\s*(?P<device>/\S+)\s+(?:partition|file)\s+(?P<kib>\d+)\s+\d+\s+-?\d+\s*$"),
@@ -134,15 +135,15 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             "disk",
             r"\bata\d+(?:\.\d+)?: (?:exception|failed command|hard resetting|SRST failed|link is slow)|"
             r"\bnvme\d*:? ?nvme\d+: (?:I/O \d+|I/O tag|controller is down|Abort status|Device not ready)|"
-            r"\bsd \d+:\d+:\d+:\d+: (?:timing out|rejecting I/O|\[sd\w+\].*(?:Medium Error|FAILED))|"
-            r"mmc\d+: (?:[Tt]imeout|error|cache flush)|attempting task abort|megaraid_sas.*(?:reset|timed? out)|"
-            r"EXT4-fs error|XFS .*?(?:log I/O error|Corruption|metadata I/O error)|BTRFS.*?(?:error|critical)|"
+            r"\bsd \d+:\d+:\d+:\d+: (?:timing out|rejecting I/O|\[sd\w+\].{0,120}?(?:Medium Error|FAILED))|"
+            r"mmc\d+: (?:[Tt]imeout|error|cache flush)|attempting task abort|megaraid_sas.{0,120}?(?:reset|timed? out)|"
+            r"EXT4-fs error|XFS .{0,120}?(?:log I/O error|Corruption|metadata I/O error)|BTRFS.{0,120}?(?:error|critical)|"
             r"DID_(?:BAD_TARGET|TIME_OUT|SOFT_ERROR)",
         ),
         (
             "i/o error",
             r"(?:blk_update_request|print_req_error|end_request|Buffer I/O error|critical \w+ error|I/O error|"
-            r"Read-error on swap-device|Write-error on swap-device).*?(?:dev(?:ice)? (?P<device>[\w/-]+)|"
+            r"Read-error on swap-device|Write-error on swap-device).{0,120}?(?:dev(?:ice)? (?P<device>[\w/-]+)|"
             r"swap-device|$)",
         ),
         ("version", r"Linux version (?P<version>\d+\.\d+[\w.+~-]*)"),

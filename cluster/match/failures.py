@@ -14,6 +14,8 @@ from netswap.cluster.match.waits import Wait
 _RECEIVES: Final = re.compile(
     r"(?:^|_)(?:rx|recv|receive|refill|napi|poll|rcv|input|rxq|rxd|rxbuf)(?:_|$|\d)|[a-z]Rx[A-Z]|alloc_rx"
 )
+_PLENTY: Final = 4
+"""Times the high mark: so much does not become free while a report is printed."""
 _SOFT: Final = re.compile(r"^(?:swapper|ksoftirqd|irq/|napi/)")
 
 
@@ -84,6 +86,11 @@ def _why_not(part: str, order: int, block: MemInfo | None, sleeps: bool | None) 
         return f"it wants {1 << order} pages in a row; whether pages were free the log does not say"
     if order and block is not None and block.usable > block.min:
         return f"{block.usable} kB were free, but not {1 << order} pages in a row: memory is fragmented, not full"
+    if not order and block is not None and block.usable > _PLENTY * block.high:
+        return (
+            f"{block.usable} kB were free, far above the high mark ({block.high} kB): one page was not what was missing; the "
+            "zone was another, or these pages are CMA's, which old kernels do not print"
+        )
     if sleeps and part == "receive":
         return "the request could wait, as those of reception cannot"
     return ""

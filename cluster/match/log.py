@@ -1,7 +1,7 @@
 """A log as what is in it: call traces with their waits, events, Mem-Info blocks."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO
 
 from netswap.cluster.match.events import Event, Events
@@ -20,8 +20,6 @@ class Log:
     """Of each call trace."""
     events: list[Event]
     blocks: list[MemInfo]
-    after: dict[int, Event] = field(default_factory=dict)
-    """By the number of a block, from 0: the event that printed it."""
 
     def of_kind(self, *kinds: str) -> list[Event]:
         """The events of these kinds."""
@@ -33,7 +31,7 @@ class Log:
 
     def block_after(self, event: Event) -> MemInfo | None:
         """The Mem-Info block that it has printed."""
-        return next((self.blocks[place] for place, one in self.after.items() if one is event), None)
+        return next((block for block in self.blocks if block.event is event), None)
 
     @property
     def kernel(self) -> str:
@@ -60,22 +58,18 @@ def parsed(stream: IO[bytes]) -> Log:
 def of_reading(reading: Reading) -> Log:
     """The same of lines that have been read."""
     events, stacks, blocks = Events(), Stacks(), Blocks()
-    after: dict[int, Event] = {}
     last: Event | None = None
     for line in reading.lines:
         event = events.line(line)
         if event is not None:
-            stacks.cause(line, event.kind)
+            stacks.cause(line, event.kind, event.said.get("task", ""))
             if event.kind in ("page allocation failure", "slab allocation failure", "oom", "sysrq"):
                 last = event
-        count = len(blocks.found)
-        if not blocks.line(line, last.kind if last else ""):
+        if not blocks.line(line, last):
             stacks.line(line)
-        if len(blocks.found) > count and last is not None:
-            after[len(blocks.found) - 1] = last
     blocks.close()
     whole = [stack for stack in stacks.found if stack.functions()]
-    return Log(reading, _distinct(whole), events.found, blocks.found, after)
+    return Log(reading, _distinct(whole), events.found, blocks.found)
 
 
 def _distinct(stacks: list[Stack]) -> list[Wait]:

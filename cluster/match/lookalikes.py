@@ -48,6 +48,7 @@ def _failed(evidence: Evidence) -> Other | None:
     for failure in evidence.failures:
         if failure.why_not:
             cause = "cma" if "CMA" in failure.why_not else "fragmentation" if failure.order else failure.part
+            cause = "free memory" if cause in ("receive", "send") else cause
             return Other(cause, failure.why_not, [failure.event.line])
     return None
 

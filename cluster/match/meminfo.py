@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from netswap.cluster.match.events import Event
 from netswap.cluster.match.reading import Line
 
 _BEGIN: Final = re.compile(r"^\s*(?:Mem-[Ii]nfo|Active:\d+ inactive:\d+|active_anon:\d+ inactive_anon:\d+)")
@@ -82,8 +83,8 @@ class MemInfo:
     counters: dict[str, int] = field(default_factory=dict)
     """Of all zones, in pages."""
     totals: dict[str, int] = field(default_factory=dict)
-    cause: str = ""
-    """The event before it."""
+    event: Event | None = None
+    """What has printed it."""
 
     def sum(self, name: str) -> int:
         """KiB of all zones."""
@@ -120,6 +121,11 @@ class MemInfo:
     def usable(self) -> int:
         """KiB that are free and not CMA's."""
         return sum(zone.usable for zone in self.for_buffers())
+
+    @property
+    def high(self) -> int:
+        """KiB: the high marks of the zones that network buffers come from."""
+        return sum(zone.get("high") for zone in self.for_buffers())
 
     def for_buffers(self) -> list[Zone]:
         """Those that network buffers come from: not high memory, and not the 16 MiB for old devices where there is more."""
@@ -164,15 +170,15 @@ class Blocks:
         self._texts: list[Line] = []
         self._strangers = 0
 
-    def line(self, line: Line, cause: str) -> bool:
-        """The next line; whether it belongs to a block. `cause`: the event that was last."""
+    def line(self, line: Line, event: Event | None) -> bool:
+        """The next line; whether it belongs to a block. `event`: the last of those that print blocks."""
         text = line.text
         zone = _ZONE.search(text)
         if _BEGIN.match(text) or (zone and not self._texts):
             if self._texts and (text.lstrip().startswith("Mem-") or self._has_zones()):
                 self.close()
             if not self._texts:
-                self.found.append(MemInfo(line, cause=cause))
+                self.found.append(MemInfo(line, event=event))
             self._texts.append(line)
             return True
         if not self._texts:

@@ -19,7 +19,9 @@ STRETCH: Final = 1 << 14
 WHOLE_MAX: Final = 1 << 20
 """Bytes that are read line by line in any case."""
 LINE_MAX: Final = 1 << 14
-"""Bytes of one line that are read; no line of a kernel is longer than 1 KiB and some prefix."""
+"""Bytes of one line that are read; a logger may have put a whole report into one."""
+PIECE_MAX: Final = 2000
+"""Characters of one line of the kernel that are read; several may be in one line of a file."""
 KEPT_MAX: Final = 120_000
 """Lines that are kept, so that memory is bounded whatever a file holds."""
 
@@ -100,7 +102,7 @@ _DATED: Final = re.compile(
     r"$)"
 )
 _KERNEL_STAMP: Final = re.compile(
-    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?\](?:\[\s*(?P<by>[TC]\d+)\])?(?:\s\(\d\)\[[^\]]*\])?\s?"
+    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?(?:\s+<\s*[\d.]+>)?\](?:\[\s*(?P<by>[TC]\d+)\])?(?:\s\(\d\)\[[^\]]*\])?\s?"
 )
 _BARE_STAMP: Final = re.compile(r"^\s{0,6}(?P<stamp>\d{1,9}\.\d{6})\s(?=\S)")
 _CALLER: Final = re.compile(r"^\[\s*(?P<by>[TC]\d+)\]\s?")
@@ -108,6 +110,10 @@ _DAY: Final = re.compile(
     rf"^\[\s*(?:\+?\d+[.,]\d+|[^\[\]<>]{{0,24}}?{_CLOCK}[^\[\]<>]{{0,12}}|"
     rf"[^\W\d_]{{3}} ?\d{{1,2}} \d\d:\d\d)\s*\](?:\[\s*[TC]\d+\])?\s?"
 )
+_NUMBERED: Final = re.compile(
+    r"^\d{1,8}[:\s|-]\s*(?=\[\s*\d+\.\d|[^\W\d_]{3,9}\.? +\d{1,2} \d\d:\d\d:|\d{4}-\d\d-\d\d[T ]|<\d>)"
+)
+"""As grep -n and editors put before lines."""
 _LEVEL: Final = re.compile(r"^(?:<\d{1,3}>|KERN_[A-Z]+\s?|\d,\d+,\d+,[-c+];)")
 _FACILITY: Final = re.compile(
     r"^(?:kern|user|daemon)\s*(?:[.:]\s*(?:kern\.)?)\s*(?:emerg|alert|crit|err|warn|warning|notice|"
@@ -241,7 +247,7 @@ def _of_json(text: str) -> str:
 
 def cleaned(number: int, raw: str) -> Line | None:
     """A line without what loggers, mailers and terminals put before it; None if another program wrote it."""
-    text = _ANSI.sub("", raw).replace("\xa0", " ").expandtabs(8)
+    text = _ANSI.sub("", raw[:PIECE_MAX]).replace("\xa0", " ").expandtabs(8)
     text = _QUOTE.sub("", text) if text.lstrip()[:1] in (">", "|") else text
     line = Line(number, text, whole=text.strip())
     dated = False
@@ -261,6 +267,8 @@ def _one_prefix(line: Line, dated: bool) -> tuple[str, bool, bool]:
     bare = text.lstrip(" ")
     if match := _RFC5424.match(bare):
         return bare[match.end() :], True, match[3] not in ("kernel", "-", "klogd")
+    if match := _NUMBERED.match(bare):
+        return bare[match.end() :], dated, False
     for pattern in (_KERNEL_STAMP, _CALLER, _DAY, _LEVEL, _BARE_STAMP):
         if match := pattern.match(bare):
             _noted(line, match)

@@ -89,10 +89,12 @@ _ADDRESS: Final = r"(?:\(?\[<?(?:0x)?[0-9a-fA-F]*>?\]\)?|<[0-9a-f]{6,16}>|\[[0-9
 _NAME: Final = r"\.?(?P<name>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)"
 _MODULE: Final = r"(?:\s*\[(?P<module>[\w-]+)(?:[:\s][^\]]*)?\])?"
 _FRAME: Final = re.compile(
-    rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*[({{]?(?<![\w+/=]){_NAME}\+(?:0x[0-9a-f]+|"
-    rf"\d+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
+    rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*(?:\(|(?P<brace>\{{))?(?<![\w+/=]){_NAME}\+"
+    rf"(?(brace)\d+|0x[0-9a-f]+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
 )
-_ARM_FIRST: Final = re.compile(rf"^\s*(?:{_ADDRESS}\s*)?\(?{_NAME}(?:\+0x[0-9a-f/x]+)?\)?{_MODULE}\s+from\s+(?=\[<|\w)")
+_ARM_FIRST: Final = re.compile(
+    rf"^\s*(?:{_ADDRESS}\s*)?\(?{_NAME}(?:\+0x[0-9a-f/x]+)?\)?{_MODULE}\)?\s+from\s+(?=\[<|\w)"
+)
 _CRASH: Final = re.compile(
     rf"^\s*#\d+\s+(?:\[[0-9a-f]+\]|0x[0-9a-f]+ in|"
     rf"\(.*?\))?\s*{_NAME}(?:\+0x[0-9a-f]+)?\s*(?:at [0-9a-f]{{8,16}}|\(|@|$){_MODULE}"
@@ -157,8 +159,8 @@ class Stacks:
             if text.strip():
                 self._text(line, text, self._writers.setdefault(f"{line.by}/{place}", _Writer()))
 
-    def cause(self, line: Line, kind: str) -> None:
-        """An event has been read there whose trace follows."""
+    def cause(self, line: Line, kind: str, task: str = "") -> None:
+        """An event has been read there whose trace follows; `task`: whose it is, where the message says so."""
         writer = self._writers.setdefault(f"{line.by}/0", _Writer())
         if kind == "sysrq":
             self.sysrq, writer.pending, writer.stack, writer.open = True, None, None, False
@@ -166,7 +168,7 @@ class Stacks:
         if writer.pending is not None and not writer.pending.frames and writer.pending.head is line:
             writer.pending.cause = kind
             return
-        writer.pending = Stack(kind, head=line)
+        writer.pending = Stack(kind, task, head=line)
         writer.open = False
 
     def _text(self, line: Line, text: str, writer: _Writer) -> None:
@@ -221,7 +223,7 @@ class Stacks:
         if (
             joins
             and waiting is not None
-            and (not waiting.task or (cause == "" and _same_task(waiting.task, match["task"])))
+            and (not waiting.task or (cause in ("", "trace") and _same_task(waiting.task, match["task"])))
         ):
             waiting.task = waiting.task or match["task"].strip()
             waiting.pid, waiting.state = waiting.pid or pid, waiting.state or state
@@ -261,7 +263,7 @@ def _frames(line: Line, text: str, opened: bool) -> list[Frame]:
     """The functions that a line names; a bare name counts only where a trace is open."""
     if match := _CRASH.match(text):
         return [_frame(line, match)]
-    found = [_frame(line, match) for match in _FRAME.finditer(text) if match["name"] not in ("RIP", "PC")]
+    found = [_frame(line, match) for match in _FRAME.finditer(text)] if "+" in text else []
     if text.lstrip().startswith(("RIP", "pc ", "PC ", "lr ", "LR ", "Code", "EIP", "IP:")):
         return []
     if " from " in text and (first := _ARM_FIRST.match(text)):

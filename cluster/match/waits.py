@@ -101,8 +101,11 @@ def wait_of(stack: Stack) -> Wait:
     local = not transport and transports.is_local(stack)
     if stack.cause in _RUNS or stack.state == "R":  # it runs, or ran: it waits for nothing
         kind = None
-    if local and kind in (REPLY, SLOT, LOCK, CONNECTION):
-        kind, what = DISK, "a disk of the machine, or a file system on it"
+    blocked = kind is None and stack.state == "D" and stack.cause not in _RUNS and bool(names)
+    if local and (blocked or kind in (REPLY, SLOT, LOCK, CONNECTION)):
+        kind, what, where = DISK, "a disk of the machine, or a file system on it", where or names[0]
+    elif transport and blocked:
+        kind, what, where = REPLY, "an answer", names[0]
     return Wait(stack, kind, what, where, paths, transport, local, transports.served_by(stack))
 
 

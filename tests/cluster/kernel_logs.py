@@ -1,6 +1,7 @@
 """Kernel logs, made from the kernel's own message formats, and the wrappings in which people show them.
 
-Formats: kernel/hung_task.c, kernel/sched/core.c sched_show_task, mm/page_alloc.c warn_alloc, mm/show_mem.c, arch/x86/kernel/dumpstack.c.
+Formats: kernel/hung_task.c, kernel/sched/core.c sched_show_task, mm/page_alloc.c warn_alloc, mm/show_mem.c,
+arch/x86/kernel/dumpstack.c.
 """
 
 import html
@@ -105,7 +106,8 @@ def mem_info(
         f" mapped:100 shmem:0 pagetables:500 bounce:0 free:{free // 4} free_pcp:0 free_cma:{cma // 4}",
         "Node 0 active_anon:200000kB inactive_anon:200000kB mapped:400kB dirty:160kB all_unreclaimable? no",
         f"Node 0 DMA32 free:{free}kB {said}{marks} reserved_highatomic:0KB active_anon:200000kB inactive_anon:200000kB "
-        f"writepending:0kB present:524288kB managed:{managed}kB mlocked:0kB bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:{cma}kB",
+        f"writepending:0kB present:524288kB managed:{managed}kB mlocked:0kB bounce:0kB free_pcp:0kB local_pcp:0kB "
+        f"free_cma:{cma}kB",
         "lowmem_reserve[]: 0 0 0 0",
         "Node 0 DMA32: 1*4kB (U) 0*8kB 1*16kB (M) = 20kB",
         "1600 total pagecache pages",
@@ -201,6 +203,8 @@ WRAPPINGS: Final[dict[str, Callable[[Sequence[str]], str]]] = {
     "quoted bare mail": _each(lambda at: ">"),
     "html": lambda lines: html.escape(stamped(lines)).replace("\n", "<br>\n"),
     "html, escaped twice": lambda lines: html.escape(html.escape(stamped(lines))),
+    "numbered": _each(lambda at: f"{5000 + at} Mar  3 {_clock(at)} host kernel: {_stamp(at)} "),
+    "grep -n": _each(lambda at: f"{at + 1}:{_stamp(at)} "),
     "indented": _each(lambda at: f"    {_stamp(at)} "),
     "windows": lambda lines: stamped(lines).replace("\n", "\r\n"),
     "one line": _joined,

@@ -115,8 +115,17 @@ HEAD = [
 RAW = " ffff88013afd71c0 0000000000000046 0000000000013b80 ffff88013aea41c0"
 OUT = ["folio_wait_bit_common", "do_swap_page"]
 STYLES = {
-    "addresses": [*HEAD, RAW, "Call Trace:", *(f" [<ffffffff81377345>] {name}+0x149/0x165" for name in ["schedule", *OUT])],
-    "all are found on the stack only": [*HEAD, "Call Trace:", *(f" [<ffffffff81377345>] ? {name}+0x149/0x165" for name in ["schedule", *OUT])],
+    "addresses": [
+        *HEAD,
+        RAW,
+        "Call Trace:",
+        *(f" [<ffffffff81377345>] {name}+0x149/0x165" for name in ["schedule", *OUT]),
+    ],
+    "all are found on the stack only": [
+        *HEAD,
+        "Call Trace:",
+        *(f" [<ffffffff81377345>] ? {name}+0x149/0x165" for name in ["schedule", *OUT]),
+    ],
     "some are found on the stack only": [
         *HEAD,
         "Call Trace:",
@@ -125,7 +134,13 @@ STYLES = {
         *(f" {name}+0x1/0x2" for name in OUT),
         " ? __pfx_rpc_wait_bit_killable+0x10/0x10",
     ],
-    "what compilers append": [*HEAD, "Call Trace:", " __schedule.isra.0+0x1/0x2", " folio_wait_bit_common.constprop.0.cold+0x1/0x2", " do_swap_page.part.3+0x1/0x2"],
+    "what compilers append": [
+        *HEAD,
+        "Call Trace:",
+        " __schedule.isra.0+0x1/0x2",
+        " folio_wait_bit_common.constprop.0.cold+0x1/0x2",
+        " do_swap_page.part.3+0x1/0x2",
+    ],
     "modules": [*HEAD, "Call Trace:", *(f" {name}+0x1/0x2 [vmlinux]" for name in ["schedule", *OUT])],
     "arm": [
         *HEAD,
@@ -133,10 +148,30 @@ STYLES = {
         "[<c0aa8000>] (schedule) from [<c023c37c>] (folio_wait_bit_common+0x1c8/0x2f4)",
         "[<c023c37c>] (folio_wait_bit_common) from [<c023d8fc>] (do_swap_page+0x14c/0x160)",
     ],
-    "arm, today": [*HEAD, " __schedule from schedule+0x58/0xd4", " schedule from folio_wait_bit_common+0x1c8/0x2f4", " folio_wait_bit_common from do_swap_page+0x14c/0x160"],
-    "powerpc": [*HEAD, "Call Trace:", *(f"[c0000007ffe3b9a0] [c000000000a1b2c4] .{name}+0x2f4/0x9c0 (unreliable)" for name in ["schedule", *OUT])],
+    "arm, of a module": [
+        *HEAD,
+        "[<80776938>] (schedule) from [<8014ac8c>] (io_schedule+0x20/0x40)",
+        " r10:c0c531a4 r9:00000002 r8:c4179ecc",
+        "[<8014ac8c>] (io_schedule) from [<7f4ba618>] (folio_wait_bit_common+0x80/0xe4 [mm])",
+        "[<7f4ba618>] (folio_wait_bit_common [mm]) from [<8022e284>] (do_swap_page+0x30/0x8c)",
+    ],
+    "arm, today": [
+        *HEAD,
+        " __schedule from schedule+0x58/0xd4",
+        " schedule from folio_wait_bit_common+0x1c8/0x2f4",
+        " folio_wait_bit_common from do_swap_page+0x14c/0x160",
+    ],
+    "powerpc": [
+        *HEAD,
+        "Call Trace:",
+        *(f"[c0000007ffe3b9a0] [c000000000a1b2c4] .{name}+0x2f4/0x9c0 (unreliable)" for name in ["schedule", *OUT]),
+    ],
     "s390": [*HEAD, "Call Trace:", *(f"([<0000000000a1b2c4>] {name}+0x2f4/0x9c0)" for name in ["schedule", *OUT])],
-    "x86-64 of 2.6.9": [*HEAD, "Call Trace:<ffffffff8030b9ce>{schedule+78} <ffffffff8015c2a4>{folio_wait_bit_common+195}", "       <ffffffff80168e2a>{do_swap_page+442}"],
+    "x86-64 of 2.6.9": [
+        *HEAD,
+        "Call Trace:<ffffffff8030b9ce>{schedule+78} <ffffffff8015c2a4>{folio_wait_bit_common+195}",
+        "       <ffffffff80168e2a>{do_swap_page+442}",
+    ],
     "crash": [
         'PID: 999    TASK: ffff88013afd71c0  CPU: 1   COMMAND: "app"',
         " #0 [ffff8800baf1b6a8] __schedule at ffffffff8168c4c5",
@@ -144,12 +179,36 @@ STYLES = {
         " #2 [ffff8800baf1b720] folio_wait_bit_common at ffffffff81181cf1",
         " #3 [ffff8800baf1b7a0] do_swap_page at ffffffff811b0c3c [vmlinux]",
     ],
-    "/proc/PID/stack": ["# cat /proc/999/stack", "[<0>] folio_wait_bit_common+0x13d/0x350", "[<0>] do_swap_page+0x1a2/0x700"],
-    "head and tail": ["==> /proc/999/stack <==", "[<ffffffff81181cf1>] folio_wait_bit_common+0x13d/0x350", "[<ffffffff811b0c3c>] do_swap_page+0x1a2/0x700", "[<ffffffffffffffff>] 0xffffffffffffffff"],
-    "names alone": ["SysRq : Show Blocked State", "app           D 00000000     0   999      1", "Call Trace:", " schedule", *(f" {name}" for name in OUT)],
-    "decoded": [*HEAD, "Call Trace:", *(f"{name} (mm/memory.c:{at})" for at, name in enumerate(["schedule", *OUT], 100))],
-    "drgn": ["INFO: task app:999 blocked for more than 120 seconds.", "#0  context_switch (kernel/sched/core.c:5238:2)", "#1  folio_wait_bit_common (mm/filemap.c:1273:4)", "#2  do_swap_page (mm/memory.c:3850:10)"],
-}  # fmt: skip
+    "/proc/PID/stack": [
+        "# cat /proc/999/stack",
+        "[<0>] folio_wait_bit_common+0x13d/0x350",
+        "[<0>] do_swap_page+0x1a2/0x700",
+    ],
+    "head and tail": [
+        "==> /proc/999/stack <==",
+        "[<ffffffff81181cf1>] folio_wait_bit_common+0x13d/0x350",
+        "[<ffffffff811b0c3c>] do_swap_page+0x1a2/0x700",
+        "[<ffffffffffffffff>] 0xffffffffffffffff",
+    ],
+    "names alone": [
+        "SysRq : Show Blocked State",
+        "app           D 00000000     0   999      1",
+        "Call Trace:",
+        " schedule",
+        *(f" {name}" for name in OUT),
+    ],
+    "decoded": [
+        *HEAD,
+        "Call Trace:",
+        *(f"{name} (mm/memory.c:{at})" for at, name in enumerate(["schedule", *OUT], 100)),
+    ],
+    "drgn": [
+        "INFO: task app:999 blocked for more than 120 seconds.",
+        "#0  context_switch (kernel/sched/core.c:5238:2)",
+        "#1  folio_wait_bit_common (mm/filemap.c:1273:4)",
+        "#2  do_swap_page (mm/memory.c:3850:10)",
+    ],
+}
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -181,9 +240,17 @@ def stack_of(functions: list[str], cause: str = "sysrq", task: str = "app") -> S
 
 
 WAITS_OF_CHAINS = {
-    "page-in": REPLY, "file": REPLY, "page": THROTTLE, "throttle": THROTTLE, "dirty": THROTTLE, "slot in": SLOT, "slot out": SLOT,
-    "send": CONNECTION, "kswapd": SLOT, "kswapd naps": THROTTLE,
-}  # fmt: skip
+    "page-in": REPLY,
+    "file": REPLY,
+    "page": THROTTLE,
+    "throttle": THROTTLE,
+    "dirty": THROTTLE,
+    "slot in": SLOT,
+    "slot out": SLOT,
+    "send": CONNECTION,
+    "kswapd": SLOT,
+    "kswapd naps": THROTTLE,
+}
 """A free page is waited for in a throttle of reclaim: the kernel has no other place for it."""
 
 
@@ -384,18 +451,56 @@ OLD_FAILURE = [
     "Pid: 0, comm: swapper Not tainted 2.6.32-5-amd64 #1",
     "Call Trace:",
     " <IRQ>  [<ffffffff810ba81c>] ? __alloc_pages_nodemask+0x591/0x5fc",
-    *(f" [<ffffffff810e6e7e>] ? {name}+0x5b/0x1ca" for name in ["__alloc_skb", "__netdev_alloc_skb", "e1000_alloc_rx_buffers", "e1000_clean_rx_irq", "net_rx_action"]),
-]  # fmt: skip
+    *(
+        f" [<ffffffff810e6e7e>] ? {name}+0x5b/0x1ca"
+        for name in [
+            "__alloc_skb",
+            "__netdev_alloc_skb",
+            "e1000_alloc_rx_buffers",
+            "e1000_clean_rx_irq",
+            "net_rx_action",
+        ]
+    ),
+]
 
 GRADES = {
     "the loop over nbd": (logs.ring(), COMPLETE, "tcp"),
     "the loop over nfs": ([AWAY, *hung("app", 999, RECLAIM), *hung("app2", 998, SWAP_IN), *failed()], COMPLETE, "nfs"),
-    "the loop, transmission fails": ([ON_NBD, *hung("kswapd0", 33, KSWAPD), *failed(RETRANSMIT, task="ksoftirqd/0")], COMPLETE, "tcp"),
-    "the loop, by free pages": ([ON_NBD, *hung("kswapd0", 33, KSWAPD), "sysrq: Show Memory", *mem_info(free=340)], COMPLETE, "tcp"),
-    "the loop, of 2.6.32": ([AWAY, *hung("kswapd0", 33, ["get_request_wait", "__make_request", "swap_writepage", "pageout", "shrink_zone", "kswapd"], "2.6.32-5-amd64"), *OLD_FAILURE], COMPLETE, "nfs"),
-    "tcp's limit": ([ON_NBD, *hung("kswapd0", 33, KSWAPD), "TCP: out of memory -- consider tuning tcp_mem"], COMPLETE, "tcp memory"),
+    "the loop, transmission fails": (
+        [ON_NBD, *hung("kswapd0", 33, KSWAPD), *failed(RETRANSMIT, task="ksoftirqd/0")],
+        COMPLETE,
+        "tcp",
+    ),
+    "the loop, by free pages": (
+        [ON_NBD, *hung("kswapd0", 33, KSWAPD), "sysrq: Show Memory", *mem_info(free=340)],
+        COMPLETE,
+        "tcp",
+    ),
+    "the loop, of 2.6.32": (
+        [
+            AWAY,
+            *hung(
+                "kswapd0",
+                33,
+                ["get_request_wait", "__make_request", "swap_writepage", "pageout", "shrink_zone", "kswapd"],
+                "2.6.32-5-amd64",
+            ),
+            *OLD_FAILURE,
+        ],
+        COMPLETE,
+        "nfs",
+    ),
+    "tcp's limit": (
+        [ON_NBD, *hung("kswapd0", 33, KSWAPD), "TCP: out of memory -- consider tuning tcp_mem"],
+        COMPLETE,
+        "tcp memory",
+    ),
     "a fuse daemon in its own file system": (hung("glusterfs", 77, FUSE), COMPLETE, "daemon"),
-    "nbd-server on the machine that swaps": ([ON_NBD, *hung("nbd-server", 77, RECLAIM), *hung("app", 9, SWAP_IN)], COMPLETE, "daemon"),
+    "nbd-server on the machine that swaps": (
+        [ON_NBD, *hung("nbd-server", 77, RECLAIM), *hung("app", 9, SWAP_IN)],
+        COMPLETE,
+        "daemon",
+    ),
     "nfsd of a mount of its own": (hung("nfsd", 77, LOOPBACK), COMPLETE, "daemon"),
     "a proxy": ([ON_NBD, *hung("stunnel", 77, RECLAIM)], COMPLETE, "proxy"),
     "a daemon alone": (hung("glusterfs", 77, RECLAIM), PART, "daemon"),
@@ -408,6 +513,7 @@ GRADES = {
     "reception of 2.6.32": (OLD_FAILURE, SYMPTOM, "reception"),
     "a driver without buffer": (["eth0: Memory squeeze, dropping packet."], SYMPTOM, "reception"),
     "reception and swap on disk": ([ON_DISK, *hung("app", 9, SWAP_IN), *failed()], SYMPTOM, "reception"),
+    "plenty is free": ([*failed(), *mem_info(free=90_000)], NOT_THIS, "cma"),
     "cma": ([*failed(), *mem_info(free=60_000, cma=58_000)], NOT_THIS, "cma"),
     "offload": (failed(TSO, order=5, mode="0x40820(GFP_ATOMIC|__GFP_COMP)"), NOT_THIS, "fragmentation"),
     "fragmentation": ([*failed(order=3), *mem_info(free=90_000)], NOT_THIS, "fragmentation"),
@@ -416,16 +522,24 @@ GRADES = {
     "reclaim on a disk": (hung("kswapd0", 33, ON_DISK_RECLAIM), NOT_THIS, "disk"),
     "swap on a disk": ([ON_DISK, *hung("kswapd0", 33, KSWAPD), *hung("app", 9, SWAP_IN)], NOT_THIS, "disk"),
     "an oops": ([*OOPS, *hung("app", 999, RECLAIM)], NOT_THIS, "bug"),
-    "a stall": (["rcu: INFO: rcu_sched self-detected stall on CPU", "rcu: \t0-....: (5249 ticks this GP)"], NOT_THIS, "stall"),
+    "a stall": (
+        ["rcu: INFO: rcu_sched self-detected stall on CPU", "rcu: \t0-....: (5249 ticks this GP)"],
+        NOT_THIS,
+        "stall",
+    ),
     "kswapd spins": (LOCKUP, NOT_THIS, "soft lockup"),
     "oom": (OOM, NOT_THIS, "oom"),
     "a group's limit": (["Memory cgroup out of memory: Killed process 9 (app) total-vm:1kB"], NOT_THIS, "memcg"),
     "a server away": ([AWAY, *hung("ls", 7, STAT)], NOT_THIS, "server away"),
-    "btrfs": (hung("x", 8, ["rwsem_down_read_slowpath", "down_read", "btrfs_tree_read_lock", "btrfs_search_slot"]), NOT_THIS, "disk"),
+    "btrfs": (
+        hung("x", 8, ["rwsem_down_read_slowpath", "down_read", "btrfs_tree_read_lock", "btrfs_search_slot"]),
+        NOT_THIS,
+        "disk",
+    ),
     "a lock": (hung("x", 8, ["rwsem_down_read_slowpath", "down_read", "do_user_addr_fault"]), NOT_THIS, "lock"),
     "a stack of nobody": (hung("x", 8, ["their_own_wait", "their_ioctl"]), NOT_THIS, "unknown"),
     "no kernel": (["hello", "world"], NOT_THIS, "nothing of a kernel"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GRADES)
@@ -472,7 +586,15 @@ def test_every_scenario_that_is_named_is_there_and_loads(name):
         assert load(file).title
 
 
-@pytest.mark.parametrize(("name", "asked"), [("the throttle alone", "ss -tmn"), ("a page-in over nbd alone", "sysrq-trigger"), ("a daemon alone", "/stack"), ("reception alone", "/proc/swaps")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("the throttle alone", "ss -tmn"),
+        ("a page-in over nbd alone", "sysrq-trigger"),
+        ("a daemon alone", "/stack"),
+        ("reception alone", "/proc/swaps"),
+    ],
+)
 def test_what_is_missing_is_to_be_collected(name, asked):
     assert asked in " ".join(to_collect(ring_of(log_of(GRADES[name][0]))))
 
@@ -523,14 +645,15 @@ BLOCKS = {
         "Mem-info:",
         "Active:12368 inactive:117493 dirty:0 writeback:8 unstable:0",
         " free:273 slab:914 mapped:0 pagetables:0 bounce:0",
-        "Normal free:1092kB min:2896kB low:3620kB high:4344kB active:49472kB inactive:469972kB present:524288kB pages_scanned:0 all_unreclaimable? no",
+        "Normal free:1092kB min:2896kB low:3620kB high:4344kB active:49472kB inactive:469972kB present:524288kB "
+        "pages_scanned:0 all_unreclaimable? no",
         "lowmem_reserve[]: 0 0",
         "Free swap  = 1960980kB",
         "Total swap = 2097152kB",
     ],
     "no swap": [line for line in mem_info() if "swap" not in line],
     "cut off": mem_info()[:8],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BLOCKS)

@@ -362,7 +362,10 @@ ONE_MISTAKE = {
         "sockets: 4}", "sockets: 4, reads: never, ▸work: 1ms}", "this service never reads one", "reads: always"
     ),
     "huge pages before there were any": Broken(
-        "  A:\n", "  A:\n    thp: ▸on\n", "linux-2.6.22 has no transparent huge pages", "kernel: linux-6.1 or linux-6.11"
+        "  A:\n",
+        "  A:\n    thp: ▸on\n",
+        "linux-2.6.22 has no transparent huge pages",
+        "kernel: linux-6.1 or linux-6.11",
     ),
     "an unknown habit": Broken("sockets: 4}", "sockets: 4, reads: ▸nevr}", "habit of reading", '"never"'),
     "a low mark above the high one": Broken(
