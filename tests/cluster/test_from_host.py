@@ -387,7 +387,7 @@ def test_hostile_names_stay_in_comments(tmp_path):
     swap = "/mnt/a\\012stop:\\0401h/f file 1024 0 -2"
     how = swap_of(tmp_path, swap, mounts="s:/x / nfs rw 0 0\n")
     assert how.way is Way.NFS
-    assert load(write.scenario(read(tmp_path)[0], how)).resolved().stop_ns == seconds(45)
+    assert load(write.scenario(read(tmp_path)[0], how)).resolved().stop_ns == seconds(40)
     (tmp_path / "net").mkdir()
     os.symlink("/etc/passwd", tmp_path / "net/udp")
     assert read(tmp_path)[0].udp is None
