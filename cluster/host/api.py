@@ -10,7 +10,7 @@ from netswap.cluster.host import places, write
 from netswap.cluster.host.files import SYSCTLS
 from netswap.cluster.host.host import Host, host
 from netswap.cluster.host.swapping import Swapping, swapping
-from netswap.cluster.host.system import Setting
+from netswap.cluster.host.system import THREE, Setting
 from netswap.cluster.scenario import Problem, ScenarioError
 from netswap.cluster.scenario.words import nearest
 
@@ -73,5 +73,7 @@ def _changed(found: Host, sysctl: Mapping[str, object]) -> Host:
             raise ScenarioError(
                 [Problem(f"sysctl {name}", 1, 1, f'"{str(value)[:40]}" is no number', "write whole numbers")]
             )
+        if path in THREE and len(words) != 3:
+            raise ScenarioError([Problem(f"sysctl {name}", 1, 1, f"it has {len(words)} numbers", "write three")])
         settings[path] = Setting(tuple(map(int, words)), f"sysctl {name}")
     return replace(found, settings=settings)

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from netswap.cluster.host.files import SYSCTLS, Saved, Tree
 from netswap.cluster.host.memory import Meminfo, Zoneinfo
 
-_THREE: Final = ("net/ipv4/tcp_mem", "net/ipv4/udp_mem", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem")
+THREE: Final = ("net/ipv4/tcp_mem", "net/ipv4/udp_mem", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem")
+"""Settings that are three numbers."""
 PAGE_SIZES: Final = (4096, 8192, 16_384, 65_536)
 LIMIT_MIN: Final = 16 << 20
 """Bytes of a limit below which nothing can be run that is worth asking about."""
@@ -55,11 +56,11 @@ def settings(tree: Tree) -> dict[str, Setting]:
         name, equals, value = line.partition("=")
         path = name.strip().replace(".", "/")
         if equals and path in SYSCTLS and path != "kernel/osrelease" and listed is not None:
-            found[path] = Setting(_numbers(listed, number, value), listed.label)
+            found[path] = Setting(_numbers(listed, number, value, 3 if path in THREE else 0), listed.label)
     for name in SYSCTLS:
         saved = tree.get(f"proc/sys/{name}")
         if saved is not None and name != "kernel/osrelease":
-            found[name] = Setting(_numbers(saved, 1, saved.text, 3 if name in _THREE else 0), saved.label)
+            found[name] = Setting(_numbers(saved, 1, saved.text, 3 if name in THREE else 0), saved.label)
     return found
 
 

@@ -31,7 +31,7 @@ def scenario(host: Host, swapping: Swapping) -> str:
     draft.missing += host.missing
     found = propose.numbers(host, swapping)
     draft.add(0, f"title: {_title(host, swapping, found)}")
-    draft.add(0, "stop: 45s")
+    draft.add(0, "stop: 40s")
     taken = propose.kernel(host, draft)
     one = host.cards[0] if host.cards else None
     rule = refill(one.driver[0])[0] if one is not None and one.driver is not None else "e1000e"
@@ -214,9 +214,10 @@ def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, list
         )
     draft.add(3, "- rank:")
     draft.add(5, f"working_set: {size_text(found.working_set)}", why)
-    draft.assume(
-        5, f"touch: {size_text(min(1 << 20, found.working_set))}", "how fast programs go through memory no file tells"
+    pace = (
+        "how fast programs go through memory no file tells: so that two seconds of an outage bring A from high to min"
     )
+    draft.assume(5, f"touch: {size_text(found.touch)}", pace)
     draft.add(5, "compute: 100ms", "assumed")
     draft.add(5, "pattern: random", "assumed")
     _services(host, draft, listens)
@@ -283,7 +284,9 @@ def _flood(draft: Draft, listens: Listening, mbit: int, mtu: int) -> None:
                 f"flows: {max(listens.connections, listens.tcp)}",
                 "the connections there are, at least one to each port",
             )
-        draft.add(5, "from: 5s")
+        draft.add(
+            5, "from: 4s", "in the outage: what a service uses that nobody has asked for a while has been swapped out"
+        )
 
 
 def _server(draft: Draft, swapping: Swapping) -> None:
@@ -297,7 +300,7 @@ def _server(draft: Draft, swapping: Swapping) -> None:
     if swapping.way is Way.DAEMON:
         return
     draft.add(0, "timeline:")
-    draft.assume(1, "- {at: 5s, partition: [C], for: 10s}", "an outage; netswap ask asks about 1, 10 and 60 s")
+    draft.assume(1, "- {at: 2s, partition: [C], for: 10s}", "an outage; netswap ask asks about 1, 10 and 60 s")
 
 
 def _differs(host: Host, draft: Draft, swapping: Swapping) -> None:

@@ -15,8 +15,8 @@ from netswap.cluster.scenario.resolve import cast_of, flood_address, servers_of
 from netswap.protocol.units import seconds
 
 OUTAGE_AT_S: Final = 2
-FLOOD_AT_S: Final = 1
-"""Traffic has begun when the outage does, and runs through it."""
+FLOOD_AT_S: Final = 2
+"""Traffic begins so long into the outage, or in the middle of a shorter one: after a while without it a service is cold."""
 LATER_S: Final = 30
 """After an outage a run goes on for this and as long again as the outage: then TCP has tried again at least once."""
 STEP_S: Final = 1
@@ -51,12 +51,19 @@ class Subject:
         away = f"[{{at: {OUTAGE_AT_S}s, partition: [{', '.join(self.servers)}], for: {outage_s}s}}]"
         timeline = away if outage_s and self.servers else "[]"
         stop = OUTAGE_AT_S + 2 * outage_s + LATER_S
-        return (*self.overrides, f"timeline={timeline}", f"stop={stop}s", "expect=[]", *self._traffic(traffic))
+        return (
+            *self.overrides,
+            f"timeline={timeline}",
+            f"stop={stop}s",
+            "expect=[]",
+            *self._traffic(outage_s, traffic),
+        )
 
-    def _traffic(self, traffic: Traffic) -> Iterator[str]:
+    def _traffic(self, outage_s: int, traffic: Traffic) -> Iterator[str]:
+        begins_ms = OUTAGE_AT_S * 1000 + min(FLOOD_AT_S * 1000, outage_s * 500)
         for name, place in self.floods:
             key = f"machines.{name}.programs.{place}.flood"
-            yield f"{key}.from={'10000h' if traffic is Traffic.IDLE else f'{FLOOD_AT_S}s'}"
+            yield f"{key}.from={'10000h' if traffic is Traffic.IDLE else f'{begins_ms}ms'}"
             if traffic is Traffic.LINE:
                 yield f"{key}.rate={max(1, self.line_bps // len(self.floods))}bit/s"
         if traffic is Traffic.LINE:

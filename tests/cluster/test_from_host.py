@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from netswap import seconds
+from netswap import from_host, seconds
 from netswap.actors.kernels import KERNELS, LINUX_2_6_22, LINUX_6_11
 from netswap.cluster.command.app import app
 from netswap.cluster.host import nearest, places, propose, swapping, write
@@ -280,10 +280,12 @@ def test_a_malformed_file_is_an_error_of_the_input_with_its_line(tmp_path, name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_cut_of_any_file_is_more_than_an_error_of_the_input(tmp_path, name):
+def test_no_cut_of_any_file_is_more_than_an_error_of_the_input(tmp_path, monkeypatch, name):
     """Each file cut off at three places: it is read as far as it says something whole, or an error with a line."""
     folder = shutil.copytree(HOSTS / name, tmp_path / name)
     wrong: list[Problem] = []
+    if name == "hpc-thp":  # to see whether 64 GiB make a scenario takes a second each time
+        monkeypatch.setattr(write, "_whole", lambda draft: draft.text())
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         whole = path.read_text()
         for part in range(1, 4):
@@ -312,8 +314,8 @@ def test_a_gigabyte_of_junk_costs_little(tmp_path):
         with open(folder / f"junk{number}.bin", "wb") as file:
             file.truncate(100_000_000)
     code = (
-        "import resource, sys\nfrom netswap.cluster.command.app import main\n"
-        "try: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+        "import re, sys\nfrom netswap.cluster.command.app import main\n"
+        "try: main()\nfinally: print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "from-host", str(folder)], capture_output=True, text=True, check=True
@@ -387,7 +389,7 @@ def test_hostile_names_stay_in_comments(tmp_path):
     swap = "/mnt/a\\012stop:\\0401h/f file 1024 0 -2"
     how = swap_of(tmp_path, swap, mounts="s:/x / nfs rw 0 0\n")
     assert how.way is Way.NFS
-    assert load(write.scenario(read(tmp_path)[0], how)).resolved().stop_ns == seconds(45)
+    assert load(write.scenario(read(tmp_path)[0], how)).resolved().stop_ns == seconds(40)
     (tmp_path / "net").mkdir()
     os.symlink("/etc/passwd", tmp_path / "net/udp")
     assert read(tmp_path)[0].udp is None
@@ -405,3 +407,23 @@ def test_a_device_file_in_a_packed_folder_is_passed_over(tmp_path):
         archive.addfile(fifo)
     with pytest.raises(ScenarioError, match="empty"):
         read(path)
+
+
+def test_settings_can_be_tried_before_they_are_rolled_out(tmp_path):
+    """From a mapping, from a file of sysctl.d, and from the command: the value is the new one, and says where it is from."""
+    folder = HOSTS / "nfs-root"
+    (tmp_path / "50.conf").write_text("# more\nvm.min_free_kbytes = 90112\n")
+    for text in (
+        from_host(folder, sysctl={"vm.min_free_kbytes": 90112}),
+        from_host(folder, sysctl=tmp_path / "50.conf"),
+        CliRunner().invoke(app, ["from-host", str(folder), "--sysctl", "vm.min_free_kbytes=90112"]).stdout,
+    ):
+        assert tree_of(text)["machines"]["A"]["min_free"] == "90112KiB"
+        assert "# sysctl vm.min_free_kbytes" in text
+
+
+@pytest.mark.parametrize("sysctl", ["vm.min_free_kbyte=1", "vm.min_free_kbytes=many", "net.ipv4.tcp_mem=1", "nothing"])
+def test_a_setting_that_is_none_is_an_error_of_the_input(sysctl):
+    done = CliRunner().invoke(app, ["from-host", str(HOSTS / "nfs-root"), "--sysctl", sysctl])
+    assert done.exit_code == 2
+    assert re.search("sysctl .*:1:1: .+; .+", done.stderr)
