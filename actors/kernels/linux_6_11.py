@@ -29,6 +29,7 @@ LINUX_6_11: Final = replace(
     sets_blocks_aside=True,
     watermark_boost=15_000,
     memalloc_sockets=True,
+    kswapd_reclaims_high=True,
     sleeps_for_slot=True,
     naps_each_pass=False,
     retry_wait_ns=milliseconds(4),
