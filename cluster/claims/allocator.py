@@ -8,7 +8,7 @@ from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.throttle import Throttle
 from netswap.actors.memory.zone import Zone
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, EVERY, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, inline_machine, run_to, scene
 from netswap.protocol.units import milliseconds
 
@@ -33,7 +33,7 @@ def _minima(kernel: Kernel) -> Iterator[tuple[int, int, int]]:
         yield mib, total, formulas.min_free_kib(total, _clamp(kernel)) // 4
 
 
-@row(9, "Reclaim gets pages below the atomic floor, reception does not", "mm/page_alloc.c", eras=BOTH)
+@row(9, "Reclaim gets pages below the atomic floor, reception does not", "mm/page_alloc.c", eras=EVERY)
 def below_the_floor(kernel: Kernel) -> Evidence:
     """PF_MEMALLOC goes down to 0, GFP_ATOMIC to three eighths of min."""
     evidence = Evidence()
@@ -44,7 +44,10 @@ def below_the_floor(kernel: Kernel) -> Evidence:
 
 
 @row(
-    10, "PF_MEMALLOC does not count in softirq in 2007; it does in 6.11", "mm/page_alloc.c, kernel/softirq.c", eras=BOTH
+    10,
+    "PF_MEMALLOC does not count in softirq in 2007; it does in 6.11",
+    "mm/page_alloc.c, kernel/softirq.c",
+    eras=EVERY,
 )
 def in_softirq(kernel: Kernel) -> Evidence:
     """The floor of a request that is made while packets are received, by a context with the flag."""
@@ -52,7 +55,7 @@ def in_softirq(kernel: Kernel) -> Evidence:
     return Evidence().equal("floor", expected, Zone(SMALL, 724, kernel=kernel).floors.memalloc_softirq)
 
 
-@row(21, "min_free_kbytes is isqrt(16 KiB), clamped", "mm/page_alloc.c", eras=BOTH)
+@row(21, "min_free_kbytes is isqrt(16 KiB), clamped", "mm/page_alloc.c", eras=EVERY)
 def min_free(kernel: Kernel) -> Evidence:
     """512 MiB: 2896; 16 GiB: 16384."""
     evidence = Evidence()
@@ -62,7 +65,7 @@ def min_free(kernel: Kernel) -> Evidence:
     return evidence.equal("8 TiB, KiB", _clamp(kernel), kernel.min_free_kib(huge))
 
 
-@row(22, "The watermarks follow from min by integer arithmetic", "mm/page_alloc.c, setup_per_zone_wmarks", eras=BOTH)
+@row(22, "The watermarks follow from min by integer arithmetic", "mm/page_alloc.c, setup_per_zone_wmarks", eras=EVERY)
 def watermarks(kernel: Kernel) -> Evidence:
     """2.6.22: min/4 apart; 6.11: at least a thousandth of the zone."""
     evidence = Evidence()
@@ -74,7 +77,7 @@ def watermarks(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(23, "With free pages equal to the floor an allocation fails", "mm/page_alloc.c, zone_watermark_ok", eras=BOTH)
+@row(23, "With free pages equal to the floor an allocation fails", "mm/page_alloc.c, zone_watermark_ok", eras=EVERY)
 def strict(kernel: Kernel) -> Evidence:
     """The inequality is strict, for every kind of request."""
     evidence = Evidence()

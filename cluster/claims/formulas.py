@@ -25,9 +25,9 @@ NFS_CAP_S: Final = 8.8
 TCP_RTO_MIN_S: Final = 0.2
 TCP_RTO_MAX_S: Final = 120.0
 TCP_RETRIES: Final = 15
-SYN_RTO_S: Final = {"linux-2.6.22": 3, "linux-6.11": 1}
-SYN_RETRIES: Final = {"linux-2.6.22": 5, "linux-6.11": 6}
-TCP_RMEM: Final = {"linux-2.6.22": 87_380, "linux-6.11": 131_072}
+SYN_RTO_S: Final = {"linux-2.6.22": 3, "linux-6.1": 1, "linux-6.11": 1}
+SYN_RETRIES: Final = {"linux-2.6.22": 5, "linux-6.1": 6, "linux-6.11": 6}
+TCP_RMEM: Final = {"linux-2.6.22": 87_380, "linux-6.1": 131_072, "linux-6.11": 131_072}
 """Receive buffer of a TCP socket, as it begins."""
 FRAGMENT_TIMEOUT_S: Final = 30.0
 FRAGMENT_HIGH_2007: Final = 256 * 1024

@@ -9,7 +9,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, Evidence, row
 from netswap.cluster.claims.outages import next_and_recovered_s, times_of_nfs, times_of_tcp
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
@@ -151,7 +151,7 @@ def no_memory_for_arp(kernel: Kernel) -> Evidence:
 def link_protocols(kernel: Kernel) -> Evidence:
     """What passes is dropped one step later, since nobody has a socket for it. Packet taps are not modelled."""
     evidence = Evidence()
-    passing = {"arp": True, "ipv6": True, "vlan": True, "qinq": kernel.name == ERA_6_11, "other": False}
+    passing = {"arp": True, "ipv6": True, "vlan": True, "qinq": kernel.name != ERA_2_6_22, "other": False}
     for link, passes in passing.items():
         with scene("row-43", kernel, set={"machines.B.programs.1.flood.link": link}) as cluster:
             before = run_to(cluster, 6)["A"].dropped["no-socket"]
@@ -199,7 +199,7 @@ def refused(kernel: Kernel) -> Evidence:
 def _fragment_cache(kernel: Kernel) -> tuple[Events, Reassembly, list[tuple[str, int]]]:
     """A cache with its clock, and what it throws away: (cause, fragments)."""
     events, dropped = Events(), list[tuple[str, int]]()
-    kind = RefusingReassembly if kernel.name == ERA_6_11 else Reassembly
+    kind = RefusingReassembly if kernel.name != ERA_2_6_22 else Reassembly
     return events, kind(events, kernel, 1500, lambda buffers, cause: dropped.append((cause, len(buffers)))), dropped
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from netswap.actors.kernels import Kernel
 from netswap.actors.net.tcp_connection import Connection
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, Evidence, row
+from netswap.cluster.claims.claim import BOTH, EVERY, Evidence, row
 from netswap.cluster.claims.scenes import scene
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.lab import Cluster
@@ -139,7 +139,7 @@ def frozen_reader(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(37, "tcp_mem is 37.5, 50 and 75 % of memory; in 6.11 4.68, 6.25 and 9.37 %", "net/ipv4/tcp.c", eras=BOTH)
+@row(37, "tcp_mem is 37.5, 50 and 75 % of memory; in 6.11 4.68, 6.25 and 9.37 %", "net/ipv4/tcp.c", eras=EVERY)
 def limits(kernel: Kernel) -> Evidence:
     """From 256 MiB on in 2007; below, the square of the memory."""
     evidence = Evidence()

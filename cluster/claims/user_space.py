@@ -3,15 +3,15 @@
 from typing import Any, Final
 
 from netswap.actors.kernels import Kernel
-from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_1, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, scene
 
 EXEMPT: Final = "exempt-daemons"
-KERNEL_PART: Final = {ERA_2_6_22: "reserve", ERA_6_11: "merged"}
+KERNEL_PART: Final = {ERA_2_6_22: "reserve", ERA_6_1: "merged", ERA_6_11: "merged"}
 """The policy that gets the kernel's part right."""
 
 
-STEPS: Final = {ERA_2_6_22: 10, ERA_6_11: 16}
+STEPS: Final = {ERA_2_6_22: 10, ERA_6_1: 16, ERA_6_11: 16}
 """Of ranks, only the last of which swap: the reserve of 2007 is memory that they have not got."""
 BOTH_ENDS: Final = ("A", "B")
 

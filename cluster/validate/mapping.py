@@ -16,9 +16,10 @@ from netswap.cluster.validate import guest, known
 from netswap.cluster.validate.cells import Cell
 from netswap.cluster.validate.known import Notes
 from netswap.cluster.validate.verdicts import expected
-from netswap.protocol.ip import ETHERNET, IP_HEADER, datagram_wire
+from netswap.protocol import nbd
+from netswap.protocol.ip import ETHERNET, IP_HEADER, MTU, datagram_wire
 from netswap.protocol.rpc import PAGE
-from netswap.protocol.tcp import segment_wire
+from netswap.protocol.tcp import mss, segment_wire
 
 Tree = dict[str, Any]
 
@@ -90,12 +91,27 @@ def scenario(cell: Cell, *, seed: int = 1) -> Said:
         "stop": f"{said.flood_end_s + guest.THEN_S}s",
         "kernel": guest.KERNEL,
         "safeguards": _safeguards(cell),
-        "network": {"latency": guest.LATENCY},
+        "network": {"latency": guest.LATENCY} | ({} if local else {"links": _links()}),
         "machines": machines,
         "timeline": _timeline(cell, fault_s, length, notes) if said.fault and not local else [],
         "expect": expected(cell.verdicts),
     }
     return said
+
+
+def _links() -> list[Tree]:
+    """The way to C and back, as wide as the pages a second that went over it."""
+    rates = {
+        ("A", "C"): guest.PAGES_OUT_PER_S * _message_wire(nbd.request_size(write=True)),
+        ("C", "A"): guest.PAGES_IN_PER_S * _message_wire(nbd.reply_size(write=False)),
+    }
+    return [{"from": one, "to": other, "bandwidth": f"{8 * rate}bit/s"} for (one, other), rate in rates.items()]
+
+
+def _message_wire(size: int) -> int:
+    """The bytes on the wire of a message over TCP."""
+    full, rest = divmod(size, mss(MTU))
+    return full * segment_wire(mss(MTU), ETHERNET) + (segment_wire(rest, ETHERNET) if rest else 0)
 
 
 def _guest(cell: Cell, notes: Notes) -> Tree:
