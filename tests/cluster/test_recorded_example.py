@@ -8,7 +8,7 @@ FOLDER = Path(__file__).parents[2] / "examples" / "recorded"
 
 
 def busy() -> bytes:
-    """Forty bursts in 100 ms: ten full packets to each of 64 ports in turn, 15 us apart; now and then one back, and one of a ping.
+    """Forty bursts in 100 ms: ten full packets to each of 64 ports in turn, 15 us apart; and some back.
 
     Headers alone are kept, as `tcpdump -s 64` does.
     """
