@@ -504,3 +504,14 @@ def test_a_train_of_equal_packets_takes_few_bytes(tmp_path):
     data = pcap([(number * 20_000, frame(200)) for number in range(10_000)])
     recording = load(scenario(tmp_path, data)).resolved().machines[1].programs[0][1]["recording"]
     assert len(recording.packed) < 100
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("machines_per_actor", [1, 2])
+def test_ray_gives_the_digest_of_this_process_without_the_file(netswap, tmp_path, machines_per_actor):
+    """What is needed of the file travels with the settings: when the actors run, it is gone."""
+    path = scenario(tmp_path, MIXED, 'to: "A:9000", repeat: 2', stop="100ms", count="count: 2")
+    inline = netswap(path)
+    actors = netswap(path, engine="ray", machines_per_actor=machines_per_actor)
+    (tmp_path / "busy.pcap").unlink()
+    assert actors.run().digest() == inline.run().digest()
