@@ -207,10 +207,10 @@ class NbdDevice(SwapDevice):
         connection = self.connection
         if self.under_way.get(request.xid) is not request or request.attempts != number or connection is None:
             return
-        if isinstance(connection, LocalSocket):
-            connection.close()
-        else:
+        if isinstance(connection, Connection):
             connection.close(TIMED_OUT)
+        else:
+            connection.close()
 
     def _pump(self) -> None:
         """Copy requests into the send buffer, in order, as far as there is room and memory for them."""
