@@ -381,10 +381,7 @@ class System:
         """What survives a crash."""
         self.kernel_end = host.kernel_end
         """A proxy's end of the pair whose other end the kernel swaps over."""
-        self.line = host.line
-        """The connection of the swap device, for the process that opens another when it is gone."""
-        self.daemon_end = host.daemon_end
-        """A swap-server's end of the pair whose other end this machine's own kernel swaps over."""
+        self.line, self.daemon_end = host.line, host.daemon_end
         self._receive = Receive(self.queues, host.stack)
         self.streams = Streams(host.tcp, net.board.zone)
         """The program's TCP connections."""

@@ -153,4 +153,4 @@ class UserServer:
 
 def _client(line: Line) -> int:
     """The index of the machine at the other end."""
-    return line.server if isinstance(line, LocalSocket) else line.peer
+    return line.peer if isinstance(line, Connection) else line.server

@@ -6,6 +6,7 @@ has no processors of its own here). Requests on a connection that ends go on ove
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from netswap.actors.counters import Counters
 from netswap.actors.events import Events, Timer
@@ -14,7 +15,7 @@ from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.wait import CONNECTION, REPLY, SLOT
 
-HANDLES: int = 1 << 26
+HANDLES: Final = 1 << 26
 """Handles that one connection may give before they are another's."""
 
 

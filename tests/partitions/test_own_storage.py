@@ -3,6 +3,7 @@
 import pytest
 
 from netswap.actors.memory.waiter import Asleep
+from netswap.cluster.scenario import ScenarioError, load
 from netswap.protocol.units import milliseconds, seconds
 
 BURST = """\
@@ -241,3 +242,29 @@ def test_a_request_on_a_connection_that_ends_goes_on_over_another(netswap):
     a = cluster["A"]
     assert (first.has_failed, second.has_failed, first.under_way) == (True, False, {})
     assert (a.verdict, a.counters["io_errors"], a.lost_pages) == ("healthy", 0, 0)
+
+
+# -- mistakes -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ({SERVER + "pages": "none", SERVER + "lock": False}, "only a process can serve"),
+        ({"machines.A.swap.transport": "nfs"}, "a process serves its own machine over nbd, ublk, fuse"),
+        ({"machines.A.swap.connections": 2}, "a machine that swaps to itself has one connection"),
+        ({"machines.A.swap.backup": "disk"}, "a machine that swaps to itself has neither backup nor proxy"),
+        ({"machines.A.swap.on": "disk"}, "a swap on the machine's own disk has no server"),
+        ({"machines.A.swap.timeout": "1s", "machines.A.swap.transport": "fuse"}, "fuse has no timeout"),
+        ({SERVER + "socket": "tcp"}, "not built yet"),
+        ({"machines.A.programs.0": {"nbd-client": {}}}, "no one connection of NBD to another machine"),
+        ({"machines.A.programs.0": {"heartbeat": {"every": "1s"}}}, "has no swap-server"),
+        ({"machines.A.swap.layer": {"buffer": "5KiB"}}, "not in whole pages"),
+        ({"machines.A.programs.1.rank.text": {"on": "swap"}}, "size"),
+    ],
+)
+def test_what_cannot_be_is_said_in_its_place(sets, said):
+    """The file, and what is wrong with it."""
+    with pytest.raises(ScenarioError) as caught:
+        load(BURST, overrides=[(key, value) for key, value in sets.items()])
+    assert said in str(caught.value)
