@@ -25,6 +25,8 @@ from netswap.actors.memory.waiter import ASLEEP, Asleep, Outcome, PollQueue, Vic
 _NOWHERE: Final = Asleep.NOWHERE
 _SLOT: Final = Asleep.SLOT
 _THROTTLE: Final = Asleep.THROTTLE
+_NAP: Final = Outcome.NAP
+_NOTHING: Final = Outcome.NOTHING
 _NO_SLOT: Final = Outcome.NO_SLOT
 _SCANNED: Final = Outcome.SCANNED
 
@@ -197,7 +199,10 @@ class Reclaim:
         while True:
             priority = waiter.priority
             dropped = scan.dropped
-            waiter.outcome = outcome = scan.shrink(priority, zone.free + kernel.swap_cluster_max, waiter.outcome)
+            before = (
+                _NOTHING if waiter.outcome is _NAP and not waiter.may_fs else waiter.outcome
+            )  # it naps once, and goes on
+            waiter.outcome = outcome = scan.shrink(priority, zone.free + kernel.swap_cluster_max, before)
             waiter.dropped += scan.dropped - dropped
             if self.kswapd.hopeless:
                 self.kswapd.hope()
