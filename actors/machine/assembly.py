@@ -37,6 +37,7 @@ from netswap.actors.settings import MachineSettings
 from netswap.actors.swap.device import SwapDevice
 from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.swap.remote import RemoteDisk
+from netswap.actors.swap.transports import NFS
 from netswap.actors.teller import Teller
 from netswap.protocol.rpc import PAGE
 
@@ -149,6 +150,7 @@ def _fill_memory(
         for file in (one.system.text, one.system.file):
             if file is not None:
                 file.disk = remote if file.remote else None
+                file.nofs = file.remote and settings.swap is not None and settings.swap.transport == NFS
                 cache.add(file)
     loader.warm_up(programs, zone, swap_pages)
     zone.settle()

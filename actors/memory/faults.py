@@ -73,7 +73,8 @@ class Faults:
         def granted() -> None:
             self._found(task, space, page)
 
-        if self._takes_below(space) or self._reclaim.obtain(space.name, granted, task, process=task):
+        may_fs = not (isinstance(space, File) and space.nofs)
+        if self._takes_below(space) or self._reclaim.obtain(space.name, granted, task, process=task, may_fs=may_fs):
             granted()
         return BLOCKED
 

@@ -39,7 +39,7 @@ _WRITE: Final = bytes(state | ACCESSED | DIRTY if state & RESIDENT else state fo
 class File(AddressSpace):
     """One file, on disk at time 0. Where only whole pages are ever written (`overwritten`), none is read before that."""
 
-    __slots__ = ("dirtied_ns", "dirty", "disk", "flushing", "mapped", "remote")
+    __slots__ = ("dirtied_ns", "dirty", "disk", "flushing", "mapped", "nofs", "remote")
 
     def __init__(
         self, name: str, pages: int, *, mapped: bool = False, overwritten: bool = False, remote: bool = False
@@ -48,6 +48,8 @@ class File(AddressSpace):
         self.mapped = mapped
         self.remote = remote
         """Whether the file is on the swap server, beside the swap space."""
+        self.nofs = False
+        """Whether pages for it are allocated without __GFP_FS, since it is on a file system of the network."""
         self.disk: FileDisk | None = None
         """Where the file is, if not on the machine's own disk."""
         self.left = UNTOUCHED if overwritten else SWAPPED

@@ -25,6 +25,8 @@ from netswap.actors.memory.waiter import ASLEEP, Asleep, Outcome, PollQueue, Vic
 _NOWHERE: Final = Asleep.NOWHERE
 _SLOT: Final = Asleep.SLOT
 _THROTTLE: Final = Asleep.THROTTLE
+_NAP: Final = Outcome.NAP
+_NOTHING: Final = Outcome.NOTHING
 _NO_SLOT: Final = Outcome.NO_SLOT
 _SCANNED: Final = Outcome.SCANNED
 
@@ -205,8 +207,10 @@ class Reclaim:
         while True:
             priority = waiter.priority
             dropped, enough = scan.dropped, zone.free + kernel.swap_cluster_max
+            # A task that may not enter file systems naps once, and goes on.
+            before = _NOTHING if waiter.outcome is _NAP and not waiter.may_fs else waiter.outcome
             if waiter.may_io:
-                waiter.outcome = outcome = scan.shrink(priority, enough, waiter.outcome)
+                waiter.outcome = outcome = scan.shrink(priority, enough, before)
             else:
                 waiter.outcome = outcome = scan.shrink_clean(priority, enough)
             waiter.dropped += scan.dropped - dropped

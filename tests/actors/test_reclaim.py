@@ -438,6 +438,23 @@ def test_without_the_nap_nothing_bounds_writeback_but_the_high_mark() -> None:
     assert len(swap.under_way) == 4015
 
 
+@pytest.mark.parametrize("may_fs", [True, False])
+def test_who_may_not_enter_a_file_system_naps_once_and_goes_on(may_fs: bool) -> None:
+    """throttle_vm_writeout of 2.6.22: without __GFP_FS 0.1 s, whatever is under way, and the pass goes on (facts 13.12).
+
+    The twin naps as long as too much is under writeback: it comes to no other pass, and starts no other page-out.
+    """
+    swap = Wide()
+    scene = Scene([COLD] * 4032, free=64, swap=swap)
+    scene.with_disk(LocalDisk(scene.events, Disk(), 0, 1 << 30, 128), swap)
+    assert not scene.reclaim.obtain("somebody", lambda: None, may_fs=may_fs)
+    scene.settle()
+    limit = 4096 * 5 // 100 * 11 // 10
+    for _ in range(40):
+        scene.run_until(scene.events.now + milliseconds(100))
+    assert (len(swap.under_way) > limit + 2 * 32) == (not may_fs)
+
+
 # -- those who wait --------------------------------------------------------------------------------------------------
 
 

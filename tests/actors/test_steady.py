@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scene import SERVICE, B, C
 
 from netswap.actors.net.nic import Nic
-from netswap.protocol.frame import CORRUPT, CRASH, OTHER, PAUSE, RESTART, RESUME, UDP
+from netswap.protocol.frame import CORRUPT, CRASH, FREEZE, OTHER, PAUSE, RESTART, RESUME, THAW, UDP
 from netswap.protocol.units import milliseconds
 
 FRAMES = 12_000
@@ -102,6 +102,13 @@ def test_a_flood_that_is_cut_by_others_goes_on() -> None:
         same(Case(programs, trains=(FLOOD, *others), controls=controls, stops=(END // 3, END // 2, END)))
 
 
+def test_a_flood_of_a_program_that_is_frozen_and_thawed() -> None:
+    """The reader of every datagram stands still in the middle: its sockets fill, and are read when it goes on."""
+    controls = ((milliseconds(40), FREEZE), (milliseconds(70), THAW), (milliseconds(90), FREEZE))
+    for programs in ((READS,), (WORKS,), (READS, READS_TOO)):
+        same(Case(programs, trains=(FLOOD,), controls=controls, stops=(END // 3, END // 2, END)))
+
+
 # -- by chance --------------------------------------------------------------------------------------------------------
 
 TIMES = st.integers(0, milliseconds(120))
@@ -146,7 +153,18 @@ OTHERS = st.lists(
     ),
     max_size=6,
 )
-CONTROLS = st.sampled_from(((), (), (PAUSE, RESUME), (CRASH, RESTART), (PAUSE, CRASH), (PAUSE, RESUME, CRASH, RESTART)))
+CONTROLS = st.sampled_from(
+    (
+        (),
+        (),
+        (PAUSE, RESUME),
+        (CRASH, RESTART),
+        (PAUSE, CRASH),
+        (PAUSE, RESUME, CRASH, RESTART),
+        (FREEZE, THAW),
+        (FREEZE, PAUSE, THAW, RESUME),
+    )
+)
 PROGRAMS = st.sampled_from(
     (
         (READS,),

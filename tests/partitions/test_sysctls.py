@@ -149,6 +149,19 @@ def test_transparent_huge_pages_raise_min_free(memory, raised):
     assert machine({"memory": memory, "thp": "on", "min_free": "32MiB"}).zone.min == 32 * 256, "and never lower it"
 
 
+@pytest.mark.parametrize(("transport", "nofs"), [("nfs", True), ("nbd", False)])
+def test_pages_of_a_file_on_a_network_file_system_are_allocated_without_fs(transport, nofs):
+    """A file over NBD is on a block device, with a file system of the machine's own on it (facts 13.12)."""
+    reader = {"reader": {"file": "1MiB", "rate": "1MB/s", "on": "swap"}}
+    a = machine(
+        {
+            "swap": {"server": "C", "size": "64MiB", "transport": transport},
+            "programs": [reader, {"service": {"port": 9000}}],
+        }
+    )
+    assert a.programs[0].system.file.nofs == nofs
+
+
 # -- real time -------------------------------------------------------------------------------------------------------------
 
 
