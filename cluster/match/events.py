@@ -35,7 +35,7 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ),
         (
             "page allocation failure",
-            rf"{_WHO}: page allocation failure[:.]\s*order:\s*(?P<order>\d+),?\s*mode:\s*{_MODE}",
+            rf"{_WHO}: page allocation failure[:.]\s*order:\s*(?P<order>\d+)(?:,?\s*mode:\s*{_MODE})?",
         ),
         (
             "page allocation failure",
@@ -172,6 +172,8 @@ class Events:
     def __init__(self) -> None:
         self.found: list[Event] = []
         self._before = ""
+        self._last: Event | None = None
+        """That of the line before."""
 
     def line(self, line: Line) -> Event | None:
         """The next line; the event that it is, a version left out."""
@@ -181,7 +183,18 @@ class Events:
             event = self._event(line, line.text, 0)
         if event is None and before and line.by == "" and len(before) > 30 and _WRAPPED.search(before):
             event = self._event(line, f"{before} {line.text.lstrip()}", len(before))
+            if event is not None and self._is_more_of(event):
+                event = None
+        self._last = event
         return event
+
+    def _is_more_of(self, event: Event) -> bool:
+        """Whether the line before was that event already, and this line only has more of it."""
+        if self._last is None or self._last.kind != event.kind:
+            return False
+        self._last.said.update(event.said)
+        self.found.remove(event)
+        return True
 
     def _event(self, line: Line, text: str, after: int) -> Event | None:
         """What a text is; of two lines joined only what lies across the joint counts."""

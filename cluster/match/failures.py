@@ -45,7 +45,8 @@ def failures_of(log: Log) -> list[Failure]:
 def _failure(log: Log, event: Event) -> Failure:
     wait, block = log.wait_after(event), log.block_after(event)
     order = int(event.said.get("order", "0"))
-    sleeps = can_sleep(int(event.said["mode"], 16), event.said.get("flags", ""), log.version)
+    mode = event.said.get("mode")  # missing where another processor printed in between
+    sleeps = None if mode is None else can_sleep(int(mode, 16), event.said.get("flags", ""), log.version)
     part = _part(event, wait, sleeps)
     return Failure(event, part, order, block, _why_not(part, order, block, sleeps))
 

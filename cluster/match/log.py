@@ -10,6 +10,9 @@ from netswap.cluster.match.reading import Reading, read
 from netswap.cluster.match.stacks import Stack, Stacks
 from netswap.cluster.match.waits import Wait, wait_of
 
+_NEAR = 80
+"""Lines in which a report begins its trace, even where two are mixed."""
+
 
 @dataclass(slots=True)
 class Log:
@@ -26,8 +29,13 @@ class Log:
         return [event for event in self.events if event.kind in kinds]
 
     def wait_after(self, event: Event) -> Wait | None:
-        """That of the trace which an event has printed."""
-        return next((wait for wait in self.waits if wait.stack.head is event.line), None)
+        """That of the trace which an event has printed; where processors are mixed, of one near it that takes a buffer."""
+        own = next((wait for wait in self.waits if wait.stack.head is event.line), None)
+        if own is not None:
+            return own
+        near = range(event.line.number, event.line.number + _NEAR)
+        takers = (wait for wait in self.waits if wait.stack.line().number in near and "buffer" in wait.paths)
+        return next((wait for wait in takers if wait.stack.cause in ("trace", event.kind)), None)
 
     def block_after(self, event: Event) -> MemInfo | None:
         """The Mem-Info block that it has printed."""

@@ -91,12 +91,13 @@ _TAG: Final = re.compile(
 _QUOTE: Final = re.compile(r"^(?:\s{0,3}(?:>|\|(?=\s))\s?)+")
 _BREAK: Final = re.compile(r"#012|(?<=[^\\])\\n(?=\s|\[|$|[A-Z<])")
 _MONTHLIKE: Final = (
-    r"(?:[^\W\d_]{2,10}\.?,? +\d{1,2}\.?|\d{1,2}\.? ?[^\W\d_]{1,10}\.?(?: +\d{1,2}日?)?|\d{1,2}[月월] *\d{1,2}[日일]?)"
+    r"(?:[^\W\d_]{2,10}\.?,? +\d{1,2}\.?|\d{1,2}\.? ?[^\W\d_]{1,10}\.?(?: +\d{1,2}日?)?|\d{1,2}[月월] *\d{1,2}[日일]?|"
+    r"\d{1,2}\. ?\d{1,2}\.)"
 )
 _ZONE: Final = r"(?: ?(?:Z|UTC|GMT|[A-Z]{3,4}T|[+-]\d\d:?\d\d))?"
 _CLOCK: Final = r"(?P<clock>\d{1,2}:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
 _DATED: Final = re.compile(
-    rf"^\[?(?:(?:\d{{4}}[-/.]\d\d[-/.]\d\d[T ]{_CLOCK}{_ZONE})|"
+    rf"^\[?(?:(?:(?:[^\W\d_]{{2,9}}\.?,? )?\d{{4}}[-/.]\d\d[-/.]\d\d[T ]{_CLOCK}(?: [A-Z]{{3,4}}(?= )|{_ZONE}))|"
     rf"(?:(?:[^\W\d_]{{2,9}}\.?,? +)?(?:\d{{4}} +)?{_MONTHLIKE}"
     r"(?: +\d{4})?,? +(?P<clock2>\d{1,2}:\d\d:\d\d)(?:[.,](?P<part2>\d{1,9}))?(?: +[A-Z]{3,4})?(?: +\d{4})?))\]?:?(?:\s|"
     r"$)"
@@ -107,7 +108,7 @@ _KERNEL_STAMP: Final = re.compile(
 _BARE_STAMP: Final = re.compile(r"^\s{0,6}(?P<stamp>\d{1,9}\.\d{6})\s(?=\S)")
 _CALLER: Final = re.compile(r"^\[\s*(?P<by>[TC]\d+)\]\s?")
 _DAY: Final = re.compile(
-    rf"^\[\s*(?:\+?\d+[.,]\d+|[^\[\]<>]{{0,24}}?{_CLOCK}[^\[\]<>]{{0,12}}|"
+    rf"^\[\s*(?:\+?\d+[.,]\d+|1\d{{9}}|[^\[\]<>]{{0,24}}?{_CLOCK}[^\[\]<>]{{0,12}}|"
     rf"[^\W\d_]{{3}} ?\d{{1,2}} \d\d:\d\d)\s*\](?:\[\s*[TC]\d+\])?\s?"
 )
 _NUMBERED: Final = re.compile(
@@ -121,7 +122,7 @@ _FACILITY: Final = re.compile(
     re.I,
 )
 _HOST_KERNEL: Final = re.compile(r"^(?:(?P<host>[\w.:@%-]+)\s+){0,3}?(?:kernel|klogd|vmunix)(?:\[\d+\])?:\s?")
-_HOST_LEVEL: Final = re.compile(r"^[\w.:-]+\s+(?=\d,\d+,\d+,[-c+];|<\d{1,3}>|\[\s*\d+\.\d+\])")
+_HOST_LEVEL: Final = re.compile(r"^(?:[\w.:-]+\s+){1,3}(?=\d,\d+,\d+,[-c+];|<\d{1,3}>|\[\s*\d+\.\d+\])")
 _OTHER: Final = re.compile(r"^(?:[\w.:-]+\s+)?(?P<ident>[A-Za-z][\w./@-]*)(?:\[\d+\]):\s")
 _RFC5424: Final = re.compile(r"^<\d{1,3}>1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|\[.*?\]) ?")
 

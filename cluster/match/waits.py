@@ -99,7 +99,10 @@ def wait_of(stack: Stack) -> Wait:
     kind, what, where = _sleep(names, paths)
     transport = transports.of_stack(stack)
     local = not transport and transports.is_local(stack)
-    if stack.cause in _RUNS or stack.state == "R":  # it runs, or ran: it waits for nothing
+    by_chance = stack.cause == "trace" and stack.state != "D" and where not in SLEEPS
+    if (
+        stack.cause in _RUNS or stack.state == "R" or stack.in_interrupt or by_chance
+    ):  # it runs, or ran: it waits for nothing
         kind = None
     blocked = kind is None and stack.state == "D" and stack.cause not in _RUNS and bool(names)
     if local and (blocked or kind in (REPLY, SLOT, LOCK, CONNECTION)):

@@ -105,6 +105,16 @@ def test_two_stacks_that_are_mixed_are_kept_apart(text):
     ]
 
 
+def test_two_failures_that_are_mixed_without_a_mark_are_failures_of_reception():
+    """Their heads stand together, and a message is cut in two by the other's."""
+    one, other = failed(task="swapper/0"), failed(task="swapper/3")
+    one[0:1] = ["swapper/0: page allocation failure: order:0", ", mode:0x820(GFP_ATOMIC), nodemask=(null)"]
+    mixed = [line for pair in zip(one, [*other, ""], strict=True) for line in pair]
+    ring = ring_of(of_reading(read_text(logs.plain(mixed))))
+    assert [(one.part, one.counts) for one in ring.failures] == [("receive", True)] * 2
+    assert ring.grade == SYMPTOM
+
+
 # -- stacks -----------------------------------------------------------------------------------------------------------
 
 
