@@ -218,8 +218,9 @@ def _smallest(asking: Asking, title: str, question: Question, most: int, each_s:
             pass
     fails, meets = edges(question, answer)
     if answer.minimum is None and answer.tried.get(most, True):
-        between = f"more than {max(fails, 0):,}{question.unit}" + (f", at most {meets:,}" if meets <= most else "")
-        told = f"not known: the budget ended after {len(answer.tried)} runs; {between}"
+        known = [f"more than {fails:,}{question.unit}"] if fails >= question.least else []
+        known += [f"at most {meets:,}{question.unit}"] if meets <= most else []
+        told = f"not known: the budget ended after {len(answer.tried)} runs{': ' if known else ''}{', '.join(known)}"
         asking.add(Row(title, told, None, len(answer.tried), spent[0], command))
         return answer
     found = f"{answer.minimum:,}{question.unit}" if answer.minimum is not None else None
