@@ -200,7 +200,7 @@ def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, list
     recorded = info["AnonPages"] + info["Shmem"] + swapping.used
     label = f"AnonPages and Shmem of {info.label}"
     if swapping.used:
-        label += f", Used of {host.label('proc/swaps')}"
+        label += f", Used of {host.label('proc/swaps')}" if host.swaps is not None else ", SwapTotal less SwapFree"
     if host.limit is not None and found.memory < info["MemTotal"] - info.huge:
         why = "assumed: enough to swap within the limit; meminfo tells of the whole machine"
     elif found.working_set == recorded // PAGE * PAGE:

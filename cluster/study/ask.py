@@ -7,16 +7,17 @@ alone. Searches are those of `minimum` and `remedies`, in the words of those com
 import resource
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.scenario import cost, load
 from netswap.cluster.study.failure import needed
-from netswap.cluster.study.minimum import Answer, Question, narrow, runs_at_most, tries
+from netswap.cluster.study.minimum import Answer, Question, edges, narrow, runs_at_most, tries
 from netswap.cluster.study.pool import Pool
-from netswap.cluster.study.remedies import Patient, as_it_is, runs_when_ill, search
+from netswap.cluster.study.remedies import Patient, Remedies, as_it_is, runs_when_ill, search
 from netswap.cluster.study.subject import Job, Outcome, Subject, Traffic, outlived
 
 Done = TypeVar("Done")
@@ -126,6 +127,7 @@ def _outage_row(subject: Subject, cell: Cell, outcome: Outcome) -> Row:
     command = shlex.join([*words, *_sets(subject.settings(outage_s, traffic))])
     facts = {"verdict": outcome.verdict, "outage_s": outage_s, "traffic": traffic.name.lower()}
     facts |= {"stalled_ns": outcome.stalled_ns, "recovered_after_ns": outcome.after_ns}
+    facts |= {"whole_s": round(outcome.cpu_s * outcome.stop_ns / max(outcome.at_ns, 1), 2)}
     return Row(f"{away}, {traffic}", _told(subject, outcome), good, 1, outcome.cpu_s, command, facts)
 
 
@@ -179,7 +181,7 @@ def _searches(asking: Asking, outage_s: int, traffic: Traffic) -> None:
         traffic = Traffic.OWN if own.ill else traffic
         _rate(asking, outage_s, away)
         _sockets(asking, outage_s, traffic)
-    each_s = max((row.cpu_s for row in asking.rows if row.facts.get("traffic") == traffic.name.lower()), default=1.0)
+    each_s = _each_s(asking, outage_s, traffic)
     _kernels(asking, outage_s, traffic, each_s)
     _min_free(asking, outage_s, traffic, each_s)
     _switches(asking, outage_s, traffic, each_s)
@@ -211,9 +213,16 @@ def _smallest(asking: Asking, title: str, question: Question, most: int, each_s:
     if runs * each_s > asking.left_s:
         asking.add(_too_dear(asking, title, runs, each_s, command))
         return None
-    with _measured() as spent, Pool(processes=asking.processes) as pool:
+    with _measured() as spent, suppress(_OverError), Pool(_until(asking), asking.processes) as pool:
         for _ in narrow(question, answer, tries(question, pool), asking.processes):
             pass
+    fails, meets = edges(question, answer)
+    if answer.minimum is None and answer.tried.get(most, True):
+        known = [f"more than {fails:,}{question.unit}"] if fails >= question.least else []
+        known += [f"at most {meets:,}{question.unit}"] if meets <= most else []
+        told = f"not known: the budget ended after {len(answer.tried)} runs{': ' if known else ''}{', '.join(known)}"
+        asking.add(Row(title, told, None, len(answer.tried), spent[0], command))
+        return answer
     found = f"{answer.minimum:,}{question.unit}" if answer.minimum is not None else None
     told = f"from {found} on" if found else f"not even at {most:,}{question.unit}"
     if not answer.is_monotone:
@@ -240,9 +249,30 @@ def _sets(overrides: Sequence[str]) -> list[str]:
     return [word for one in overrides for word in ("--set", one)]
 
 
-def _each_s(asking: Asking, traffic: Traffic) -> float:
-    seen = [row.cpu_s for row in asking.rows if row.facts.get("traffic") == traffic.name.lower()]
+def _each_s(asking: Asking, outage_s: int, traffic: Traffic) -> float:
+    """What a run to its end takes, CPU seconds, as those so far have gone, without traffic and with this one."""
+    names = (Traffic.IDLE.name.lower(), traffic.name.lower())
+    seen = [
+        row.facts["whole_s"]
+        for row in asking.rows
+        if row.facts.get("traffic") in names and row.facts["outage_s"] == outage_s
+    ]
     return max(seen, default=1.0)
+
+
+class _OverError(Exception):
+    """The budget is spent."""
+
+
+def _until(asking: Asking) -> Callable[[], None]:
+    """Raises `_OverError` when the processes may have used what is left of the budget."""
+    end_s = monotonic() + max(0.0, asking.left_s)
+
+    def watch() -> None:
+        if monotonic() > end_s:
+            raise _OverError
+
+    return watch
 
 
 def _rate(asking: Asking, outage_s: int, away: str) -> None:
@@ -255,7 +285,7 @@ def _rate(asking: Asking, outage_s: int, away: str) -> None:
     question = Question(subject.scenario, overrides, key, f"{subject.machine} is wedged", "Mbit/s", 1)
     most = max(1, subject.line_bps // _MBIT)
     title = f"from which rate on it wedges ({away})"
-    _smallest(asking, title, question, most, _each_s(asking, Traffic.OWN))
+    _smallest(asking, title, question, most, _each_s(asking, outage_s, Traffic.OWN))
 
 
 def _sockets(asking: Asking, outage_s: int, traffic: Traffic) -> None:
@@ -273,7 +303,9 @@ def _sockets(asking: Asking, outage_s: int, traffic: Traffic) -> None:
     question = Question(
         subject.scenario, subject.settings(outage_s, traffic), key, f"{subject.machine} is wedged", "", 1
     )
-    _smallest(asking, f"from which socket count on it wedges ({traffic})", question, most, _each_s(asking, traffic))
+    _smallest(
+        asking, f"from which socket count on it wedges ({traffic})", question, most, _each_s(asking, outage_s, traffic)
+    )
 
 
 def _kernels(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
@@ -318,12 +350,17 @@ def _switches(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) ->
         return
     patient = Patient(subject.scenario, overrides)
     made = [0]
+    found: Remedies | None = None
 
     def one_more() -> None:
         made[0] += 1
 
-    with _measured() as spent, Pool(processes=asking.processes) as pool:
+    with _measured() as spent, suppress(_OverError), Pool(_until(asking), asking.processes) as pool:
         found = search(patient, as_it_is(patient, pool), pool, one_more)
+    if found is None:
+        told = f"not known: the budget ended after {made[0]} runs"
+        asking.add(Row(title, told, None, made[0], spent[0], command))
+        return
     helps = [" + ".join(one.safeguards or []) for one in found.presets if one.helps]
     parts = " + ".join(found.fewest.safeguards or []) if found.fewest is not None else ""
     told = "; ".join(

@@ -74,15 +74,16 @@ def test_the_questions_are_the_outages_with_and_without_traffic():
 
 
 def test_a_run_says_what_the_laboratory_says():
-    """The same outage by hand; a run that is decided ends before its stop."""
+    """The same outage by hand, the flood from its middle on; a run that is decided ends before its stop."""
     subject = subject_of(PAIR, ())
     seen = outlived(Job(subject, 1, Traffic.OWN, 100.0))
     outage = {"at": "2s", "partition": ["C"], "for": "1s"}
-    with open_cluster(PAIR, timeline=[outage]) as cluster:
+    begin = {"machines.B.programs.0.flood.from": "2500ms"}
+    with open_cluster(PAIR, set=begin, timeline=[outage]) as cluster:
         cluster.run_to(seen.at_ns)
         assert cluster["A"].verdict == seen.verdict
     assert seen.at_ns < seen.stop_ns
-    assert seen.well
+    assert seen.ill != seen.well
 
 
 def test_a_run_that_costs_more_than_its_share_is_not_decided():
@@ -162,3 +163,12 @@ def test_a_pair_is_asked_all_there_is(tmp_path):
     assert all(row["good"] for row in outages if row["facts"]["traffic"] == "idle")
     assert not any(row["good"] for row in outages if row["facts"]["traffic"] == "line")
     assert any(row["good"] for row in rows if "would save it" in row["question"])
+
+
+def test_a_search_that_takes_longer_than_it_seemed_ends_with_the_budget():
+    """No time is left: the first look at the clock ends it, and what is known by then is told."""
+    told: list[Row] = []
+    one = Asking(subject_of(PAIR, ()), budget_s=0.0, tell=told.append, processes=1)
+    asking._min_free(one, 1, Traffic.IDLE, each_s=0.0)
+    assert told[0].good is None
+    assert "the budget ended after" in told[0].answer
