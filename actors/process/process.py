@@ -163,8 +163,7 @@ class Process:
         self.dead = True
         self._counters.bus_errors += 1
         self._one.task.end(_ENDED, by="sigbus")
-        self._take_memory()
-        self._one.system.exit()
+        self._freed_by(self._take_memory, self._one.system.exit)
 
     @property
     def task(self) -> Task:
@@ -180,11 +179,15 @@ class Process:
         self._faults.release(self._one.space)
 
     def _count(self, *frees: Callable[[], None]) -> None:
-        """Call what frees memory, and count the pages freed."""
+        """Call what frees memory of a victim, and count the pages freed."""
+        self._counters.oom_pages += self._freed_by(*frees)
+
+    def _freed_by(self, *frees: Callable[[], None]) -> int:
+        """Call what frees memory, and note the pages freed for this program; their number."""
         zone = self._faults.zone
         free = zone.free + zone.aside_free
         for one in frees:
             one()
         freed = zone.free + zone.aside_free - free
         self._one.task.freed_pages += freed
-        self._counters.oom_pages += freed
+        return freed

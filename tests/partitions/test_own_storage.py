@@ -130,7 +130,8 @@ def test_without_persist_a_time_out_loses_the_device_and_kills_the_reader(netswa
     """SIGBUS: its page could not be read. No data is lost that it could still use."""
     a = outage(netswap, timeout="1s", persist=False)
     assert (a.verdict, a.counters["bus_errors"], a.lost_pages) == ("killed", 1, 0)
-    assert a.programs["rank 0"]["killed_by"] == "sigbus"
+    rank = a.programs["rank 0"]
+    assert (rank["killed_by"], rank["freed_pages"] > 3000) == ("sigbus", True)
 
 
 def test_with_persist_all_is_sent_again_over_a_new_connection(netswap):
