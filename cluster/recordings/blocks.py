@@ -9,6 +9,7 @@ from struct import unpack
 from typing import IO, Final, NamedTuple
 
 from netswap.cluster.recordings.files import RecordingError
+from netswap.protocol.frame import TIME_MAX
 
 _CLASSIC: Final = {
     b"\xd4\xc3\xb2\xa1": ("<", 1000),
@@ -197,4 +198,6 @@ def _packet(form: str, body: bytes, interfaces: list[_Interface], start: int) ->
         raise RecordingError(f"byte {start}: this packet is longer than its block", _HINT)
     one = interfaces[said[0]]
     at_ns = (high << 32 | low) * _NS // one.ticks + one.offset_ns
+    if abs(at_ns) > TIME_MAX:
+        raise RecordingError(f"byte {start}: this packet has a time that cannot be", _HINT)
     return Captured(at_ns, start, one.link, body[20 : 20 + kept], max(length, kept))

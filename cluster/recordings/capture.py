@@ -19,7 +19,7 @@ from netswap.cluster.recordings import blocks, packets
 from netswap.cluster.recordings.files import RecordingError, opened
 from netswap.cluster.recordings.packets import Packet
 from netswap.protocol.frame import SMALL_MAX
-from netswap.protocol.ip import IP_HEADER, UDP_HEADER, fragment_payload, fragments
+from netswap.protocol.ip import IP_HEADER, UDP_HEADER, fragment_payload
 from netswap.protocol.units import seconds
 
 _FORGOTTEN_NS: Final = seconds(30)
@@ -74,6 +74,8 @@ class _Collector:
         self._each = fragment_payload(mtu)
         self._times = array("q")
         self._frames: list[_Frame | tuple[_Datagram, Packet]] = []
+        self._known: dict[_Frame, _Frame] = {}
+        """Frames that are equal are one object: a capture has millions."""
         self._open: dict[tuple[int, int, int], _Datagram] = {}
         self.left_out: Counter[str] = Counter()
         self.first_ns: int | None = None
@@ -119,7 +121,7 @@ class _Collector:
 
     def _keep(self, at_ns: int, frame: "_Frame | tuple[_Datagram, Packet]") -> None:
         self._times.append(at_ns)
-        self._frames.append(frame)
+        self._frames.append(self._known.setdefault(frame, frame) if isinstance(frame, _Frame) else frame)
 
     def frames(self) -> Iterator[tuple[int, _Frame, int]]:
         """(when since the first packet of the capture, frame, its datagram's number), by time."""
@@ -144,9 +146,7 @@ class _Collector:
 
     def _piece(self, whole: _Datagram, packet: Packet) -> _Frame:
         index = packet.offset // self._each
-        payload = min(whole.payload(), 0xFFFF - IP_HEADER - UDP_HEADER)
-        if fragments(payload + UDP_HEADER, self._mtu) <= index:
-            payload = index * self._each + packet.size - UDP_HEADER
+        payload = max(whole.payload(), self._mtu + 1 - IP_HEADER - UDP_HEADER)  # or it would be no fragment here
         return _Frame(packet.to, whole.port, whole.source_port, payload, index)
 
     def _has_port(self, frame: "_Frame | tuple[_Datagram, Packet]") -> bool:

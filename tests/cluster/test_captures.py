@@ -1,5 +1,6 @@
 """A flood sends a capture again: each packet leaves when it was captured, and what cannot be sent is said."""
 
+import gzip
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,6 +119,8 @@ FORMATS = {
     "pcapng, big endian": pcapng(BUSY, endian=">"),
     "pcap, headers alone": pcap(BUSY, snap=42),
     "pcapng, headers alone": pcapng(BUSY, snap=42),
+    "pcap, packed": gzip.compress(pcap(BUSY)),
+    "pcapng, packed": gzip.compress(pcapng(BUSY)),
     "pcap, nobody's checksum": pcap(BUSY, link=0x50000001),
 }
 
@@ -280,6 +283,17 @@ def test_a_datagram_that_misses_a_fragment_stays_incomplete(replay, missing):
     assert cluster["A"].counters["held"] == 2
 
 
+@pytest.mark.parametrize("mtu", [1496, 1500, 1501, 1502, 1507, 9000])
+@pytest.mark.parametrize("payload", [1473, 1475, 4000])
+def test_fragments_that_another_mtu_made_are_sent_where_they_fit_the_grid(replay, payload, mtu):
+    """1500 to 1507 have the same fragments of 1480 bytes; with another MTU there is nothing to be sent."""
+    data = pcap([(0, frame(5)), *pieces(payload, 1, 10**6, 10**5)])
+    cluster, heard = replay(data, network=f"mtu: {mtu}B, framing: ethernet")
+    fits = 1500 <= mtu < 1508
+    assert len(heard.arrivals) == 1 + len(fragments(payload, ident=1)) * fits
+    assert cluster["A"].programs["service 0"]["progress"] == 1 + fits
+
+
 def test_fragments_of_two_datagrams_with_one_number_are_not_mixed(replay):
     """The number comes round: the same fragment a second time begins another datagram."""
     first, second = pieces(4000, 1, 0, 1000), pieces(4000, 1, 10**6, 1000)
@@ -338,6 +352,10 @@ WRONG = {
         "byte 28: this packet is of an interface that has not been described",
     ),
     "no time": (pcapng([]) + block("<", 3, bytes(20)), "this packet has no time"),
+    "a time that cannot be": (
+        pcapng([(0, frame(9))])[:48] + pcapng([(1 << 63, frame(9))], tsresol=0)[48:],
+        "a time that cannot be",
+    ),
     "no packet": (pcap([]), "nothing in it can be sent: there is no packet at all"),
     "TCP alone": (pcap([(0, ETHERNET + ipv4(bytes(20), proto=6))]), "nothing in it can be sent: there is 1 TCP"),
     "a strange link": (pcap(BUSY, link=147), "nothing in it can be sent: there is 5 of link type 147"),
