@@ -36,14 +36,22 @@ class HighAtomicZone(GroupedZone):
 
     def take(self, floor: int) -> bool:
         """Take a page if more than `floor` pages are free, and one of them is not set aside."""
-        return Zone.take(self, self._reached(floor))
+        taken = Zone.take(self, self._reached(floor))
+        if self.free < self._spare:
+            self.take_movable()
+        return taken
 
     def take_many(self, floor: int, wanted: int) -> int:
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
-        return Zone.take_many(self, self._reached(floor), wanted)
+        taken = Zone.take_many(self, self._reached(floor), wanted)
+        if self.free < self._spare:
+            self.take_movable()
+        return taken
 
     def give(self, pages: int = 1) -> None:
         """Free pages: of those that lie in a pageblock that is set aside, their share."""
+        if self._settled:
+            self.bring_back(pages)
         if not self._used:
             Zone.give(self, pages)
             return

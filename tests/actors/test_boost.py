@@ -26,6 +26,7 @@ def zone_of(kernel: Kernel = LINUX_6_1, total: int = TOTAL) -> HighAtomicZone:
     """A zone whose memory has all been used once: no pageblock is free as a whole."""
     zone = HighAtomicZone(total, MIN, kernel=kernel)
     zone.take_many(0, total - HIGH)
+    zone.settle()
     zone.give(SCATTERED - HIGH)
     assert (zone.free, zone.boost) == (SCATTERED, 0)
     return zone
@@ -125,8 +126,41 @@ def test_memory_that_has_never_been_used_gives_whole_pageblocks() -> None:
     assert zone.grouping()[0] == 3 * PAGEBLOCK
 
 
-def test_a_movable_page_never_boosts() -> None:
-    """The twin: a program's own pages."""
+def test_a_movable_page_boosts_once_its_own_lists_are_empty() -> None:
+    """24 pages are on the unmovable lists after a steal: the last movable one is followed by one of those."""
     zone = zone_of()
-    assert zone.take(0)
+    zone.take_unmovable(0)
+    zone.balanced(zone.boost)
+    spare = PAGEBLOCK * (SCATTERED - 1) // TOTAL
+    assert zone.take_many(0, zone.free - spare) == SCATTERED - 1 - spare
     assert zone.boost == 0
+    assert zone.take(0)
+    assert zone.boost == PAGEBLOCK
+
+
+def test_a_page_of_an_unmovable_pageblock_comes_back_to_its_kind() -> None:
+    """And serves the next request of its kind without a boost."""
+    zone = HighAtomicZone(TOTAL, MIN, kernel=LINUX_6_1)
+    for _ in range(PAGEBLOCK):
+        zone.take_unmovable(0)
+    zone.take_many(0, zone.free - HIGH)
+    zone.settle()
+    zone.give_unmovable(10)
+    for _ in range(10):
+        zone.take_unmovable(0)
+    assert zone.boost == 0
+    zone.take_unmovable(0)
+    assert zone.boost == PAGEBLOCK
+
+
+def test_movable_pages_in_unmovable_pageblocks_come_back_to_the_unmovable_lists() -> None:
+    """Half a pageblock is lent to programs: all that is freed brings it back."""
+    zone = HighAtomicZone(TOTAL, MIN, kernel=LINUX_6_1)
+    for _ in range(PAGEBLOCK // 2):
+        zone.take_unmovable(0)
+    zone.take_many(0, zone.free)
+    zone.settle()
+    assert zone.grouping()[:2] == (PAGEBLOCK, 0)
+    for _ in range(TOTAL - PAGEBLOCK // 2):
+        zone.give()
+    assert zone.grouping()[:2] == (PAGEBLOCK, PAGEBLOCK // 2)
