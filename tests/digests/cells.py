@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.claims import prove, scenes
 from netswap.cluster.claims.ablation import ABLATIONS, ablate
-from netswap.cluster.claims.claim import CLAIMS
+from netswap.cluster.claims.claim import BOTH, CLAIMS
 from netswap.cluster.lab import Cluster, open_scenario
 from netswap.cluster.scenario import Scenario, ScenarioError, load
 from netswap.cluster.study.experiment import load_experiment
@@ -110,12 +110,21 @@ def all_cells() -> Iterator[Cell]:
 
 def scenario_files() -> list[Path]:
     """The scenarios that run by themselves."""
-    return [*sorted(CONFIGS.glob("*.yaml")), *sorted(CONFIGS.glob("claims/*.yaml"))]
+    return [
+        *sorted(CONFIGS.glob("*.yaml")),
+        *sorted(CONFIGS.glob("claims/*.yaml")),
+        *sorted(CONFIGS.glob("reports/*.yaml")),
+    ]
+
+
+def validation_files() -> list[Path]:
+    """Cells of a real kernel, which run shortly only: `netswap validate` runs them to their ends."""
+    return sorted(CONFIGS.glob("validation/*.yaml"))
 
 
 def short_files() -> list[Path]:
     """Those that `make test` runs shortly: all but a thousand machines, which take seconds to build."""
-    return [path for path in scenario_files() if path.name != "mpi-1000.yaml"]
+    return [path for path in (*scenario_files(), *validation_files()) if path.name != "mpi-1000.yaml"]
 
 
 def experiment_files() -> list[Path]:
@@ -124,9 +133,16 @@ def experiment_files() -> list[Path]:
 
 
 def of_scenario(path: Path) -> Iterator[One]:
-    """A scenario under every kernel that takes it: with the safeguards that it names, and with others."""
-    written = load(path).words.safeguards
-    for kernel in KERNELS:
+    """A scenario under the kernels of 2007 and of 2024, where they take it: with the safeguards that it names, and with others.
+
+    A public report is of one machine: it runs as it is written.
+    """
+    words = load(path).words
+    written = words.safeguards
+    if path.parent.name == "reports":
+        yield from _where_it_runs(path, {"kernel": words.kernel, "safeguards": written}, None)
+        return
+    for kernel in BOTH:
         for safeguards in [written, *(policy for policy in POLICIES if policy != written)]:
             yield from _where_it_runs(path, {"kernel": kernel, "safeguards": safeguards}, LARGE.get(path.name))
 
@@ -135,7 +151,8 @@ def short(path: Path) -> One:
     """A scenario as it is written, for a short time."""
     scenario = load(path)
     first_ns = min((fault.at for fault in scenario.words.timeline), default=0)
-    stop = SHORT.get(path.name, f"{first_ns // milliseconds(1) + MOMENT_MS}ms")
+    moment = "1s" if path.parent.name == "validation" else f"{first_ns // milliseconds(1) + MOMENT_MS}ms"
+    stop = SHORT.get(path.name, moment)
     return One(_name(path, {}, stop), scenario, stop)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import digests
 import pytest
-from cells import CONFIGS, experiment_files, scenario_files, short, short_files
+from cells import CONFIGS, experiment_files, scenario_files, short, short_files, validation_files
 from digests import FILE, Difference, differences, main, read, written
 
 ONE, OTHER = 64 * "1", 64 * "2"
@@ -54,7 +54,7 @@ def test_everything_sends_the_same_bytes_as_ever(capsys):
 def test_every_scenario_and_experiment_is_among_them():
     """A new one has no digest yet until somebody writes it; of the matrix the experiment runs every cell."""
     apart = {path for path in CONFIGS.rglob("*.yaml") if path.parent.name != "matrix"}
-    assert apart == {*scenario_files(), *experiment_files()}
+    assert apart == {*scenario_files(), *experiment_files(), *validation_files()}
     promised = read(FILE.read_text())
     for path in apart:
         name = path.relative_to(CONFIGS).as_posix()
