@@ -15,6 +15,7 @@ from netswap.cluster.host.sockets import Sockets
 from netswap.cluster.host.swapping import ON_THE_NETWORK, Swapping
 from netswap.cluster.scenario import models
 from netswap.protocol.rpc import PAGE
+from netswap.protocol.units import seconds
 
 SOCKETS_MAX: Final = 20_000
 """Of each protocol: beyond that a scenario has no ports for them."""
@@ -258,22 +259,45 @@ def _words(host: Host, part: str, wanted: dict[str, tuple[str, int]]) -> list[tu
     return found
 
 
+def sysctls(host: Host, draft: Draft, taken: Kernel) -> None:
+    """Sysctls of memory and of reassembly that are not the scenario's kernel's own."""
+    usual = {
+        "watermark_boost_factor": taken.watermark_boost,
+        "watermark_scale_factor": taken.watermark_scale,
+        "dirty_ratio": taken.dirty_ratio,
+        "dirty_background_ratio": taken.dirty_background_ratio,
+    }
+    _written(host, draft, "vm", {name: (f"vm/{name}", one, "") for name, one in usual.items() if one})
+    fragments = {
+        "high": ("net/ipv4/ipfrag_high_thresh", taken.fragment_high, "B"),
+        "low": ("net/ipv4/ipfrag_low_thresh", taken.fragment_low, "B"),
+        "time": ("net/ipv4/ipfrag_time", taken.fragment_timeout_ns // seconds(1), "s"),
+    }
+    _written(host, draft, "ipfrag", fragments)
+
+
+def _written(host: Host, draft: Draft, part: str, wanted: dict[str, tuple[str, int, str]]) -> None:
+    """A part of the machine with those settings that differ; `wanted`: (file, the kernel's own, unit) of each key."""
+    model: type[BaseModel] = models.Vm if part == "vm" else models.Ipfrag
+    told = []
+    for key, (name, own, unit) in wanted.items():
+        setting = host.settings.get(name)
+        # A zero stands for another way to set it, as dirty_bytes is.
+        if setting is None or setting.value in (own, 0):
+            continue
+        value = f"{setting.value}{unit}" if unit else setting.value
+        if accepts(model, key, value):
+            told.append((f"{key}: {value}", setting.label))
+    if told:
+        draft.add(2, f"{part}: {{{', '.join(one for one, _ in told)}}}", ", ".join(label for _, label in told))
+
+
 def settings_differ(host: Host, draft: Draft, taken: Kernel) -> None:
     """Settings that a scenario has no word for, where they are not what the kernel of the scenario does."""
-    ours = {
-        "vm/swappiness": taken.swappiness,
-        "vm/dirty_ratio": taken.dirty_ratio,
-        "vm/dirty_background_ratio": taken.dirty_background_ratio,
-        "vm/watermark_scale_factor": taken.watermark_scale,
-        "net/core/netdev_max_backlog": 1000,
-    }
+    ours = {"vm/swappiness": taken.swappiness, "net/core/netdev_max_backlog": 1000}
     for name, usual in ours.items():
         setting = host.settings.get(name)
-        if (
-            setting is not None
-            and setting.value != usual
-            and not accepts(models.Machine, name.partition("/")[2], setting.value)
-        ):
+        if setting is not None and setting.value != usual:
             draft.differs.append(
                 f"{name.replace('/', '.')} is {setting.value} ({setting.label}), in the scenario {usual or 'absent'}"
             )

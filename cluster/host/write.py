@@ -42,6 +42,7 @@ def scenario(host: Host, swapping: Swapping) -> str:
     propose.memory(host, draft, found)
     _, mbit = propose.card(host, draft, taken)
     propose.limits(host, draft, taken)
+    propose.sysctls(host, draft, taken)
     propose.settings_differ(host, draft, taken)
     _swap(host, draft, swapping)
     listens = propose.listening(host, draft)

@@ -95,7 +95,8 @@ def test_a_thin_client_swaps_over_nbd_and_its_own_swap_is_no_traffic():
     tree = tree_of(scenario_of(HOSTS / "ltsp-nbd"))
     swap = tree["machines"]["A"]["swap"]
     assert (swap["transport"], swap["readahead"], swap["in_flight"]) == ("nbd", 1, 64)
-    assert [one["buffer"] for one in programs(tree, "service")] == ["425984B", "87380B"]
+    assert [one.get("buffer") for one in programs(tree, "service")] == ["425984B", None]
+    assert tree["machines"]["A"]["tcp"]["rmem"][1] == 87_380
     assert tree["machines"]["B"]["programs"][1]["flood"]["flows"] == 3
     assert tree["machines"]["A"]["nic"] == {"rate": "100Mbit/s", "ring": 512, "refill": "e1000e"}
 
@@ -427,3 +428,21 @@ def test_a_setting_that_is_none_is_an_error_of_the_input(sysctl):
     done = CliRunner().invoke(app, ["from-host", str(HOSTS / "nfs-root"), "--sysctl", sysctl])
     assert done.exit_code == 2
     assert re.search("sysctl .*:1:1: .+; .+", done.stderr)
+
+
+def test_sysctls_that_are_not_the_kernels_own_are_written(tmp_path):
+    """Those of memory and of reassembly, with their files; a zero stands for a setting in bytes, and is left out."""
+    host = tmp_path / "host"
+    shutil.copytree(HOSTS / "ltsp-nbd", host)
+    for name, value in {
+        "vm/dirty_ratio": 33,
+        "vm/dirty_background_ratio": 0,
+        "net/ipv4/ipfrag_high_thresh": 262_144,
+    }.items():
+        path = host / "proc" / "sys" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{value}\n")
+    machine = tree_of(scenario_of(host))["machines"]["A"]
+    assert machine["vm"]["dirty_ratio"] == 33
+    assert "dirty_background_ratio" not in machine["vm"]
+    assert machine["ipfrag"]["high"] == "262144B"
