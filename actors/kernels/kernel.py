@@ -54,9 +54,6 @@ class Kernel:
     net/core/skbuff.c); before, with Zijlstra's series, a pool is added under every watermark and its use is charged."""
     swap_cluster_max: int
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
-    kswapd_reclaims_high: bool
-    """kswapd reclaims as many pages as the high mark in each pass, and looks at the mark between passes only (kswapd_shrink_node
-    in mm/vmscan.c); before, it stops at the mark."""
     reclaim_wait_ns: int
     """congestion_wait in reclaim (mm/vmscan.c)."""
     kswapd_gives_up: int

@@ -30,7 +30,6 @@ LINUX_2_6_22: Final = Kernel(
     watermark_boost=0,
     memalloc_sockets=False,
     swap_cluster_max=32,
-    kswapd_reclaims_high=False,
     reclaim_wait_ns=milliseconds(100),
     kswapd_gives_up=0,
     sleeps_for_slot=False,

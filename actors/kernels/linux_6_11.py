@@ -31,7 +31,6 @@ LINUX_6_11: Final = replace(
     watermark_boost=15_000,
     memalloc_sockets=True,
     kswapd_gives_up=16,
-    kswapd_reclaims_high=True,
     sleeps_for_slot=True,
     naps_each_pass=False,
     retry_wait_ns=milliseconds(4),

@@ -41,11 +41,6 @@ class Kswapd:
         """How far the watermarks were boosted when it was woken."""
         self._freed_before = 0
         """What reclaim had freed when it ran last."""
-        self._counters = board.counters
-        self._left_before = 0
-        """Pages that had been reclaimed when its pass began."""
-        self._quota = 0
-        """Pages that the pass under way is to reclaim, whatever the marks say by then; 0 between passes."""
         self._priority = board.kernel.def_priority
         self._outcome = _NOTHING
         self._stuck_ns = 0
@@ -112,7 +107,7 @@ class Kswapd:
             self._wake_direct_reclaimers()
         if laundry is not None:
             laundry.wash()
-        if zone.free >= zone.kswapd_goal() and not self._quota:
+        if zone.free >= zone.kswapd_goal():
             self.asleep = True
             zone.balanced(self._boost)
             self._priority = self._kernel.def_priority
@@ -152,7 +147,7 @@ class Kswapd:
         While mapped pages are spared there may be nothing to look at, and then nothing to wait for either.
         """
         zone, scan, first = self._zone, self._scan, self._kernel.def_priority
-        while (goal := self._goal()) > zone.free:
+        while zone.free < (goal := zone.kswapd_goal()):
             priority = self._priority
             outcome = scan.shrink(priority, goal, self._outcome, rounds=2)
             self._outcome = outcome
@@ -161,7 +156,6 @@ class Kswapd:
                 self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
             if outcome in ASLEEP:
                 return  # the pass has not ended: the same priority goes on when it is woken
-            self._quota = 0
             if scan.oom is not None:
                 scan.oom.looked(priority, kswapd=True)
             self._priority = priority - 1 if priority else first
@@ -171,16 +165,3 @@ class Kswapd:
                 or (outcome is _SCANNED and scan.naps_after(priority))
             ):
                 return
-
-    def _goal(self) -> int:
-        """The free pages at which it may stop: the mark; or where it looks at that between passes only, the end of its pass."""
-        zone, kernel = self._zone, self._kernel
-        if not kernel.kswapd_reclaims_high:
-            return zone.kswapd_goal()
-        reclaimed = self._scan.dropped + self._counters.pages_out + self._counters.file_pages_out
-        if self._quota and reclaimed - self._left_before >= self._quota:
-            self._quota = 0
-        if not self._quota and zone.free < zone.kswapd_goal():
-            self._left_before = reclaimed
-            self._quota = max(zone.high_mark, kernel.swap_cluster_max)
-        return zone.free + self._quota - (reclaimed - self._left_before) if self._quota else 0

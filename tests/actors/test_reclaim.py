@@ -8,7 +8,6 @@ from scene import KERNEL
 
 from netswap.actors.disk import Disk
 from netswap.actors.events import NEVER, Events
-from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_1, Kernel
 from netswap.actors.memory.anonymous import (
     ACCESSED,
     DIRTY,
@@ -62,14 +61,12 @@ class Swap:
 class Scene:
     """A zone, an address space in it, and reclaim. min 64, low 80, high 96."""
 
-    def __init__(
-        self, states: list[int], free: int, swap: Swap | None = None, total: int = 4096, kernel: Kernel = KERNEL
-    ) -> None:
+    def __init__(self, states: list[int], free: int, swap: Swap | None = None, total: int = 4096) -> None:
         self.events = Events()
-        self.zone = Zone(total, 64, kernel=kernel)
+        self.zone = Zone(total, 64)
         self.zone.free = self.zone.free_min = free
         self.swap = swap
-        self.board = Board(self.events, self.zone, kernel)
+        self.board = Board(self.events, self.zone, KERNEL)
         self.reclaim = Reclaim(self.board, Scan(self.board, swap))
         self.space = AddressSpace("rank 0", 0, len(states))
         self.space.states[:] = bytes(states)
@@ -101,7 +98,6 @@ class Scene:
         """The server answers so many page-outs, in order."""
         assert self.swap is not None
         for _ in range(count):
-            self.board.counters.pages_out += 1
             self.reclaim.scan.written(*self.swap.under_way.pop(0))
             self.reclaim.slot_free()
             self.settle()
@@ -132,39 +128,6 @@ def test_kswapd_stops_above_the_high_mark_and_not_before() -> None:
     assert scene.zone.free == 97
     assert scene.reclaim.kswapd.asleep
     assert list(scene.space.states[:]).count(SWAPPED) == 97 - 79
-
-
-@pytest.mark.parametrize(("kernel", "freed"), [(LINUX_2_6_22, 97 - 80), (LINUX_6_1, 96)], ids=["2.6.22", "6.1"])
-def test_kswapd_of_6_x_reclaims_as_many_pages_as_the_high_mark_in_a_pass(kernel: Kernel, freed: int) -> None:
-    """nr_to_reclaim is high_wmark_pages (kswapd_shrink_node): 96 from 80 free on; 2.6.22 stops one above the mark."""
-    scene = Scene([CLEAN] * 500, free=80, kernel=kernel)
-    scene.reclaim.kswapd.wake()
-    scene.settle()
-    assert scene.zone.free == 80 + freed
-    assert scene.reclaim.kswapd.asleep
-
-
-def test_a_pass_that_sleeps_for_a_slot_goes_on_with_what_is_left_of_it() -> None:
-    """16 slots: 96 pages leave one after the other though the mark is reached after 17; kswapd sleeps only then."""
-    scene = Scene([COLD] * 500, free=80, swap=Swap(16), kernel=LINUX_6_1)
-    scene.reclaim.kswapd.wake()
-    scene.settle()
-    scene.answer(95)
-    assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (175, False)
-    scene.answer()
-    assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (176, True)
-
-
-def test_what_others_take_meanwhile_makes_a_pass_no_longer() -> None:
-    """What it has reclaimed counts, not what is free: 96 pages, of which 70 are gone again, are a pass, and 106 are enough."""
-    scene = Scene([COLD] * 500, free=80, swap=Swap(16), kernel=LINUX_6_1)
-    scene.reclaim.kswapd.wake()
-    scene.settle()
-    for _ in range(70):
-        scene.answer()
-        scene.zone.free -= 1
-    scene.answer(26)
-    assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (106, True)
 
 
 def test_between_the_marks_kswapd_goes_on_if_it_is_awake_and_sleeps_on_if_it_sleeps() -> None:
