@@ -37,6 +37,11 @@ def scene(name: str, kernel: Kernel, **keys: Any) -> Cluster:
     return cluster
 
 
+def unboosted(kernel: Kernel) -> dict[str, int]:
+    """What to set so that the watermarks stay where a row reckons with them: no boost, where the kernel has any."""
+    return {"machines.A.vm.watermark_boost_factor": 0} if kernel.watermark_boost else {}
+
+
 def run_to(cluster: Cluster, time_s: float) -> Cluster:
     """Advance to a time in seconds."""
     return cluster.run_to(seconds(time_s))

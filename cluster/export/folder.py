@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
-from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Swap
+from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Swap, Vm
 from netswap.cluster.recordings.files import RecordingError
 from netswap.cluster.scenario import Problem, ScenarioError, recorded
 from netswap.cluster.scenario.resolved import DirectedLink, Fault, NetworkSettings, Resolved, SwitchPort
@@ -97,7 +97,11 @@ def _machine(said: dict[str, Any]) -> MachineSettings:
         "swap": None if said["swap"] is None else _swap(said["swap"]),
         "programs": tuple((kind, _settings(kind, settings, said["mtu"])) for kind, settings in said["programs"]),
         "files": Files(**said["files"]),
-        "tcp_mem": None if said["tcp_mem"] is None else tuple(said["tcp_mem"]),
+        "vm": Vm(**said["vm"]),
+        **{
+            name: None if said[name] is None else tuple(said[name])
+            for name in ("tcp_mem", "tcp_rmem", "tcp_wmem", "udp_mem")
+        },
     }
     return MachineSettings(**{**said, **whole})
 

@@ -110,9 +110,8 @@ def test_a_connection_takes_what_tcp_rmem_says(netswap, kernel):
 
 def test_the_most_of_a_buffer_is_what_is_set_and_not_what_memory_would_allow():
     """Of 64 MiB 1/128 is less than 6 MiB, which is what the buffer may grow to at boot; who sets tcp_rmem sets the most."""
-    rules = KERNELS[NEW].tcp
-    pages = 64 * 256
-    assert rules.buffers_max(pages)[0] == pages * 4096 // 128
+    kernel, pages = KERNELS[NEW], 64 * 256
+    assert kernel.tcp_buffers_max(pages)[0] == kernel.buffer_pages(pages) * 4096 // 128
     a = machine({"tcp": {"rmem": [4096, 131_072, 6_291_456], "wmem": [4096, 16_384, 50_000]}})
     assert (a.tcp.memory.rcvbuf_max, a.tcp.memory.sndbuf_max) == (6_291_456, 50_000)
     assert a.tcp.memory.rules.wmem == (4096, 16_384, 50_000)
@@ -175,6 +174,7 @@ def test_a_real_time_program_goes_on_below_min(netswap, kernel, quarters):
     minimum = min_pages(64)
     for realtime in (True, False):
         keys = {"machines.A.programs.0.rank.start": "cold", "machines.A.programs.0.rank.realtime": realtime}
+        keys |= {} if kernel == OLD else {"machines.A.vm.watermark_boost_factor": 0}
         cluster = netswap(seed(stop="9s", flood_from="8s", timeline=outage("0s", "20s")), set=keys, kernel=kernel)
         cluster.run_for(seconds(8))
         stands = minimum * quarters // 4 if realtime else minimum
