@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from netswap.actors.kernels import Kernel
 from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
-from netswap.cluster.claims.scenes import as_expected, scene
+from netswap.cluster.claims.scenes import as_expected, scene, unboosted
 
 SERVER: Final = "machines.A.programs.0.swap-server."
 SWAP: Final = "machines.A.swap."
@@ -13,7 +13,7 @@ SWAP: Final = "machines.A.swap."
 @row(
     71,
     "A locked daemon that serves its own machine waits in direct reclaim for its own device; PR_SET_IO_FLUSHER cures that as "
-    "long as something is clean, PF_MEMALLOC in any case, and over FUSE nothing has to be cured",
+    "long as something is clean and the marks are not boosted, PF_MEMALLOC in any case, and over FUSE nothing has to be cured",
     "kernel/sys.c (PR_SET_IO_FLUSHER); Overv/vramfs#31; openebs/mayastor#1911; seen on Linux 6.1",
     eras=(ERA_6_11,),
 )
@@ -23,7 +23,8 @@ def own_daemon(kernel: Kernel) -> Evidence:
     flusher = {SERVER + "io_flusher": True}
     fuse = {SWAP + "transport": "fuse"}
     cases: list[tuple[str, dict[str, Any], str, str]] = [
-        ("an IO flusher", flusher, "merged", "healthy"),
+        ("an IO flusher", flusher | unboosted(kernel), "merged", "healthy"),
+        ("an IO flusher, the marks boosted", flusher, "merged", "wedged"),
         ("an IO flusher, nothing clean", flusher | bare, "merged", "wedged"),
         ("exempt, nothing clean", bare, "exempt-daemons", "healthy"),
         ("over FUSE", fuse, "merged", "healthy"),
