@@ -60,6 +60,7 @@ class TcpRules:
     wmem: tuple[int, int, int]
     """tcp_wmem: the same of send buffers."""
     wmem_by_memory: bool
+    """The same of send buffers."""
     segment_charge: int
     """The charge to a socket for a segment it sends, beside the payload."""
     ram_share: bool
