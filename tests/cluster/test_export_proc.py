@@ -147,7 +147,7 @@ def test_free_finds_that_all_memory_is_somewhere(kind, proc):
     parts = ("MemFree", "AnonPages", "SwapCached", "Cached", "Slab")
     assert sum(memory[name] for name in parts) + other == memory["MemTotal"]
     assert memory["Active"] + memory["Inactive"] == memory["AnonPages"] + memory["Cached"]
-    assert memory["Mapped"] == 4 * machine.reclaim.scan.cache.mapped_pages() <= 512
+    assert memory["Mapped"] == 4 * machine.reclaim.scan.cache.text.resident() <= 512
 
 
 @each
