@@ -61,11 +61,10 @@ class GroupedZone(Zone):
             taken += 1
         return taken
 
-    def take_movable(self) -> None:
-        """A movable page, or several, have been taken: where their own lists were empty, from the unmovable ones."""
-        if self.free < self._spare:
-            self._spare = self.free
-            self._raise()
+    def fall_back(self) -> None:
+        """Movable pages have been taken from the unmovable lists, since their own were empty."""
+        self._spare = self.free
+        self._raise()
 
     def give_unmovable(self, pages: int = 1) -> None:
         """Free such pages: to the unmovable lists, as far as they lie in unmovable pageblocks."""

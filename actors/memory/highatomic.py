@@ -38,14 +38,14 @@ class HighAtomicZone(GroupedZone):
         """Take a page if more than `floor` pages are free, and one of them is not set aside."""
         taken = Zone.take(self, self._reached(floor))
         if self.free < self._spare:
-            self.take_movable()
+            self.fall_back()
         return taken
 
     def take_many(self, floor: int, wanted: int) -> int:
         """Take up to `wanted` pages, leaving `floor`; the number taken."""
         taken = Zone.take_many(self, self._reached(floor), wanted)
         if self.free < self._spare:
-            self.take_movable()
+            self.fall_back()
         return taken
 
     def give(self, pages: int = 1) -> None:
