@@ -41,11 +41,9 @@ def validate(
     if write is not None:
         checked(lambda: written.write(chosen, write), as_json)
         return
-    able, unable = checked(lambda: compare.check(chosen), as_json)
+    checked(lambda: compare.check(chosen), as_json)
     again = line("validate", *(cell or []), seeds=seeds, cells=cells, processes=processes, json=as_json)
-    compared = _compared(able, seeds, processes, again, as_json)
-    there = {one.cell.line: one for one in [*compared, *unable]}
-    compared = [there[one.line] for one in chosen]
+    compared = _compared(chosen, seeds, processes, again, as_json)
     with standard_output():
         _tell(compared, as_json=as_json, as_table=as_table)
     failures = [STATUS[failure.kind] for one in compared for failure in one.failures]

@@ -1,6 +1,5 @@
 """The scenario of a host, commented: each value with the file that it comes from."""
 
-from functools import cache
 from typing import Final
 
 from netswap.cluster.host import propose
@@ -15,14 +14,6 @@ from netswap.protocol.rpc import PAGE
 
 FLOOD_MBIT_MAX: Final = 100
 """What B sends in the file: `netswap ask` asks with the card's own rate."""
-_ITSELF: Final = """title: a machine that swaps to itself
-stop: 1s
-machines:
-  A:
-    memory: 64MiB
-    swap: {server: A, transport: nbd, size: 64MiB}
-    programs: [{swap-server: {pages: 64}}]
-"""
 
 
 def scenario(host: Host, swapping: Swapping) -> str:
@@ -63,16 +54,6 @@ def _whole(draft: Draft) -> str:
         hint = "values that no machine has together: copy the files again"
         raise ScenarioError([Problem(draft.place, 1, 1, what, hint)]) from None
     return text
-
-
-@cache
-def itself_is_possible() -> bool:
-    """Whether a scenario's machine can be its own swap server."""
-    try:
-        load(_ITSELF)
-    except ScenarioError:
-        return False
-    return True
 
 
 def _title(host: Host, swapping: Swapping, found: Numbers) -> str:
@@ -161,18 +142,9 @@ def _transport(draft: Draft, swapping: Swapping) -> None:
 
 
 def _to_itself(draft: Draft) -> None:
-    """A process of the machine keeps its pages. Where no machine can be its own server a proxy of it stands for the daemon."""
-    if itself_is_possible():
-        draft.add(3, "server: A", "the machine itself: see its swap-server")
-        draft.add(3, "transport: nbd")
-        return
-    draft.add(3, "server: C", "where the daemon keeps the pages: nearest to a disk of A")
+    """A process of the machine keeps its pages."""
+    draft.add(3, "server: A", "the machine itself: see its swap-server")
     draft.add(3, "transport: nbd")
-    draft.add(3, "via: proxy", "the daemon of A, a process that all pages go through")
-    draft.differs.append(
-        "the daemon that serves the swap is a proxy on A in the scenario, and its disk the machine C: netswap cannot let a "
-        "machine swap to itself yet. What it takes from A's memory is the same, on the way to C it takes the card too"
-    )
 
 
 def _nfs(draft: Draft, swapping: Swapping) -> None:
@@ -223,8 +195,7 @@ def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, list
     draft.add(5, "pattern: random", "assumed")
     _services(host, draft, listens)
     if swapping.way is Way.DAEMON:
-        program = "swap-server" if itself_is_possible() else "proxy"
-        draft.assume(3, f"- {program}: {{pages: 64}}", "a daemon with 256 KiB of its own that are in use, not locked")
+        draft.assume(3, "- swap-server: {pages: 64}", "a daemon with 256 KiB of its own that are in use, not locked")
 
 
 def _services(host: Host, draft: Draft, listens: Listening) -> None:
@@ -291,15 +262,12 @@ def _flood(draft: Draft, listens: Listening, mbit: int, mtu: int) -> None:
 
 
 def _server(draft: Draft, swapping: Swapping) -> None:
-    """The swap server and its outage; behind a daemon, the disk that it writes to, which has none."""
-    alone = swapping.way is Way.DAEMON and itself_is_possible()
-    if swapping.way in (Way.LOCAL, Way.NONE) or alone:
+    """The swap server and its outage, where it is another machine."""
+    if swapping.way in (Way.LOCAL, Way.NONE, Way.DAEMON):
         return
-    draft.add(1, "C:", "the swap server" if swapping.way is not Way.DAEMON else "where the daemon of A keeps the pages")
+    draft.add(1, "C:", "the swap server")
     draft.add(2, "programs:")
     draft.assume(3, "- swap-server: {}", "how fast its disk is no file tells")
-    if swapping.way is Way.DAEMON:
-        return
     draft.add(0, "timeline:")
     draft.assume(1, "- {at: 2s, partition: [C], for: 10s}", "an outage; netswap ask asks about 1, 10 and 60 s")
 

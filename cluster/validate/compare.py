@@ -11,7 +11,6 @@ from netswap.cluster.study.failure import Failure
 from netswap.cluster.study.pool import Pool, Watch
 from netswap.cluster.validate import mapping, trial
 from netswap.cluster.validate.cells import Cell
-from netswap.cluster.validate.known import CannotBeSaidError
 from netswap.cluster.validate.trial import Job, Seen
 from netswap.cluster.validate.verdicts import known
 
@@ -88,17 +87,10 @@ class Compared:
         }
 
 
-def check(cells: Iterable[Cell]) -> tuple[list[Cell], list[Compared]]:
-    """Those that can be run, and those that no scenario can describe. Raises ScenarioError for what is wrong in any."""
-    able: list[Cell] = []
-    unable: list[Compared] = []
+def check(cells: Iterable[Cell]) -> None:
+    """Make the scenario of each. Raises ScenarioError for what is wrong in any."""
     for cell in cells:
-        try:
-            load(mapping.scenario(cell).text())
-            able.append(cell)
-        except CannotBeSaidError as error:
-            unable.append(Compared(cell, (), (f"no scenario can say {error}",)))
-    return able, unable
+        load(mapping.scenario(cell).text())
 
 
 def compare(

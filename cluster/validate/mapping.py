@@ -3,7 +3,6 @@
 A is the guest, B floods it, C keeps its pages. What can be said only approximately is noted.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, Final
@@ -12,9 +11,8 @@ from ruamel.yaml import YAML
 
 from netswap.actors.net.drivers import DRIVERS
 from netswap.actors.safeguards import PRESETS
-from netswap.cluster.validate import guest, known
+from netswap.cluster.validate import guest
 from netswap.cluster.validate.cells import Cell
-from netswap.cluster.validate.known import Notes
 from netswap.cluster.validate.verdicts import expected
 from netswap.protocol import nbd
 from netswap.protocol.ip import ETHERNET, IP_HEADER, MTU, datagram_wire
@@ -22,6 +20,7 @@ from netswap.protocol.rpc import PAGE
 from netswap.protocol.tcp import mss, segment_wire
 
 Tree = dict[str, Any]
+Notes = list[str]
 
 PORT: Final = 9000
 _NICS: Final = {"virtio-net-pci": "virtio", "virtio-net": "virtio"}
@@ -70,13 +69,13 @@ class Said:
 
 
 def scenario(cell: Cell, *, seed: int = 1) -> Said:
-    """The scenario of a cell. Raises ScenarioError for a field that is wrong, CannotBeSaidError for what no scenario can say."""
+    """The scenario of a cell. Raises ScenarioError for a field that is wrong."""
     notes: Notes = [f"{key}={cell.extra[key]} has no rule" for key in cell.extra if key not in _EXTRA]
     before, length = cell.number("flood_before_partition_s", most=3600), cell.number("partition_s", most=86_400)
     fault_s = guest.WARM_S + before
     said = Said({}, fault_s + length, length > 0, notes)
     local = cell.word("swap_path", tuple(_PATHS)) == "local"
-    machines: Tree = {"A": _guest(cell, notes)}
+    machines: Tree = {"A": _guest(cell)}
     flood = _flood(cell, fault_s - before, said.flood_end_s - fault_s + before)
     if flood:
         machines["B"] = {"programs": [{"flood": flood}]}
@@ -93,7 +92,7 @@ def scenario(cell: Cell, *, seed: int = 1) -> Said:
         "safeguards": _safeguards(cell),
         "network": {"latency": guest.LATENCY} | ({} if local else {"links": _links()}),
         "machines": machines,
-        "timeline": _timeline(cell, fault_s, length, notes) if said.fault and not local else [],
+        "timeline": _timeline(cell, fault_s, length) if said.fault and not local else [],
         "expect": expected(cell.verdicts),
     }
     return said
@@ -114,7 +113,7 @@ def _message_wire(size: int) -> int:
     return full * segment_wire(mss(MTU), ETHERNET) + (segment_wire(rest, ETHERNET) if rest else 0)
 
 
-def _guest(cell: Cell, notes: Notes) -> Tree:
+def _guest(cell: Cell) -> Tree:
     """The machine itself, and its programs."""
     ram = cell.number("ram_mb", guest.NOT_MANAGED_MIB + guest.HELD_MIB + 1, 1 << 20)
     machine: Tree = {
@@ -125,15 +124,16 @@ def _guest(cell: Cell, notes: Notes) -> Tree:
         "tcp": {"mem": _pages(cell, "tcp_mem") or guest.tcp_mem(ram)},
     }
     if cell.of("flood") == "tcp":
-        machine["tcp"] |= known.tcp_receive_buffer(cell.extra_number("rcvbuf", guest.RECEIVE_BUFFER))
+        buffer = cell.extra_number("rcvbuf", guest.RECEIVE_BUFFER)
+        machine["tcp"] |= {"rmem": [4096, 131_072, max(buffer, 6 << 20)]}
     if "fraghigh" in cell.extra:
-        machine |= known.fragment_limit(cell.extra_number("fraghigh", 0, PAGE), notes)
+        machine["ipfrag"] = {"high": f"{cell.extra_number('fraghigh', 0, PAGE)}B"}
     if cell.of("boost") != "default":
         machine["vm"] = {"watermark_boost_factor": cell.number("boost", 0, 1_000_000)}
-    machine["swap"] = _PATHS[cell.of("swap_path")](notes)
+    machine["swap"] = dict(_PATHS[cell.of("swap_path")])
     held: Tree = {"port": 1, "pages": guest.HELD_MIB * guest.MIB_PAGES, "lock": True, "unkillable": True}
-    programs: list[Tree] = [{"service": held}, {"heartbeat": dict(guest.HEARTBEAT)}, *_proxy(cell, notes)]
-    machine["programs"] = [*programs, *_service(cell, notes), *_hogs(cell, ram, notes)]
+    programs: list[Tree] = [{"service": held}, {"heartbeat": dict(guest.HEARTBEAT)}, *_proxy(cell)]
+    machine["programs"] = [*programs, *_service(cell), *_hogs(cell, ram)]
     return machine
 
 
@@ -152,32 +152,22 @@ def _pages(cell: Cell, column: str) -> list[int] | None:
     return [int(one) for one in texts]
 
 
-def _nbd(_: Notes) -> Tree:
-    return {"server": "C", "transport": "nbd", "size": guest.SWAP_SIZE, "in_flight": guest.SWAP_REQUESTS}
-
-
-def _proxied(notes: Notes) -> Tree:
-    return {**_nbd(notes), "via": "proxy"}
-
-
-def _own_disk(_: Notes) -> Tree:
-    return known.local_swap(guest.SWAP_SIZE)
-
-
-_PATHS: Final[dict[str, Callable[[Notes], Tree]]] = {
-    "direct": _nbd,
-    "nomem": _nbd,
-    "unix": _proxied,
-    "tcplo": _proxied,
-    "local": _own_disk,
+_NBD: Final[Tree] = {"server": "C", "transport": "nbd", "size": guest.SWAP_SIZE, "in_flight": guest.SWAP_REQUESTS}
+_PROXIED: Final[Tree] = {**_NBD, "via": "proxy"}
+_PATHS: Final[dict[str, Tree]] = {
+    "direct": _NBD,
+    "nomem": _NBD,
+    "unix": _PROXIED,
+    "tcplo": _PROXIED,
+    "local": {"on": "disk", "size": guest.SWAP_SIZE},
 }
 """The swap of each path."""
 
 
-def _proxy(cell: Cell, notes: Notes) -> list[Tree]:
+def _proxy(cell: Cell) -> list[Tree]:
     sockets = {"unix": "unix", "tcplo": "tcp"}
     path = cell.of("swap_path")
-    return [{"proxy": known.proxy(sockets[path], notes)}] if path in sockets else []
+    return [{"proxy": {"lock": True, "realtime": True, "socket": sockets[path]}}] if path in sockets else []
 
 
 def _safeguards(cell: Cell) -> str | list[str]:
@@ -190,7 +180,7 @@ def _safeguards(cell: Cell) -> str | list[str]:
     return switches if len(switches) > 1 else switches[0]
 
 
-def _service(cell: Cell, notes: Notes) -> list[Tree]:
+def _service(cell: Cell) -> list[Tree]:
     """What B floods. It reads nothing, or all; `table`: MiB of its own memory, a page of which each message touches."""
     mode = cell.extra.get("svcmode") or cell.of("svc")
     flood = cell.word("flood", ("none", *guest.PAYLOAD))
@@ -204,7 +194,7 @@ def _service(cell: Cell, notes: Notes) -> list[Tree]:
     if "table" in cell.extra:
         service["pages"] = cell.extra_number("table", 0) * guest.MIB_PAGES
     if mode != "consume":
-        service |= known.never_reads(notes)
+        service["reads"] = "never"
     return [{"service": service}]
 
 
@@ -221,7 +211,7 @@ def _ports(cell: Cell) -> int:
     return cell.extra_number("floodports", _sockets(cell), 1, 50_000)
 
 
-def _hogs(cell: Cell, ram: int, notes: Notes) -> list[Tree]:
+def _hogs(cell: Cell, ram: int) -> list[Tree]:
     """What makes the memory short: a program that dirties random pages, or reads a file; `hog2` MiB are a second one's."""
     workload = cell.word("workload", ("anon", "file", "none"))
     kind = cell.extra.get("hogkind", workload)
@@ -232,7 +222,7 @@ def _hogs(cell: Cell, ram: int, notes: Notes) -> list[Tree]:
     if workload != "none" and kind == "file":
         per_second = guest.HOG_PAGES * PAGE * 1_000_000 // rest_us if rest_us else 100_000_000
         size = cell.extra_number("hogmb", 120)
-        hogs.append({"reader": {"file": f"{size}MiB", "rate": f"{per_second}B/s", **known.mapped_file(notes)}})
+        hogs.append({"reader": {"file": f"{size}MiB", "rate": f"{per_second}B/s", "mapped": True}})
     elif workload != "none":
         hogs.append(_hog(cell.extra_number("hogmb", 120), rest_us, ram))
     if "hog2" in cell.extra:
@@ -272,9 +262,8 @@ def _flood(cell: Cell, from_s: int, for_s: int) -> Tree:
     return flood | {"rate": f"{cell.number('pps', 1) * wire * 8}bit/s"}
 
 
-def _timeline(cell: Cell, at_s: int, length_s: int, notes: Notes) -> list[Tree]:
+def _timeline(cell: Cell, at_s: int, length_s: int) -> list[Tree]:
     """What happens to C, or to the way to it."""
-    faults: dict[str, Tree] = {"drop": {"partition": ["C"]}, "stop": {}}
+    faults: dict[str, Tree] = {"drop": {"partition": ["C"]}, "stop": {"freeze": "C.swap-server"}}
     mode = cell.word("partmode", tuple(faults))
-    fault = faults[mode] or known.stopped("C", "swap-server", notes)
-    return [{"at": f"{at_s}s", "for": f"{length_s}s", **fault}]
+    return [{"at": f"{at_s}s", "for": f"{length_s}s", **faults[mode]}]

@@ -41,7 +41,7 @@ class Seen:
 
 
 def run(job: Job) -> Seen:
-    """Run it until the heartbeat is steady again, or to the end of the watch. Raises ScenarioError, CannotBeSaidError."""
+    """Run it until the heartbeat is steady again, or to the end of the watch. Raises ScenarioError."""
     said = mapping.scenario(job.cell, seed=job.seed)
     with open_scenario(load(said.text())) as cluster:
         cluster.run_to(seconds(said.heal_s - job.cell.number("partition_s")))

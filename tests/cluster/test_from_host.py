@@ -107,7 +107,7 @@ def test_a_storage_node_that_swaps_to_itself_is_recognised_by_its_connection():
     assert how.way is Way.DAEMON
     assert found.release.version == (5, 10, 0), "and not that of the collection"
     swap = tree_of(write.scenario(found, how))["machines"]["A"]["swap"]
-    assert swap["server"] == "A" if write.itself_is_possible() else swap["via"] == "proxy"
+    assert swap["server"] == "A"
     assert any("/dev/sdb2" in other for other in how.others)
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from netswap.cluster.command.app import app
 from netswap.cluster.lab import open_scenario
 from netswap.cluster.scenario import ScenarioError, load
-from netswap.cluster.validate import cells, compare, guest, known, mapping, trial, verdicts, written
+from netswap.cluster.validate import cells, guest, mapping, trial, verdicts, written
 from netswap.cluster.validate.compare import Compared
 from netswap.cluster.validate.trial import Seen
 
@@ -54,16 +54,11 @@ def test_runs_of_one_setting_are_one_cell_and_another_setting_is_another(tmp_pat
     ]
 
 
-def test_every_public_cell_is_a_scenario_but_for_what_no_word_says_yet():
+def test_every_public_cell_is_a_scenario():
     found, unknown = cells.read()
     assert unknown == []
     for one in found:
-        try:
-            said = mapping.scenario(one)
-        except known.CannotBeSaidError:
-            assert one.of("swap_path") == "local"
-            continue
-        assert load(said.text()).title == f"cell {one.name}"
+        assert load(mapping.scenario(one).text()).title == f"cell {one.name}"
 
 
 def test_the_files_of_the_public_cells_are_those_of_the_rules():
@@ -270,15 +265,6 @@ def test_times_agree_within_a_factor_of_one_and_a_half(tmp_path, ours, agrees):
     """Of 4.0 s: 2.67 to 6 s."""
     row = ROW.replace("wedged,", "recovers,4.0")
     assert compared(tmp_path, [row], seen("recovers", ours)).time_agrees is agrees
-
-
-def test_a_cell_that_cannot_be_said_is_told_and_not_run(tmp_path):
-    if known.has(known.Swap, "on"):
-        pytest.skip("there is a word for a swap on the machine's own disk")
-    able, unable = compare.check([cell(tmp_path, swap_path="local")])
-    assert able == []
-    assert unable[0].notes == ("no scenario can say swap: {on: disk}",)
-    assert unable[0].agrees is None
 
 
 def small(tmp_path, verdict):
