@@ -31,7 +31,7 @@ COUNTERS: Final = {
     "emergency_bytes_max": "most bytes charged to the reserve for receive buffers",
     "pages_out": "page-outs answered",
     "pages_in": "page-ins answered",
-    "lost_pages": "pages whose contents are lost: another stamp came back than was sent out, or they could not be written",
+    "lost_pages": "pages whose contents are lost: another version came back than was sent out, or they could not be written",
     "file_pages": "pages of files in memory now",
     "clean_pages": "those of them that reclaim can drop at once",
     "dirty_pages": "those of them that have to be written and are not being written yet",

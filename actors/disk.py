@@ -3,13 +3,13 @@
 from array import array
 from typing import Any, Final
 
-WARM_STAMP: Final = 1
-"""The stamp of every page before anything has been written to it."""
+WARM_VERSION: Final = 1
+"""The version of every page before anything has been written to it."""
 _CHUNK: Final = 1 << 12
 
 
 class Store:
-    """The stamps of one client's pages, in chunks made on first write."""
+    """The versions of one client's pages, in chunks made on first write."""
 
     __slots__ = ("_chunks",)
 
@@ -17,20 +17,20 @@ class Store:
         self._chunks: dict[int, array[int]] = {}
 
     def read(self, page: int, count: int) -> tuple[int, ...]:
-        """The stamps of `count` pages from `page` on."""
+        """The versions of `count` pages from `page` on."""
         return tuple([self._read(number) for number in range(page, page + count)])
 
-    def write(self, page: int, stamps: tuple[int, ...]) -> None:
+    def write(self, page: int, versions: tuple[int, ...]) -> None:
         """Replace what the disk holds from `page` on."""
-        for number, stamp in enumerate(stamps, page):
+        for number, version in enumerate(versions, page):
             chunk = self._chunks.get(number // _CHUNK)
             if chunk is None:
-                chunk = self._chunks[number // _CHUNK] = array("I", [WARM_STAMP]) * _CHUNK
-            chunk[number % _CHUNK] = stamp
+                chunk = self._chunks[number // _CHUNK] = array("I", [WARM_VERSION]) * _CHUNK
+            chunk[number % _CHUNK] = version
 
     def _read(self, page: int) -> int:
         chunk = self._chunks.get(page // _CHUNK)
-        return WARM_STAMP if chunk is None else chunk[page % _CHUNK]
+        return WARM_VERSION if chunk is None else chunk[page % _CHUNK]
 
 
 class Disk:

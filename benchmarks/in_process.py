@@ -74,7 +74,7 @@ def _machine(cluster: Cluster, index: int) -> Machine:
 
 
 def _tables(space: AddressSpace) -> int:
-    return len(space.states) + space.stamps.nbytes
+    return len(space.states) + space.versions.nbytes
 
 
 def simpy(workload: str) -> Measured:

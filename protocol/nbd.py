@@ -8,7 +8,7 @@ to read. Replies may come in any order.
 from typing import Any, Final, NamedTuple
 
 from netswap.protocol.errors import LocalProtocolError
-from netswap.protocol.rpc import PAGE, STAMP_MAX
+from netswap.protocol.rpc import PAGE, VERSION_MAX
 
 PORT: Final = 10_809
 REQUEST: Final = 28
@@ -32,7 +32,7 @@ class Request(NamedTuple):
     handle: int
     page: int
     """Number of the page in the client's swap space: its offset in pages."""
-    stamp: int
+    version: int
     """Which contents are written. In a request to read 0, or its length if the server keeps a part of each page."""
 
 
@@ -41,7 +41,7 @@ class Reply(NamedTuple):
 
     error: int
     handle: int
-    stamp: int
+    version: int
     """Which contents have been read; 0 in the reply to a request to write."""
 
 
@@ -57,7 +57,7 @@ def reply_size(write: bool, unit: int = PAGE) -> int:
 
 def request(value: object) -> Request:
     """The request in a message of the stream; raises `LocalProtocolError` if it is none."""
-    known = Request(*_checked(value, _REQUEST, "request is (type, handle, page, stamp)"))
+    known = Request(*_checked(value, _REQUEST, "request is (type, handle, page, version)"))
     if known.type > WRITE:
         raise LocalProtocolError(f"an NBD request is of type 0 or 1, not {known.type}")
     return known
@@ -65,10 +65,10 @@ def request(value: object) -> Request:
 
 def reply(value: object) -> Reply:
     """The reply in a message of the stream; raises `LocalProtocolError` if it is none."""
-    return Reply(*_checked(value, _REPLY, "reply is (error, handle, stamp)"))
+    return Reply(*_checked(value, _REPLY, "reply is (error, handle, version)"))
 
 
 def _checked(value: object, types: tuple[type, ...], what: str) -> Any:
-    if type(value) is not tuple or tuple(map(type, value)) != types or min(value) < 0 or value[-1] > STAMP_MAX:
+    if type(value) is not tuple or tuple(map(type, value)) != types or min(value) < 0 or value[-1] > VERSION_MAX:
         raise LocalProtocolError(f"an NBD {what}, not {value!r:.60}")
     return value

@@ -20,22 +20,22 @@ CALL_PORT: Final = 800
 SERVER_PORT: Final = 2049
 TIMEOUT_NS: Final = milliseconds(1100)
 DOUBLINGS: Final = 3
-STAMP_MAX: Final = 0xFFFFFFFF
-"""Stamps are kept in four bytes."""
+VERSION_MAX: Final = 0xFFFFFFFF
+"""Versions are kept in four bytes."""
 
 
 REQUEST_PAGES: Final = 8
 """Most pages that one call writes or reads: 32 KiB (rsize and wsize)."""
 
-_FIRST_STAMP: Final = 2
-_MESSAGE_MIN: Final = _FIRST_STAMP + 1
-_MESSAGE_MAX: Final = _FIRST_STAMP + REQUEST_PAGES
+_FIRST_VERSION: Final = 2
+_MESSAGE_MIN: Final = _FIRST_VERSION + 1
+_MESSAGE_MAX: Final = _FIRST_VERSION + REQUEST_PAGES
 
 Message = tuple[int, int, tuple[int, ...]]
 """What a call or a reply says about pages that follow each other: (xid, number of the first page in the client's swap space,
-stamps). On the wire the stamps stand one by one.
+versions). On the wire the versions stand one by one.
 
-A stamp says which contents a page has: the one that it carried when it was written. In a call to read it is 0, or how many
+A version says which contents a page has: the one that it carried when it was written. In a call to read it is 0, or how many
 bytes are asked for of a page of which the server keeps a part.
 """
 
@@ -44,18 +44,18 @@ def message(value: object) -> Message:
     """The message in a datagram's body; raises `LocalProtocolError` if it is none."""
     if type(value) is tuple:
         if len(value) == _MESSAGE_MIN:
-            xid, page, stamp = value
-            if type(xid) is type(page) is type(stamp) is int and xid >= 0 <= page and 0 <= stamp <= STAMP_MAX:
-                return xid, page, (stamp,)
+            xid, page, version = value
+            if type(xid) is type(page) is type(version) is int and xid >= 0 <= page and 0 <= version <= VERSION_MAX:
+                return xid, page, (version,)
         elif _MESSAGE_MIN < len(value) <= _MESSAGE_MAX and {*map(type, value)} == {int} and min(value) >= 0:
-            stamps = value[_FIRST_STAMP:]
-            if max(stamps) <= STAMP_MAX:
-                return value[0], value[1], stamps
+            versions = value[_FIRST_VERSION:]
+            if max(versions) <= VERSION_MAX:
+                return value[0], value[1], versions
     raise _no_message(value)
 
 
 def _no_message(value: object) -> LocalProtocolError:
-    return LocalProtocolError(f"an RPC message is (xid, page, stamp, ...), not {value!r:.60}")
+    return LocalProtocolError(f"an RPC message is (xid, page, version, ...), not {value!r:.60}")
 
 
 def retry_interval(attempt: int, timeout_ns: int = TIMEOUT_NS) -> int:

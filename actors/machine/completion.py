@@ -30,31 +30,31 @@ class Completion:
 
     # -- what the swap device reports -------------------------------------------------------------------------------
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-out has been answered."""
         if isinstance(space, File):
-            self.file_written(space, page, stamp)
+            self.file_written(space, page, version)
             return
         if self._teller is not None:
             self._teller.page_answered(space, page, True, "swap")
-        self._scan.written(space, page, stamp)
+        self._scan.written(space, page, version)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-in has been answered."""
         if isinstance(space, File):
-            if space.stamps[page] and stamp != space.stamps[page]:
+            if space.versions[page] and version != space.versions[page]:
                 self._counters.lost_pages += 1
             self.file_read(space, page)
             return
         if self._teller is not None:
             self._teller.page_answered(space, page, False, "swap")
-        self._faults.page_read(space, page, stamp)
+        self._faults.page_read(space, page, version)
 
     def page_not_written(self, space: AddressSpace, page: int) -> None:
         """A page-out has failed: a program's page stays dirty, a file's is given up (mapping_set_error, mm/filemap.c)."""
         if isinstance(space, File):
             self._counters.lost_pages += 1
-            self._scan.file_written(space, page, space.stamps[page])
+            self._scan.file_written(space, page, space.versions[page])
             self._writeback.proceed()
         else:
             self._scan.not_written(space, page)
@@ -65,7 +65,7 @@ class Completion:
 
     def moved(self, request: Request) -> None:
         """A request that had to wait has found a slot, or has been sent."""
-        for page in range(request.page, request.page + len(request.stamps)):
+        for page in range(request.page, request.page + len(request.versions)):
             self._faults.moved(request.space, page)
 
     def slot_free(self) -> None:
@@ -79,12 +79,12 @@ class Completion:
 
     # -- what the disk reports --------------------------------------------------------------------------------------
 
-    def file_written(self, file: File, page: int, stamp: int) -> None:
+    def file_written(self, file: File, page: int, version: int) -> None:
         """A page of a file is on disk."""
         self._counters.file_pages_out += 1
         if self._teller is not None:
             self._teller.page_answered(file, page, True, "file")
-        self._scan.file_written(file, page, stamp)
+        self._scan.file_written(file, page, version)
         self._writeback.proceed()
 
     def file_read(self, file: File, page: int) -> None:

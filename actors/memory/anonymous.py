@@ -1,8 +1,8 @@
 """Anonymous memory: the pages of programs, their states, and the clock hand that looks for the next to leave.
 
-A machine has millions of pages, so a page is one byte of state and four of stamp, whole runs are looked at and changed at
-C speed, and the host gives the tables memory only where they are touched. The *stamp* says which contents a page holds;
-what comes back from the swap server must carry the stamp that was sent out.
+A machine has millions of pages, so a page is one byte of state and four of version, whole runs are looked at and changed at
+C speed, and the host gives the tables memory only where they are touched. The *version* says which contents a page holds;
+what comes back from the swap server must carry the version that was sent out.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
-from netswap.protocol.rpc import STAMP_MAX
+from netswap.protocol.rpc import VERSION_MAX
 
 UNTOUCHED: Final = 0x00
 """A page never written: its first touch gets a zeroed page."""
@@ -57,14 +57,14 @@ def _zeroed(size: int) -> bytearray | mmap:
 class AddressSpace:
     """The anonymous pages of one program; `base` is the number of its first page in the machine's swap space."""
 
-    __slots__ = ("base", "gone", "left", "name", "pages", "resident", "rewritten", "stamps", "states", "write_clock")
+    __slots__ = ("base", "gone", "left", "name", "pages", "resident", "rewritten", "versions", "states", "write_clock")
 
     def __init__(self, name: str, base: int, pages: int) -> None:
         self.name = name
         self.base = base
         self.pages = pages
         self.states = _zeroed(pages)
-        self.stamps = memoryview(_zeroed(4 * pages))[: 4 * pages].cast("I")
+        self.versions = memoryview(_zeroed(4 * pages))[: 4 * pages].cast("I")
         self.resident = 0
         self.rewritten: set[int] = set()
         """Pages touched again while their page-out is under way: they stay."""
@@ -89,14 +89,14 @@ class AddressSpace:
         if not write:
             self.states[start:end] = self.states[start:end].translate(_READ)
             return
-        self.write_clock = stamp = self.write_clock % STAMP_MAX + 1
+        self.write_clock = version = self.write_clock % VERSION_MAX + 1
         count = end - start
         if count == 1:
             self.states[start] = HOT
-            self.stamps[start] = stamp
+            self.versions[start] = version
             return
         self.states[start:end] = _TOUCHED * count
-        self.stamps[start:end] = array("I", [stamp]) * count
+        self.versions[start:end] = array("I", [version]) * count
 
     def fill(self, start: int, end: int) -> None:
         """Make pages [start, end) resident: zeroed pages have been found for them, written by their first touch."""
@@ -144,12 +144,12 @@ class AddressSpace:
         """Pages that have a slot in the swap space: with their contents there, or on their way from or to it."""
         return len(self.states[: self.pages].translate(None, _WITHOUT_COPY)) + len(self.rewritten)
 
-    def warm(self, resident: int, stamp: int) -> None:
-        """Begin as after a long run: the first pages resident and dirty, the rest on the server with this stamp."""
+    def warm(self, resident: int, version: int) -> None:
+        """Begin as after a long run: the first pages resident and dirty, the rest on the server with this version."""
         self.states[: self.pages] = bytes([RESIDENT | DIRTY]) * resident + bytes([SWAPPED]) * (self.pages - resident)
-        self.stamps[:] = array("I", [stamp]) * self.pages
+        self.versions[:] = array("I", [version]) * self.pages
         self.resident = resident
-        self.write_clock = stamp
+        self.write_clock = version
 
     def next_resident(self, start: int) -> int:
         """The first resident page from `start` on; `pages` if there is none."""

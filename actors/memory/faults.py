@@ -109,9 +109,9 @@ class Faults:
         """Let a process run on as soon as what is being done now has been done."""
         self._reclaim.later(resume)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """Make a page resident that the server has sent back."""
-        if stamp != space.stamps[page]:
+        if version != space.versions[page]:
             self._counters.lost_pages += 1
         self._arrived(space, page)
 

@@ -2,7 +2,7 @@
 
 A file is a space of pages like a program's memory; its pages come from the machine's own disk and go back there. Pages of
 a *mapped* file (program text, libraries) count as mapped memory, as anonymous pages do: reclaim spares both for a while
-(mm/vmscan.c, mm/filemap.c). The disk never loses anything, so nothing compares the stamps of what it gives back.
+(mm/vmscan.c, mm/filemap.c). The disk never loses anything, so nothing compares the versions of what it gives back.
 """
 
 import re
@@ -22,7 +22,7 @@ from netswap.actors.memory.anonymous import (
     AddressSpace,
     ClockHand,
 )
-from netswap.protocol.rpc import PAGE, STAMP_MAX
+from netswap.protocol.rpc import PAGE, VERSION_MAX
 from netswap.protocol.units import seconds
 
 WRITEBACK: Final = 0x80
@@ -69,8 +69,8 @@ class File(AddressSpace):
         run = self.states[start:end]
         self.dirty += len(run.translate(None, _DIRTY_STATES))
         self.states[start:end] = run.translate(_WRITE)
-        self.write_clock = stamp = self.write_clock % STAMP_MAX + 1
-        self.stamps[start:end] = array("I", [stamp]) * (end - start)
+        self.write_clock = version = self.write_clock % VERSION_MAX + 1
+        self.versions[start:end] = array("I", [version]) * (end - start)
 
     def fill(self, start: int, end: int) -> None:
         """Make pages [start, end) resident and dirty: memory has been found for them, and they are written."""
@@ -106,14 +106,14 @@ class File(AddressSpace):
             self.states[page] |= WRITEBACK
             self.flushing += 1
 
-    def end_write(self, page: int, stamp: int) -> bool:
-        """Note that the contents `stamp` are on disk; whether the page leaves."""
+    def end_write(self, page: int, version: int) -> bool:
+        """Note that the contents `version` are on disk; whether the page leaves."""
         if self.states[page] == WRITING:
             self.states[page] = self.left
             return True
         self.flushing -= 1
         self.states[page] &= ~WRITEBACK
-        if self.stamps[page] == stamp:
+        if self.versions[page] == version:
             self.states[page] &= ~DIRTY
         else:
             self.dirty += 1
@@ -136,7 +136,7 @@ class FileDisk(Protocol):
 class Owner(Protocol):
     """The part that has to know what the disk has done."""
 
-    def file_written(self, file: File, page: int, stamp: int) -> None:
+    def file_written(self, file: File, page: int, version: int) -> None:
         """A page is on disk."""
 
     def file_read(self, file: File, page: int) -> None:
@@ -169,7 +169,7 @@ class LocalDisk:
     def page_out(self, file: File, page: int) -> None:
         """Write a page."""
         self.writing += 1
-        self._events.at(self._done_ns(), self._written, (file, page, file.stamps[page]))
+        self._events.at(self._done_ns(), self._written, (file, page, file.versions[page]))
 
     def page_in(self, file: File, page: int) -> None:
         """Read a page."""

@@ -292,7 +292,7 @@ class Scan:
 
     # -- what has been written --------------------------------------------------------------------------------------
 
-    def written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def written(self, space: AddressSpace, page: int, version: int) -> None:
         """The reply to a page-out has been processed: the page is free, unless it was used meanwhile."""
         if page not in space.rewritten:
             space.states[page] = SWAPPED
@@ -300,7 +300,7 @@ class Scan:
             self._zone.give()
             return
         space.rewritten.discard(page)
-        if space.stamps[page] == stamp and space.states[page] & RESIDENT:
+        if space.versions[page] == version and space.states[page] & RESIDENT:
             space.states[page] &= ~DIRTY
 
     def not_written(self, space: AddressSpace, page: int) -> None:
@@ -314,9 +314,9 @@ class Scan:
             space.states[page] = RESIDENT | DIRTY
             space.resident += 1
 
-    def file_written(self, file: File, page: int, stamp: int) -> None:
+    def file_written(self, file: File, page: int, version: int) -> None:
         """A page is on disk: it is free, unless it was to stay or was used meanwhile."""
-        if file.end_write(page, stamp):
+        if file.end_write(page, version):
             self.returned += 1
             self._zone.give()
 

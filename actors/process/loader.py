@@ -6,7 +6,7 @@ from importlib import import_module
 from inspect import isgeneratorfunction, unwrap
 from typing import Any, Final, NamedTuple
 
-from netswap.actors.disk import WARM_STAMP
+from netswap.actors.disk import WARM_VERSION
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import REMOTE_BASE, File, PageCache
 from netswap.actors.memory.zone import Zone
@@ -182,7 +182,7 @@ def _warm_daemon(one: Loaded, zone: Zone) -> None:
                 "give the machine more memory, or the program less",
                 one.place,
             )
-        one.space.warm(one.space.pages, WARM_STAMP)
+        one.space.warm(one.space.pages, WARM_VERSION)
     if text is not None:
         if zone.take_many(zone.high_mark, text.pages) < text.pages:
             wrong = f"{text.name} needs {text.pages} pages and does not fit into memory"
@@ -233,7 +233,7 @@ def _warm_ranks(warm: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> N
         swapped += one.space.pages - resident
         if swapped > (swap_pages or 0):
             raise SettingsError(*_too_large(swapped, swap_pages), one.place)
-        one.space.warm(resident, WARM_STAMP)
+        one.space.warm(resident, WARM_VERSION)
         zone.take_many(zone.high_mark, resident)
 
 

@@ -14,13 +14,13 @@ from netswap.protocol.units import seconds
 class Job:
     """A request on its way through the disk."""
 
-    __slots__ = ("answer", "key", "page", "stamps", "to", "unit", "write")
+    __slots__ = ("answer", "key", "page", "versions", "to", "unit", "write")
 
     def __init__(
         self,
         key: tuple[int, int],
         page: int,
-        stamps: tuple[int, ...],
+        versions: tuple[int, ...],
         answer: "Callable[[Job], None]",
         to: Any,
         write: bool,
@@ -29,8 +29,8 @@ class Job:
         self.key = key
         """The client, and its number for the request."""
         self.page = page
-        self.stamps = stamps
-        """The stamps to be written; of a read, once it is done, the stamps to be sent."""
+        self.versions = versions
+        """The versions to be written; of a read, once it is done, the versions to be sent."""
         self.write = write
         self.answer = answer
         self.to = to
@@ -111,7 +111,7 @@ class DiskQueue:
         begin_ns = system.now_ns
         if begin_ns < self._disk_free_ns:
             begin_ns = self._disk_free_ns
-        self._disk_free_ns = begin_ns + len(job.stamps) * self._page_ns * job.unit // PAGE
+        self._disk_free_ns = begin_ns + len(job.versions) * self._page_ns * job.unit // PAGE
         slow_ns = system.disk.slow_ns
         done_ns = self._disk_free_ns + (self._latency_ns if slow_ns is None else slow_ns)
         if done_ns > self._last_ns:
@@ -125,9 +125,9 @@ class DiskQueue:
         if store is None:
             store = self._stores[client] = Store()
         if job.write:
-            store.write(job.page, job.stamps)
+            store.write(job.page, job.versions)
         else:
-            job.stamps = store.read(job.page, len(job.stamps))
+            job.versions = store.read(job.page, len(job.versions))
 
     def _done(self, job: Job) -> None:
         self.apply(job)

@@ -86,7 +86,7 @@ class NbdServer:
         except LocalProtocolError:
             return
         write = said.type == nbd.WRITE
-        unit = size - nbd.REQUEST if write else said.stamp or PAGE
+        unit = size - nbd.REQUEST if write else said.version or PAGE
         if not 0 < unit <= PAGE or size != nbd.request_size(write, unit):
             return
         key = (connection.peer, said.handle)
@@ -94,7 +94,7 @@ class NbdServer:
         if pending is not None:
             pending.to = connection
             return
-        self._disk.submit(Job(key, said.page, (said.stamp,), self._answer, connection, write, unit))
+        self._disk.submit(Job(key, said.page, (said.version,), self._answer, connection, write, unit))
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class NbdServer:
         connection: Connection = job.to
         if connection.state == CLOSED:
             return
-        answer = (nbd.reply_size(job.write, job.unit), (_error(job), job.key[1], 0 if job.write else job.stamps[0]))
+        answer = (nbd.reply_size(job.write, job.unit), (_error(job), job.key[1], 0 if job.write else job.versions[0]))
         self._answers.setdefault(connection, deque()).append(answer)
         if len(self._answers[connection]) == 1:
             self._write(connection)
@@ -125,4 +125,4 @@ class NbdServer:
 
 def _error(job: Job) -> int:
     """ENOSPC for a page that was refused."""
-    return nbd.ENOSPC if job.write and job.stamps[0] == REFUSED else 0
+    return nbd.ENOSPC if job.write and job.versions[0] == REFUSED else 0

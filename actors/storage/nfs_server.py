@@ -39,7 +39,7 @@ class NfsServer:
             return
         source, port, _, payload, said, _, _ = datagram
         try:
-            xid, page, stamps = message(said)
+            xid, page, versions = message(said)
         except LocalProtocolError:
             return
         disk = self._disk
@@ -47,10 +47,10 @@ class NfsServer:
         if key in disk.pending or not disk.has_room():
             return
         write = payload > HEADER
-        unit = (payload - HEADER) // len(stamps) if write else stamps[0] or PAGE
+        unit = (payload - HEADER) // len(versions) if write else versions[0] or PAGE
         if not 0 < unit <= PAGE:
             return
-        job = Job(key, page, stamps, self._answer, port, write, unit)
+        job = Job(key, page, versions, self._answer, port, write, unit)
         if key in self._done:
             self._answer(job)
         else:
@@ -69,8 +69,8 @@ class NfsServer:
             self._answers.append(job)
             return
         source, xid = key = job.key
-        write, stamps = job.write, job.stamps
-        if write and REFUSED not in stamps:
+        write, versions = job.write, job.versions
+        if write and REFUSED not in versions:
             done = self._done
             done[key] = None
             if len(done) > REPLY_CACHE:
@@ -78,8 +78,8 @@ class NfsServer:
         self._system.send(
             source,
             job.to,
-            HEADER if write else HEADER + len(stamps) * job.unit,
-            (xid, job.page, *stamps),
+            HEADER if write else HEADER + len(versions) * job.unit,
+            (xid, job.page, *versions),
             source_port=SERVER_PORT,
             kind=PAGE_OUT_REPLY if write else PAGE_IN_REPLY,
         )

@@ -15,13 +15,13 @@ from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol.rpc import PAGE
 
 REFUSED = 0
-"""The stamp in the answer to a write for which there was no room; no page ever has it."""
+"""The version in the answer to a write for which there was no room; no page ever has it."""
 _Key = tuple[int, int]
 """A client, and the number of a page."""
 
 
 class _Held(NamedTuple):
-    stamp: int
+    version: int
     unit: int
     """Bytes of the page that are kept here."""
 
@@ -56,11 +56,11 @@ class MemoryQueue(DiskQueue):
         """Do at once what a request asks for. Written pages are in memory already, unless there was none to have."""
         store = self._store(job.key[0])
         if not job.write:
-            job.stamps = tuple([self._read(store, job.key[0], page) for page in _pages(job)])
+            job.versions = tuple([self._read(store, job.key[0], page) for page in _pages(job)])
             return
-        for page, stamp in zip(_pages(job), job.stamps, strict=True):
-            if stamp != REFUSED and (job.key[0], page) not in self._held:
-                store.write(page, (stamp,))
+        for page, version in zip(_pages(job), job.versions, strict=True):
+            if version != REFUSED and (job.key[0], page) not in self._held:
+                store.write(page, (version,))
 
     def _store(self, client: int) -> Store:
         """The pages of a client on disk."""
@@ -77,23 +77,23 @@ class MemoryQueue(DiskQueue):
         if held is None:
             return store.read(page, 1)[0]
         self._held.move_to_end((source, page))
-        return held.stamp
+        return held.version
 
     def _write(self, job: Job) -> bool:
         """Take pages into memory as far as there is room; whether the disk has nothing to do for that."""
         fits = True
-        stamps = list(job.stamps)
+        versions = list(job.versions)
         for place, page in enumerate(_pages(job)):
-            key, new = (job.key[0], page), _Held(job.stamps[place], job.unit)
+            key, new = (job.key[0], page), _Held(job.versions[place], job.unit)
             if self._has_room(key, new):
                 self._keep(key, new)
             elif self._refuses:
-                stamps[place] = REFUSED
+                versions[place] = REFUSED
             else:
                 fits = False
                 if self._evict(new.unit):
                     self._keep(key, new)
-        job.stamps = tuple(stamps)
+        job.versions = tuple(versions)
         return fits
 
     def _has_room(self, key: _Key, new: _Held) -> bool:
@@ -119,11 +119,11 @@ class MemoryQueue(DiskQueue):
         freed = 0
         while freed < size and self._held:
             (source, page), old = self._held.popitem(last=False)
-            self._store(source).write(page, (old.stamp,))
+            self._store(source).write(page, (old.version,))
             freed += old.unit
         self._bytes -= freed
         return freed >= size
 
 
 def _pages(job: Job) -> range:
-    return range(job.page, job.page + len(job.stamps))
+    return range(job.page, job.page + len(job.versions))

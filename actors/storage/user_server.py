@@ -90,7 +90,7 @@ class UserServer:
         except LocalProtocolError:
             return
         write = said.type == nbd.WRITE
-        unit = asked.size - nbd.REQUEST if write else said.stamp or PAGE
+        unit = asked.size - nbd.REQUEST if write else said.version or PAGE
         if not 0 < unit <= PAGE or asked.size != nbd.request_size(write, unit):
             return
         system = self._system
@@ -98,7 +98,7 @@ class UserServer:
             yield system.touch(int(self._draw() * self._pages))
         line = asked.line
         key = (_client(line), said.handle)
-        job = Job(key, said.page, (said.stamp,), self._done, line, write, unit)
+        job = Job(key, said.page, (said.version,), self._done, line, write, unit)
         if system.file is None:
             pending = self._disk.pending.get(key)
             if pending is not None:
@@ -129,7 +129,7 @@ class UserServer:
         line: Line = job.to
         if line.state == CLOSED:
             return
-        answer = (nbd.reply_size(job.write, job.unit), (0, job.key[1], 0 if job.write else job.stamps[0]))
+        answer = (nbd.reply_size(job.write, job.unit), (0, job.key[1], 0 if job.write else job.versions[0]))
         self._answers.setdefault(line, deque()).append(answer)
         self._system.streams.wake()
 

@@ -25,29 +25,29 @@ class Backup:
         self._queue = queue
         self._store: Store = disk.keep(_STORE).setdefault(_STORE, Store())
         self._waiting: dict[int, int] = {}
-        """The stamp of each page that is not on disk yet."""
+        """The version of each page that is not on disk yet."""
 
     def has_room(self) -> bool:
         """Whether the queue takes another page."""
         return len(self._waiting) < self._queue
 
-    def write(self, page: int, stamp: int, done: Callable[[Any], None], argument: Any) -> None:
+    def write(self, page: int, version: int, done: Callable[[Any], None], argument: Any) -> None:
         """Copy a page, and say when it is on disk."""
-        self._waiting[page] = stamp
-        self._disk.submit(self._written, (page, stamp, done, argument))
+        self._waiting[page] = version
+        self._disk.submit(self._written, (page, version, done, argument))
 
     def read(self, page: int, done: Callable[[Any], None], argument: Any) -> None:
         """Fetch a page, and say when it is there."""
         self._disk.submit(done, argument)
 
-    def stamp(self, page: int) -> int:
-        """The stamp of the copy of a page: one that waits to be written is read from its buffer."""
+    def version(self, page: int) -> int:
+        """The version of the copy of a page: one that waits to be written is read from its buffer."""
         waiting = self._waiting.get(page)
         return self._store.read(page, 1)[0] if waiting is None else waiting
 
     def _written(self, job: tuple[int, int, Callable[[Any], None], Any]) -> None:
-        page, stamp, done, argument = job
-        if self._waiting.get(page) == stamp:
+        page, version, done, argument = job
+        if self._waiting.get(page) == version:
             del self._waiting[page]
-            self._store.write(page, (stamp,))
+            self._store.write(page, (version,))
         done(argument)

@@ -94,16 +94,16 @@ class ConnectedDevice(SwapDevice):
 
     # -- what its connections report --------------------------------------------------------------------------------
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-out has been answered."""
         self._note_reply()
         self.writeback -= 1
-        self.owner.page_written(space, page, stamp)
+        self.owner.page_written(space, page, version)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-in has been answered."""
         self._note_reply()
-        self.owner.page_read(space, page, stamp)
+        self.owner.page_read(space, page, version)
 
     def page_not_written(self, space: AddressSpace, page: int) -> None:
         """A page-out has failed: no connection is left, or this one took it along."""
@@ -143,13 +143,13 @@ class _Owner:
     def __init__(self, everything: ConnectedDevice) -> None:
         self._all = everything
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-out has been answered."""
-        self._all.page_written(space, page, stamp)
+        self._all.page_written(space, page, version)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-in has been answered."""
-        self._all.page_read(space, page, stamp)
+        self._all.page_read(space, page, version)
 
     def page_not_written(self, space: AddressSpace, page: int) -> None:
         """A page-out has failed."""

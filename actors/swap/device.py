@@ -26,7 +26,7 @@ PUT_OFF_NS: Final = seconds(5)
 class Request:
     """Pages that follow each other, on their way out or in."""
 
-    __slots__ = ("attempts", "last_ns", "page", "previous_ns", "slab", "space", "stamps", "write", "xid")
+    __slots__ = ("attempts", "last_ns", "page", "previous_ns", "slab", "space", "versions", "write", "xid")
 
     def __init__(self, xid: int, write: bool, space: AddressSpace, page: int) -> None:
         self.xid = xid
@@ -34,8 +34,8 @@ class Request:
         self.space = space
         self.page = page
         """The first page."""
-        self.stamps: tuple[int, ...] = (space.stamps[page] if write else 0,)
-        """A stamp for each page; 0 for a page to be read."""
+        self.versions: tuple[int, ...] = (space.versions[page] if write else 0,)
+        """A version for each page; 0 for a page to be read."""
         self.attempts = 0
         self.last_ns = -1
         """When it was sent last, or would have been if there had been memory for it."""
@@ -45,17 +45,17 @@ class Request:
     def has(self, number: int) -> bool:
         """Whether this page of the machine's swap space is among the request's pages."""
         first = self.space.base + self.page
-        return first <= number < first + len(self.stamps)
+        return first <= number < first + len(self.versions)
 
 
 class Owner(Protocol):
     """The part that has to know that a request has been answered."""
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-out has been answered."""
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
-        """A page-in has been answered with the contents `stamp`."""
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
+        """A page-in has been answered with the contents `version`."""
 
     def moved(self, request: Request) -> None:
         """A request that had to wait has found a slot, or has been sent."""
@@ -254,10 +254,10 @@ class SwapDevice:
         self._counters.io_errors += 1
         self._leave_layer(request)
         if request.write and self.hides_errors:
-            self._answered(request, request.stamps)
+            self._answered(request, request.versions)
             return
         owner, space = self.owner, request.space
-        pages = range(request.page, request.page + len(request.stamps))
+        pages = range(request.page, request.page + len(request.versions))
         if request.write:
             self.writeback -= len(pages)
         tell = owner.page_not_written if request.write else owner.page_not_read
@@ -294,21 +294,21 @@ class SwapDevice:
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
-    def _answered(self, request: Request, stamps: tuple[int, ...]) -> None:
-        """Finish a request that has been answered, a page-in with these stamps: tell the owner, and start the next."""
+    def _answered(self, request: Request, versions: tuple[int, ...]) -> None:
+        """Finish a request that has been answered, a page-in with these versions: tell the owner, and start the next."""
         self.last_reply_ns = self._events.now
         self._leave_layer(request)
         owner, space, page = self.owner, request.space, request.page
         if request.write:
-            self.writeback -= len(stamps)
-            self.counts.pages_out += len(stamps)
-            for stamp in request.stamps:
-                owner.page_written(space, page, stamp)
+            self.writeback -= len(versions)
+            self.counts.pages_out += len(versions)
+            for version in request.versions:
+                owner.page_written(space, page, version)
                 page += 1
         else:
-            self.counts.pages_in += len(stamps)
-            for stamp in stamps:
-                owner.page_read(space, page, stamp)
+            self.counts.pages_in += len(versions)
+            for version in versions:
+                owner.page_read(space, page, version)
                 page += 1
         self._proceed()
 

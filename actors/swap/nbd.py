@@ -132,8 +132,8 @@ class NbdDevice(SwapDevice):
         self.backlog.clear()
         for request in requests:
             if request.write:
-                self.writeback -= len(request.stamps)
-                heir.writeback += len(request.stamps)
+                self.writeback -= len(request.versions)
+                heir.writeback += len(request.versions)
             heir._start(request)
 
     def leave_to_client(self) -> None:
@@ -190,7 +190,7 @@ class NbdDevice(SwapDevice):
         """The message of a request in the stream."""
         number = request.space.base + request.page
         if request.write:
-            return (nbd.WRITE, request.xid, number, request.stamps[0])
+            return (nbd.WRITE, request.xid, number, request.versions[0])
         return (nbd.READ, request.xid, number, 0 if self._unit == PAGE else self._unit)
 
     def _note_attempt(self, request: Request) -> None:
@@ -263,7 +263,7 @@ class NbdDevice(SwapDevice):
             self._refused(request)
             return
         del self.under_way[answer.handle]
-        self._answered(request, (answer.stamp,))
+        self._answered(request, (answer.version,))
 
     # -- time -------------------------------------------------------------------------------------------------------
 

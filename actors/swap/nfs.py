@@ -61,11 +61,11 @@ class NfsDevice(SwapDevice):
         request.previous_ns = request.last_ns
         request.last_ns = now
         self._arm(request, now)
-        stamps = request.stamps
+        versions = request.versions
         if request.write:
-            kind, pages = PAGE_OUT, len(stamps)
+            kind, pages = PAGE_OUT, len(versions)
         else:
-            kind, pages, stamps = PAGE_IN, 0, (self._asks_for,) * len(stamps)
+            kind, pages, versions = PAGE_IN, 0, (self._asks_for,) * len(versions)
         packets, wire, tail = self._wires[pages]
         buffers = self._buffers
         if request.slab is None:
@@ -74,7 +74,7 @@ class NfsDevice(SwapDevice):
         if memory is None:
             self._counters.tx_no_memory += 1
             return
-        said = (request.xid, request.space.base + request.page, *stamps)
+        said = (request.xid, request.space.base + request.page, *versions)
         body: tuple[object, ...] = (self._port, HEADER + pages * self._unit, 0, 1, 1, said)
         if packets > 1:
             kind |= FRAGMENT
@@ -86,21 +86,21 @@ class NfsDevice(SwapDevice):
     def reply(self, datagram: Datagram) -> None:
         """Take an answer of the server; a datagram that is none is ignored."""
         try:
-            xid, _, stamps = message(datagram.message)
+            xid, _, versions = message(datagram.message)
         except LocalProtocolError:
             return
         request = self.under_way.get(xid)
-        if request is None or len(stamps) != len(request.stamps):
+        if request is None or len(versions) != len(request.versions):
             return
         self._nic.confirm(self.server)
-        if request.write and 0 in stamps:
+        if request.write and 0 in versions:
             self._refused(request)
             return
         del self.under_way[xid]
         self._forget_answered(self._timers[(request.attempts - 1) % len(self._timers)])
         if request.slab is not None:
             self._buffers.rpc.give(request.slab)
-        self._answered(request, stamps)
+        self._answered(request, versions)
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -176,12 +176,12 @@ class GatheringNfsDevice(NfsDevice):
         """Write a page to the server with its neighbours, as a reclaimer."""
         self.writeback += 1
         run = self._writes
-        if run is None or run.space is not space or page != run.page + len(run.stamps):
+        if run is None or run.space is not space or page != run.page + len(run.versions):
             self._send_writes()
             self._writes = run = self._request(space, page, write=True)
         else:
-            run.stamps = (*run.stamps, space.stamps[page])
-        if len(run.stamps) == self._request_pages:
+            run.versions = (*run.versions, space.versions[page])
+        if len(run.versions) == self._request_pages:
             self._send_writes()
 
     def page_in(self, space: AddressSpace, page: int) -> None:
@@ -205,8 +205,8 @@ class GatheringNfsDevice(NfsDevice):
         pages, self._reads, self._reading = self._reads, (), None
         run: Request | None = None
         for page in pages:
-            if run is not None and page == run.page + len(run.stamps) and len(run.stamps) < self._request_pages:
-                run.stamps = (*run.stamps, 0)
+            if run is not None and page == run.page + len(run.versions) and len(run.versions) < self._request_pages:
+                run.versions = (*run.versions, 0)
                 continue
             if run is not None:
                 self._start(run)

@@ -40,7 +40,7 @@ class DiskDevice(SwapDevice):
         del self.under_way[request.xid], self._due_ns[request.xid]
         number = request.space.base + request.page
         if request.write:
-            self._store.write(number, request.stamps)
-            self._answered(request, request.stamps)
+            self._store.write(number, request.versions)
+            self._answered(request, request.versions)
         else:
-            self._answered(request, self._store.read(number, len(request.stamps)))
+            self._answered(request, self._store.read(number, len(request.versions)))

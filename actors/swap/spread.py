@@ -39,7 +39,7 @@ class Replica:
         self.is_full = False
         """Whether the server has no room for more pages."""
         self.writing: dict[int, int] = {}
-        """Stamps under way to the server, by the page's number."""
+        """Versions under way to the server, by the page's number."""
         self.reading: set[int] = set()
         """Pages that the server has been asked for and has not sent."""
         self._events = events
@@ -55,20 +55,20 @@ class Replica:
         if self._events.now - max(since_ns, self.heard_ns) >= patience_ns:
             self.is_late = True
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """The server has a part."""
         self._heard()
         self.is_full = False
         number = space.base + page
         self.writing.pop(number, None)
-        self._spread.part_written(self, number, stamp)
+        self._spread.part_written(self, number, version)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """The server has sent a part."""
         self._heard()
         number = space.base + page
         self.reading.discard(number)
-        self._spread.part_read(self, number, stamp)
+        self._spread.part_read(self, number, version)
 
     def put_off(self) -> None:
         """The server has no room for a page; others may have."""
@@ -98,13 +98,13 @@ class Replica:
 class _Write:
     """A page-out, and the servers that do not have their part yet."""
 
-    __slots__ = ("behind", "done", "held", "is_saved", "number", "page", "sent_ns", "space", "stamp")
+    __slots__ = ("behind", "done", "held", "is_saved", "number", "page", "sent_ns", "space", "version")
 
     def __init__(self, space: AddressSpace, page: int, now_ns: int, behind: Sequence[int]) -> None:
         self.space = space
         self.page = page
         self.number = space.base + page
-        self.stamp: int = space.stamps[page]
+        self.version: int = space.versions[page]
         self.sent_ns = now_ns
         self.behind = set(behind)
         self.held = 0
@@ -257,16 +257,16 @@ class SpreadDevice(SwapDevice):
         write = _Write(space, page, self._events.now, self._row(space.base + page))
         self._writes[write.number] = write
         for link in takers:
-            link.writing[write.number] = write.stamp
+            link.writing[write.number] = write.version
             link.device.page_out(space, page)
         if self._backup is not None:
-            self._backup.write(write.number, write.stamp, self._saved, write)
+            self._backup.write(write.number, write.version, self._saved, write)
         self._watch(write)
 
-    def part_written(self, link: Replica, number: int, stamp: int) -> None:
+    def part_written(self, link: Replica, number: int, version: int) -> None:
         """Note that a server has its part of a page; the answer to an older page-out says nothing about this one."""
         write = self._writes.get(number)
-        if write is None or write.stamp != stamp or link.index not in write.behind:
+        if write is None or write.version != version or link.index not in write.behind:
             return
         write.behind.discard(link.index)
         write.held += 1
@@ -287,7 +287,7 @@ class SpreadDevice(SwapDevice):
         write.done = True
         self.writeback -= 1
         self.counts.pages_out += 1
-        self.owner.page_written(write.space, write.page, write.stamp)
+        self.owner.page_written(write.space, write.page, write.version)
 
     def _may_come(self, write: _Write) -> bool:
         """Whether enough servers may still have it soon."""
@@ -297,7 +297,9 @@ class SpreadDevice(SwapDevice):
 
     def _under_way(self, write: _Write) -> list[int]:
         """The servers that have been sent their part and have not answered."""
-        return [index for index in sorted(write.behind) if self._links[index].writing.get(write.number) == write.stamp]
+        return [
+            index for index in sorted(write.behind) if self._links[index].writing.get(write.number) == write.version
+        ]
 
     def look_again(self) -> None:
         """Note that a server has no room: pages on the disk are free, and other servers may take the rest."""
@@ -356,31 +358,31 @@ class SpreadDevice(SwapDevice):
 
     def _read_from_disk(self, read: _Read) -> None:
         if not read.done and self._backup is not None:
-            self._found(read, self._backup.stamp(read.number))
+            self._found(read, self._backup.version(read.number))
 
-    def part_read(self, link: Replica, number: int, stamp: int) -> None:
-        """Take a part of a page: with enough parts of one stamp the page is whole."""
+    def part_read(self, link: Replica, number: int, version: int) -> None:
+        """Take a part of a page: with enough parts of one version the page is whole."""
         read = self._reads.get(number)
         if read is None or link.index not in read.open:
             return
         read.open.discard(link.index)
-        if stamp == read.space.stamps[read.page]:
+        if version == read.space.versions[read.page]:
             read.got += 1
             if read.got == self.spread.needed:
-                self._found(read, stamp)
+                self._found(read, version)
         elif link.index in read.joined:
             read.joined.discard(link.index)
             self._ask_one(link, read)
         else:
             self._ask(read, 1)
             if not read.open and not read.from_disk:
-                self._found(read, stamp)
+                self._found(read, version)
 
-    def _found(self, read: _Read, stamp: int) -> None:
+    def _found(self, read: _Read, version: int) -> None:
         read.done = True
         del self._reads[read.number]
         self.counts.pages_in += 1
-        self.owner.page_read(read.space, read.page, stamp)
+        self.owner.page_read(read.space, read.page, version)
 
     # -- patience ---------------------------------------------------------------------------------------------------
 

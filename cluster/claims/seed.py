@@ -213,7 +213,7 @@ def fragment_limit(kernel: Kernel) -> Evidence:
     for buffers, stop_s in ((held, 45), (held + reply, 17)):
         with scene("row-15", kernel, reserve={"buffers": buffers}, stop=f"{stop_s}s", expect=[]) as cluster:
             a = cluster.run()["A"]
-            evidence.equal(f"{buffers} buffers: no page with another stamp", 0, a.lost_pages)
+            evidence.equal(f"{buffers} buffers: no page with another version", 0, a.lost_pages)
             if buffers == held:
                 evidence.at_least(f"{buffers}: stalled, s", formulas.FRAGMENT_TIMEOUT_S, a.stalled_ns / 1e9)
             else:

@@ -21,7 +21,7 @@ NBD_QUEUE: Final = 128
 
 @row(47, "A page under writeback is not free until its reply has been processed", "Brown's review of the series, 2008")
 def under_writeback(kernel: Kernel) -> Evidence:
-    """Held back on their way, answers free nothing; released, they do, and every stamp is right."""
+    """Held back on their way, answers free nothing; released, they do, and every version is right."""
     evidence = Evidence()
     with scene("row-01", kernel, timeline=[], set={"machines.B.programs": []}) as cluster:
         run_to(cluster, 1)
@@ -31,7 +31,7 @@ def under_writeback(kernel: Kernel) -> Evidence:
             evidence.equal("page-outs answered while held", 0, run_to(cluster, 3)["A"].pages_out - held)
             evidence.at_most("free pages while held", cluster["A"].free_pages, run_to(cluster, 4)["A"].free_pages)
         evidence.at_least("answered after", 1, run_to(cluster, 5)["A"].pages_out - held)
-        evidence.equal("pages with another stamp", 0, cluster["A"].lost_pages)
+        evidence.equal("pages with another version", 0, cluster["A"].lost_pages)
     return evidence
 
 

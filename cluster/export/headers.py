@@ -145,18 +145,18 @@ def _rpc(kind: int, payload: int, message: tuple[int, ...], client: str) -> byte
     """The RPC and NFS headers of a datagram of the swap; nothing of any other."""
     if kind not in (PAGE_OUT, PAGE_OUT_REPLY, PAGE_IN, PAGE_IN_REPLY) or len(message) < 3 or payload < HEADER:
         return b""
-    xid, page, *stamps = message
+    xid, page, *versions = message
     size = (payload - HEADER) & ~3
     if kind == PAGE_OUT:
         return _call(xid, _WRITE, client) + pack("!QIII", page * PAGE, size, _FILE_SYNC, size)
     if kind == PAGE_IN:
-        return _call(xid, _READ, client) + pack("!QI", page * PAGE, sum([one or PAGE for one in stamps]))
+        return _call(xid, _READ, client) + pack("!QI", page * PAGE, sum([one or PAGE for one in versions]))
     reply = pack("!IIIIII", xid & 0xFFFFFFFF, 1, 0, 0, 0, 0)
     if kind == PAGE_IN_REPLY:
         return reply + pack("!II", 0, 1) + _attributes() + pack("!III", size, 0, size)
-    if REFUSED in stamps:
+    if REFUSED in versions:
         return reply + pack("!III", _NOSPC, 0, 0)
-    return reply + pack("!IIIIIQ", 0, 0, 0, len(stamps) * PAGE, _FILE_SYNC, 0)
+    return reply + pack("!IIIIIQ", 0, 0, 0, len(versions) * PAGE, _FILE_SYNC, 0)
 
 
 def _call(xid: int, procedure: int, client: str) -> bytes:
@@ -227,7 +227,7 @@ def nbd_message(to_server: bool, message: tuple[int, ...], size: int) -> bytes:
         asked = nbd.request(message)
     except LocalProtocolError:
         return b""
-    unit = size - nbd.REQUEST if asked.type == nbd.WRITE else asked.stamp or PAGE
+    unit = size - nbd.REQUEST if asked.type == nbd.WRITE else asked.version or PAGE
     return pack("!IHHQQI", 0x25609513, 0, asked.type, asked.handle, asked.page * PAGE, unit)
 
 

@@ -161,7 +161,7 @@ class Look:
         for link in self._links:
             requests = link.under_way.values()
             if len(requests) <= _FEW:
-                reading += sum([len(request.stamps) for request in requests if not request.write])
+                reading += sum([len(request.versions) for request in requests if not request.write])
             else:
                 reading += max(0, len(requests) - link.writeback)
         return reading

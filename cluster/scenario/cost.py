@@ -20,7 +20,7 @@ from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import seconds
 
 TABLE_BYTES: Final = 5
-"""Of each page: its state, and the stamp of its contents."""
+"""Of each page: its state, and the version of its contents."""
 PAGE_BYTES: Final = 13
 """Of each page with all that is kept of it, also by the server."""
 BLOCK_BYTES: Final = 400

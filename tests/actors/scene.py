@@ -162,13 +162,13 @@ def fragments(
     return (VERSION, sent_ns, source, ident, A, 1538, tail, UDP | FRAGMENT, port, count, gap_ns, body)
 
 
-def answer(request: Frame, stamp: int | None = None) -> Raw:
-    """C's reply to a request, as one short frame; `stamp` other than what was asked for, if given."""
+def answer(request: Frame, version: int | None = None) -> Raw:
+    """C's reply to a request, as one short frame; `version` other than what was asked for, if given."""
     assert request.kind & ~FRAGMENT in (PAGE_OUT, PAGE_IN)
     datagram: Any = request.body[2] if request.kind & FRAGMENT else request.body
     xid, page, *said = datagram[5]
-    stamps = said if stamp is None else [stamp] * len(said)
-    return udp(source=C, port=800, source_port=2049, wire=194, message=(xid, page, *stamps))
+    versions = said if version is None else [version] * len(said)
+    return udp(source=C, port=800, source_port=2049, wire=194, message=(xid, page, *versions))
 
 
 def real_bytes(buffer: Buffer) -> int:

@@ -1,4 +1,4 @@
-"""Anonymous pages: states, stamps, and the hand that looks for the next to leave."""
+"""Anonymous pages: states, versions, and the hand that looks for the next to leave."""
 
 from mmap import PAGESIZE
 from pathlib import Path
@@ -53,46 +53,46 @@ def pages(hand: ClockHand, quota: int) -> list[int]:
 # -- touching --------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_written_is_resident_accessed_and_dirty_with_a_new_stamp() -> None:
-    """Each write gives a stamp of its own to the pages it covers."""
+def test_a_page_written_is_resident_accessed_and_dirty_with_a_new_version() -> None:
+    """Each write gives a version of its own to the pages it covers."""
     space = AddressSpace("rank 0", 0, 8)
     space.fill(0, 4)
-    first = space.stamps[0]
+    first = space.versions[0]
     assert list(space.states[:]) == [HOT] * 4 + [UNTOUCHED] * 4
     assert space.resident == 4
     space.touch(2, 4, write=True)
-    assert list(space.stamps[:2]) == [first] * 2
-    assert space.stamps[2] == space.stamps[3] != first
+    assert list(space.versions[:2]) == [first] * 2
+    assert space.versions[2] == space.versions[3] != first
 
 
-def test_a_page_read_stays_clean_and_keeps_its_stamp() -> None:
+def test_a_page_read_stays_clean_and_keeps_its_version() -> None:
     """It is only marked as accessed; absent pages are left as they are."""
     space = space_of(*STATES)
-    before = list(space.stamps)
+    before = list(space.versions)
     space.touch(0, len(STATES), write=False)
     assert list(space.states[:]) == [state | ACCESSED if state & RESIDENT else state for state in STATES]
-    assert list(space.stamps) == before
+    assert list(space.versions) == before
 
 
-def test_stamps_go_round_at_the_end_of_their_four_bytes_and_never_become_0() -> None:
+def test_versions_go_round_at_the_end_of_their_four_bytes_and_never_become_0() -> None:
     """4294967295, then 1."""
     space = AddressSpace("rank 0", 0, 1)
     space.write_clock = (1 << 32) - 2
     space.fill(0, 1)
-    assert space.stamps[0] == (1 << 32) - 1
+    assert space.versions[0] == (1 << 32) - 1
     space.touch(0, 1, write=True)
-    assert space.stamps[0] == 1
+    assert space.versions[0] == 1
 
 
 def test_a_warm_space_has_its_first_pages_here_and_the_rest_on_the_server() -> None:
-    """All carry the stamp that the server has for them."""
+    """All carry the version that the server has for them."""
     space = AddressSpace("rank 0", 0, 10)
     space.warm(4, 1)
     assert list(space.states[:]) == [COLD] * 4 + [SWAPPED] * 6
-    assert list(space.stamps) == [1] * 10
+    assert list(space.versions) == [1] * 10
     assert space.resident == 4
     space.touch(0, 1, write=True)
-    assert space.stamps[0] == 2
+    assert space.versions[0] == 2
 
 
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=40), st.data())
@@ -205,7 +205,7 @@ def resident_bytes() -> int:
 
 @counts_memory
 def test_a_simulated_page_takes_at_most_16_bytes() -> None:
-    """One byte of state and four of stamp, and nothing else that grows; also once it has been used."""
+    """One byte of state and four of version, and nothing else that grows; also once it has been used."""
     count = 4_000_000
     before = resident_bytes()
     space = AddressSpace("rank 0", 0, count)

@@ -37,13 +37,13 @@ class Owner:
     def moved(self, request: Request) -> None:
         """Nobody here counts for how long."""
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-out has been answered."""
         self.written.append(page)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-in has been answered."""
-        self.read.append((page, stamp))
+        self.read.append((page, version))
 
     def slot_free(self) -> None:
         """Another request may start."""
@@ -74,9 +74,9 @@ class Scene:
         self.space = AddressSpace("rank 0", 500, 1000)
         self.space.warm(500, 7)
 
-    def answer(self, request: Frame, stamp: int | None = None) -> None:
+    def answer(self, request: Frame, version: int | None = None) -> None:
         """C's reply reaches the card."""
-        self.a.receive(answer(request, stamp))
+        self.a.receive(answer(request, version))
 
 
 # -- when ------------------------------------------------------------------------------------------------------------
@@ -148,14 +148,14 @@ def test_no_more_requests_are_under_way_than_allowed(in_flight: int) -> None:
     assert len(requests) == len(scene.device.under_way) == in_flight
     assert not scene.device.can_page_out()
     for request in requests:
-        scene.answer(request, stamp=7)
+        scene.answer(request, version=7)
         (following,) = scene.a.sent()
         requests.append(following)
         assert len(scene.device.under_way) == in_flight
         if len(requests) == 3 * in_flight:
             break
     for request in requests[-in_flight:]:
-        scene.answer(request, stamp=7)
+        scene.answer(request, version=7)
     assert [page for page, _ in scene.owner.read] == [*range(500, 500 + 3 * in_flight)]
     assert scene.device.can_page_out()
 
@@ -217,7 +217,7 @@ def test_a_fault_and_the_pages_read_around_it_are_one_call() -> None:
     first, second = scene.a.sent()
     assert [said(first), said(second)] == [(1, 1004, 0, 0, 0, 0), (2, 1009, 0)]
     assert (first.kind, first.count, first.tail) == (PAGE_IN, 1, REQUEST_WIRE)
-    scene.answer(first, stamp=7)
+    scene.answer(first, version=7)
     assert scene.owner.read == [(page, 7) for page in (504, 505, 506, 507)]
     assert scene.a.counters.pages_in == 4
 
@@ -248,7 +248,7 @@ def test_an_answer_about_fewer_pages_than_were_asked_for_is_none() -> None:
     (request,) = scene.a.sent()
     scene.a.receive(udp(1, source=C, port=800, wire=194, message=(1, 1000, 7)))
     assert scene.owner.read == []
-    scene.answer(request, stamp=7)
+    scene.answer(request, version=7)
     assert scene.owner.read == [(500, 7), (501, 7)]
 
 
@@ -285,9 +285,9 @@ def test_a_datagram_that_is_no_answer_is_dropped_and_never_a_crash(message: tupl
     assert scene.owner.written == [3]
 
 
-@pytest.mark.parametrize("stamp", [7, 6, 0, (1 << 32) - 1])
-def test_a_page_that_comes_back_with_another_stamp_is_a_lost_page(stamp: int) -> None:
-    """It was written out with stamp 7; the page is resident in any case, and the counter says it."""
+@pytest.mark.parametrize("version", [7, 6, 0, (1 << 32) - 1])
+def test_a_page_that_comes_back_with_another_version_is_a_lost_page(version: int) -> None:
+    """It was written out with version 7; the page is resident in any case, and the counter says it."""
     scene = Scene()
     board = scene.a.net.board
     faults = Faults(
@@ -298,12 +298,12 @@ def test_a_page_that_comes_back_with_another_stamp_is_a_lost_page(stamp: int) ->
         1,
     )
     scene.space.states[700] = READING
-    faults.page_read(scene.space, 700, stamp)
-    assert scene.a.counters.lost_pages == (stamp != 7)
+    faults.page_read(scene.space, 700, version)
+    assert scene.a.counters.lost_pages == (version != 7)
     assert (scene.space.states[700], scene.space.resident) == (RESIDENT, 501)
 
 
-def test_the_stamp_that_goes_out_is_that_of_the_moment_of_sending() -> None:
+def test_the_version_that_goes_out_is_that_of_the_moment_of_sending() -> None:
     """Written again while under way: the request, and its repetitions, carry the older one."""
     scene = Scene()
     scene.device.page_out(scene.space, 3)
@@ -330,7 +330,7 @@ def test_the_memory_of_finished_requests_comes_back(switches: tuple[str, ...]) -
     requests = a.sent()
     a.run_until(seconds(1.1) + 1)
     for request in [*requests, *a.sent()]:
-        scene.answer(request, stamp=7)
+        scene.answer(request, version=7)
     a.run_until(seconds(2))
     after = (a.zone.free, a.buffers.heads.in_use, a.buffers.tx_headers.in_use, a.buffers.rpc.in_use)
     assert after == before
@@ -419,12 +419,12 @@ def test_a_page_that_is_refused_gives_its_slot_back_and_is_sent_again_after_5_se
     scene = Scene(in_flight=1)
     scene.device.page_out(scene.space, 3)
     [request, *_] = scene.a.sent()
-    scene.answer(request, stamp=0)
+    scene.answer(request, version=0)
     assert (scene.owner.refused, scene.owner.written, scene.owner.slots) == (1, [], 1)
     assert (scene.device.can_page_out(), scene.device.under_way, scene.device.writeback) == (False, {}, 1)
     scene.device.page_in(scene.space, 700)
     [read] = scene.a.sent()
-    scene.answer(read, stamp=7)
+    scene.answer(read, version=7)
     assert scene.owner.read == [(700, 7)]
     scene.a.run_until(seconds(4.9))
     assert scene.a.sent() == []

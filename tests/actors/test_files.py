@@ -29,11 +29,11 @@ def test_a_page_the_flusher_writes_stays_and_is_clean_then() -> None:
     """It can be read meanwhile, and does not count as dirty."""
     file = cached()
     file.touch(0, 1, write=True)
-    stamp = file.stamps[0]
+    version = file.versions[0]
     file.begin_write(0, leaves=False)
     file.touch(0, 1, write=False)
     assert (file.dirty, file.flushing, file.resident) == (0, 1, PAGES)
-    assert not file.end_write(0, stamp)
+    assert not file.end_write(0, version)
     assert file.states[0] == RESIDENT | ACCESSED
     assert (file.dirty, file.flushing, file.resident) == (0, 0, PAGES)
 
@@ -42,10 +42,10 @@ def test_a_page_written_to_while_the_flusher_writes_it_is_dirty_again() -> None:
     """The disk has older contents."""
     file = cached()
     file.touch(0, 1, write=True)
-    stamp = file.stamps[0]
+    version = file.versions[0]
     file.begin_write(0, leaves=False)
     file.touch(0, 1, write=True)
-    file.end_write(0, stamp)
+    file.end_write(0, version)
     assert (file.states[0] & DIRTY, file.dirty) == (DIRTY, 1)
 
 
@@ -55,7 +55,7 @@ def test_a_page_that_reclaim_writes_leaves() -> None:
     file.touch(0, 1, write=True)
     file.begin_write(0, leaves=True)
     assert (file.states[0], file.resident) == (WRITING, PAGES - 1)
-    assert file.end_write(0, file.stamps[0])
+    assert file.end_write(0, file.versions[0])
     assert file.states[0] == SWAPPED
 
 
@@ -65,7 +65,7 @@ def test_a_page_used_while_reclaim_writes_it_stays() -> None:
     file.touch(0, 1, write=True)
     file.begin_write(0, leaves=True)
     file.keep_while_writing(0, write=False)
-    assert not file.end_write(0, file.stamps[0])
+    assert not file.end_write(0, file.versions[0])
     assert (file.states[0], file.resident, file.dirty) == (RESIDENT | ACCESSED, PAGES, 0)
 
 
@@ -84,7 +84,7 @@ def test_the_counts_are_those_of_the_states(calls: list[tuple[str, int]]) -> Non
         elif call in ("read", "write") and state & RESIDENT:
             file.touch(page, page + 1, write=call == "write")
         elif call in ("flush", "leave") and state & RESIDENT and state & DIRTY and not state & WRITEBACK:
-            writes[page] = file.stamps[page]
+            writes[page] = file.versions[page]
             file.begin_write(page, leaves=call == "leave")
         elif call == "done" and page in writes:
             file.end_write(page, writes.pop(page))
@@ -101,7 +101,7 @@ def test_the_disk_shares_its_latency_and_not_its_bandwidth() -> None:
     done: list[int] = []
 
     class Owner:
-        def file_written(self, file: File, page: int, stamp: int) -> None:
+        def file_written(self, file: File, page: int, version: int) -> None:
             """Nothing is written here."""
 
         def file_read(self, file: File, page: int) -> None:

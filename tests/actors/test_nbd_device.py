@@ -49,10 +49,10 @@ class Server:
     def closed(self, connection: Connection, why: str) -> None:
         """The test asks the client."""
 
-    def answer(self, request: nbd.Request, stamp: int = 7) -> None:
+    def answer(self, request: nbd.Request, version: int = 7) -> None:
         """On the latest connection."""
         write = request.type == nbd.WRITE
-        self.say(nbd.reply_size(write), (0, request.handle, 0 if write else stamp))
+        self.say(nbd.reply_size(write), (0, request.handle, 0 if write else version))
 
     def say(self, size: int, message: tuple[int, ...]) -> None:
         """Anything."""
@@ -80,13 +80,13 @@ class Scene:
     def moved(self, request: Request) -> None:
         """Nobody here counts for how long."""
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-out has been answered."""
         self.written.append(page)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-in has been answered."""
-        self.read.append((page, stamp))
+        self.read.append((page, version))
 
     def slot_free(self) -> None:
         """Another request may start."""
@@ -139,7 +139,7 @@ def test_a_page_in_is_one_segment_and_its_reply_three(kernel: Kernel) -> None:
     scene.wait()
     (request,) = scene.server.requests
     assert request == nbd.Request(nbd.READ, 1, 1200, 0)
-    scene.server.answer(request, stamp=9)
+    scene.server.answer(request, version=9)
     scene.wait()
     assert scene.payloads(0) == [28]
     assert scene.payloads(1) == [MSS, MSS, 16 + 4096 - 2 * MSS]

@@ -120,7 +120,7 @@ def driven(controls: Sequence[Control], edges: Sequence[int] = (), name: str = "
 
 
 def said(frame: Raw) -> Any:
-    """(xid, page, stamp) of a request or a reply."""
+    """(xid, page, version) of a request or a reply."""
     body = frame[11]
     return body[2][5] if len(body) == 3 else body[5]
 

@@ -48,7 +48,7 @@ class Swap:
     def page_out(self, space: AddressSpace, page: int) -> None:
         """Start one."""
         self.started.append(page)
-        self.under_way.append((space, page, space.stamps[page]))
+        self.under_way.append((space, page, space.versions[page]))
 
     def hindrance(self) -> str:
         """Its slots."""
@@ -215,7 +215,7 @@ def test_a_page_read_while_it_is_written_stays_and_is_clean_then() -> None:
 
 
 def test_a_page_written_while_it_is_written_stays_dirty() -> None:
-    """The server has older contents: the stamps differ."""
+    """The server has older contents: the versions differ."""
     scene = page_out_one()
     scene.space.keep_while_writing(0, write=True)
     scene.answer()
@@ -357,7 +357,7 @@ def test_dirty_pages_of_files_are_written_to_disk_and_free_then() -> None:
     scene.settle()
     assert (scene.zone.free, file.resident, file.dirty) == (79, 0, 0)
     for page in range(30):
-        scene.reclaim.scan.file_written(file, page, file.stamps[page])
+        scene.reclaim.scan.file_written(file, page, file.versions[page])
     assert scene.zone.free == 79 + 30
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netswap.actors.disk import WARM_STAMP, Disk
+from netswap.actors.disk import WARM_VERSION, Disk
 from netswap.actors.events import Events
 from netswap.actors.programs.task import Progress
 from netswap.actors.storage.backing import Job
@@ -42,21 +42,21 @@ class Server:
         self.spare -= 1
         return self.spare >= 0
 
-    def ask(self, page: int, *stamps: int, write: bool, unit: int = PAGE) -> tuple[tuple[int, ...], int]:
+    def ask(self, page: int, *versions: int, write: bool, unit: int = PAGE) -> tuple[tuple[int, ...], int]:
         """What is answered, and after how many ns."""
         answered: list[tuple[int, ...]] = []
         self.xid += 1
         begun = self.events.now
         self.queue.submit(
-            Job((A, self.xid), page, stamps, lambda job: answered.append(job.stamps), None, write=write, unit=unit)
+            Job((A, self.xid), page, versions, lambda job: answered.append(job.versions), None, write=write, unit=unit)
         )
         while not answered:
             self.events.step()
         return answered[0], self.events.now - begun
 
-    def write(self, page: int, *stamps: int, unit: int = PAGE) -> int:
+    def write(self, page: int, *versions: int, unit: int = PAGE) -> int:
         """Write, as A; how long it took (ns)."""
-        return self.ask(page, *stamps, write=True, unit=unit)[1]
+        return self.ask(page, *versions, write=True, unit=unit)[1]
 
     def read(self, page: int, count: int = 1) -> tuple[tuple[int, ...], int]:
         """Read, as A."""
@@ -68,11 +68,11 @@ def test_what_fits_is_answered_at_once() -> None:
     server = Server(4)
     assert [server.write(page, page + 10) for page in range(4)] == [0] * 4
     assert server.read(0, 4) == ((10, 11, 12, 13), 0)
-    assert server.read(9) == ((WARM_STAMP,), LATENCY_NS)
+    assert server.read(9) == ((WARM_VERSION,), LATENCY_NS)
 
 
 def test_the_page_used_longest_ago_goes_to_disk_first() -> None:
-    """0 has been read since, and 1 written anew; so 2 goes, and comes back from disk with its stamp."""
+    """0 has been read since, and 1 written anew; so 2 goes, and comes back from disk with its version."""
     server = Server(3)
     for page in range(3):
         server.write(page, page + 10)
@@ -80,8 +80,8 @@ def test_the_page_used_longest_ago_goes_to_disk_first() -> None:
     server.write(1, 21)
     assert server.write(3, 13) == LATENCY_NS
     assert server.read(2) == ((12,), LATENCY_NS)
-    for page, stamp in ((0, 10), (1, 21), (3, 13)):
-        assert server.read(page) == ((stamp,), 0)
+    for page, version in ((0, 10), (1, 21), (3, 13)):
+        assert server.read(page) == ((version,), 0)
 
 
 @pytest.mark.parametrize(("limit", "spare"), [(2, 1000), (1000, 2)])
@@ -109,9 +109,9 @@ def test_whatever_is_evicted_the_last_contents_are_read(steps: list[tuple[bool, 
     """In memory or on disk."""
     server = Server(limit)
     kept: dict[int, int] = {}
-    for stamp, (write, page) in enumerate(steps, 10):
+    for version, (write, page) in enumerate(steps, 10):
         if write:
-            server.write(page, stamp)
-            kept[page] = stamp
+            server.write(page, version)
+            kept[page] = version
         else:
-            assert server.read(page)[0] == (kept.get(page, WARM_STAMP),)
+            assert server.read(page)[0] == (kept.get(page, WARM_VERSION),)

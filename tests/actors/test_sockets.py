@@ -324,5 +324,5 @@ def test_the_scene_answers_a_request_as_c_does() -> None:
     device = a.device()
     device.page_out(AddressSpace("rank 0", 50, 10), 3)
     (request,) = a.sent()
-    reply = answer(request, stamp=9)
+    reply = answer(request, version=9)
     assert (reply[2], reply[4], reply[8], reply[11][5]) == (C, A, 800, (1, 53, 9))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netswap.actors.counters import Counters
-from netswap.actors.disk import WARM_STAMP, Disk
+from netswap.actors.disk import WARM_VERSION, Disk
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import LocalDisk
@@ -45,12 +45,14 @@ class Server(SwapDevice):
         """Pages that it has not answered for, in order."""
         return [request.page for request in self.under_way.values()]
 
-    def answer(self, page: int, stamp: int | None = None) -> None:
-        """Answer the oldest request about a page, a page-in with this stamp."""
+    def answer(self, page: int, version: int | None = None) -> None:
+        """Answer the oldest request about a page, a page-in with this version."""
         request = next(one for one in self.under_way.values() if one.page == page)
         del self.under_way[request.xid]
-        stamps = request.stamps if request.write else (request.space.stamps[page] if stamp is None else stamp,)
-        self._answered(request, stamps)
+        versions = (
+            request.versions if request.write else (request.space.versions[page] if version is None else version,)
+        )
+        self._answered(request, versions)
 
 
 class Scene:
@@ -86,7 +88,7 @@ class Scene:
         self.device = SpreadDevice(self.events, self.counters, spread, self.servers, chunk, copies)
         self.device.owner = self
         self.space = AddressSpace("rank 0", BASE, 1000)
-        self.space.warm(500, WARM_STAMP)
+        self.space.warm(500, WARM_VERSION)
         self.written: list[int] = []
         self.read: list[tuple[int, int]] = []
         self.slots = 0
@@ -94,13 +96,13 @@ class Scene:
     def moved(self, request: Request) -> None:
         """Nobody here counts for how long."""
 
-    def page_written(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_written(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-out is over."""
         self.written.append(page)
 
-    def page_read(self, space: AddressSpace, page: int, stamp: int) -> None:
+    def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-in is over."""
-        self.read.append((page, stamp))
+        self.read.append((page, version))
 
     def slot_free(self) -> None:
         """Reclaim may go on."""
@@ -117,9 +119,9 @@ class Scene:
             self.events.step()
         self.events.now = end
 
-    def write(self, page: int, *servers: int, stamp: int = 8) -> None:
+    def write(self, page: int, *servers: int, version: int = 8) -> None:
         """Write a page with new contents; these servers answer at once."""
-        self.space.stamps[page] = stamp
+        self.space.versions[page] = version
         self.device.page_out(self.space, page)
         for at in servers:
             self.servers[at].answer(page)
@@ -189,11 +191,11 @@ def test_what_waits_for_a_full_server_waits_in_order() -> None:
 def test_an_older_copy_under_way_is_not_overtaken() -> None:
     """Server 2 has not answered for the page's last contents: it is not sent the next, and not asked for them either."""
     scene = Scene(3, 3, 1, 2, 1)
-    scene.write(3, 0, 1, stamp=8)
+    scene.write(3, 0, 1, version=8)
     assert scene.who(3) == [2]
-    scene.write(3, 0, 1, stamp=9)
+    scene.write(3, 0, 1, version=9)
     assert scene.written == [3, 3]
-    assert [request.stamps for request in scene.servers[2].under_way.values()] == [(8,)]
+    assert [request.versions for request in scene.servers[2].under_way.values()] == [(8,)]
     scene.servers[2].answer(3)
     scene.device.page_in(scene.space, 3)
     scene.servers[scene.who(3)[0]].answer(3)
@@ -222,24 +224,24 @@ def test_a_page_is_there_with_the_last_part_it_needs_whichever_come_first(order:
     scene.device.page_in(scene.space, 700)
     for number, at in enumerate(order, 1):
         scene.servers[at].answer(700)
-        assert scene.read == ([(700, WARM_STAMP)] if number >= needed else [])
+        assert scene.read == ([(700, WARM_VERSION)] if number >= needed else [])
     assert scene.counters.pages_in == 1
 
 
-def test_a_part_with_another_stamp_is_no_part_of_the_page() -> None:
-    """Another server is asked instead; only when nobody is left is the page lost, and its owner is told by the stamp."""
+def test_a_part_with_another_version_is_no_part_of_the_page() -> None:
+    """Another server is asked instead; only when nobody is left is the page lost, and its owner is told by the version."""
     scene = Scene(3, 3, 2, 3, 2)
     scene.device.page_in(scene.space, 700)
     first, second = scene.who(700)
-    scene.servers[first].answer(700, stamp=6)
+    scene.servers[first].answer(700, version=6)
     assert len(scene.who(700)) == 2
     scene.servers[second].answer(700)
     scene.servers[scene.who(700)[0]].answer(700)
-    assert scene.read == [(700, WARM_STAMP)]
+    assert scene.read == [(700, WARM_VERSION)]
     scene.device.page_in(scene.space, 701)
     while scene.who(701):
-        scene.servers[scene.who(701)[0]].answer(701, stamp=6)
-    assert scene.read == [(700, WARM_STAMP), (701, 6)]
+        scene.servers[scene.who(701)[0]].answer(701, version=6)
+    assert scene.read == [(700, WARM_VERSION), (701, 6)]
 
 
 def test_an_answer_to_an_earlier_read_of_the_same_page_may_say_what_it_was_then() -> None:
@@ -251,12 +253,12 @@ def test_an_answer_to_an_earlier_read_of_the_same_page_may_say_what_it_was_then(
     scene.write(3, 1 - slow)
     later = list(scene.servers[slow].under_way.values())[1]
     del scene.servers[slow].under_way[later.xid]
-    scene.servers[slow]._answered(later, later.stamps)
+    scene.servers[slow]._answered(later, later.versions)
     scene.device.page_in(scene.space, 3)
-    scene.servers[slow].answer(3, stamp=WARM_STAMP)
-    assert scene.read == [(3, WARM_STAMP)]
+    scene.servers[slow].answer(3, version=WARM_VERSION)
+    assert scene.read == [(3, WARM_VERSION)]
     scene.servers[slow].answer(3)
-    assert scene.read == [(3, WARM_STAMP), (3, 8)]
+    assert scene.read == [(3, WARM_VERSION), (3, 8)]
 
 
 # -- who is passed over ----------------------------------------------------------------------------------------------
@@ -308,7 +310,7 @@ def test_two_parities_survive_the_loss_of_any_two(lost: tuple[int, int]) -> None
                     scene.servers[at].answer(page)
             scene.run_for(FAILOVER_NS)
         scene.write(page, *alive)
-    assert scene.read == [(700, WARM_STAMP), (701, WARM_STAMP)]
+    assert scene.read == [(700, WARM_VERSION), (701, WARM_VERSION)]
     assert scene.written == [700, 701]
 
 
@@ -324,7 +326,7 @@ def test_with_one_more_lost_a_page_is_waited_for_until_a_server_is_back() -> Non
     assert scene.read == []
     assert scene.who(700) == [1, 2, 3]
     scene.servers[2].answer(700)
-    assert scene.read == [(700, WARM_STAMP)]
+    assert scene.read == [(700, WARM_VERSION)]
 
 
 def test_servers_that_are_out_are_asked_last() -> None:
@@ -371,11 +373,11 @@ def test_what_a_silent_server_had_is_read_from_the_disk_at_its_latency() -> None
     scene.write(3)
     scene.run_for(FAILOVER_NS)
     scene.write(4)
-    for page, stamp in ((3, 8), (4, 8), (700, WARM_STAMP)):
+    for page, version in ((3, 8), (4, 8), (700, WARM_VERSION)):
         scene.device.page_in(scene.space, page)
         assert scene.who(page) == ([] if page == 700 else [0])
         scene.run_for(DISK_NS)
-        assert scene.read[-1] == (page, stamp)
+        assert scene.read[-1] == (page, version)
 
 
 def test_a_read_that_is_not_answered_goes_to_the_disk() -> None:
@@ -384,7 +386,7 @@ def test_a_read_that_is_not_answered_goes_to_the_disk() -> None:
         scene = Scene(1, backup=backup)
         scene.device.page_in(scene.space, 700)
         scene.run_for(FAILOVER_NS + DISK_NS)
-        assert scene.read == ([(700, WARM_STAMP)] if backup else [])
+        assert scene.read == ([(700, WARM_VERSION)] if backup else [])
 
 
 def test_page_outs_are_no_faster_than_the_disk_in_the_long_run() -> None:
@@ -403,7 +405,7 @@ def test_the_copies_survive_a_crash() -> None:
     scene = Scene(1, backup=True)
     scene.write(3, 0)
     scene.run_for(DISK_NS)
-    assert Backup(scene.keep, 2).stamp(BASE + 3) == 8
+    assert Backup(scene.keep, 2).version(BASE + 3) == 8
 
 
 # -- what is seen of it ----------------------------------------------------------------------------------------------

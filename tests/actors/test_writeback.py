@@ -46,10 +46,10 @@ class Scene:
             self.file.touch(0, pages, write=True)
             self.writeback.dirtied(self.file)
 
-    def file_written(self, file: File, page: int, stamp: int) -> None:
+    def file_written(self, file: File, page: int, version: int) -> None:
         """As the machine does."""
         self.writes += 1
-        file.end_write(page, stamp)
+        file.end_write(page, version)
         self.writeback.proceed()
 
     def file_read(self, file: File, page: int) -> None:

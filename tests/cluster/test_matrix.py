@@ -39,7 +39,7 @@ def name(run: Run) -> str:
 
 
 def assert_sound(cluster: Cluster) -> None:
-    """No packet is lost but by a cause that is counted, and no page comes back with another stamp."""
+    """No packet is lost but by a cause that is counted, and no page comes back with another version."""
     counted = frames(cluster.state())
     assert counted["sent"] + counted["duplicated"] == (
         counted["delivered"] + sum(counted["dropped"].values()) + counted["under_way"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
-from netswap.protocol.rpc import STAMP_MAX
+from netswap.protocol.rpc import VERSION_MAX
 from netswap.protocol.tcp import mss
 
 MSS = 1448
@@ -27,11 +27,11 @@ def test_a_page_in_is_28_bytes_and_its_reply_4112() -> None:
     assert -(-4112 // MSS) == 3
 
 
-@given(st.integers(0, 1), st.integers(0, 1 << 62), st.integers(0, 1 << 40), st.integers(0, STAMP_MAX))
-def test_what_is_said_is_what_is_understood(kind: int, handle: int, page: int, stamp: int) -> None:
+@given(st.integers(0, 1), st.integers(0, 1 << 62), st.integers(0, 1 << 40), st.integers(0, VERSION_MAX))
+def test_what_is_said_is_what_is_understood(kind: int, handle: int, page: int, version: int) -> None:
     """A request and a reply as they stand in the stream."""
-    assert nbd.request((kind, handle, page, stamp)) == nbd.Request(kind, handle, page, stamp)
-    assert nbd.reply((0, handle, stamp)) == nbd.Reply(0, handle, stamp)
+    assert nbd.request((kind, handle, page, version)) == nbd.Request(kind, handle, page, version)
+    assert nbd.reply((0, handle, version)) == nbd.Reply(0, handle, version)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_is_said_is_what_is_understood(kind: int, handle: int, page: int, s
         (-1, 1, 2, 3),
         (0, 1, 2, True),
         (0, 1, -2, 3),
-        (1, 1, 2, STAMP_MAX + 1),
+        (1, 1, 2, VERSION_MAX + 1),
         (1, 1, 2, 3, 4),
         None,
         "abc",
@@ -56,7 +56,7 @@ def test_anything_else_is_no_request(value: Any) -> None:
         nbd.request(value)
 
 
-@pytest.mark.parametrize("value", [(), (0, 1), (0, 1, 2.0), (0, -1, 2), (0, 1, STAMP_MAX + 1), None], ids=repr)
+@pytest.mark.parametrize("value", [(), (0, 1), (0, 1, 2.0), (0, -1, 2), (0, 1, VERSION_MAX + 1), None], ids=repr)
 def test_anything_else_is_no_reply(value: Any) -> None:
     """The same."""
     with pytest.raises(LocalProtocolError):

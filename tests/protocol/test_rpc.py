@@ -57,7 +57,7 @@ def test_another_time_out_scales_the_grid(timeout_ns: int, attempt: int) -> None
 
 
 def test_a_message_is_an_xid_a_page_and_a_stamp() -> None:
-    """As it stands in a datagram's body; of several pages that follow each other the stamps come one by one."""
+    """As it stands in a datagram's body; of several pages that follow each other the versions come one by one."""
     assert message((1, 29, 4)) == (1, 29, (4,))
     assert message((1, 29, *range(8))) == (1, 29, tuple(range(8)))
 
