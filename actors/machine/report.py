@@ -2,13 +2,13 @@
 
 from netswap.actors.counters import Counters
 from netswap.actors.events import Timer
-from netswap.actors.machine import Machine
-from netswap.actors.machine.wait_graph import frame_pages, waits
+from netswap.actors.machine.door import Machine
+from netswap.actors.machine.wait_graph import waits
 from netswap.actors.machine_report import MachineReport, ProgramReport
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.net.arp import ASKED
 from netswap.actors.process import loader
-from netswap.actors.process.loader import Loaded
+from netswap.actors.process.loaded import Loaded
 from netswap.protocol.rpc import PAGE
 
 
@@ -46,7 +46,7 @@ def counters(machine: Machine) -> dict[str, int]:
     return {
         "free_pages": zone.free,
         "free_pages_min": zone.free_min,
-        "noncritical_pages_max": frame_pages(machine, stack.noncritical_max),
+        "noncritical_pages_max": machine.kernel.frame_pages(stack.noncritical_max),
         "kept_pages": zone.floors.kernel + machine.set_aside,
         "reserve_pages": zone.emergency,
         "reserve_used_max": zone.reserve_used_max,

@@ -10,13 +10,12 @@ from rich.console import Console
 from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import tell, wrong
 from netswap.cluster.command.studies import STATUS, line, study
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 from netswap.cluster.show.progress import Progress
 from netswap.cluster.study.pool import Watch
 
 if TYPE_CHECKING:
-    from netswap.cluster.claims.ablation import Ablated
-    from netswap.cluster.claims.prove import Shown
+    from netswap.cluster.claims.shown import Ablated, Shown
 
 Tested = TypeVar("Tested", "Shown", "Ablated")
 
