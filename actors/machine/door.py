@@ -87,8 +87,8 @@ class Machine:
         """Do all that lies strictly before `until_ns`, and return what was sent.
 
         `answers`: from now on, for each machine, how long (ns) what is sent to it takes until something that it causes can
-        be back here. A machine that has been told goes no farther than that after it has sent something, even if `until_ns` is later,
-        nor much farther once it has announced `events.ANNOUNCED_MAX` bytes; what has come for later then stays here, and
+        be back here. A machine that has been told goes no farther than that after it has sent something, even if `until_ns` is
+        later, nor much farther once it has announced `events.ANNOUNCED_MAX` bytes; what has come for later then stays here, and
         `next_ns` counts it in. One that has not been told comes to `until_ns` always.
 
         Raises `RemoteProtocolError` if `inbound` is no batch of arrivals; nothing of the batch is taken then.

@@ -1,4 +1,4 @@
-"""Which machines advance in a window, and how far: each machine to a horizon of its own, or, where there are many, all to one time.
+"""Which machines advance in a window, and how far: each to a horizon of its own, or, where there are many, all to one time.
 
 A pace is told the time before which all has happened, and the *settled* time: nothing is done to the cluster before it.
 """

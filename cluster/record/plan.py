@@ -10,7 +10,7 @@ EVERY_NS: Final = milliseconds(10)
 EVERY_OF_MANY_NS: Final = milliseconds(100)
 """Between two looks at a machine of many."""
 FEW: Final = 16
-"""Up to this number of machines all have full series without being asked for; of more machines the worst have, as many as this."""
+"""Up to this number of machines all have full series without being asked for; of more machines this number, the worst."""
 
 
 @dataclass(frozen=True, slots=True)
