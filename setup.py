@@ -18,7 +18,7 @@ _LEFT_OUT: Final = "ClassVar"
 _RECORDS: Final = ("settings.py", "policy.py", "machine_report.py", "trace.py", "recording.py")
 """What is sent to actors and back stays plain: an instance of a frozen dataclass that mypyc (2.4) made is not unpickled.
 
-A trace stays plain too: who listens makes a subclass of it."""
+A trace stays plain too: listeners are subclasses of it, written in plain Python."""
 
 
 def _sources() -> list[str]:

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 WARM_VERSION: Final = 1
 """The version of every page before anything has been written to it."""
+REFUSED: Final = 0
+"""The version in the answer to a write for which there was no room; no page ever has it."""
 _CHUNK: Final = 1 << 12
 
 

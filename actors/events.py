@@ -75,7 +75,7 @@ class Events:
         self._room = ANNOUNCED_MAX
 
     def sent(self, leaves_ns: int, to: int, size: int) -> None:
-        """Something of so many bytes, when announced, leaves for machine `to` at that time."""
+        """Note that a frame which takes `size` bytes when announced leaves for machine `to` at that time."""
         if not self.answers:
             return
         halt_ns = leaves_ns + self.answers[to]

@@ -1,6 +1,6 @@
 """What a program repeats that was recorded elsewhere: read once, where the scenario is resolved, and carried as compact bytes.
 
-A recording is a header and then records, each a msgpack array of whole numbers, one after another. Whoever plays it goes
+A recording is a header and then records, each a msgpack array of whole numbers, one after another. A program that plays it goes
 through it as often as it likes, and holds one record at a time. Times are ns since the recording began, and never go back.
 """
 
@@ -50,7 +50,7 @@ class CaptureHeader(NamedTuple):
     ports: list[int]
     """Destination ports, in the order in which they appear; what packets say is a place in this list."""
     hosts: int
-    """So many destination addresses appear."""
+    """How many destination addresses appear."""
     pieces: list[list[int]]
     """Kinds of frames: place of the port, of the address, source port, payload, number of the fragment (-1: whole)."""
     last_ns: int

@@ -114,10 +114,10 @@ class Trace:
         """
 
     def frames_dropped(self, machine: int, frames: Frames, cause: str, free: int) -> None:
-        """Frames are lost in the machine, for one of `counters.CAUSES`, with so many pages free."""
+        """Frames are lost in the machine, for one of `counters.CAUSES`; `free`: free pages then."""
 
     def first_dropped(self, at_ns: int, machine: int, cause: str, free: int) -> None:
-        """For the first time in the run frames are lost in the machine for this cause, with so many pages free.
+        """For the first time in the run frames are lost in the machine for this cause; `free`: free pages then.
 
         It is told of whatever `hears` says. What is lost on links is told by `link_dropped`.
         """

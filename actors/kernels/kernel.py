@@ -226,6 +226,10 @@ class Kernel:
             send = max(64 * 1024, min(send, share))
         return receive, send
 
+    def frame_pages(self, frames: int) -> int:
+        """Pages that `frames` full receive buffers fill, data and heads apart."""
+        return -(-frames * self.rx_data // PAGE) + frames * self.rx_pages + -(-frames * self.skb_head // PAGE)
+
     def held_back(self, zone_pages: int) -> int:
         """Pages that one CPU's allocators keep for their next request, so that a packet that comes and goes frees none.
 

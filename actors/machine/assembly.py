@@ -6,17 +6,15 @@ All three are tied in `assemble`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
-from netswap.actors.counters import Counters, Tally
+from netswap.actors.counters import Tally
 from netswap.actors.disk import Disk
-from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
 from netswap.actors.machine import build_memory
 from netswap.actors.machine.build_net import NetParts, net_parts
 from netswap.actors.machine.build_swap import SwapParts, swap_parts
 from netswap.actors.machine.completion import Completion
+from netswap.actors.machine.parts import Lasting, Parts
 from netswap.actors.memory.anonymous import ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
@@ -24,13 +22,13 @@ from netswap.actors.memory.files import LocalDisk, PageCache
 from netswap.actors.memory.oom import OomKiller
 from netswap.actors.memory.ports import Toucher
 from netswap.actors.memory.reclaim import Reclaim
-from netswap.actors.memory.reserve import Node
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.traced import watch
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.virtio import VirtioNic
 from netswap.actors.process import loader
+from netswap.actors.process.loaded import Loaded
 from netswap.actors.process.process import Process
 from netswap.actors.programs.system import Host
 from netswap.actors.settings import MachineSettings
@@ -42,38 +40,7 @@ from netswap.actors.teller import Teller
 from netswap.protocol.rpc import PAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Lasting:
-    """The parts that a crash does not take away."""
-
-    kernel: Kernel
-    events: Events
-    counters: Counters
-    disk: Disk
-    teller: Teller | None = None
-    """Tells what happens to the machine, if anybody listens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts that a crash takes away."""
-
-    boots: int
-    """How often the machine had been started before."""
-    zone: Zone
-    emergency_data: Node | None
-    """The node that emergency receive buffers are charged to, if they are."""
-    frames: NetParts
-    swap: SwapParts
-    local: LocalDisk
-    """The machine's own disk."""
-    reclaim: Reclaim
-    writeback: Writeback
-    programs: list[loader.Loaded]
-    oom: OomKiller
-
-
-def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: Sequence[loader.Loaded] = ()) -> Parts:
+def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: Sequence[Loaded] = ()) -> Parts:
     """Start a machine: all of it, with its programs in memory. Raises `SettingsError`.
 
     `before`: the programs that ran until a crash.
@@ -136,7 +103,7 @@ def _fill_memory(
     settings: MachineSettings,
     zone: Zone,
     scan: Scan,
-    programs: list[loader.Loaded],
+    programs: list[Loaded],
     device: SwapDevice | None,
 ) -> None:
     """Fill the memory as in a machine that has run for long, and set the clock hands going round it."""
@@ -156,7 +123,7 @@ def _fill_memory(
     zone.settle()
 
 
-def _listen(teller: Teller, zone: Zone, programs: list[loader.Loaded]) -> None:
+def _listen(teller: Teller, zone: Zone, programs: list[Loaded]) -> None:
     """Let what has been made without a board tell what happens too."""
     watch(zone, teller)
     for one in programs:

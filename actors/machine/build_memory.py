@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from netswap.actors.counters import Tally
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.clean_minimum import CleanMinimum

@@ -81,7 +81,7 @@ def _nic(settings: MachineSettings, net: NetBoard, above: Stack | InputQueue) ->
 
 
 def _steady(net: NetBoard, stack: Stack, queue: InputQueue | None, nic: Nic) -> Steady | None:
-    """Not where somebody listens, who is told of each frame, or where each frame takes its time."""
+    """Not where a trace is told of each frame, or where each frame takes its time."""
     if not steady.enabled or net.board.teller is not None or queue is not None or not supports(net, nic):
         return None
     return Steady(net, stack, nic)

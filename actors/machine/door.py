@@ -15,7 +15,8 @@ from typing import Final
 from netswap.actors.counters import Counters
 from netswap.actors.disk import Disk
 from netswap.actors.events import NEVER, Events, Halt
-from netswap.actors.machine.assembly import Lasting, Parts, assemble
+from netswap.actors.machine.assembly import assemble
+from netswap.actors.machine.parts import Lasting, Parts
 from netswap.actors.machine.rule_book import rule_book
 from netswap.actors.machine.tally import tallied
 from netswap.actors.net.traced import held_frames
@@ -39,7 +40,7 @@ from netswap.protocol.frame import (
 )
 
 _FEW: Final = 8
-"""A batch that is so many times smaller than what waits is put into it arrival by arrival; a larger one is sorted in."""
+"""A batch that is smaller than what waits by this factor is put into it arrival by arrival; a larger one is sorted in."""
 
 
 class Machine:
@@ -86,9 +87,9 @@ class Machine:
         """Do all that lies strictly before `until_ns`, and return what was sent.
 
         `answers`: from now on, for each machine, how long (ns) what is sent to it takes until something that it causes can
-        be back here. Who has been told goes no farther than that after it has sent something, even if `until_ns` is later,
-        nor much farther once it has announced `events.ANNOUNCED_MAX` bytes; what has come for later then stays here, and
-        `next_ns` counts it in. Who has not been told comes to `until_ns` always.
+        be back here. A machine that has been told goes no farther than that after it has sent something, even if `until_ns` is
+        later, nor much farther once it has announced `events.ANNOUNCED_MAX` bytes; what has come for later then stays here, and
+        `next_ns` counts it in. One that has not been told comes to `until_ns` always.
 
         Raises `RemoteProtocolError` if `inbound` is no batch of arrivals; nothing of the batch is taken then.
         """
@@ -221,7 +222,7 @@ class Machine:
                 self._teller.dropped(Frames(self.events.now, frame, first, count), "crashed")
 
     def _count_crashed(self, frames: int, at_ns: int) -> None:
-        """So many frames are lost with the machine, the first of them at `at_ns`."""
+        """Note that `frames` frames are lost with the machine, the first of them at `at_ns`."""
         dropped = self.counters.dropped
         if self._teller is not None and frames and not dropped["crashed"]:
             self._teller.first_dropped(at_ns, "crashed")
@@ -277,7 +278,7 @@ class Machine:
         self._controls.extend(controls)
 
     def _check_times(self, batch: list[Arrival], controls: list[Control]) -> None:
-        """Nothing may come for a time that is over: whoever let the machine go so far was wrong."""
+        """Nothing may come for a time that is over: the clock that let the machine go so far was wrong."""
         first_ns = min(min(batch)[0] if batch else NEVER, controls[0].at_ns if controls else NEVER)
         if first_ns < self.events.now:
             name, now = self.settings.name, self.events.now

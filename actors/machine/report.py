@@ -1,14 +1,14 @@
 """Reads a machine's report off its parts. None of its numbers is kept up to date while the machine runs."""
 
-from netswap.actors.counters import Counters
+from netswap.actors.counters import COUNTERS
 from netswap.actors.events import Timer
-from netswap.actors.machine import Machine
-from netswap.actors.machine.wait_graph import frame_pages, waits
+from netswap.actors.machine.door import Machine
+from netswap.actors.machine.wait_graph import waits
 from netswap.actors.machine_report import MachineReport, ProgramReport
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.net.arp import ASKED
 from netswap.actors.process import loader
-from netswap.actors.process.loader import Loaded
+from netswap.actors.process.loaded import Loaded
 from netswap.protocol.rpc import PAGE
 
 
@@ -39,52 +39,32 @@ def report(machine: Machine, names: list[str], now_ns: int) -> MachineReport:
 
 
 def counters(machine: Machine) -> dict[str, int]:
-    """The counters of `netswap.actors.counters.COUNTERS`."""
-    counted = machine.counters
-    zone = machine.zone
-    stack = machine.stack
+    """The counters of `netswap.actors.counters.COUNTERS`: those of `Counters`, and those read off the parts now."""
+    read, counted = _read(machine), machine.counters
+    return {name: read[name] if name in read else int(getattr(counted, name)) for name in COUNTERS}
+
+
+def _read(machine: Machine) -> dict[str, int]:
+    """The counters that a part keeps, or that are no count but how things stand."""
+    zone, stack, scan = machine.zone, machine.stack, machine.reclaim.scan
     return {
         "free_pages": zone.free,
         "free_pages_min": zone.free_min,
-        "noncritical_pages_max": frame_pages(machine, stack.noncritical_max),
+        "noncritical_pages_max": machine.kernel.frame_pages(stack.noncritical_max),
         "kept_pages": zone.floors.kernel + machine.set_aside,
         "reserve_pages": zone.emergency,
         "reserve_used_max": zone.reserve_used_max,
         "no_block": zone.no_block,
         "emergency_bytes_max": machine.emergency_data.usage_max if machine.emergency_data else 0,
-        "pages_out": counted.pages_out,
-        "pages_in": counted.pages_in,
-        "lost_pages": counted.lost_pages,
-        "file_pages": machine.reclaim.scan.cache.resident(),
-        "clean_pages": machine.reclaim.scan.cache.clean(),
-        "dirty_pages": machine.reclaim.scan.cache.dirty(),
-        "file_pages_in": counted.file_pages_in,
-        "file_pages_out": counted.file_pages_out,
+        "file_pages": scan.cache.resident(),
+        "clean_pages": scan.cache.clean(),
+        "dirty_pages": scan.cache.dirty(),
         "writeback_pages_max": machine.writeback.under_way_max,
-        "writeout_naps": machine.reclaim.scan.writeout_naps,
-        **_failures(counted),
+        "writeout_naps": scan.writeout_naps,
         "kswapd_wakes": machine.reclaim.kswapd.wakes,
-        "faults": counted.faults,
-        "oom_kills": counted.oom_kills,
-        "oom_deaths": counted.oom_deaths,
-        "oom_pages": counted.oom_pages,
         "progress": sum(one.task.progress.count for one in machine.programs),
-        "received": counted.received,
-        "delivered": counted.delivered,
         "socket_frames": 0 if machine.down else stack.noncritical,
         "held": 0 if machine.down else machine.held(),
-        "malformed": counted.malformed,
-    }
-
-
-def _failures(counted: Counters) -> dict[str, int]:
-    """What has gone wrong on the way to others."""
-    return {
-        "io_errors": counted.io_errors,
-        "bus_errors": counted.bus_errors,
-        "retransmissions": counted.retransmissions,
-        "tx_no_memory": counted.tx_no_memory,
-        "unresolved": counted.unresolved,
     }
 
 

@@ -31,7 +31,7 @@ def _ipfrag(settings: MachineSettings, kernel: Kernel) -> dict[str, Any]:
 
 
 def _tcp(settings: MachineSettings, rules: TcpRules) -> TcpRules:
-    """tcp_rmem and tcp_wmem, in bytes; who sets them sets the most too, which is else reckoned from memory at boot."""
+    """tcp_rmem and tcp_wmem, in bytes; a setting sets the most too, which is else reckoned from memory at boot."""
     if settings.tcp_rmem is not None:
         rules = replace(rules, rmem=settings.tcp_rmem, rmem_by_memory=False)
     if settings.tcp_wmem is not None:

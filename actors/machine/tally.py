@@ -1,7 +1,7 @@
 """The counts of a machine so far: read off its parts when a crash takes them, and given to the parts of the next boot."""
 
 from netswap.actors.counters import FIRST, Tally
-from netswap.actors.machine.assembly import Parts
+from netswap.actors.machine.parts import Parts
 
 
 def tallied(before: Parts | None) -> Tally:

@@ -5,7 +5,7 @@ Read off the machine's parts when it is asked for; form, quantities and sentence
 
 from dataclasses import dataclass, field
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.machine_report import NodeId, NodeKind, WaitNode
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.buddy import BuddyZone
@@ -20,13 +20,6 @@ from netswap.actors.swap.device import Request, SwapDevice
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from netswap.actors.swap.own_disk import DiskDevice
 from netswap.actors.swap.spread import SpreadDevice
-from netswap.protocol.rpc import PAGE
-
-
-def frame_pages(machine: Machine, frames: int) -> int:
-    """Pages that `frames` full receive buffers fill, data and heads apart."""
-    kernel = machine.kernel
-    return -(-frames * kernel.rx_data // PAGE) + frames * kernel.rx_pages + -(-frames * kernel.skb_head // PAGE)
 
 
 def waits(machine: Machine, names: list[str]) -> tuple[WaitNode, ...]:
@@ -86,7 +79,7 @@ class _Graph:
         self._answers(self._add(self._id(NodeKind.TASK, task.name), f"{task.name} waits for {sentence}", *targets))
 
     def _answers(self, node: NodeId) -> None:
-        """Whoever waits for an answer of this machine waits for its tasks."""
+        """A task that waits for an answer of this machine waits for the machine's tasks."""
         answer = self._id(NodeKind.ANSWER)
         if answer not in self._drafts:
             self._add(answer, f"an answer from {answer.machine}")
@@ -393,7 +386,7 @@ class _Graph:
             frames = system.queues.buffers + unread[1]
             if not frames:
                 continue
-            pages = frame_pages(machine, frames)
+            pages = machine.kernel.frame_pages(frames)
             queues = len(system.queues.sockets) + unread[0]
             sentence = f"{pages} pages are held by {frames} frames in {queues} receive queues of {task.name}"
             blocked = task.request is not None and not task.request.idle

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from netswap.actors.counters import Counters, Tally
 from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.zone import Zone
 from netswap.actors.policy import Policy
 from netswap.actors.teller import Teller

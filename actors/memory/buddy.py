@@ -15,7 +15,8 @@ from random import Random
 from typing import Final
 
 from netswap.actors.counters import FIRST, Tally
-from netswap.actors.kernels import LINUX_2_6_22, Kernel
+from netswap.actors.kernels.kernel import Kernel
+from netswap.actors.kernels.linux_2_6_22 import LINUX_2_6_22
 from netswap.actors.memory.zone import Block, Zone
 
 ORDERS: Final = 11

@@ -13,8 +13,7 @@ above the high mark at the worst of times, is whole pageblocks; a machine that b
 """
 
 from netswap.actors.counters import FIRST, Tally
-from netswap.actors.kernels import Kernel
-from netswap.actors.kernels.kernel import PAGEBLOCK
+from netswap.actors.kernels.kernel import PAGEBLOCK, Kernel
 from netswap.actors.memory.zone import Zone
 
 

@@ -11,8 +11,8 @@ Simplification (ours): free pages, and those that are freed, lie evenly over pag
 """
 
 from netswap.actors.counters import FIRST, Tally
-from netswap.actors.kernels import LINUX_6_11, Kernel
-from netswap.actors.kernels.kernel import PAGEBLOCK
+from netswap.actors.kernels.kernel import PAGEBLOCK, Kernel
+from netswap.actors.kernels.linux_6_11 import LINUX_6_11
 from netswap.actors.memory.grouped import GroupedZone
 from netswap.actors.memory.zone import Block, Zone
 
@@ -99,7 +99,7 @@ class HighAtomicZone(GroupedZone):
         return True
 
     def _set_aside(self, pages: int) -> None:
-        """Set the pageblock aside of which so many pages have been taken."""
+        """Set the pageblock aside of which `pages` pages have been taken."""
         beside = PAGEBLOCK - pages
         free = min(self.free, beside * self.free // (self.total - pages))
         self.aside += PAGEBLOCK

@@ -151,8 +151,8 @@ class OomKiller:
     def _progress(self, attempts: Attempts) -> int:
         """What a direct reclaimer takes for progress: what its own passes have freed (did_some_progress).
 
-        What others drop is no progress of its. A page that has been written is freed by whoever looks at it next, and here as
-        soon as it is answered, for those that wait: so each of them takes it for its own.
+        What others drop is no progress of its. A page that has been written is freed by the task that looks at it next, and here
+        as soon as it is answered, for those that wait: so each of them takes it for its own.
         """
         return attempts.dropped + self._written()
 

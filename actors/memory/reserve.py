@@ -7,8 +7,8 @@ at one chosen node. Source: his series of 2007 and 2008 (mm/reserve.c, net/core/
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from netswap.actors.kernels import Kernel
-from netswap.actors.memory.large import pages_of
+from netswap.actors.kernels.kernel import Kernel
+from netswap.actors.memory.sizes import pages_of
 from netswap.protocol.rpc import PAGE
 
 LARGEST_PACKET = 65_536

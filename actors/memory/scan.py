@@ -9,7 +9,7 @@ written, and a pass that finds no request slot for it ends there.
 from collections.abc import Callable
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.anonymous import DIRTY, RESIDENT, SWAPPED, UNTOUCHED, WRITING, AddressSpace, ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.clean_minimum import CleanMinimum

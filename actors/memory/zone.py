@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from netswap.actors.counters import FIRST, Tally
 from netswap.actors.events import NEVER
-from netswap.actors.kernels import LINUX_2_6_22, Kernel
+from netswap.actors.kernels.kernel import Kernel
+from netswap.actors.kernels.linux_2_6_22 import LINUX_2_6_22
 
 Wake = Callable[[], None]
 Rescue = Callable[[int], bool]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.large import LargeCache, PagedCache
 from netswap.actors.memory.reserve import Node, charge_of
 from netswap.actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache

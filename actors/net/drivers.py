@@ -13,9 +13,9 @@ as many buffers as it fills, each as large as the average packet and at most a p
 from dataclasses import dataclass, replace
 from typing import Final
 
-from netswap.actors.kernels import Kernel
-from netswap.actors.memory.large import kmalloc_size
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.reserve import charge_of, receive_charge
+from netswap.actors.memory.sizes import kmalloc_size
 from netswap.protocol.ip import MTU
 from netswap.protocol.rpc import PAGE
 

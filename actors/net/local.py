@@ -92,7 +92,7 @@ class LocalSocket:
         self.peer.owner.closed(self.peer, RESET)
 
     def timers(self) -> list[Timer]:
-        """None: who waits for memory here looks again by itself."""
+        """None: a task that waits for memory here looks again by itself."""
         return []
 
     # -- reading ----------------------------------------------------------------------------------------------------

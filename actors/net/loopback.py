@@ -274,7 +274,7 @@ class LoopbackSocket:
     # -- what the kernel says ---------------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
-        """Do nothing: who opens it knows."""
+        """Do nothing: the program that opens it knows."""
 
     def readable(self, connection: Connection) -> None:
         """Pass on that there is something to read."""

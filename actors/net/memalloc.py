@@ -12,7 +12,7 @@ On a real machine these let packets through for a while; here it is only the hea
 from collections.abc import Sequence
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.slab import Slab, SlabCache
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import Buffer, Buffers

@@ -231,7 +231,7 @@ class Nic:
         return not self._ring
 
     def _lose(self, at_ns: int, frames: int, gap_ns: int, limit_ns: int) -> int:
-        """Drop those of so many frames that come before `limit_ns` and the next event; how many.
+        """Drop those of `frames` frames that come before `limit_ns` and the next event; how many.
 
         Nothing but an event fills an empty ring, and a frame that is lost touches nothing else: all of them are one step.
         """
@@ -340,7 +340,7 @@ class Nic:
         self._count_drops(cause, 1, self._events.now)
 
     def _count_drops(self, cause: str, frames: int, at_ns: int) -> None:
-        """So many frames are lost, the first of them at `at_ns`."""
+        """Note that `frames` frames are lost, the first of them at `at_ns`."""
         dropped = self._counters.dropped
         if self._teller is not None and not dropped[cause]:
             self._teller.first_dropped(at_ns, cause)

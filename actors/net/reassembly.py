@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.net.buffers import B_TRUESIZE, Buffer
 from netswap.protocol.ip import UDP_HEADER, fragments
 

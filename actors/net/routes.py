@@ -6,7 +6,7 @@ Under a flood the cache is always being collected: an entry that no packet has u
 """
 
 from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.slab import Slab, SlabCache
 
 

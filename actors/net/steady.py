@@ -60,7 +60,7 @@ enabled = True
 _TRIES: Final = 12
 """How often a search begins anew before it is given up."""
 _NEAR: Final = 8
-"""So many of them look at the next few rounds of the ring only, since most floods do not meet sockets that differ."""
+"""This number of searches look at the next few rounds of the ring only, since most floods do not meet sockets that differ."""
 _PAUSE: Final = 8
 """After so many times what it has taken it is begun again: to find nothing never costs more than a share."""
 _ROUNDS: Final = 4

@@ -42,9 +42,9 @@ class Network:
     """All links of a cluster, and the frames under way on them."""
 
     trace: Trace | None = None
-    """Who is told what happens to frames, if anybody: asked once for each train."""
+    """The trace that is told what happens to frames, if there is one: asked once for each train."""
     losses: Trace | None = None
-    """Who is told of the frames that are lost."""
+    """The trace that is told of the frames that are lost."""
 
     def __init__(
         self,

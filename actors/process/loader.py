@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import isgeneratorfunction, unwrap
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from netswap.actors.disk import WARM_VERSION
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import REMOTE_BASE, File, PageCache
 from netswap.actors.memory.zone import Zone
+from netswap.actors.process.loaded import Loaded
 from netswap.actors.programs.file import Reader, Writer
 from netswap.actors.programs.flood import Flood
 from netswap.actors.programs.follower import Follower
@@ -41,22 +42,6 @@ PROGRAMS: Final[dict[str, Callable[..., Any]]] = {
 }
 PLAYERS: Final[dict[str, Callable[..., Any]]] = {"rank": Follower, "flood": Replay}
 """What a program of this name is where its settings hold a recording."""
-
-
-class Loaded(NamedTuple):
-    """A program under way."""
-
-    place: int
-    """The program's place among the machine's programs."""
-    kind: str
-    program: Any
-    system: System
-    task: Task
-
-    @property
-    def space(self) -> AddressSpace:
-        """The program's anonymous memory."""
-        return self.system.space
 
 
 def load(

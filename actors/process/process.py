@@ -12,7 +12,7 @@ from netswap.actors.memory.board import Board
 from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.oom import run_time_s
 from netswap.actors.memory.reclaim import Reclaim
-from netswap.actors.process.loader import Loaded
+from netswap.actors.process.loaded import Loaded
 from netswap.actors.programs.system import Touch, Write
 from netswap.actors.programs.task import Need, Reason, Request, Task
 from netswap.actors.wait import BLOCKED

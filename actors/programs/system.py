@@ -548,7 +548,7 @@ class System:
         return tail if piece.fragment in (None, packets - 1) else wire
 
     def wire_ns(self, wire: int) -> int:
-        """How long the card takes for so many bytes on the wire."""
+        """How long the card takes for `wire` bytes on the wire, ns."""
         return self._nic.wire_ns(wire)
 
     def card_is_busy(self) -> bool:

@@ -1,4 +1,4 @@
-"""To whom a program sends: a trait that it declares, by which the clock knows who cannot be felt by whom.
+"""The machines that a program sends to: a trait that it declares, by which the clock knows which machines cannot feel each other.
 
 A class of programs has a method `talks(self) -> Talks`. One without may send to anybody.
 """
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 
 class Talks(NamedTuple):
-    """Machines, by index, that a program sends to unasked. Whoever is sent to may answer, unless it is only told."""
+    """Machines, by index, that a program sends to unasked. A machine that is sent to may answer, unless it is only told."""
 
     asks: frozenset[int] = frozenset()
     tells: frozenset[int] = frozenset()
-    """No answer ever comes from these: nobody there looks at who has sent it."""
+    """No answer ever comes from these: no program there looks at where it came from."""
 
 
 NOBODY = Talks()

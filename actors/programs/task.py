@@ -185,7 +185,7 @@ class Progress:
         return self.stall_after_ns
 
     def skip(self, amount: int, edges: Sequence[tuple[int, int]]) -> None:
-        """Note so many steps of progress at once, of a task that rests; the last of them is yet to come and to be noted.
+        """Note `amount` steps of progress at once, of a task that rests; the last of them is yet to come and to be noted.
 
         `edges`: (steps before it, time) of the first of them after each edge.
         """

@@ -98,7 +98,7 @@ class DiskQueue:
         return len(self.pending) < self._queue
 
     def has_room_behind(self, waiting: int) -> bool:
-        """Whether another request may wait, behind so many that have not been submitted yet."""
+        """Whether another request may wait, behind `waiting` others that have not been submitted yet."""
         return len(self.pending) + waiting < self._queue
 
     def submit(self, job: Job) -> None:

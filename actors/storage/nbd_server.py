@@ -6,10 +6,10 @@ again what has not been answered; what the disk still works on for its former co
 
 from collections import deque
 
+from netswap.actors.disk import REFUSED
 from netswap.actors.net.tcp_connection import CLOSED, Connection
 from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
-from netswap.actors.storage.remote_memory import REFUSED
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.rpc import PAGE

@@ -3,10 +3,10 @@
 from collections import OrderedDict, deque
 from typing import Final
 
+from netswap.actors.disk import REFUSED
 from netswap.actors.net.sockets import Datagram
 from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
-from netswap.actors.storage.remote_memory import REFUSED
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import PAGE_IN_REPLY, PAGE_OUT_REPLY
 from netswap.protocol.rpc import HEADER, PAGE, SERVER_PORT, message

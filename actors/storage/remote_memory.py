@@ -9,13 +9,11 @@ refused, and the client asks again (NFS3ERR_JUKEBOX, RFC 1813; ENOSPC over NBD).
 from collections import OrderedDict
 from typing import NamedTuple
 
-from netswap.actors.disk import Store
+from netswap.actors.disk import REFUSED, Store
 from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol.rpc import PAGE
 
-REFUSED = 0
-"""The version in the answer to a write for which there was no room; no page ever has it."""
 _Key = tuple[int, int]
 """A client, and the number of a page."""
 

@@ -8,7 +8,7 @@ every server.
 
 from typing import Final, NamedTuple
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.reserve import transmit_pages
 from netswap.actors.settings import MachineSettings, Swap
 from netswap.protocol import nbd

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.claims.claim import ERA_2_6_22, Evidence
 from netswap.cluster.claims.scenes import as_expected, scene
-from netswap.cluster.study.failure import Kind
+from netswap.cluster.claims.shown import Ablated
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +80,6 @@ ABLATIONS: Final = (
         off=("A is not recovered", "A.stalled_ns >= 30s"),
     ),
 )
-
-
-class Ablated(NamedTuple):
-    """One part of the reserve, put to the test."""
-
-    switch: str
-    failure: str
-    without: dict[str, Any]
-    with_it: dict[str, Any]
-    holds: bool
-    era: str
-
-    @property
-    def failed(self) -> Kind | None:
-        """What kind of failure kept it from being shown: none, for one that fails ends the command."""
-        return None
-
-    def told(self) -> dict[str, Any]:
-        """The ablation as results tell it."""
-        return self._asdict()
 
 
 def ablate(index: int) -> Ablated:

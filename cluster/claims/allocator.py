@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.throttle import Throttle
 from netswap.actors.memory.zone import Zone

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 
 ERA_2_6_22: Final = "linux-2.6.22"
 ERA_6_1: Final = "linux-6.1"

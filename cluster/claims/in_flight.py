@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from netswap.actors.counters import Counters
 from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.reserve import Node, receive_charge
 from netswap.actors.memory.zone import Zone

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.reserve import machine_tree
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row

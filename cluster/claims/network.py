@@ -4,7 +4,7 @@ from itertools import pairwise
 from math import ceil, sqrt
 
 from netswap.actors.events import Events
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly

@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, Evidence, row
 from netswap.cluster.claims.scenes import run_to, scene

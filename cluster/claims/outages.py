@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.scenes import inline_machine, scene
 from netswap.cluster.claims.streams import rto_s

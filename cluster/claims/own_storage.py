@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, scene, unboosted
 

@@ -3,8 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from netswap.cluster.claims.ablation import Ablated
-from netswap.cluster.claims.prove import Shown
+from netswap.cluster.claims.shown import Ablated, Shown
 from netswap.cluster.show.present import say
 from netswap.cluster.show.tables import fitted
 

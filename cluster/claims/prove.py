@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from netswap.actors.kernels import KERNELS
-from netswap.cluster.claims.ablation import ABLATIONS, Ablated, ablate
+from netswap.cluster.claims.ablation import ABLATIONS, ablate
 from netswap.cluster.claims.claim import CLAIMS, Claim
+from netswap.cluster.claims.shown import Ablated, Shown
 from netswap.cluster.study.failure import Failure, Kind, needed
 from netswap.cluster.study.pool import Watch, nobody, side_by_side
 
@@ -26,24 +27,6 @@ MODULES: Final = (
 )
 for _module in MODULES:
     import_module(f"netswap.cluster.claims.{_module}")
-
-
-class Shown(NamedTuple):
-    """A claim that has been put to the test. A claim that could not be shown says why, and does not hold."""
-
-    row: int
-    claim: str
-    predicted: dict[str, Any]
-    seen: dict[str, Any]
-    holds: bool
-    source: str
-    era: str
-    failed: Kind | None = None
-    """What kind of failure kept it from being shown, if one did; no part of what is told."""
-
-    def told(self) -> dict[str, Any]:
-        """The claim as results tell it."""
-        return {name: value for name, value in self._asdict().items() if name != "failed"}
 
 
 class UnknownRow(ValueError):  # noqa: N818  (it is what a reader looks for)

@@ -6,8 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from netswap.actors.kernels import Kernel
-from netswap.actors.machine import Machine
+from netswap.actors.kernels.kernel import Kernel
+from netswap.actors.machine.door import Machine
 from netswap.cluster.claims.claim import Evidence
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.lab import Cluster, open_cluster

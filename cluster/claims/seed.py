@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.reserve import kmalloc_pages, object_pages, transmit_pages
 from netswap.actors.memory.slab import SlabCache
 from netswap.actors.memory.zone import Zone

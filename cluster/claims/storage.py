@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import ERA_6_11, Evidence, row
 from netswap.cluster.claims.scenes import run_to, scene

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.net.tcp_connection import Connection
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, EVERY, Evidence, row

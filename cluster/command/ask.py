@@ -23,7 +23,7 @@ def ask(
     scenario: Path_,
     override: Set = [],  # noqa: B006  (typer copies it)
     machine: Annotated[
-        str | None, typer.Option(metavar="NAME", help="who is asked about; default: the first that swaps")
+        str | None, typer.Option(metavar="NAME", help="the machine that is asked about; default: the first that swaps")
     ] = None,
     budget: Annotated[str, typer.Option(metavar="TIME", help="of CPU time, for all runs together")] = "5min",
     to: Annotated[Path | None, typer.Option("--to", help="where the page goes; default: in a folder of runs/")] = None,

@@ -1,44 +1,38 @@
 """`netswap claims`."""
 
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
 
+from netswap.actors.kernels import KERNELS
 from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import tell, wrong
 from netswap.cluster.command.studies import STATUS, line, study
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
+from netswap.cluster.scenario.words import nearest
 from netswap.cluster.show.progress import Progress
 from netswap.cluster.study.pool import Watch
 
 if TYPE_CHECKING:
-    from netswap.cluster.claims.ablation import Ablated
-    from netswap.cluster.claims.prove import Shown
+    from netswap.cluster.claims.shown import Ablated, Shown
 
 Tested = TypeVar("Tested", "Shown", "Ablated")
 
 
-class EraName(StrEnum):
-    """Whose rules."""
-
-    LINUX_2_6_22 = "linux-2.6.22"
-    LINUX_6_1 = "linux-6.1"
-    LINUX_6_11 = "linux-6.11"
-
-
 def claims(
     only: Annotated[list[int], typer.Option("--only", metavar="ROW", help="this row; may be given again")] = [],  # noqa: B006
-    era: Annotated[EraName | None, typer.Option(help="only the rules of this kernel")] = None,
+    era: Annotated[str | None, typer.Option(metavar="|".join(KERNELS), help="only the rules of this kernel")] = None,
     ablation: Annotated[bool, typer.Option("--ablation", help="take away each part of the reserve instead")] = False,
     as_json: Json = False,
 ) -> None:
     """Put every claim of the argument to the test: what is predicted, and what is seen.
 
-    Exit status: 0 all hold, 1 one does not, 2 there is no such row, 3 or 4 one could not be shown.
+    Exit status: 0 all hold, 1 one does not, 2 there is no such row or kernel, 3 or 4 one could not be shown.
     """
+    if era is not None and era not in KERNELS:
+        raise wrong([Problem("--era", 1, 1, f'there is no kernel "{era}"', nearest(era, KERNELS))], as_json)
     from netswap.cluster.claims import prove  # every scenario of it is read by then
 
     try:

@@ -12,7 +12,7 @@ from netswap.cluster.command.looking import opened
 from netswap.cluster.command.status import standard_output, wrong
 from netswap.cluster.judge import waits
 from netswap.cluster.report.opened import open_run
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 from netswap.cluster.show.present import worst_first
 
 

@@ -14,7 +14,7 @@ from netswap.cluster.command.status import checked, standard_output, tell, wrong
 from netswap.cluster.export import exports, window
 from netswap.cluster.export.exports import Asked, Told, Watch
 from netswap.cluster.export.folder import Original, opened
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 from netswap.cluster.show.progress import ProgressLine
 from netswap.protocol.units import UnitError, parse_size, parse_time
 

@@ -10,7 +10,7 @@ from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import tell, wrong
 from netswap.cluster.kernels.rules import as_json as plain
 from netswap.cluster.kernels.rules import as_text, differences
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 from netswap.cluster.scenario.words import nearest
 from netswap.cluster.show.tables import listing, table
 

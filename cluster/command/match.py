@@ -16,7 +16,7 @@ from netswap.cluster.match.meminfo import MemInfo
 from netswap.cluster.match.reading import NotText
 from netswap.cluster.match.ring import Ring, ring_of
 from netswap.cluster.match.scenario import chosen, scenario_of
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 
 _STANDARD_INPUT = "-"
 

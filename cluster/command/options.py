@@ -8,7 +8,7 @@ import typer
 
 from netswap.cluster.command.completion import settings
 from netswap.cluster.command.status import wrong
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 from netswap.protocol.units import UnitError, parse_time
 
 

@@ -18,7 +18,7 @@ from netswap.cluster.command.status import (
 from netswap.cluster.command.studies import STATUS, line, say, study
 from netswap.cluster.engine.engine import InfrastructureError
 from netswap.cluster.lab.runs import How, terminal
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 from netswap.cluster.show.progress import Progress
 from netswap.cluster.study import present
 from netswap.cluster.study import sweep as sweeping

@@ -10,7 +10,7 @@ from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import checked, standard_output, tell
 from netswap.cluster.recordings.files import RecordingError
 from netswap.cluster.recordings.tools.convert import Converted, convert
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 
 
 class Tool(StrEnum):

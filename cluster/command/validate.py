@@ -10,7 +10,7 @@ from rich.console import Console
 from netswap.cluster.command.options import Json
 from netswap.cluster.command.status import checked, standard_output, tell, wrong
 from netswap.cluster.command.studies import STATUS, line, say, study
-from netswap.cluster.scenario import Problem
+from netswap.cluster.scenario.errors import Problem
 from netswap.cluster.scenario.words import nearest
 from netswap.cluster.show.progress import Progress
 from netswap.cluster.validate import cells as reading

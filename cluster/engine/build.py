@@ -100,7 +100,7 @@ def talks(machines: Sequence[MachineSettings]) -> set[tuple[int, int]] | None:
 
 
 def _pairs(machine: MachineSettings, count: int) -> Iterator[tuple[int, int]]:
-    """To whom this machine sends unasked, and who may answer it: by its swap, and as its programs declare."""
+    """The machines that this one sends to unasked, and those that may answer it: by its swap, and as its programs declare."""
     asks: set[int] = set()
     tells: set[int] = set()
     if machine.swap is not None:

@@ -29,12 +29,12 @@ _WELCOME: Final = b"welcome"
 """Said by a host to the one whom it lets in, which its proof alone does not say: another may have been first."""
 
 HANDSHAKE_S_MAX: Final = 10
-"""For each step of it; a stranger that connects and says nothing is let go after that."""
+"""For each step of the handshake; a peer that connects and says nothing is let go after that."""
 ANSWER_S_MAX: Final = 3600
 """A window that takes longer counts as hung."""
 SILENT_S: Final = 5
 SILENCES_MAX: Final = 3
-"""A node that has vanished without a word is asked every `SILENT_S` and given up after so many questions."""
+"""A node that has vanished without a word is asked every `SILENT_S` and given up after this number of questions."""
 
 
 class DisconnectedError(Exception):
@@ -84,7 +84,7 @@ class Answering:
         with self._listening, suppress(OSError):
             while not self._taken.locked():
                 line, _ = self._listening.accept()
-                # In a thread of its own, so that a stranger who says nothing keeps nobody waiting.
+                # In a thread of its own, so that a peer without the key that says nothing keeps no other waiting.
                 Thread(target=self._serve, args=(line,), daemon=True, name="answers the network actor").start()
 
     def _serve(self, line: socket.socket) -> None:
@@ -205,7 +205,7 @@ def _receive(line: socket.socket, bytes_max: int | None = None) -> bytes:
 
 
 def _exactly(line: socket.socket, count: int) -> bytearray:
-    """So many bytes; in one call, if no signal comes between."""
+    """Read `count` bytes; in one call, if no signal comes between."""
     blob = bytearray(count)
     view = memoryview(blob)
     done = 0

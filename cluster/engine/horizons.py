@@ -30,7 +30,7 @@ def look(ways: Ways, acts: Sequence[int], silent: Sequence[int], limit_ns: int) 
     """`acts`: when each machine does something as far as is known; `silent`: it sends nothing before, whatever comes.
 
     Dijkstra's algorithm, with two labels for each machine: the first times at which it may send for causes that begin at
-    different machines. Who is where the first of them began needs the second.
+    different machines. The machine where the first of them began needs the second.
     """
     reached = [limit_ns] * len(ways)
     sends = [limit_ns] * len(ways)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgpack
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.machine.report import report
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.settings import MachineSettings

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.machine.report import report
 from netswap.actors.trace import Trace
 from netswap.cluster.engine import build, collector

@@ -38,7 +38,7 @@ from netswap.cluster.engine.surroundings import signals_later
 from netswap.cluster.judge.state import State
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.recorder import Recorder
-from netswap.cluster.scenario import ScenarioError
+from netswap.cluster.scenario.errors import ScenarioError
 from netswap.cluster.scenario.resolved import Resolved
 
 SLICE_S: Final = 0.5

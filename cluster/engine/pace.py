@@ -1,4 +1,4 @@
-"""Who advances in a window, and how far: each machine to a horizon of its own, or, where there are many, all to one time.
+"""Which machines advance in a window, and how far: each to a horizon of its own, or, where there are many, all to one time.
 
 A pace is told the time before which all has happened, and the *settled* time: nothing is done to the cluster before it.
 """
@@ -38,7 +38,7 @@ class Pace(Protocol):
     """Decides about windows, and has them happen. Times in ns."""
 
     def window(self, now_ns: int, settled_ns: int) -> Passed:
-        """One window: who advances, how far, and what they have sent."""
+        """One window: which machines advance, how far, and what they have sent."""
 
     def bring(self, until_ns: int) -> None:
         """Let all machines stand at this time, before which all has happened, and all that has been sent be on its links."""
@@ -102,7 +102,7 @@ class Apart:
         return self._network.tallies()
 
     def _orders(self, now_ns: int, settled_ns: int) -> dict[int, Order]:
-        """Open a window: who advances."""
+        """Open a window: which machines advance."""
         acts = self._acts()
         step_ns = max(AHEAD_NS, self._network.lookahead_ns)
         # In steps: a limit that slides would wake all in each window.

@@ -7,7 +7,7 @@ from netswap.cluster.scenario import cost
 from netswap.cluster.scenario.resolved import Resolved
 
 ALONE_MAX: Final = 16
-"""So many machines get an actor each, unless something else is asked for."""
+"""Up to this number of machines get an actor each, unless something else is asked for."""
 
 
 def actors(machines: int, machines_per_actor: int | None, cores: int) -> int:

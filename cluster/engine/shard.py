@@ -114,7 +114,7 @@ class Shard:
             self.network.end(self._numbers.pop(one.number), one.at_ns)
 
     def _orders(self, step: Step) -> dict[int, Order]:
-        """Who advances: those whom something reaches in the window, or who do something by themselves."""
+        """The machines that advance: those that something reaches in the window, or that do something by themselves."""
         end_ns = step.window.end_ns
         if step.everybody:
             return {index: Order(end_ns, self.network.deliver_to(index, end_ns)) for index in self._next}

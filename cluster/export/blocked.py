@@ -1,6 +1,6 @@
 """The tasks that a machine's kernel would show as blocked (SysRq w), with the functions in which they would sleep.
 
-Only who sleeps uninterruptibly is there: whoever waits for a message is not. Sources of the call chains: mm/vmscan.c,
+Only tasks that sleep uninterruptibly are there: a task that waits for a message is not. Sources of the call chains: mm/vmscan.c,
 mm/page_alloc.c, mm/memory.c, mm/filemap.c, mm/page-writeback.c, block/ll_rw_blk.c or block/blk-mq-tag.c, net/core/stream.c,
 drivers/block/nbd.c of 2.6.22 and 6.11. Addresses and offsets are those of no build, and left out.
 """
@@ -8,9 +8,9 @@ drivers/block/nbd.c of 2.6.22 and 6.11. Addresses and offsets are those of no bu
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.memory.files import File
-from netswap.actors.process.loader import Loaded
+from netswap.actors.process.loaded import Loaded
 from netswap.actors.programs.task import Need
 from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.wait import CONNECTION, DISK, KINDS, MESSAGE, NOTHING, PAGE, REPLY, SLOT, THROTTLE

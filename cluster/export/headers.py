@@ -10,8 +10,8 @@ from functools import lru_cache
 from struct import pack
 from typing import Final
 
+from netswap.actors.disk import REFUSED
 from netswap.actors.settings import MachineSettings
-from netswap.actors.storage.remote_memory import REFUSED
 from netswap.protocol import arp, nbd
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import (

@@ -56,7 +56,7 @@ SNMP: Final = {
     False: {"Ip": _IP, "Tcp": _TCP, "Udp": _UDP, "UdpLite": _UDP},
     True: {"Ip": f"{_IP} OutTransmits", "Tcp": f"{_TCP} InCsumErrors", "Udp": _UDP_NOW, "UdpLite": _UDP_NOW},
 }
-"""The lines of net/snmp, and their fields; by whether the kernel is of today."""
+"""The lines of net/snmp, and their fields; by whether the kernel is 6.11's kind (else 2.6.22's)."""
 NETSTAT: Final = {
     False: {"TcpExt": _TCP_2007, "IpExt": _IP_EXT_2007},
     True: {"TcpExt": _TCP_NOW, "IpExt": _IP_EXT_NOW},

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.memory.anonymous import ACCESSED, DIRTY, READING, RESIDENT, SWAPPED, WRITING
 from netswap.actors.memory.buddy import ORDERS, BuddyZone
 from netswap.actors.memory.large import LargeCache, PagedCache

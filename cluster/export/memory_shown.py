@@ -8,7 +8,7 @@ model does not count is 0.
 from collections.abc import Mapping
 from typing import Final
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.swap.nfs import NfsDevice
 from netswap.protocol.rpc import DOUBLINGS, PAGE

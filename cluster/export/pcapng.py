@@ -86,7 +86,7 @@ class Capture:
         return headers.datagram(frame, index, sender, self._names[frame[F_DESTINATION] if answers else frame[F_SOURCE]])
 
     def _begin(self, out: IO[bytes], links: Sequence[tuple[int, int]], note: str) -> None:
-        """What stands before the packets: who wrote it, an interface for each link, the names of the machines."""
+        """What stands before the packets: the writing program, an interface for each link, the names of the machines."""
         options = {"shb_userappl": "netswap"} | ({"opt_comment": note} if note else {})
         section = blocks.SectionHeader(options=options)
         names = self._names

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.net.tcp_connection import ESTABLISHED
 from netswap.actors.wait import NOTHING
 from netswap.cluster.export import kernel_names as names
@@ -59,7 +59,7 @@ def _log(machine: Machine, pages: Mapping[str, int], at_ns: int) -> str:
 
 
 def _stat(machine: Machine, at_ns: int) -> str:
-    """/proc/stat: no time is counted; who runs and who is blocked is."""
+    """/proc/stat: no time is counted; tasks that run and tasks that are blocked are."""
     cpus = ["cpu ", *(f"cpu{number}" for number in range(machine.settings.cpus))]
     zeros = " 0" * 10
     waiting = len(blocked(machine))

@@ -1,4 +1,4 @@
-"""A run once more, in this process, for somebody who listens or looks."""
+"""A run once more, in this process, with a trace that listens or an export that looks."""
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from netswap.cluster.export.folder import Original, refused
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 from netswap.protocol.units import UnitError, format_time, parse_time, seconds
 
 AROUND_NS = seconds(1)

@@ -11,7 +11,7 @@ from netswap.cluster.host.files import SYSCTLS
 from netswap.cluster.host.host import Host, host
 from netswap.cluster.host.swapping import Swapping, swapping
 from netswap.cluster.host.system import THREE, Setting
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 from netswap.cluster.scenario.words import nearest
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 
 _VM: Final = (
     "min_free_kbytes watermark_scale_factor watermark_boost_factor swappiness page-cluster dirty_ratio dirty_background_ratio "

@@ -20,7 +20,7 @@ from netswap.cluster.host.files import (
     may_be_known,
     tree_of,
 )
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 
 LIVE: Final = "/"
 KEPT_MAX: Final = 128 << 20

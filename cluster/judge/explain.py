@@ -47,7 +47,7 @@ def _slowness(machine: MachineReport, finding: Finding, phase: Recovery, state: 
 
 
 def _of_the_ill(state: State, machine: MachineReport, judgement: Judgement, phase: Recovery) -> list[str]:
-    """The loop first, then who waits outside."""
+    """The loop first, then the tasks that wait outside."""
     name = machine.name
     head = f"{name} {judgement.verdict}"
     if judgement.stalled_at_ns is not None:
@@ -89,7 +89,7 @@ _WHY: Final = {
 
 
 def _kills(programs: Sequence[ProgramReport]) -> list[str]:
-    """Who has been killed, in order, and what came of it."""
+    """The programs that have been killed, in order, and what that freed."""
     killed = [(one.killed_ns, one) for one in programs if one.killed_ns is not None]
     return [
         f"  {one.name} was killed {_WHY[one.killed_by]}, and died at {killed_ns / 1e9:.3f} s:"

@@ -119,7 +119,7 @@ def _with_losses(machine: MachineReport, judgement: Judgement) -> Judgement:
 
 
 def wait_graph(state: State) -> "networkx.DiGraph[str]":
-    """Who waits for whom, over the whole cluster.
+    """Which task waits for which, over the whole cluster.
 
     Each node carries the name of its `machine`, and its `sentence` and `quantities` if its machine has said them.
     """
@@ -273,13 +273,13 @@ def _slow_since(program: ProgramReport, slot_ns: int, phase: Recovery, resumed_n
 
 
 def _has_little_to_do(program: ProgramReport) -> bool:
-    """Whether it is its callers who are slow: it waits for a message, and has for more than half of its time."""
+    """Whether it is its callers that are slow: it waits for a message, and has for more than half of its time."""
     spent = program.waited_ns
     return program.idle and 2 * spent[MESSAGE] > sum(spent)
 
 
 def _has_timer_to_come(machine: MachineReport, now_ns: int, patience_ns: int, phase: Recovery) -> bool:
-    """Whether a timer of this machine has not fired since the last heal: it may yet help whoever waits for the machine."""
+    """Whether a timer of this machine has not fired since the last heal: it may yet help the tasks that wait for the machine."""
     since_ns = phase.healed_ns
     return since_ns is None or not all(_has_fired(timer, since_ns, now_ns, patience_ns) for timer in machine.timers)
 

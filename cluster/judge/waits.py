@@ -7,7 +7,7 @@ import networkx
 
 
 def wait_graph(result: dict[str, Any]) -> "networkx.DiGraph[str]":
-    """Who waits for whom at the end of a run, of all machines; nodes have their `machine` and their `sentence`."""
+    """Which task waits for which at the end of a run, of all machines; nodes have their `machine` and their `sentence`."""
     graph: networkx.DiGraph[str] = networkx.DiGraph()
     for name, machine in result["machines"].items():
         for node in machine["waits"]:

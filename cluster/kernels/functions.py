@@ -4,8 +4,8 @@
 stack to a wait (`SLEEPS`, `PATHS`). Sources: mm/vmscan.c, mm/page_alloc.c, mm/memory.c, mm/filemap.c, mm/page-writeback.c,
 mm/page_io.c, block/ll_rw_blk.c, block/blk-mq-tag.c, block/blk-rq-qos.c, net/core/stream.c, drivers/block/nbd.c, net/sunrpc/,
 fs/nfs/, fs/fuse/dev.c of 2.6.22, 6.1 and 6.11, and section 13.16 of the facts. `since` and `until` are the kernels between which
-the name is met in stacks, as far as we read them; empty means before 2.6.22, or today. A name that was changed from page to folio
-stands in both forms.
+the name is met in stacks, as far as we read them; empty means before 2.6.22, or still in 6.11. A name that was changed from
+page to folio stands in both forms.
 """
 
 from typing import Final, NamedTuple
@@ -286,4 +286,4 @@ CHAINS: Final = {
         "kswapd naps": ("schedule_timeout", "reclaim_throttle", "shrink_node", "balance_pgdat", "kswapd"),
     },
 }  # fmt: skip
-"""The functions of each kind of sleep, the innermost first; by whether the kernel is of today."""
+"""The functions of each kind of sleep, the innermost first; by whether the kernel is 6.11's kind (else 2.6.22's)."""

@@ -15,7 +15,7 @@ OWNERS: Final = {
     "critical": "pages charged to the reserve for receive buffers",
     "slabs": "all other pages of the kernel: the ring, requests, headers, free objects",
 }
-"""Who has the pages that are not free. With `free` and `aside` they are all pages of the machine."""
+"""The owners of the pages that are not free. With `free` and `aside` they are all pages of the machine."""
 
 SERIES: Final = {
     "at_ns": "virtual time, ns",

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from netswap.actors.machine import Machine
-from netswap.actors.machine.wait_graph import frame_pages
-from netswap.actors.process.loader import Loaded
+from netswap.actors.machine.door import Machine
+from netswap.actors.process.loaded import Loaded
 from netswap.actors.swap.device import SwapDevice
 from netswap.actors.wait import CONNECTION, DISK, KINDS, MESSAGE, NOTHING, PAGE, REPLY, SLOT, THROTTLE
 from netswap.cluster.record.columns import NAMES, STATE_NAMES
@@ -33,7 +32,7 @@ _DROPPED: Final = 2 + NAMES.index("delivered")
 _PROGRESS: Final = 1 + NAMES.index("progress")
 """Where these stand in a row, which begins with its time."""
 _FEW: Final = 64
-"""So many requests are looked at one by one."""
+"""Up to this number of requests are looked at one by one."""
 
 
 class Look:
@@ -150,9 +149,9 @@ class Look:
         critical = 0 if machine.emergency_data is None else min(machine.emergency_data.usage // rpc.PAGE, kernel)
         kernel -= critical
         ordinary, fragments = stack.noncritical, stack.reassembly.frames
-        ordinary = min(frame_pages(machine, ordinary), kernel) if ordinary else 0
+        ordinary = min(machine.kernel.frame_pages(ordinary), kernel) if ordinary else 0
         kernel -= ordinary
-        fragments = min(frame_pages(machine, fragments), kernel) if fragments else 0
+        fragments = min(machine.kernel.frame_pages(fragments), kernel) if fragments else 0
         return [ranks, others, files, moving, ordinary, fragments, critical, kernel - fragments]
 
     def _reading(self) -> int:

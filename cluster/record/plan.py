@@ -10,7 +10,7 @@ EVERY_NS: Final = milliseconds(10)
 EVERY_OF_MANY_NS: Final = milliseconds(100)
 """Between two looks at a machine of many."""
 FEW: Final = 16
-"""So many machines have full series without being asked for; of more it is the worst so many."""
+"""Up to this number of machines all have full series without being asked for; of more machines this number, the worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,5 @@ class Plan:
 
 
 def usual_every_ns(machines: int) -> int:
-    """How often so many machines are looked at if nobody says it."""
+    """How often `machines` machines are looked at if the scenario does not say it."""
     return EVERY_NS if machines <= FEW else EVERY_OF_MANY_NS

@@ -8,12 +8,12 @@ from typing import Any, Final
 import msgpack
 
 from netswap.cluster.record.columns import EACH_PROGRAM, NAMES
+from netswap.cluster.record.moments import LINK_CAUSES, MOST_MOMENTS, Moment
 from netswap.cluster.record.plan import FEW, Plan
-from netswap.cluster.record.recorder import LINK_CAUSES, MOST_MOMENTS, Moment
 from netswap.cluster.record.rows import Rows
 
 _STRETCH: Final = 4
-"""So many names in a row are told as a stretch."""
+"""This number of names in a row or more are told as a stretch."""
 
 
 class Record:

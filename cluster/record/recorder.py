@@ -5,17 +5,14 @@ from typing import Any, Final
 
 import msgpack
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
 from netswap.actors.trace import Frames, Trace
 from netswap.cluster.record.look import Look, stalls
+from netswap.cluster.record.moments import MOST_MOMENTS, Moment
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.rows import Rows
 from netswap.protocol.frame import CRASH, F_DESTINATION, FREEZE, PAUSE, RESTART, RESUME, SLOW_DISK, THAW
 
-MOST_MOMENTS: Final = 2_000
-"""Of one kind and detail on one machine; of the others it is known how many there were."""
-LINK_CAUSES: Final = ("link-loss", "link-queue", "partition")
-"""Why frames are lost before they reach a machine, as links say."""
 _CHANGES: Final = {
     CRASH: "crash",
     RESTART: "restart",
@@ -25,9 +22,6 @@ _CHANGES: Final = {
     FREEZE: "freeze",
     THAW: "thaw",
 }
-
-Moment = tuple[int, int | None, int, int, str, str, int | None]
-"""(ns, end ns, machine or -1, program or -1, what, detail, free pages)."""
 
 
 class Recorder(Trace):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 PACKED_BYTES: Final = 1 << 22
-"""So much is packed at a time: series of machines at rest shrink to a few percent of it."""
+"""Bytes that are packed at a time: series of machines at rest shrink to a few percent."""
 
 
 class Rows:

@@ -168,7 +168,7 @@ def _nothing(name: str) -> Any:
 
 
 def _described(table: Any, columns: dict[str, str]) -> Any:
-    """With what each column means, and who wrote it, in the file itself."""
+    """With what each column means, and the program that wrote the file, in the file itself."""
     pa = _arrow()
     fields = [field.with_metadata({"description": columns[field.name]}) for field in table.schema]
     described = pa.schema(fields, metadata={"netswap": json.dumps({"version": version("netswap")})})

@@ -59,7 +59,7 @@ class _Reader:
         self.at = 0
 
     def take(self, size: int, what: str) -> bytes:
-        """So many bytes. Raises RecordingError if they are not there."""
+        """Read `size` bytes. Raises RecordingError if they are not there."""
         data = self._file.read(size)
         if len(data) < size:
             raise RecordingError(f"byte {self.at}: {what} is cut off after {len(data)} of {size} bytes", _HINT)

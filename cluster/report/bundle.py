@@ -19,7 +19,7 @@ def script() -> str:
             return kept
     made: str = import_module("vl_convert").javascript_bundle()
     made = made.replace("</script", "<\\/script")
-    with suppress(OSError):  # who has no cache waits some seconds longer for each page
+    with suppress(OSError):  # without a cache each page takes some seconds longer
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as part:
             part.write(made)

@@ -75,7 +75,7 @@ def _order(run: Run, names: set[str]) -> list[tuple[str, str]]:
 
 
 def _lowest(rows: Any, most: int) -> Any:
-    """At most so many rows: of each stretch that with the fewest free pages, as it is; the first and the last always."""
+    """At most `most` rows: of each stretch that with the fewest free pages, as it is; the first and the last always."""
     rows = rows.reset_index(drop=True)
     stretch = max(1, -(-len(rows) // most))
     chosen = rows["free"].groupby(rows.index // stretch).idxmin()
@@ -167,7 +167,7 @@ def raster(run: Run) -> Any:
 
 
 def takers(series: Any, stalled_ns: int) -> list[tuple[str, int, int]]:
-    """(owner, pages before, pages after) of the second around a stall: who took the last pages, the most first.
+    """(owner, pages before, pages after) of the second around a stall: the owners that took the last pages, the most first.
 
     Before: at the last look with free pages above the low mark; after: at the first with as few as there ever were.
     """

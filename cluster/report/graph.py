@@ -1,4 +1,4 @@
-"""The wait-for graph as a picture: the story from top to bottom, who waits for whom as arcs beside it.
+"""The wait-for graph as a picture: the story from top to bottom, what each task waits for as arcs beside it.
 
 A node is a line of text, in the order in which the story tells it; the loop is told from what only leads to it.
 """

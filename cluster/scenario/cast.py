@@ -1,4 +1,4 @@
-"""Who is who: the machines of a scenario by name, counted ones expanded.
+"""The cast of a scenario: its machines by name, counted ones expanded.
 
 `count: 3` under A makes A0, A1 and A2; where a scenario says A, it means all of them.
 """

@@ -11,11 +11,11 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Final
 
-from netswap.actors.machine import Machine
+from netswap.actors.machine.door import Machine
+from netswap.actors.programs.rank import Rank
 from netswap.actors.settings import MachineSettings, SettingsError
 from netswap.cluster.scenario import cost
 from netswap.cluster.scenario.cast import Cast
-from netswap.cluster.scenario.check_time import stands_still
 from netswap.cluster.scenario.errors import Problem, ScenarioError
 from netswap.cluster.scenario.source import Document, Place
 from netswap.cluster.scenario.user_programs import problem_with_class
@@ -91,4 +91,23 @@ def _wrong(settings: MachineSettings, *, is_whole: bool = True) -> SettingsError
         machine = Machine(settings)
     except SettingsError as error:
         return error
-    return stands_still(machine) if is_whole else None
+    return _stands_still(machine) if is_whole else None
+
+
+def _stands_still(machine: Machine) -> SettingsError | None:
+    """The first rank for which no time can pass: all that is to be in the machine's memory has room there.
+
+    A rank that neither computes nor ever waits would run for ever at one instant.
+    """
+    missing = sum(one.space.pages - one.space.resident for one in machine.programs)
+    if missing > machine.zone.free - machine.zone.high_mark + machine.reclaim.scan.cache.clean():
+        return None  # a program that runs comes to wait for a page, again and again
+    for one in machine.programs:
+        if isinstance(one.program, Rank) and _never_waits(one.program):
+            wrong = f"{one.space.name} fits into memory and computes for 0ns: no time would pass"
+            return SettingsError(wrong, "write compute: 1ms, or another time above 0ns", one.place)
+    return None
+
+
+def _never_waits(rank: Rank) -> bool:
+    return not rank.compute and rank.exchange == "none" and rank.steps is None

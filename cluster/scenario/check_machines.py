@@ -1,4 +1,4 @@
-"""Checks on machines: their programs, the ports these listen on, and who swaps to whom."""
+"""Checks on machines: their programs, the ports these listen on, and which machine swaps to which."""
 
 from collections import deque
 from typing import Final
@@ -78,7 +78,7 @@ def era_of(written: Written, machine: Tree) -> str:
 
 
 def loops(written: Written) -> None:
-    """Report whoever swaps, over whatever detour, to itself, unless all servers on the way are processes.
+    """Report each machine that swaps, over whatever detour, to itself, unless all servers on the way are processes.
 
     What a server of the kernel takes to do its work is not in the model, and here all depends on just that.
     """

@@ -1,4 +1,4 @@
-"""Checks on ranks that exchange messages: who takes part, what is said, and on which port."""
+"""Checks on ranks that exchange messages: which ranks take part, what is said, and on which port."""
 
 from netswap.actors.programs.collectives import EXCHANGES
 from netswap.actors.programs.exchange import PORTS

@@ -103,7 +103,7 @@ class Traffic(NamedTuple):
 
 
 def estimate(resolved: Resolved, *, hosts: int = 0) -> Cost:
-    """The cost of a scenario as resolved: in process or, with so many machine actors, on Ray."""
+    """The cost of a scenario as resolved: in process or, with `hosts` machine actors, on Ray."""
     machines = resolved.machines
     count = len(machines)
     actors = hosts + 1 if hosts else 0

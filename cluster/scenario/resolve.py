@@ -57,7 +57,7 @@ _UNITS: Final = ("ns", "bps", "ppm")
 
 
 def cast_of(words: ScenarioWords) -> Cast:
-    """Who is who in a scenario."""
+    """The machines of a scenario by name and index."""
     return Cast({name: machine.count for name, machine in words.machines.items()})
 
 

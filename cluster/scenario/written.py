@@ -1,4 +1,4 @@
-"""A scenario as written, for the checks: its plain tree, read with care, and who is who in it.
+"""A scenario as written, for the checks: its plain tree, read with care, and its machines by name.
 
 The checks read the plain tree and not the models, so that they find their mistakes in a file that has others too. A
 part that is not what it should be is passed over; the models report it.
@@ -110,7 +110,7 @@ class Written:
         return counts
 
     def crossed(self, place: Place, sources: int, targets: int) -> None:
-        """So many machines times so many others are not too many pairs."""
+        """Report `sources` machines times `targets` others where these are too many pairs."""
         if sources * targets > PAIRS_MAX:
             message = f"{sources} machines times {targets} are {sources * targets} pairs"
             self.report(place, message, f"make it {PAIRS_MAX} at most")

@@ -13,7 +13,7 @@ _PLAIN: Final = "_.-:=+*#"
 """Where the terminal's encoding has no blocks."""
 BAR: Final = 12
 _FLOORS: Final = 4
-"""So many floors of free pages fill a bar."""
+"""Floors of free pages that fill a bar."""
 
 
 def sparkline(values: Sequence[float], width: int = WIDTH, blocks: str = _BLOCKS) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from netswap.actors.programs.task import ProgramError
 from netswap.cluster.engine.engine import InfrastructureError
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 
 Done = TypeVar("Done")
 

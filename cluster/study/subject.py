@@ -1,4 +1,4 @@
-"""Who is asked about, and one run that answers: does it outlive so long an outage of its swap server, under this traffic?"""
+"""The machine that is asked about, and one run that answers: does it outlive this outage of its swap server, and this traffic?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

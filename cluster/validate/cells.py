@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from netswap.cluster.scenario import Problem, ScenarioError
+from netswap.cluster.scenario.errors import Problem, ScenarioError
 from netswap.cluster.scenario.words import nearest
 
 PUBLIC: Final = Path(str(files("netswap"))) / "configs" / "validation" / "cells.csv"

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.buddy import ORDERS, BuddyZone, FrameBlock
-from netswap.actors.memory.large import LargeCache, PagedCache, kmalloc_size, order_of, pages_of
+from netswap.actors.memory.large import LargeCache, PagedCache
+from netswap.actors.memory.sizes import kmalloc_size, order_of, pages_of
 from netswap.actors.memory.slab import SlabCache
 from netswap.actors.memory.zone import Zone
 

@@ -19,7 +19,7 @@ from scenes import outage, seed
 from netswap.actors.counters import COUNTERS
 from netswap.cluster.claims import present as claims_present
 from netswap.cluster.claims.ablation import Ablated
-from netswap.cluster.claims.prove import Shown
+from netswap.cluster.claims.shown import Shown
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.engine.results import as_json, conclude
 from netswap.cluster.scenario import load

@@ -3,7 +3,7 @@
 import pytest
 
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11
-from netswap.actors.memory.large import order_of
+from netswap.actors.memory.sizes import order_of
 from netswap.actors.net.drivers import merged, mtu_max, on_link, parked
 from netswap.protocol.ip import datagram_wire
 from netswap.protocol.units import seconds

@@ -15,7 +15,7 @@ from netswap.cluster.recordings.files import RecordingError
 from netswap.cluster.recordings.tools.access import Access, Lines, nanoseconds, numbered
 
 _HEAD: Final = re.compile(r"^\s*(?:.*\s)?(\d+\.\d{3,9}):(?:\s+(.*))?$")
-"""A sample: who and where, the time, and what is printed behind it."""
+"""A sample: the process and its place, the time, and what is printed behind it."""
 _FAULT: Final = re.compile(r"^(?:\d+\s+)?(?:page-faults|minor-faults|major-faults|faults)(?::[a-zA-Z]+)?:\s*(.*)$")
 _HEX: Final = re.compile(r"[0-9a-f]{3,16}")
 _EVENT: Final = re.compile(r"(?:^|\s)\S+:(?:\s|$)")
