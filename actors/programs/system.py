@@ -16,7 +16,6 @@ from netswap.actors.memory.files import File
 from netswap.actors.memory.writeback import RATELIMIT, Limits, Writeback
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.sockets import Queues, Reader
 from netswap.actors.net.stack import Handler, Stack
@@ -145,7 +144,7 @@ class Host(NamedTuple):
     tcp: Tcp
     kernel_end: PairEnd | None
     """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
-    daemon_end: LocalSocket | None = None
+    daemon_end: PairEnd | None = None
     """The same for a swap-server of this machine that its own pages go to."""
     line: Line | None = None
     """The connection of the swap device, if it has one to another machine."""

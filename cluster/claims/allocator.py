@@ -8,7 +8,7 @@ from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.throttle import Throttle
 from netswap.actors.memory.zone import Zone
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, EVERY, Evidence, row
+from netswap.cluster.claims.claim import ERA_2_6_22, EVERY, NEWER, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, inline_machine, run_to, scene, unboosted
 from netswap.protocol.units import milliseconds
 
@@ -90,7 +90,7 @@ def strict(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(24, "kswapd wakes at the low mark and works up to the high mark", "mm/vmscan.c, mm/page_alloc.c", eras=BOTH)
+@row(24, "kswapd wakes at the low mark and works up to the high mark", "mm/vmscan.c, mm/page_alloc.c", eras=EVERY)
 def hysteresis(kernel: Kernel) -> Evidence:
     """Seen each millisecond of a second of swapping, not boosted: between the two, and both are touched."""
     evidence = Evidence()
@@ -142,7 +142,7 @@ def growing(kernel: Kernel) -> Evidence:
 
 
 @row(
-    27, "A request for 2^n pages fails although free pages are enough", "mm/page_alloc.c, zone_watermark_ok", eras=BOTH
+    27, "A request for 2^n pages fails although free pages are enough", "mm/page_alloc.c, zone_watermark_ok", eras=EVERY
 )
 def no_block(kernel: Kernel) -> Evidence:
     """First free lists by hand, between single pages that lie apart; then a card whose frames of 9000 bytes need 32 KiB."""
@@ -194,9 +194,9 @@ def _jumbo_frames(kernel: Kernel, evidence: Evidence) -> Evidence:
 
 @row(
     29,
-    "In 6.11 user tasks sleep iff no more than half of min is free, and kernel threads never do",
+    "In 6.x user tasks sleep iff no more than half of min is free, and kernel threads never do",
     "mm/vmscan.c",
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def throttle(kernel: Kernel) -> Evidence:
     """The switch is reclaim-throttle; the test asks for a user task and for a kernel thread."""

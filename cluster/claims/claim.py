@@ -9,9 +9,9 @@ from netswap.actors.kernels.kernel import Kernel
 ERA_2_6_22: Final = "linux-2.6.22"
 ERA_6_1: Final = "linux-6.1"
 ERA_6_11: Final = "linux-6.11"
-BOTH: Final = (ERA_2_6_22, ERA_6_11)
-"""Those of rows that have not been shown under 6.1 yet."""
-EVERY: Final = (ERA_2_6_22, ERA_6_1, ERA_6_11)
+NEWER: Final = (ERA_6_1, ERA_6_11)
+"""Those of rows about what came with Linux 3.6 and later."""
+EVERY: Final = (ERA_2_6_22, *NEWER)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from netswap.actors.net.sockets import Queues
 from netswap.actors.net.stack import Stack
 from netswap.actors.policy import Policy
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, Evidence, row
+from netswap.cluster.claims.claim import EVERY, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.protocol.frame import UDP, VERSION
 from netswap.protocol.ip import ETHERNET, MTU
@@ -150,7 +150,7 @@ def _lost_at_random(kernel: Kernel, buffers: int, load: float) -> float:
     39,
     "Of frames that come faster than they are processed no more than a thousand wait before demux",
     "net/core/dev.c",
-    eras=BOTH,
+    eras=EVERY,
 )
 def backlog(kernel: Kernel) -> Evidence:
     """3000 frames a second, 1000 of them processed: 1001 wait, one is being processed, the others are dropped unseen."""

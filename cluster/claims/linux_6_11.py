@@ -5,7 +5,7 @@ from typing import Final
 
 from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import NEWER, Evidence, row
 from netswap.cluster.claims.scenes import run_to, scene
 from netswap.cluster.lab import Cluster
 
@@ -37,7 +37,7 @@ def _drops_per_second(cluster: Cluster, from_s: float, to_s: float) -> float:
     61,
     "As merged, answers die in the driver for want of a head; with heads entitled, demux drops the flood and A resumes",
     MERGED,
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def two_allocations(kernel: Kernel) -> Evidence:
     """The heads that the CPU still has (16 at most) let as many frames through to demux."""
@@ -52,7 +52,7 @@ def two_allocations(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(62, "As merged, raising min_free_kbytes changes only where free memory stands still", MERGED, eras=(ERA_6_11,))
+@row(62, "As merged, raising min_free_kbytes changes only where free memory stands still", MERGED, eras=NEWER)
 def stands_still(kernel: Kernel) -> Evidence:
     """At three eighths of min, for every value."""
     evidence = Evidence()
@@ -68,7 +68,7 @@ def stands_still(kernel: Kernel) -> Evidence:
     63,
     "One pool is shared by ring, transmission and reassembly: where the ring takes all, every drop is right and A is wedged",
     MERGED,
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def one_pool(kernel: Kernel) -> Evidence:
     """Three eighths of min 256 are 96 pages: 176 descriptors take 99; 144 take 81, and 16 requests 9 more."""
@@ -90,7 +90,7 @@ def one_pool(kernel: Kernel) -> Evidence:
     64,
     "The refill rule decides what happens when memory comes back: virtio stays dead, e1000e and 8139cp receive again",
     MERGED,
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def refill(kernel: Kernel) -> Evidence:
     """Same inputs: fragments take all pages down to the floor, and time out 30 s later."""
@@ -108,7 +108,7 @@ def refill(kernel: Kernel) -> Evidence:
     65,
     "Incomplete fragments are held before demux: above the reserve their limit wedges A, below it A recovers",
     MERGED,
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def fragments(kernel: Kernel) -> Evidence:
     """4 MiB of truesize are 1821 fragments in 1025 pages: more than three eighths of 2304, less than those of 3072."""

@@ -5,7 +5,7 @@ from typing import Final
 from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.reserve import machine_tree
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import EVERY, NEWER, Evidence, row
 from netswap.cluster.claims.outages import next_and_recovered_s, recovered_s, times_of_tcp
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import min_pages
@@ -55,7 +55,7 @@ def exemption(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(14, "The same under the rules of 6.11: no deadlock", "net/ipv4/tcp_input.c, tcp_data_queue", eras=(ERA_6_11,))
+@row(14, "The same under the rules of 6.x: no deadlock", "net/ipv4/tcp_input.c, tcp_data_queue", eras=NEWER)
 def forced(kernel: Kernel) -> Evidence:
     """What comes next in order is taken by force when nothing is queued before it, with and without a mark.
 
@@ -73,7 +73,7 @@ def forced(kernel: Kernel) -> Evidence:
     46,
     "NBD on the wire: 28 bytes and the page out, 16 and the page back; 3 segments a page",
     "drivers/block/nbd.c",
-    eras=BOTH,
+    eras=EVERY,
 )
 def sizes(kernel: Kernel) -> Evidence:
     """One request at a time: 4124 bytes and 28 from A, 16 and 4112 from C, of at most 1448 in a segment."""
@@ -160,7 +160,7 @@ def _half_replies(kernel: Kernel, evidence: Evidence) -> Evidence:
     67,
     "At a full tcp_mem the swap crawls, about a segment for each time-out of the peer; the mark changes nothing",
     "net/ipv4/tcp_input.c; seen on Linux 6.1",
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def crawl(kernel: Kernel) -> Evidence:
     """5 segments a second at most with the shortest time-out, B silent or not, and pages free."""
@@ -182,7 +182,7 @@ def crawl(kernel: Kernel) -> Evidence:
     70,
     "Recovery follows the time-out grid of the sender; a stopped server with a live network is followed by no wait",
     "net/ipv4/tcp_timer.c; seen on Linux 6.1",
-    eras=BOTH,
+    eras=EVERY,
 )
 def grid(kernel: Kernel) -> Evidence:
     """RTO (2^k - 1) after the last transmission before the outage: the first of these times after the heal."""

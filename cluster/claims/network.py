@@ -9,7 +9,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import Buffer, Buffers
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import ERA_2_6_22, EVERY, NEWER, Evidence, row
 from netswap.cluster.claims.outages import next_and_recovered_s, times_of_nfs, times_of_tcp
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import IN_FLIGHT, RATE, ROUND_TRIP_S, min_pages
@@ -21,7 +21,7 @@ from netswap.protocol.units import seconds
     31,
     "After a partition of length D the next transmission, hence recovery, comes within min(D + RTO0, cap) and a round trip",
     "net/sunrpc/xprt.c, fs/nfs/client.c; net/ipv4/tcp_timer.c",
-    eras=BOTH,
+    eras=EVERY,
 )
 def next_transmission(kernel: Kernel) -> Evidence:
     """The first transmission after the heal is answered.
@@ -126,7 +126,7 @@ def lost_fragment(kernel: Kernel) -> Evidence:
     42,
     "Where ARP has no memory the reply path is dead, although everything else is right",
     "net/ipv4/arp.c; Zijlstra, 20080724141530.942450703@chello.nl",
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def no_memory_for_arp(kernel: Kernel) -> Evidence:
     """Twins: ARP with a right to the reserve, and no need of ARP."""
@@ -146,7 +146,7 @@ def no_memory_for_arp(kernel: Kernel) -> Evidence:
     43,
     "ARP, IPv4, IPv6 and VLAN pass as emergency packets; other protocols of the link layer are dropped",
     "net/core/dev.c; Zijlstra, 20080724141530.942450703@chello.nl",
-    eras=BOTH,
+    eras=EVERY,
 )
 def link_protocols(kernel: Kernel) -> Evidence:
     """What passes is dropped one step later, since nobody has a socket for it. Packet taps are not modelled."""
@@ -179,9 +179,9 @@ def evicted(kernel: Kernel) -> Evidence:
 
 @row(
     40,
-    "Above the high limit fragments are thrown away, in 6.11 every new one until time-outs make room",
+    "Above the high limit fragments are thrown away, in 6.x every new one until time-outs make room",
     "net/ipv4/inet_fragment.c",
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def refused(kernel: Kernel) -> Evidence:
     """4 MiB of truesize at most, and one fragment; nothing that is held is evicted."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, Evidence, row
+from netswap.cluster.claims.claim import ERA_2_6_22, EVERY, Evidence, row
 from netswap.cluster.claims.scenes import run_to, scene
 
 SMALL_MIB: Final = 16
@@ -52,7 +52,7 @@ def in_vain(kernel: Kernel) -> Evidence:
     66,
     "In the true deadlock nobody is killed; with unbounded sockets the largest program is, for nothing, then their owner",
     "the same on an unmodified Linux 6.1; mm/oom_kill.c",
-    eras=BOTH,
+    eras=EVERY,
 )
 def kills(kernel: Kernel) -> Evidence:
     """In 2007 the victim has to read a page from C before it dies: with a reserve it can, without it nobody else is killed."""

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from netswap.actors.kernels.kernel import Kernel
-from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import EVERY, NEWER, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, scene, unboosted
 
 SERVER: Final = "machines.A.programs.0.swap-server."
@@ -15,7 +15,7 @@ SWAP: Final = "machines.A.swap."
     "A locked daemon that serves its own machine waits in direct reclaim for its own device; PR_SET_IO_FLUSHER cures that as "
     "long as something is clean and the marks are not boosted, PF_MEMALLOC in any case, and over FUSE nothing has to be cured",
     "kernel/sys.c (PR_SET_IO_FLUSHER); Overv/vramfs#31; openebs/mayastor#1911; seen on Linux 6.1",
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def own_daemon(kernel: Kernel) -> Evidence:
     """All requests wait for the daemon, and it sleeps for one. What is clean is the text of another program."""
@@ -44,7 +44,7 @@ def own_daemon(kernel: Kernel) -> Evidence:
     72,
     "Without persist a time-out of NBD loses the device: a page-in that fails kills its reader; with persist all is sent again",
     "nbd-client(8); drivers/block/nbd.c (nbd_xmit_timeout); mm/memory.c (do_swap_page); NetworkBlockDevice/nbd#95",
-    eras=BOTH,
+    eras=EVERY,
 )
 def lost_device(kernel: Kernel) -> Evidence:
     """The program is killed once the first request of the outage, which begins at 2 s, is older than the time-out of 1 s."""

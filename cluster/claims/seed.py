@@ -7,7 +7,7 @@ from netswap.actors.memory.reserve import kmalloc_pages, object_pages, transmit_
 from netswap.actors.memory.slab import SlabCache
 from netswap.actors.memory.zone import Zone
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, Evidence, row
+from netswap.cluster.claims.claim import EVERY, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, inline_machine, run_to, scene
 from netswap.cluster.lab import Cluster
 from netswap.protocol.units import milliseconds, seconds
@@ -227,7 +227,7 @@ def fragment_limit(kernel: Kernel) -> Evidence:
     16,
     "Without the slab rule the reserve shrinks although its use returns to nothing; with it, it comes back whole",
     "Zijlstra, 1186424248.11797.66.camel@lappy",
-    eras=BOTH,
+    eras=EVERY,
 )
 def slab_rule(kernel: Kernel) -> Evidence:
     """At the floor critical objects overlap, and whenever one is freed an ordinary request comes; at last all are free."""

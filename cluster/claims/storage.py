@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import NEWER, Evidence, row
 from netswap.cluster.claims.scenes import run_to, scene
 
 BATCH: Final = 32
@@ -84,7 +84,7 @@ def determinism(kernel: Kernel) -> Evidence:
     60,
     "Swap over NFS is about twice as slow as over NBD in a stress test: by order of magnitude",
     "Gorman, 1342075266-29593-1-git-send-email-mgorman@suse.de",
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def nfs_beside_nbd(kernel: Kernel) -> Evidence:
     """Twice, give or take half an order of magnitude (a factor of 10^0.5, so from 1, where NFS is no slower, to 6.3)."""

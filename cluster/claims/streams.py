@@ -5,7 +5,7 @@ from typing import Final
 from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.net.tcp_connection import Connection
 from netswap.cluster.claims import formulas
-from netswap.cluster.claims.claim import BOTH, EVERY, Evidence, row
+from netswap.cluster.claims.claim import EVERY, Evidence, row
 from netswap.cluster.claims.scenes import scene
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.lab import Cluster
@@ -54,7 +54,7 @@ def _first_sent_s(cluster: Cluster) -> float:
     "A segment that is not acknowledged is sent again after RTO (2^k - 1), RTO = srtt + max(4 mdev, 0.2 s): with no round trip "
     "at 0.2, 0.6, 1.4 ... 204.6 s, then every 120 s, and given up after 924.6 s",
     "net/ipv4/tcp_timer.c",
-    eras=BOTH,
+    eras=EVERY,
 )
 def retransmissions(kernel: Kernel) -> Evidence:
     """Of the first message after a partition, from its first transmission on."""
@@ -97,7 +97,7 @@ def outages_of_tcp(kernel: Kernel) -> Evidence:
     32,
     "An outage of more than 924.6 s ends the connection; a new one takes SYNs, sent again from the first time-out on, doubled",
     "net/ipv4/tcp_timer.c",
-    eras=BOTH,
+    eras=EVERY,
 )
 def reconnection(kernel: Kernel) -> Evidence:
     """B's program calls again 1 s after its connection has been given up; after the heal a call gets through."""
@@ -122,7 +122,7 @@ def reconnection(kernel: Kernel) -> Evidence:
     36,
     "A frozen reader closes the window and the sender stops: what is held is at most the connections' receive buffers",
     "net/ipv4/tcp_output.c, tcp_input.c",
-    eras=BOTH,
+    eras=EVERY,
 )
 def frozen_reader(kernel: Kernel) -> Evidence:
     """A buffer that is not full takes one more segment: rcvbuf and one frame for each."""
@@ -139,7 +139,7 @@ def frozen_reader(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(37, "tcp_mem is 37.5, 50 and 75 % of memory; in 6.11 4.68, 6.25 and 9.37 %", "net/ipv4/tcp.c", eras=EVERY)
+@row(37, "tcp_mem is 37.5, 50 and 75 % of memory; in 6.x 4.68, 6.25 and 9.37 %", "net/ipv4/tcp.c", eras=EVERY)
 def limits(kernel: Kernel) -> Evidence:
     """From 256 MiB on in 2007; below, the square of the memory."""
     evidence = Evidence()
@@ -149,7 +149,7 @@ def limits(kernel: Kernel) -> Evidence:
     return evidence
 
 
-@row(44, "What has been acknowledged is never thrown away", "net/ipv4/tcp_input.c, tcp_prune_queue", eras=BOTH)
+@row(44, "What has been acknowledged is never thrown away", "net/ipv4/tcp_input.c, tcp_prune_queue", eras=EVERY)
 def kept(kernel: Kernel) -> Evidence:
     """It would never be sent again: so a reader that gets every message, whatever was refused on the way, has seen none lost."""
     evidence = Evidence()

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from netswap.actors.kernels.kernel import Kernel
-from netswap.cluster.claims.claim import BOTH, ERA_2_6_22, ERA_6_1, ERA_6_11, Evidence, row
+from netswap.cluster.claims.claim import ERA_2_6_22, ERA_6_1, ERA_6_11, EVERY, NEWER, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, scene
 
 EXEMPT: Final = "exempt-daemons"
@@ -26,7 +26,7 @@ def _direct(place: int) -> dict[str, Any]:
     "A proxy or server that can be swapped out or throttled deadlocks although the kernel's part is right; locked and exempt "
     "it does not",
     "Phillips, 200709181140.58256.phillips@phunq.net; Verhelst, 20070918081111.GA4847@country.grep.be; nbd-client(8)",
-    eras=BOTH,
+    eras=EVERY,
 )
 def locked_and_exempt(kernel: Kernel) -> Evidence:
     """Unlocked, its pages leave, and come back only through itself. Not exempt, it waits for memory that it alone can free.
@@ -68,7 +68,7 @@ def _mutual(kernel: Kernel, evidence: Evidence) -> Evidence:
     50,
     "A proxy's socket on the wire is not marked: replies are dropped at demux, and the deadlock returns",
     "nbd-client(8); Machek, 20091025063040.GB1480@ucw.cz",
-    eras=BOTH,
+    eras=EVERY,
 )
 def unmarked(kernel: Kernel) -> Evidence:
     """Although the proxy is locked and exempt. The same machine without it recovers, and so does it without a flood."""
@@ -88,7 +88,7 @@ def unmarked(kernel: Kernel) -> Evidence:
     52,
     "A limit on requests under way does not cure a deadlock that the dirty limit of a helper makes; exempting the helper does",
     "Snitzer, 170fa0d20709172027g3b83d606 (mail.gmail.com); Phillips, 200709181140.58256.phillips@phunq.net",
-    eras=BOTH,
+    eras=EVERY,
 )
 def dirty_limit(kernel: Kernel) -> Evidence:
     """Each machine's writer dirties up to the limit, so each machine's server is above it, and only the other can clean."""
@@ -111,7 +111,7 @@ def dirty_limit(kernel: Kernel) -> Evidence:
     68,
     "Swap through a proxy wedges without any flood: its own allocations reclaim; locked memory does not help",
     "seen on Linux 6.1; nbd-client(8)",
-    eras=(ERA_6_11,),
+    eras=NEWER,
 )
 def own_allocations(kernel: Kernel) -> Evidence:
     """What the kernel leaves with the proxy takes memory below min; the proxy may not. Without it the rank gets to its end."""

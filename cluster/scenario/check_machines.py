@@ -46,6 +46,7 @@ def machine(written: Written, name: str) -> None:
     _transport(written, name)
     check_user_space.proxy(written, name)
     check_user_space.nbd_client(written, name)
+    check_user_space.own_socket(written, name)
     _min_free(written, name)
     _vm(written, name)
     _ipfrag(written, name)

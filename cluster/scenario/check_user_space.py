@@ -56,6 +56,21 @@ def server_settings(written: Written, place: Place, settings: Tree) -> None:
             written.report((*place, key), f"only a process has {key}: this swap-server has no pages", hint, key=True)
 
 
+def own_socket(written: Written, name: str) -> None:
+    """Only a daemon that keeps the pages of its own machine shares a socket with that machine's kernel, over NBD."""
+    swap = mapping_in(written.machines[name], "swap")
+    for place, program, settings in written.programs_of(name):
+        if program != "swap-server" or "socket" not in settings or not is_process(settings):
+            continue
+        if text_in(swap, "server") != name:
+            message = f"{name} does not swap to itself: clients on other machines come over the network"
+            written.report((*place, "socket"), message, f"remove it, or write server: {name} in the swap", key=True)
+        elif (transport := text_in(swap, "transport")) in ("ublk", "fuse"):
+            written.report(
+                (*place, "socket"), f"{transport} has no socket", "remove it, or write transport: nbd", key=True
+            )
+
+
 def file_place(written: Written, name: str, place: Place, settings: Tree) -> None:
     """A file on the swap server is on one server."""
     if text_in(settings, "on") != "swap":

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.claims import prove, scenes
 from netswap.cluster.claims.ablation import ABLATIONS, ablate
-from netswap.cluster.claims.claim import BOTH, CLAIMS
+from netswap.cluster.claims.claim import CLAIMS, ERA_2_6_22, ERA_6_11
 from netswap.cluster.lab import Cluster, open_scenario
 from netswap.cluster.scenario import Scenario, ScenarioError, load
 from netswap.cluster.study.experiment import load_experiment
@@ -142,7 +142,7 @@ def of_scenario(path: Path) -> Iterator[One]:
     if path.parent.name == "reports":
         yield from _where_it_runs(path, {"kernel": words.kernel, "safeguards": written}, None)
         return
-    for kernel in BOTH:
+    for kernel in (ERA_2_6_22, ERA_6_11):
         for safeguards in [written, *(policy for policy in POLICIES if policy != written)]:
             yield from _where_it_runs(path, {"kernel": kernel, "safeguards": safeguards}, LARGE.get(path.name))
 

@@ -246,6 +246,36 @@ def test_a_request_on_a_connection_that_ends_goes_on_over_another(netswap):
     assert (a.verdict, a.counters["io_errors"], a.lost_pages) == ("healthy", 0, 0)
 
 
+@pytest.mark.parametrize(("exempt", "verdict"), [(True, "healthy"), (False, "wedged")])
+@pytest.mark.parametrize("kernel", ["linux-6.1", "linux-6.11"])
+def test_a_daemon_over_the_loopback_is_as_one_over_a_unix_socket(netswap, kernel, exempt, verdict):
+    """What it answers with takes memory in its own name, whatever socket it answers through."""
+    policy = ["merged", *(["exempt-daemons"] if exempt else [])]
+    a = netswap(BURST, set={SERVER + "socket": "tcp"}, kernel=kernel, safeguards=policy).run()["A"]
+    assert (a.verdict, a.lost_pages) == (verdict, 0)
+
+
+def test_under_the_rules_of_2007_it_keeps_pages_over_the_loopback_too(netswap):
+    """A daemon in 2.6.22 is not throttled with others, and sends from above its own floor."""
+    a = netswap(BURST, set={SERVER + "socket": "tcp"}, kernel="linux-2.6.22", safeguards="none").run()["A"]
+    assert (a.verdict, a.lost_pages) == ("healthy", 0)
+    assert a.pages_out > 1000
+
+
+@pytest.mark.parametrize(("socket", "sockets"), [("tcp", 2), ("unix", 0)])
+def test_a_pair_over_the_loopback_is_charged_to_tcp_and_a_unix_socket_is_not(netswap, socket, sockets):
+    """Both ends are sockets of TCP; the kernel's, which sends whole pages, is charged for them until they are acknowledged."""
+    cluster = netswap(BURST, set={SERVER + "socket": socket}, safeguards=["merged", "exempt-daemons"])
+    cluster.run_until("A.pages_out >= 10", within=seconds(4))
+    machine = cluster.engine.machine(0)
+    assert machine.tcp.memory.sockets == sockets
+    end, charged = machine.device.links[0].connection, 0
+    for _ in range(20 if sockets else 0):
+        cluster.run_for(milliseconds(1))
+        charged = max(charged, end.connection.account.pages)
+    assert (charged > 0) == bool(sockets)
+
+
 # -- mistakes -------------------------------------------------------------------------------------------------------------
 
 
@@ -258,7 +288,8 @@ def test_a_request_on_a_connection_that_ends_goes_on_over_another(netswap):
         ({"machines.A.swap.backup": "disk"}, "a machine that swaps to itself has neither backup nor proxy"),
         ({"machines.A.swap.on": "disk"}, "a swap on the machine's own disk has no server"),
         ({"machines.A.swap.timeout": "1s", "machines.A.swap.transport": "fuse"}, "fuse has no timeout"),
-        ({SERVER + "socket": "tcp"}, "not built yet"),
+        ({SERVER + "socket": "udp"}, 'no kind of socket "udp"'),
+        ({SERVER + "socket": "tcp", "machines.A.swap.transport": "ublk"}, "ublk has no socket"),
         ({"machines.A.programs.0": {"nbd-client": {}}}, "no one connection of NBD to another machine"),
         ({"machines.A.programs.0": {"heartbeat": {"every": "1s"}}}, "has no swap-server"),
         ({"machines.A.swap.layer": {"buffer": "5KiB"}}, "not in whole pages"),
