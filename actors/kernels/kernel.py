@@ -171,8 +171,8 @@ class Kernel:
     def thp_min_pages(self, zone_pages: int, min_pages: int, zones: int = 1) -> int:
         """The min watermark of a machine while transparent huge pages are on: raised, never lowered.
 
-        For each zone a pageblock to spare and one in use, and one for each of three mobility types that may fall back to each of three, but
-        no more than a twentieth of what lies above the high mark (mm/khugepaged.c, set_recommended_min_free_kbytes).
+        For each zone a pageblock to spare and one in use, and one for each of three mobility types that may fall back to each of
+        three, but no more than a twentieth of what lies above the high mark (mm/khugepaged.c, set_recommended_min_free_kbytes).
         """
         above_high = zone_pages - self.marks(min_pages, zone_pages)[1]
         return max(min_pages, min(PAGEBLOCK * zones * (2 + 3 * 3), above_high // 20))

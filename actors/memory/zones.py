@@ -22,6 +22,7 @@ from netswap.actors.memory.zone import Block, Floors, Zone
 LOWMEM_RESERVE_RATIO: Final = 256
 """sysctl_lowmem_reserve_ratio of DMA and DMA32; the zones above these on x86-64 keep nothing."""
 
+
 def shares(pages: int, sizes: Sequence[int]) -> list[int]:
     """The share of each zone in a min watermark of so many pages, rounded down (__setup_per_zone_wmarks)."""
     return [pages * size // sum(sizes) for size in sizes]
@@ -77,7 +78,8 @@ class ZonedZone(Zone):
         zones = [part.zone for part in self.parts]
         sizes = [zone.total for zone in zones]
         raised = zip(zones, shares(self.emergency, sizes), shares(self.withheld, sizes), strict=True)
-        for zone, zone.emergency, zone.withheld in raised:
+        for zone, emergency, withheld in raised:
+            zone.emergency, zone.withheld = emergency, withheld
             zone.set_marks()
         self._add_up()
 
@@ -90,7 +92,8 @@ class ZonedZone(Zone):
         high = tuple(zone.high_mark for zone in zones)
         withheld = tuple(zone.floors.kernel - zone.withheld for zone in zones)
         self._lows = tuple(zone.floors.low for zone in zones)
-        self._floor_of = {sum(row): row for row in (high, withheld, *reversed(rows))}
+        known: list[tuple[int, ...]] = [high, withheld, *reversed(rows)]
+        self._floor_of = {sum(row): row for row in known}
         self._floor_of[0] = (0,) * len(zones)
         self.low_mark = sum(self._lows)
         self.high_mark = sum(high)

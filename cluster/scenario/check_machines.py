@@ -361,7 +361,9 @@ def _zones(written: Written, name: str) -> None:
     zones = mapping_in(tree, "zones")
     if not zones:
         if isinstance(tree.get("zones"), dict):
-            written.report(("machines", name, "zones"), "there is no zone", "write zones: {DMA: 15MiB, DMA32: 65MiB}, or one")
+            written.report(
+                ("machines", name, "zones"), "there is no zone", "write zones: {DMA: 15MiB, DMA32: 65MiB}, or one"
+            )
         return
     sizes: list[int | None] = []
     for zone, said in zones.items():
@@ -375,7 +377,9 @@ def _zones(written: Written, name: str) -> None:
     known = [size for size in sizes if size is not None]
     if memory is not None and len(known) == len(sizes) and sum(known) != memory:
         hint = f"write memory: {sum(known) // 1024}KiB"
-        written.report(("machines", name, "zones"), f"the zones of {name} hold {sum(known) // 1024}KiB of its memory", hint)
+        written.report(
+            ("machines", name, "zones"), f"the zones of {name} hold {sum(known) // 1024}KiB of its memory", hint
+        )
 
 
 def _vm(written: Written, name: str) -> None:

@@ -135,12 +135,16 @@ def _swap_here(kind: MachineSettings, machine: Machine, written: str, index: int
     return replace(kind.swap, server=index)
 
 
+_SPOKEN_OF: Final = tuple(
+    ["count", "kernel", "safeguards", "reserve", "min_free", "thp", "zones", "files", "disk", "vm", "swap", "programs"]
+)
+
+
 def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings:
     """What the machines of one written name are. A key that nothing here speaks of goes to the field of its name."""
-    others = ("count", "kernel", "safeguards", "reserve", "min_free", "thp", "zones", "files", "disk", "vm", "swap", "programs")
     files = {key: size or 0 for key, size in _written(machine.files).items()} | _flat("disk", machine.disk)
     return MachineSettings(
-        **_named(MachineSettings, _written(machine, others))
+        **_named(MachineSettings, _written(machine, _SPOKEN_OF))
         | {
             "name": "",
             "index": 0,
