@@ -89,6 +89,16 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneSettings:
+    """One of several zones of a machine's memory."""
+
+    name: str
+    pages: int
+    at_boot: int
+    """Pages of it that were managed when the marks were set."""
+
+
+@dataclass(frozen=True, slots=True)
 class Vm:
     """Sysctls of a machine's memory, by their own names and in their own units; None for the kernel's own value."""
 
@@ -132,6 +142,8 @@ class MachineSettings:
     """`tcp_mem` in pages; None for the kernel's own."""
     udp_mem: tuple[int, int, int] | None = None
     """`udp_mem` in pages; None for the kernel's own. Where the kernel has no such limit it has no effect."""
+    zones: tuple[ZoneSettings, ...] = ()
+    """The zones of its memory, lowest first; none for one."""
     vm: Vm = field(default_factory=Vm)
     tcp_rmem: tuple[int, int, int] | None = None
     """`tcp_rmem` in bytes of truesize: guaranteed, default, most; None for the kernel's own."""

@@ -19,6 +19,12 @@ def _slab_keeps(size: int) -> int:
     return (2 * ((limit + 1) // 2) + per_slab) // per_slab * max(1, size // PAGE)
 
 
+def _list_keeps(zone_pages: int) -> int:
+    """Pages on the list of single pages that a CPU has for a zone (zone_batchsize in mm/page_alloc.c)."""
+    share = max(1, min(zone_pages // 1024, 128) // 4)
+    return 6 * ((1 << ((share + share // 2).bit_length() - 1)) - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """The numbers and the few rules in which kernels differ. Sizes in bytes unless the name says pages."""
@@ -162,14 +168,14 @@ class Kernel:
         """min_free_kbytes of a machine of one zone (mm/page_alloc.c, init_per_zone_pages_min)."""
         return max(128, min(isqrt(16 * memory_pages * 4), self.min_free_kib_max))
 
-    def thp_min_pages(self, zone_pages: int, min_pages: int) -> int:
-        """The min watermark of a machine of one zone while transparent huge pages are on: raised, never lowered.
+    def thp_min_pages(self, zone_pages: int, min_pages: int, zones: int = 1) -> int:
+        """The min watermark of a machine while transparent huge pages are on: raised, never lowered.
 
-        A pageblock to spare and one in use, and one for each of three mobility types that may fall back to each of three, but
-        no more than a twentieth of what lies above the high mark (mm/khugepaged.c, set_recommended_min_free_kbytes).
+        For each zone a pageblock to spare and one in use, and one for each of three mobility types that may fall back to each of
+        three, but no more than a twentieth of what lies above the high mark (mm/khugepaged.c, set_recommended_min_free_kbytes).
         """
         above_high = zone_pages - self.marks(min_pages, zone_pages)[1]
-        return max(min_pages, min(PAGEBLOCK * (2 + 3 * 3), above_high // 20))
+        return max(min_pages, min(PAGEBLOCK * zones * (2 + 3 * 3), above_high // 20))
 
     def marks(self, min_pages: int, zone_pages: int) -> tuple[int, int]:
         """The low and high watermarks of a zone, in pages (mm/page_alloc.c, setup_per_zone_wmarks)."""
@@ -230,12 +236,10 @@ class Kernel:
         """Pages that `frames` full receive buffers fill, data and heads apart."""
         return -(-frames * self.rx_data // PAGE) + frames * self.rx_pages + -(-frames * self.skb_head // PAGE)
 
-    def held_back(self, zone_pages: int) -> int:
+    def held_back(self, *zone_pages: int) -> int:
         """Pages that one CPU's allocators keep for their next request, so that a packet that comes and goes frees none.
 
-        The list of single pages (6 x batch: zone_batchsize, setup_pageset in mm/page_alloc.c), and free objects of a receive
-        buffer's two caches (free_limit: two batches and a slab; enable_cpucache in mm/slab.c).
+        A list of single pages for each zone (6 x batch: zone_batchsize, setup_pageset in mm/page_alloc.c), and free objects of a
+        receive buffer's two caches (free_limit: two batches and a slab; enable_cpucache in mm/slab.c).
         """
-        share = max(1, min(zone_pages // 1024, 128) // 4)
-        batch = (1 << ((share + share // 2).bit_length() - 1)) - 1
-        return 6 * batch + _slab_keeps(self.rx_data) + _slab_keeps(self.skb_head)
+        return sum(map(_list_keeps, zone_pages)) + _slab_keeps(self.rx_data) + _slab_keeps(self.skb_head)

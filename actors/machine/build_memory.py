@@ -13,9 +13,10 @@ from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.rescue import CleanRescue
 from netswap.actors.memory.reserve import Node, cover_tree, find, machine_tree, receive_charge
 from netswap.actors.memory.scan import Scan
-from netswap.actors.memory.traced import TracedBuddyZone, TracedHighAtomicZone, TracedZone
+from netswap.actors.memory.traced import TracedBuddyZone, TracedHighAtomicZone, TracedZone, TracedZonedZone
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
+from netswap.actors.memory.zones import Part, ZonedZone, lowmem_reserve, shares
 from netswap.actors.net.drivers import parked
 from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.actors.swap import transports
@@ -83,10 +84,15 @@ def zone(settings: MachineSettings, kernel: Kernel, tally: Tally, emergency: int
     Raises `SettingsError`.
     """
     total = settings.memory // PAGE
+    if settings.zones and kernel.rx_data > PAGE and not kernel.sets_blocks_aside:
+        raise SettingsError("blocks of pages in several zones are not built", "write zones: one, or an mtu of 1500B")
     min_pages = _min_pages(settings, kernel, total)
     hint = "give it more memory, or keep fewer pages free"
     try:
-        made = _free_pages(settings, kernel, tally, (total, min_pages), traced=traced)
+        if settings.zones:
+            made: Zone = _several(settings, kernel, tally, min_pages, traced=traced)
+        else:
+            made = _free_pages(settings, kernel, tally, (total, min_pages), traced=traced)
     except ValueError as error:
         raise SettingsError(str(error), hint) from None
     if not made.resize_reserve(emergency):
@@ -100,10 +106,27 @@ def _min_pages(settings: MachineSettings, kernel: Kernel, total: int) -> int:
     Transparent huge pages raise any of them.
     """
     fifth = total // 5 if settings.policy.min_free_20 else 0
-    pages = max(kernel.min_free_kib(total) * 1024 // PAGE, fifth)
+    at_boot = sum(one.at_boot for one in settings.zones) if settings.zones else total
+    pages = max(kernel.min_free_kib(at_boot) * 1024 // PAGE, fifth)
     if settings.min_free is not None:
         pages = settings.min_free // PAGE
-    return kernel.thp_min_pages(total, pages) if settings.thp else pages
+    return kernel.thp_min_pages(total, pages, len(settings.zones) or 1) if settings.thp else pages
+
+
+def _several(settings: MachineSettings, kernel: Kernel, tally: Tally, min_pages: int, *, traced: bool) -> ZonedZone:
+    """The zones of a machine of several. Marks that are not the kernel's own have been set after boot."""
+    sizes = settings.zones
+    written = settings.min_free is not None or settings.policy.min_free_20
+    each = shares(min_pages, [one.pages if written else one.at_boot for one in sizes])
+    kept = lowmem_reserve([one.at_boot for one in sizes])
+    of_kind = HighAtomicZone if kernel.sets_blocks_aside else Zone
+    parts = []
+    for one, least, reserve in zip(sizes, each, kept, strict=True):
+        made = of_kind(one.pages, least, kernel=kernel)
+        made.lowmem_reserve = reserve
+        made.set_marks()
+        parts.append(Part(one.name, made))
+    return (TracedZonedZone if traced else ZonedZone)(parts, kernel, tally)
 
 
 def _free_pages(

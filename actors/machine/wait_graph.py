@@ -301,7 +301,7 @@ class _Graph:
         relays = [one.task for one in machine.programs if one.kind == "proxy"]
         found = self._daemon("proxy")
         zone = machine.zone
-        if machine.settings.policy.drop_at_demux and zone.free <= zone.floors.atomic:
+        if machine.settings.policy.drop_at_demux and not zone.has(zone.floors.atomic):
             sentence = (
                 f"a receive buffer that is not from the reserve, for the socket of {relays[0].name} is not marked: "
                 f"free {zone.free}, atomic floor {zone.floors.atomic}"
@@ -346,7 +346,7 @@ class _Graph:
         zone, receive = machine.zone, machine.buffers.receive
         if isinstance(zone, BuddyZone) and isinstance(receive, LargeCache) and zone.free > zone.floors.atomic:
             return [self._block(zone, receive.order)]
-        if zone.free > zone.floors.atomic and machine.nic.watching:
+        if zone.has(zone.floors.atomic) and machine.nic.watching:
             due = machine.nic.watchdog_due_ns / 1e9
             sentence = f"a receive buffer: the ring is empty until the card's watchdog refills it, at {due:.3f} s"
             return [self._add(self._id(NodeKind.RECEIVE_BUFFER), sentence, *self._queues(), free=zone.free)]

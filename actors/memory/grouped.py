@@ -14,13 +14,13 @@ above the high mark at the worst of times, is whole pageblocks; a machine that b
 
 from netswap.actors.counters import FIRST, Tally
 from netswap.actors.kernels.kernel import PAGEBLOCK, Kernel
-from netswap.actors.memory.zone import Zone
+from netswap.actors.memory.zone import Wake, Zone
 
 
 class GroupedZone(Zone):
     """Free pages of one machine that keeps unmovable ones together."""
 
-    __slots__ = ("_boost_max", "_claimed", "_high", "_part", "_pinned", "_settled", "_spare")
+    __slots__ = ("_boost_max", "_claimed", "_high", "_part", "_pinned", "_raised", "_settled", "_spare")
 
     def __init__(self, total: int, min_pages: int, emergency: int, kernel: Kernel, tally: Tally = FIRST) -> None:
         super().__init__(total, min_pages, emergency, kernel, tally)
@@ -36,6 +36,8 @@ class GroupedZone(Zone):
         """What movable pages that were freed have not yet brought to the unmovable lists, in parts of a page."""
         self._settled = False
         """Whether the machine runs."""
+        self._raised: Wake | None = None
+        """Told of a boost in kswapd's place."""
 
     def settle(self) -> None:
         """From here on the machine runs; what its programs had at the start has been taken from either list."""
@@ -108,12 +110,16 @@ class GroupedZone(Zone):
         if boost != self.boost:
             self.boost = boost
             self.set_marks()
-        self.press()
+        (self._raised or self.press)()
 
-    def balanced(self, boost: int) -> None:
+    def on_raise(self, raised: Wake) -> None:
+        """Call `raised` instead of waking kswapd when the marks are boosted."""
+        self._raised = raised
+
+    def balanced(self, boosts: tuple[int, ...]) -> None:
         """kswapd has reached its goal, and takes back what was boosted when it began."""
-        if self.boost and boost:
-            self.boost = max(0, self.boost - boost)
+        if self.boost and boosts[0]:
+            self.boost = max(0, self.boost - boosts[0])
             self.set_marks()
 
     def grouping(self) -> tuple[int, ...]:

@@ -37,8 +37,8 @@ class Kswapd:
         self._throttle = throttle
         self._wake_direct_reclaimers = wake_throttled
         self._poll_pending = False
-        self._boost = 0
-        """How far the watermarks were boosted when it was woken."""
+        self._boosts = board.zone.boosts()
+        """How far the watermarks of each zone were boosted when it was woken."""
         self._freed_before = 0
         """What reclaim had freed when it ran last."""
         self._priority = board.kernel.def_priority
@@ -57,7 +57,7 @@ class Kswapd:
         if self.asleep:
             self.asleep = False
             self.wakes += 1
-            self._boost = self._zone.boost
+            self._boosts = self._zone.boosts()
             self._events.after(0, self._run)
         elif self.wants_slot and self._events.now >= self._stuck_ns:
             cache = self._scan.cache
@@ -109,7 +109,7 @@ class Kswapd:
             laundry.wash()
         if zone.free >= zone.kswapd_goal():
             self.asleep = True
-            zone.balanced(self._boost)
+            zone.balanced(self._boosts)
             self._priority = self._kernel.def_priority
         elif 0 < self._kernel.kswapd_gives_up <= self._throttle.failures:
             self.asleep = self.hopeless = True

@@ -105,7 +105,7 @@ class OomKiller:
         self._lru = lru
         self._freed = freed
         self._written = freed if written is None else written
-        self._held_back = board.kernel.held_back(board.zone.total)
+        self._held_back = board.kernel.held_back(*board.zone.sizes())
         """Freed pages that do not count as freed."""
         self._freed_before = 0
         self._free_least = board.zone.free

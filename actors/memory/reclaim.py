@@ -86,7 +86,7 @@ class Reclaim:
         rest_ns = self._enter(waiter)
         floor = self.floor_of(process)
         # One that sleeps for a slot cannot take the page that its own pass has freed, nor may one overtake others.
-        if waiter.asleep is _NOWHERE and not waiters and zone.free > floor and zone.take(floor):
+        if waiter.asleep is _NOWHERE and not waiters and zone.has(floor) and zone.take(floor):
             return True
         waiters.append(waiter)
         zone.waiters = waiters
@@ -107,7 +107,7 @@ class Reclaim:
         zone = self._zone
         if self.waiters:
             return False
-        if zone.free > zone.floors.kernel:
+        if zone.has(zone.floors.kernel):
             return True
         zone.press()
         return False
@@ -192,9 +192,9 @@ class Reclaim:
         before = zone.free + zone.aside_free
         rest_ns = self._reclaim(waiter)
         floor = self.floor_of(waiter.process)
-        if before < zone.free + zone.aside_free and zone.free <= floor:
+        if before < zone.free + zone.aside_free and not zone.has(floor):
             zone.give_back_aside(last=False)
-        if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and zone.free <= floor:
+        if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and not zone.has(floor):
             waiter.sleep(_SLOT)
         return rest_ns
 
@@ -223,7 +223,7 @@ class Reclaim:
             waiter.priority = kernel.def_priority if waiter.over else priority - 1
             if waiter.over:
                 return kernel.reclaim_wait_ns if nap else kernel.retry_wait_ns
-            if nap or zone.free > self.floor_of(waiter.process):
+            if nap or zone.has(self.floor_of(waiter.process)):
                 return kernel.reclaim_wait_ns
 
     def _rest(self, waiter: Waiter, rest_ns: int) -> None:
@@ -286,7 +286,7 @@ class Reclaim:
         can_write = swap is not None and swap.can_page_out()
         found = []
         for waiter in self.waiters:
-            if waiter.asleep is _NOWHERE and zone.free > self.floor_of(waiter.process):
+            if waiter.asleep is _NOWHERE and zone.has(self.floor_of(waiter.process)):
                 found.append(f"{waiter.name} waits for a free page: {marks}")
             elif waiter.asleep is _SLOT and can_write:
                 found.append(f"{waiter.name} waits for a request slot, and there is one")

@@ -26,4 +26,4 @@ class CleanRescue:
         """Whether a request with this floor can be met now."""
         floors = self._zone.floors
         allowed = self._recursive if floor == floors.memalloc else self._atomic and floor == floors.atomic
-        return allowed and self._scan.drop_clean(self._pages) > 0 and self._zone.free > floor
+        return allowed and self._scan.drop_clean(self._pages) > 0 and self._zone.has(floor)

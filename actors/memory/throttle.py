@@ -34,7 +34,7 @@ class Throttle:
     def holds(self) -> bool:
         """Whether a user task that enters direct reclaim now has to sleep."""
         zone = self._zone
-        half = zone.floors.kernel // 2
+        half = zone.min_mark // 2
         if not self.on or zone.free + zone.aside_free > half or self.failures >= FAILURES_MAX:
             return False
         return self._reclaimable() > 0

@@ -8,6 +8,7 @@ from typing import Final
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.memory.highatomic import HighAtomicZone
 from netswap.actors.memory.zone import Block, Zone
+from netswap.actors.memory.zones import ZonedZone
 from netswap.actors.teller import Teller
 
 _FAR: Final = 1 << 62
@@ -160,10 +161,42 @@ class TracedHighAtomicZone(HighAtomicZone):
             self.marks.forget()
 
 
+class TracedZonedZone(ZonedZone):
+    """As `ZonedZone`; the marks are the sums."""
+
+    marks: Marks | None = None
+
+    def _look(self) -> None:
+        marks = self.marks
+        if marks is not None and not marks.sinks < self.free <= marks.rises:
+            marks.look()
+
+    def take(self, floor: int) -> bool:
+        """As there."""
+        taken = super().take(floor)
+        self._look()
+        return taken
+
+    def take_unmovable(self, floor: int) -> bool:
+        """As there."""
+        taken = super().take_unmovable(floor)
+        self._look()
+        return taken
+
+    def _count(self) -> None:
+        super()._count()
+        self._look()
+
+    def _add_up(self) -> None:
+        super()._add_up()
+        if self.marks is not None:
+            self.marks.forget()
+
+
 def watch(zone: Zone, teller: Teller) -> None:
     """From now on tell of this zone's marks; at once of those that it is below."""
     marks = Marks(zone, teller)
-    if isinstance(zone, TracedZone | TracedBuddyZone | TracedHighAtomicZone):
+    if isinstance(zone, TracedZone | TracedBuddyZone | TracedHighAtomicZone | TracedZonedZone):
         zone.marks = marks
     teller.pages = zone
     if "marks" in teller.hears:

@@ -69,9 +69,7 @@ class Writeback:
         """
         if not self._kernel.dirty_limits_adapt:
             zone = self._zone
-            _, high = self._kernel.marks(zone.min, zone.total)
-            # totalreserve_pages: what is kept free is not to be dirtied
-            return max(0, zone.free - high) + self.cache.resident()
+            return max(0, zone.free - zone.totalreserve()) + self.cache.resident()
         return self._zone.free + self.cache.pages() + self.under_way() - self.cache.flushing()
 
     def limits(self) -> tuple[int, int]:

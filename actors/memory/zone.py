@@ -68,12 +68,14 @@ def boosted(plain: Floors, kernel: Kernel, boost: int) -> Floors:
 class Block:
     """2^order pages that belong together."""
 
-    __slots__ = ("aside", "order")
+    __slots__ = ("aside", "order", "zone")
 
     def __init__(self, order: int, *, aside: bool = False) -> None:
         self.order = order
         self.aside = aside
         """Whether it is set aside for requests of its kind."""
+        self.zone: Zone | None = None
+        """The zone that it lies in, on a machine of several."""
 
 
 class Zone:
@@ -92,7 +94,9 @@ class Zone:
         "high_mark",
         "kernel",
         "low_mark",
+        "lowmem_reserve",
         "min",
+        "min_mark",
         "no_block",
         "press",
         "reserve_used",
@@ -115,6 +119,8 @@ class Zone:
         self.min = min_pages
         self.withheld = 0
         """Pages kept from all requests that stop at a watermark, beside the emergency pool (clean-minimum)."""
+        self.lowmem_reserve = 0
+        """Pages kept from requests for higher zones, of which there are none unless the machine has several."""
         self.boost = 0
         """How far low, min and high are raised, for all but atomic requests (watermark_boost)."""
         self._set_reserve(emergency)
@@ -160,6 +166,22 @@ class Zone:
             self.floors = self.floors._replace(low=self.floors.low + raised, kernel=self.floors.kernel + raised)
         self.low_mark = self.floors.low
         """kswapd is woken when free pages are not above this."""
+        self.min_mark = self.floors.kernel
+        """min with all that raises it: half of it is where direct reclaimers are throttled."""
+        if self.lowmem_reserve:
+            self._keep()
+
+    def _keep(self) -> None:
+        """Add lowmem_reserve to what every request leaves, but for those without watermarks."""
+        kernel, kept = self.kernel, self.lowmem_reserve
+        plain = self.floors
+        self.floors = Floors(*(floor + kept for floor in plain))._replace(memalloc=0)
+        if kernel.memalloc_in_softirq:
+            self.floors = self.floors._replace(memalloc_softirq=0)
+        if not kernel.oom_victim_half:
+            self.floors = self.floors._replace(oom_victim=0)
+        self.high_mark += kept
+        self.low_mark = self.floors.low
 
     def withhold(self, pages: int) -> None:
         """Raise low, min (for requests that may wait) and high by `pages`."""
@@ -196,9 +218,28 @@ class Zone:
         """Whether more than the floor is free after all, for a request that would fail without coming here."""
         return self._rescue(floor)
 
+    def on_raise(self, raised: Wake) -> None:
+        """Call `raised` instead of waking kswapd when the marks are boosted. Without groups by mobility they never are."""
+
+    def has(self, floor: int) -> bool:
+        """Whether there is a page above this floor."""
+        return self.free > floor
+
+    def totalreserve(self) -> int:
+        """Pages that are kept free and not to be dirtied: the high mark as it is without a boost (totalreserve_pages)."""
+        return self.kernel.marks(self.min, self.total)[1]
+
+    def sizes(self) -> tuple[int, ...]:
+        """Pages of each zone: there is one."""
+        return (self.total,)
+
     def kswapd_goal(self) -> int:
         """The number of free pages at which kswapd rests."""
         return self.high_mark + 1
+
+    def boosts(self) -> tuple[int, ...]:
+        """How far the marks of each zone are raised."""
+        return (self.boost,)
 
     def settle(self) -> None:
         """Bring the free pages into the state of a machine that has run for long. Where they are only counted, it is theirs."""
@@ -236,8 +277,8 @@ class Zone:
         """Give a pageblock that is set aside back to all, the last one only if `last`; whether there was one."""
         return False
 
-    def balanced(self, boost: int) -> None:
-        """kswapd has reached its goal; `boost`: what was boosted when it began."""
+    def balanced(self, boosts: tuple[int, ...]) -> None:
+        """kswapd has reached its goal; `boosts`: how far the marks were raised when it began."""
 
     def grouping(self) -> tuple[int, ...]:
         """Where unmovable pages lie, as numbers that tell equal states."""

@@ -148,7 +148,7 @@ class VirtioNic(Nic):
         self._rx_refill = net.board.policy.rx_refill
         self._data: deque[tuple[Slab, int]] = deque()
         """What lies in the ring, each with the flag that a frame in it has."""
-        self._floors = buffers.zone.floors
+        self._zone = buffers.zone
         self._merged = Merged(buffers.zone)
         self._most = 1 + kernel.rx_pages
         """Fragments of the largest frame."""
@@ -211,7 +211,7 @@ class VirtioNic(Nic):
     def _fragment(self) -> tuple[Slab, int] | None:
         """A fragment for the ring, and its flag; with the switch rx-refill perhaps of a page from the reserve."""
         fragments = self._fragments
-        data = fragments.take(self._floors.atomic)
+        data = fragments.take(self._zone.floors.atomic)
         if data is not None:
             return self._flagged(data)
         flag = self._buffers.flag_of_data(fragments.size) if self._rx_refill else 0
@@ -233,7 +233,7 @@ class VirtioNic(Nic):
     def _work(self, _: object) -> None:
         """Refill the ring as a process, which may wait for each page."""
         while len(self._data) < self.ring_size:
-            data = self._fragments.take(self._floors.kernel)
+            data = self._fragments.take(self._zone.floors.kernel)
             found = None if data is None else self._flagged(data)
             if found is None:
                 if not self.obtain("the refill worker", self._granted):

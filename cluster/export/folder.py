@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
-from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Swap, Vm
+from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Swap, Vm, ZoneSettings
 from netswap.cluster.recordings.files import RecordingError
 from netswap.cluster.scenario import Problem, ScenarioError, recorded
 from netswap.cluster.scenario.resolved import DirectedLink, Fault, NetworkSettings, Resolved, SwitchPort
@@ -97,6 +97,7 @@ def _machine(said: dict[str, Any]) -> MachineSettings:
         "swap": None if said["swap"] is None else _swap(said["swap"]),
         "programs": tuple((kind, _settings(kind, settings, said["mtu"])) for kind, settings in said["programs"]),
         "files": Files(**said["files"]),
+        "zones": tuple(ZoneSettings(**one) for one in said["zones"]),
         "vm": Vm(**said["vm"]),
         **{
             name: None if said[name] is None else tuple(said[name])

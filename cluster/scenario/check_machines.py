@@ -48,6 +48,7 @@ def machine(written: Written, name: str) -> None:
     check_user_space.nbd_client(written, name)
     check_user_space.own_socket(written, name)
     _min_free(written, name)
+    _zones(written, name)
     _vm(written, name)
     _ipfrag(written, name)
     _thp(written, name)
@@ -353,6 +354,33 @@ def _min_free(written: Written, name: str) -> None:
     if floor is not None and memory is not None and floor >= memory:
         hint = f"write less than {tree.get('memory', usual)}"
         written.report(("machines", name, "min_free"), f"min_free is all the memory of {name}", hint)
+
+
+def _zones(written: Written, name: str) -> None:
+    """Zones hold all memory, and none was larger at boot than it is."""
+    tree = written.machines[name]
+    zones = mapping_in(tree, "zones")
+    if not zones:
+        if isinstance(tree.get("zones"), dict):
+            written.report(
+                ("machines", name, "zones"), "there is no zone", "write zones: {DMA: 15MiB, DMA32: 65MiB}, or one"
+            )
+        return
+    sizes: list[int | None] = []
+    for zone, said in zones.items():
+        whole = said if isinstance(said, dict) else {"size": said}
+        size, boot = size_in(whole, "size", "none"), size_in(whole, "at_boot", "all")
+        sizes.append(size if "size" in whole and whole["size"] != "none" else 0)
+        if size is not None and boot is not None and boot > size:
+            place = ("machines", name, "zones", zone, "at_boot")
+            written.report(place, f"{zone} has fewer pages than at boot", f"write at most {whole['size']}")
+    memory = size_in(tree, "memory", Machine.model_fields["memory"].default)
+    known = [size for size in sizes if size is not None]
+    if memory is not None and len(known) == len(sizes) and sum(known) != memory:
+        hint = f"write memory: {sum(known) // 1024}KiB"
+        written.report(
+            ("machines", name, "zones"), f"the zones of {name} hold {sum(known) // 1024}KiB of its memory", hint
+        )
 
 
 def _vm(written: Written, name: str) -> None:

@@ -219,6 +219,45 @@ class Layer(EmptyAllowed):
     requests: words.Buffers = Field(default=256, description="buffers set aside (mempool)")
 
 
+class ZoneSize(Words):
+    """One zone of memory."""
+
+    size: words.PagesSize = Field(examples=["65MiB"])
+    at_boot: Annotated[words.PagesSize | None, OrWord("all")] = usually("all", "what was managed when the marks were set")
+
+
+def _zone(value: object) -> object:
+    """A size alone is that of a zone that was whole at boot."""
+    return value if value is None or isinstance(value, dict | ZoneSize) else {"size": value}
+
+
+_ZONE_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "examples": ["15MiB", "none"]},
+        {
+            "type": "object",
+            "properties": {
+                "size": {"type": "string", "examples": ["65MiB"]},
+                "at_boot": {"type": "string", "examples": ["55MiB", "all"]},
+            },
+            "required": ["size"],
+            "additionalProperties": False,
+        },
+    ]
+}
+ZoneOrNone: TypeAlias = Annotated[
+    ZoneSize | None, BeforeValidator(_zone), OrWord("none"), WithJsonSchema(_ZONE_SCHEMA)
+]
+
+
+class Zones(EmptyAllowed):
+    """The zones that memory is divided into."""
+
+    DMA: ZoneOrNone = usually("none")
+    DMA32: ZoneOrNone = usually("none")
+    Normal: ZoneOrNone = usually("none")
+
+
 class Ipfrag(EmptyAllowed):
     """What incomplete datagrams may hold, in bytes of truesize, and for how long."""
 
@@ -458,6 +497,7 @@ class Machine(EmptyAllowed):
 
     count: words.MachineCount | None = None
     memory: words.PagesSize = usually("512MiB")
+    zones: Annotated[Zones | None, OrWord("one")] = usually("one")
     kernel: words.Kernel | None = None
     safeguards: Safeguards | None = None
     reserve: Reserve | None = None

@@ -12,7 +12,7 @@ from netswap.actors.network.link import LinkSettings
 from netswap.actors.policy import Policy
 from netswap.actors.programs.collectives import partners
 from netswap.actors.recording import Recording, TraceHeader
-from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Vm
+from netswap.actors.settings import Files, Layer, MachineSettings, Spread, Vm, ZoneSettings
 from netswap.actors.settings import Swap as SwapSettings
 from netswap.cluster.record.plan import Plan, usual_every_ns
 from netswap.cluster.scenario import resolved, user_programs
@@ -135,12 +135,16 @@ def _swap_here(kind: MachineSettings, machine: Machine, written: str, index: int
     return replace(kind.swap, server=index)
 
 
+_SPOKEN_OF: Final = tuple(
+    ["count", "kernel", "safeguards", "reserve", "min_free", "thp", "zones", "files", "disk", "vm", "swap", "programs"]
+)
+
+
 def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings:
     """What the machines of one written name are. A key that nothing here speaks of goes to the field of its name."""
-    others = ("count", "kernel", "safeguards", "reserve", "min_free", "thp", "files", "disk", "vm", "swap", "programs")
     files = {key: size or 0 for key, size in _written(machine.files).items()} | _flat("disk", machine.disk)
     return MachineSettings(
-        **_named(MachineSettings, _written(machine, others))
+        **_named(MachineSettings, _written(machine, _SPOKEN_OF))
         | {
             "name": "",
             "index": 0,
@@ -157,6 +161,7 @@ def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings
             "nic_high_order_alloc": machine.nic.high_order_alloc == "on",
             "nic_ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "files": Files(**_named(Files, files)),
+            "zones": _zones(machine),
             "vm": Vm(**_as_written(machine.vm)),
             "swap": None if machine.swap is None else _swap(machine.swap, cast),
             "programs": (),
@@ -175,6 +180,15 @@ def _reserve(common: Reserve, own: Reserve | None) -> Plain:
         f"reserve_{name}": getattr(own if own is not None and name in own.model_fields_set else common, name)
         for name in Reserve.model_fields
     }
+
+
+def _zones(machine: Machine) -> tuple[ZoneSettings, ...]:
+    """The zones, lowest first; none if they are not told apart."""
+    if machine.zones is None:
+        return ()
+    written = [(name, getattr(machine.zones, name)) for name in type(machine.zones).model_fields]
+    sizes = [(name, zone.size // PAGE, zone.at_boot) for name, zone in written if zone is not None]
+    return tuple(ZoneSettings(name, pages, pages if boot is None else boot // PAGE) for name, pages, boot in sizes)
 
 
 def _min_free(machine: Machine) -> int | None:

@@ -6,6 +6,7 @@ what it does not give is said to be a choice.
 
 from typing import Final
 
+from netswap.actors.kernels import KERNELS
 from netswap.protocol.rpc import PAGE
 
 KERNEL: Final = "linux-6.1"
@@ -13,6 +14,11 @@ MIB_PAGES: Final = (1 << 20) // PAGE
 
 NOT_MANAGED_MIB: Final = 48
 """Of 128 MiB 80 are managed by the page allocator; what the kernel image and its tables take is the same in others: a choice."""
+DMA_MIB: Final = 15
+"""The lower zone; all others are in DMA32."""
+FREED_LATE: Final = 80 * MIB_PAGES - 18_024
+"""Pages of DMA32 that were not managed yet when the marks were set. The guest's own are those of 18,024 pages: min_free_kbytes is
+1074, the first integer root that 16 times so many KiB reach, its min marks are 57 and 210 pages, and lowmem_reserve is 55."""
 HELD_MIB: Final = 30
 """Of these 80 about 50 are free after boot: the rest, with the ramfs that all program text is in, never leaves memory."""
 NOT_BUFFERS: Final = 80 * MIB_PAGES - 8 * 2204
@@ -43,6 +49,18 @@ THEN_S: Final = 60
 def managed_pages(ram_mib: int) -> int:
     """Pages that the page allocator of a guest has."""
     return (ram_mib - NOT_MANAGED_MIB) * MIB_PAGES
+
+
+def zones(ram_mib: int) -> dict[str, object]:
+    """Its two zones."""
+    dma32 = managed_pages(ram_mib) - DMA_MIB * MIB_PAGES
+    at_boot = (dma32 - FREED_LATE) * PAGE >> 10
+    return {"DMA": f"{DMA_MIB}MiB", "DMA32": {"size": f"{dma32 * PAGE >> 10}KiB", "at_boot": f"{at_boot}KiB"}}
+
+
+def min_free_kib(ram_mib: int) -> int:
+    """Its min_free_kbytes, if nobody has set it (mm/page_alloc.c)."""
+    return KERNELS[KERNEL].min_free_kib(managed_pages(ram_mib) - FREED_LATE)
 
 
 def udp_mem(ram_mib: int) -> list[int]:

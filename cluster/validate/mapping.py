@@ -118,7 +118,7 @@ def _guest(cell: Cell) -> Tree:
     ram = cell.number("ram_mb", guest.NOT_MANAGED_MIB + guest.HELD_MIB + 1, 1 << 20)
     machine: Tree = {
         "memory": f"{guest.managed_pages(ram) * PAGE >> 20}MiB",
-        "min_free": f"{cell.number('min_free_kb', 1)}KiB",
+        "zones": guest.zones(ram),
         "nic": {"refill": _nic(cell)},
         "udp": {"mem": _pages(cell, "udp_mem") or guest.udp_mem(ram)},
         "tcp": {"mem": _pages(cell, "tcp_mem") or guest.tcp_mem(ram)},
@@ -128,6 +128,8 @@ def _guest(cell: Cell) -> Tree:
         machine["tcp"] |= {"rmem": [4096, 131_072, max(buffer, 6 << 20)]}
     if "fraghigh" in cell.extra:
         machine["ipfrag"] = {"high": f"{cell.extra_number('fraghigh', 0, PAGE)}B"}
+    if cell.number("min_free_kb", 1) != guest.min_free_kib(ram):
+        machine["min_free"] = f"{cell.number('min_free_kb', 1)}KiB"
     if cell.of("boost") != "default":
         machine["vm"] = {"watermark_boost_factor": cell.number("boost", 0, 1_000_000)}
     machine["swap"] = dict(_PATHS[cell.of("swap_path")])
