@@ -23,7 +23,7 @@ help:
 	@echo 'make test    lint, types, tests'
 	@echo 'make soak    the slow tests'
 	@echo 'make digests  everything that has a digest, compared with the committed ones; digests-write writes them'
-	@echo 'make bench   the benchmarks'
+	@echo 'make bench   the benchmarks, or those named in ONLY: ONLY=table is the table of docs/benchmarks.md'
 	@echo 'make docs    the documents as a site, into $(SITE)/site'
 	@echo 'make figures  the pictures of the documents, drawn anew from runs'
 	@echo 'make lint    lint and types only'
@@ -66,12 +66,14 @@ wheel: venv
 	@NETSWAP_COMPILE=1 $(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 	@ls build/wheel/*.whl
 
+# As old as its beginning: what is changed meanwhile is newer.
 $(COMPILED)/.made: $(VENV)/.installed setup.py $(SOURCES)
 	@echo 'compiling (two minutes)'
 	@rm -rf build
+	@mkdir -p build && touch build/.began
 	@NETSWAP_COMPILE=1 $(PIP) install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
+	@touch -r build/.began $@
 	@find build -mindepth 1 -maxdepth 1 ! -path '$(COMPILED)' -exec rm -rf {} +
-	@touch $@
 
 lint: venv
 	@echo 'ruff'
@@ -111,7 +113,7 @@ figures: venv
 
 bench: venv
 	@$(MAKE) --no-print-directory compiled || echo 'not compiled: plain Python only'
-	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python -m benchmarks.run $(ONLY)
 
 # Needs the network; everything else works from what `make venv` installed.
 lock: venv

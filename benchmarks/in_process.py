@@ -3,12 +3,16 @@
 import gc
 import resource
 import tracemalloc
+from collections.abc import Iterator
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from time import perf_counter
 from typing import Final
 
 from benchmarks import scenes
-from benchmarks.measure import Benchmark, Measured, timed
+from benchmarks.measure import Benchmark, LeftOutError, Measured, timed
+from benchmarks.peers import floor
 from netswap.actors.machine import Machine
 from netswap.actors.machine_report import MachineReport
 from netswap.actors.memory.anonymous import AddressSpace
@@ -28,6 +32,18 @@ def frames(text: str) -> Measured:
     measured["windows_per_virtual_s"] = state.windows * seconds(1) / _last_ns(state.machines)
     measured["page_outs"] = sum(machine.counters["pages_out"] for machine in state.machines)
     return measured
+
+
+def three_machines(safeguards: str) -> Measured:
+    """The demo's scenario for its 60 s under a preset, as `frames`; all windows."""
+    with open_cluster(DEMO, safeguards=safeguards) as cluster:
+        measured = timed(lambda: _run(cluster))
+        return {
+            **measured,
+            "compiled": is_compiled(),
+            "digest": cluster.digest(),
+            "windows": cluster.state().windows,
+        }
 
 
 def built(text: str) -> Measured:
@@ -77,28 +93,46 @@ def _tables(space: AddressSpace) -> int:
     return len(space.states) + space.versions.nbytes
 
 
-def simpy(workload: str) -> Measured:
-    """A workload as SimPy's documentation would write it."""
-    from benchmarks.peers import simpy_idiom  # an extra: the other benchmarks run without it
+def simpy(workload: str, style: str) -> Measured:
+    """A workload as SimPy's documentation would write it ("idiom"), or with callbacks only ("callbacks")."""
+    if find_spec("simpy") is None:  # an extra: the other benchmarks run without it
+        raise LeftOutError("SimPy is not installed")
+    return timed(import_module(f"benchmarks.peers.simpy_{style}").runner(workload))
 
-    return timed(simpy_idiom.runner(workload))
+
+_WORKLOADS: Final = {
+    "W1": ("flood", "flood-compiled", "flood-1s"),
+    "W2": ("page-outs", "page-outs-compiled"),
+    "W3": ("both", "both-compiled"),
+}
+"""The peers', and which of ours do the same."""
 
 
+def _peers(workload: str) -> Iterator[Benchmark]:
+    yield Benchmark(f"simpy-{workload}", partial(simpy, workload, "idiom"), _RATE, peer_of=_WORKLOADS[workload])
+    yield Benchmark(f"simpy-{workload}-callbacks", partial(simpy, workload, "callbacks"), _RATE)
+    yield Benchmark(f"floor-{workload}", partial(floor.run, workload), _RATE)
+
+
+DEMO: Final = "configs/three-machines.yaml"
+POLICIES: Final = ("none", "reserve")
 _RATE: Final = "frames per CPU second"
 _COMPILED: Final = partial(Benchmark, unit=_RATE, compiled=True)
 BENCHMARKS: Final = (
+    *(Benchmark(f"three-machines-{policy}", partial(three_machines, policy), _RATE) for policy in POLICIES),
+    *(_COMPILED(f"three-machines-{policy}-compiled", partial(three_machines, policy)) for policy in POLICIES),
     Benchmark("flood", partial(frames, scenes.FLOOD), _RATE, floor=1_000_000),
     _COMPILED("flood-compiled", partial(frames, scenes.FLOOD)),
     Benchmark("flood-1s", partial(frames, scenes.FLOOD_LONG), _RATE, floor=10_000_000),
     Benchmark("hour-wedged", partial(frames, scenes.HOUR_WEDGED), _RATE, floor=14_600_000),
     Benchmark("hour-protected", partial(frames, scenes.HOUR_PROTECTED), _RATE, floor=14_600_000),
-    Benchmark("simpy-W1", partial(simpy, "W1"), _RATE, peer_of=("flood", "flood-compiled", "flood-1s")),
+    *_peers("W1"),
     Benchmark("page-outs", partial(frames, scenes.PAGE_OUTS), _RATE, floor=130_000),
     _COMPILED("page-outs-compiled", partial(frames, scenes.PAGE_OUTS)),
-    Benchmark("simpy-W2", partial(simpy, "W2"), _RATE, peer_of=("page-outs", "page-outs-compiled")),
+    *_peers("W2"),
     Benchmark("both", partial(frames, scenes.BOTH), _RATE, floor=150_000),
     _COMPILED("both-compiled", partial(frames, scenes.BOTH)),
-    Benchmark("simpy-W3", partial(simpy, "W3"), _RATE, peer_of=("both", "both-compiled")),
+    *_peers("W3"),
     Benchmark("stream", partial(frames, scenes.STREAM), _RATE, floor=60_000),
     _COMPILED("stream-compiled", partial(frames, scenes.STREAM)),
     Benchmark("ring", partial(frames, scenes.RING), _RATE),

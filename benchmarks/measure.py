@@ -10,11 +10,19 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any, Final
 
+import psutil
+
 COMPILED: Final = Path("build/compiled")
 """Where `make compiled` puts the compiled modules."""
+LOOK_S: Final = 0.5
+"""Before each run: how much of the cores others use."""
 
 Measured = dict[str, Any]
 """What one run gave: numbers by name."""
+
+
+class LeftOutError(Exception):
+    """What is needed for this measurement is not here; says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,8 @@ class Benchmark:
     """The benchmarks of ours that this peer stands beside."""
     compiled: bool = False
     """Whether it runs the compiled modules, not the sources."""
+    once: bool = False
+    """Takes minutes: is run once, whatever is asked for."""
 
 
 def timed(run: Callable[[], int]) -> Measured:
@@ -42,17 +52,32 @@ def timed(run: Callable[[], int]) -> Measured:
 
 
 def repeated(benchmark: Benchmark, times: int) -> Measured:
-    """The run with the median rate, and the range of rates; each run has an interpreter of its own."""
+    """The run with the median rate, and the range of rates; each run has an interpreter of its own.
+
+    `others`: the processors that others used just before, on average. Raises `LeftOutError`.
+    """
     first = [str(COMPILED)] if benchmark.compiled else []
+    if first and not (COMPILED / ".made").exists():
+        raise LeftOutError("nothing is compiled (make compiled)")
+    times = 1 if benchmark.once else times
+    others: list[float] = []
+    runs: list[Measured] = []
     with ProcessPoolExecutor(
         1, get_context("spawn"), initializer=_import_from, initargs=(first,), max_tasks_per_child=1
     ) as pool:
-        runs = [pool.submit(benchmark.measure).result() for _ in range(times)]
+        for _ in range(times):
+            others.append(_others())
+            runs.append(pool.submit(benchmark.measure).result())
     assert all(run.get("compiled", False) == benchmark.compiled for run in runs), "these are not the modules to measure"
     rates = sorted(run["rate"] for run in runs)
     middle = median(rates) if times % 2 else rates[times // 2]
     chosen = next(run for run in runs if run["rate"] == middle)
-    return {**chosen, "rate_min": rates[0], "rate_max": rates[-1], "runs": times}
+    return {**chosen, "rate_min": rates[0], "rate_max": rates[-1], "runs": times, "others": sum(others) / times}
+
+
+def _others() -> float:
+    """Processors in use while we do nothing."""
+    return float(psutil.cpu_percent(LOOK_S)) / 100 * (psutil.cpu_count() or 1)
 
 
 def _import_from(folders: list[str]) -> None:

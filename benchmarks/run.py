@@ -1,11 +1,13 @@
 """`python -m benchmarks.run [names...]`: a table on the terminal, and the same as JSON in benchmarks/latest.json.
 
-A benchmark module has `BENCHMARKS`; name it in `MODULES`. Modules whose libraries are not installed are left out.
+The name `table` stands for all that the table of docs/benchmarks.md needs, which is then shown too, and written as Markdown to
+benchmarks/latest.md. A benchmark module has `BENCHMARKS`; name it in `MODULES`.
 """
 
 import argparse
 import json
 import platform
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +15,12 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import COMPILED, Benchmark, Measured, repeated
+from benchmarks import rows
+from benchmarks.measure import Benchmark, LeftOutError, Measured, repeated
 
 MODULES: Final = ("benchmarks.in_process", "benchmarks.on_ray")
 LATEST: Final = Path(__file__).with_name("latest.json")
+TABLE: Final = "table"
 _DETAILS: Final = ("windows", "frames", "page_outs", "windows_per_virtual_s", "built_s", "peak_mib")
 
 
@@ -24,27 +28,52 @@ def main() -> None:
     """Measure what was named, or all."""
     known = {benchmark.name: benchmark for module in MODULES for benchmark in import_module(module).BENCHMARKS}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(known)}; none is all")
+    parser.add_argument("names", nargs="*", help=f"{TABLE}, or some of {', '.join(known)}; none is all")
     parser.add_argument("--times", type=int, default=3, help="runs of each; the median counts (default 3)")
     chosen = parser.parse_args()
-    unknown = [name for name in chosen.names if name not in known]
+    unknown = [name for name in chosen.names if name not in known and name != TABLE]
     if unknown:
-        parser.error(f"there is no benchmark {', '.join(unknown)}; known are {', '.join(known)}")
+        parser.error(f"there is no benchmark {', '.join(unknown)}; known are {TABLE}, {', '.join(known)}")
+    named = [one for name in chosen.names for one in (rows.NAMES if name == TABLE else (name,))]
     console = Console()
     if not console.is_terminal:
         console.width = 200  # a file has no edge
-    results: dict[str, Measured] = {}
-    for name in chosen.names or known:
-        if known[name].compiled and not (COMPILED / ".made").exists():
-            console.print(f"{name}: left out, nothing is compiled (make compiled)", highlight=False)
-            continue
-        with console.status(name):
-            results[name] = repeated(known[name], chosen.times)
-        console.print(_line(known[name], results[name]), highlight=False)
+    results = _measured(console, [known[name] for name in dict.fromkeys(named or known)], chosen.times)
     ratios = _ratios(known, results)
     console.print(_table(known, results, ratios))
-    machine = {"python": platform.python_version(), "machine": platform.machine()}
-    LATEST.write_text(json.dumps({**machine, "results": results, "times_simpy": ratios}, indent=2) + "\n")
+    if TABLE in chosen.names or not chosen.names:
+        console.print(_asked_for(results))
+        LATEST.with_suffix(".md").write_text(rows.markdown(results))
+
+
+def _measured(console: Console, benchmarks: list[Benchmark], times: int) -> dict[str, Measured]:
+    """One after the other; what there is so far is kept in `LATEST`, as this may take an hour."""
+    results: dict[str, Measured] = {}
+    about = {"python": platform.python_version(), "machine": platform.machine(), "date": datetime.now(UTC).isoformat()}
+    for benchmark in benchmarks:
+        try:
+            with console.status(benchmark.name):
+                results[benchmark.name] = repeated(benchmark, times)
+        except LeftOutError as reason:
+            console.print(f"{benchmark.name}: left out: {reason}", highlight=False)
+            continue
+        except Exception as error:  # the figures of an hour are not thrown away for one
+            console.print(f"{benchmark.name}: failed: {type(error).__name__}: {error}", highlight=False)
+            continue
+        console.print(_line(benchmark, results[benchmark.name]), highlight=False)
+        ratios = _ratios({one.name: one for one in benchmarks}, results)
+        LATEST.write_text(json.dumps({**about, "results": results, "times_simpy": ratios}, indent=2) + "\n")
+    return results
+
+
+def _asked_for(results: dict[str, Measured]) -> Table:
+    """The rows of the table, before and now."""
+    table = Table(title="what was asked for", title_justify="left", box=None, pad_edge=False)
+    for heading in rows.HEADINGS:
+        table.add_column(heading, justify="left" if heading == rows.HEADINGS[0] else "right")
+    for row in rows.ROWS:
+        table.add_row(*rows.cells(row, results))
+    return table
 
 
 def _ratios(known: dict[str, Benchmark], results: dict[str, Measured]) -> dict[str, float]:

@@ -101,6 +101,7 @@ machines:
 
 RING_MACHINES: Final = 1_000
 _GROUP: Final = 50
+RING_SERVERS: Final = RING_MACHINES // _GROUP
 
 
 def _ring(machines: int, touch: str, stop: str) -> str:
@@ -131,6 +132,17 @@ def _ring(machines: int, touch: str, stop: str) -> str:
 RING: Final = _ring(RING_MACHINES, "64KiB", "100ms")
 RINGS: Final = {machines: _ring(machines, "1MiB", "30ms") for machines in (10, 100, 1_000, 10_000)}
 """By the number of ranks: what a frame costs in clusters of all sizes."""
+HALO: Final = _scene(
+    "1,000 ranks that fit into memory and exchange halos over TCP after each step: no server for all",
+    f"""
+  A:
+    count: {RING_MACHINES}
+    memory: 16MiB
+    programs:
+      - rank: {{working_set: 5MiB, touch: 64KiB, compute: 10ms, exchange: halo, message: 16KiB}}
+""",
+    stop="100ms",
+)
 IDLE_MACHINES: Final = 1_000
 IDLE: Final = _scene(
     "machines that do nothing",

@@ -99,12 +99,32 @@ class Frame(NamedTuple):
     port: int
     count: int  # type: ignore[assignment]  # the field's own word; tuple.count is not used
     gap_ns: int
-    body: tuple[object, ...]
+    body: tuple[Any, ...]
 
 
-Arrival = tuple[int, int, int, int, int, int, int, int, "Raw"]
-"""One stretch of a train as it reaches a machine: arrival of its first frame (ns), source, number, copy, frames, gap
-(ns), which frame of the train is its first, flags, frame. The first four order all arrivals, and never tie."""
+Raw = Frame
+"""A frame as msgpack gives it: a plain tuple, without the names (naming costs more than decoding; it is read by place).
+
+Its type is that of one with names, and so are the types of the other tuples that every frame goes through. Of the type of a
+plain tuple compiled code makes as many variables as it has places: it would take each apart, and put it together anew, whenever
+it goes into a list or comes out of one.
+"""
+
+
+class Arrival(NamedTuple):
+    """One stretch of a train as it reaches a machine; a plain tuple, as `Raw`. The first four order arrivals, and never tie."""
+
+    at_ns: int
+    """Of its first frame."""
+    source: int
+    number: int
+    copy: int
+    count: int  # type: ignore[assignment]  # as in `Frame`
+    gap_ns: int
+    first: int
+    """Which frame of the train is the first of these."""
+    flags: int
+    frame: Raw
 
 
 A_AT: Final = 0
@@ -151,9 +171,6 @@ numbered on from ident.
 _CONTROL: Final = (int,) * 3
 _pack: Final[Callable[[object], bytes]] = msgpack.Packer(autoreset=True).pack
 
-Raw = tuple[int, int, int, int, int, int, int, int, int, int, int, tuple[Any, ...]]
-"""A frame as msgpack gives it: the fields of `Frame`, without the names (naming costs more than decoding)."""
-
 F_VERSION: Final = 0
 F_SENT: Final = 1
 F_SOURCE: Final = 2
@@ -189,17 +206,9 @@ def split(arrival: Arrival, limit_ns: int) -> tuple[int, Arrival | None]:
         before = min(count, -(-(limit_ns - at_ns) // gap)) if gap else count
     if before == count:
         return count, None
-    return before, (
-        at_ns + before * gap,
-        source,
-        number + before,
-        copy,
-        count - before,
-        gap,
-        first + before,
-        flags,
-        frame,
-    )
+    left = count - before
+    rest: Any = (at_ns + before * gap, source, number + before, copy, left, gap, first + before, flags, frame)
+    return before, rest
 
 
 def encode_control(at_ns: int, what: int, value: int = 0) -> bytes:
@@ -236,6 +245,7 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
     Raises `RemoteProtocolError` with the offset of the first arrival or control that cannot be read.
     """
     result: list[Arrival] = []
+    one: Any
     start = 0
     unpacker = _unpacker(data)
     tell = unpacker.tell
@@ -254,14 +264,15 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
             if not _body_fits(frame[F_KIND], frame[F_BODY]):
                 raise RemoteProtocolError(f"no stack can read the body {_shown(frame[F_BODY])}", start)
             if whole:
-                result.append((stamp, frame[F_SOURCE], frame[F_NUMBER], 0, frame[F_COUNT], frame[F_GAP], 0, 0, frame))
+                one = (stamp, frame[F_SOURCE], frame[F_NUMBER], 0, frame[F_COUNT], frame[F_GAP], 0, 0, frame)
             else:
                 at_ns, copy, flags, first, count, gap = stamp
                 if first + count > frame[F_COUNT]:
                     raise RemoteProtocolError(
                         f"frames {first} to {first + count} of a train of {frame[F_COUNT]}", start
                     )
-                result.append((at_ns, frame[F_SOURCE], frame[F_NUMBER] + first, copy, count, gap, first, flags, frame))
+                one = (at_ns, frame[F_SOURCE], frame[F_NUMBER] + first, copy, count, gap, first, flags, frame)
+            result.append(one)
             start = tell()
     except StopIteration:
         raise RemoteProtocolError("an arrival without its frame", start) from None

@@ -7,7 +7,7 @@ Such a buffer is flagged *emergency*.
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.large import LargeCache, PagedCache
@@ -16,8 +16,17 @@ from netswap.actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache
 from netswap.actors.memory.zone import Zone
 from netswap.protocol.rpc import PAGE
 
-Buffer = tuple[Slab, Slab, int, int]
-"""Data, head, truesize in bytes, and what the reserve was charged for it: 0 unless the buffer is an emergency one."""
+
+class Buffer(NamedTuple):
+    """A receive buffer; a plain tuple, as `protocol.frame.Raw`."""
+
+    data: Slab
+    head: Slab
+    truesize: int
+    """Bytes."""
+    charge: int
+    """What the reserve was charged for it: 0 unless the buffer is an emergency one."""
+
 
 B_TRUESIZE: Final = 2
 B_CHARGE: Final = 3
@@ -78,7 +87,7 @@ class Buffers:
         if head is not None:
             data = cache.take(floor)
             if data is not None:
-                return (data, head, truesize, 0)
+                return (data, head, truesize, 0)  # type: ignore[return-value]  # a plain tuple
             self.heads.give(head)
         return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
 
@@ -86,12 +95,12 @@ class Buffers:
         """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         head = self.heads.take(self._atomic)
         if head is not None:
-            return (data, head, truesize, flag)
+            return (data, head, truesize, flag)  # type: ignore[return-value]  # a plain tuple
         charge, reserve = charge_of(self.heads.size), self._reserve
         if reserve is not None and reserve.charge(charge):
             head = self.heads.take_memalloc(self._atomic)
             if head is not None:
-                return (data, head, truesize, flag + charge)
+                return (data, head, truesize, flag + charge)  # type: ignore[return-value]  # a plain tuple
             reserve.uncharge(charge)
         data.cache.give(data)
         if flag and reserve is not None:
@@ -121,7 +130,8 @@ class Buffers:
         """Allocate `count` full receive buffers, after `plenty` has said that there is memory for them."""
         heads = self.heads.take_many(count, self._atomic)
         data = self.receive.take_many(count, self._atomic)
-        return zip(_each(data), _each(heads), repeat(self.kernel.rx_truesize), repeat(0))
+        buffers: Iterator[Any] = zip(_each(data), _each(heads), repeat(self.kernel.rx_truesize), repeat(0))
+        return buffers
 
     def _allocate_emergency(self, cache: SlabCache, truesize: int, reserve: Node) -> Buffer | None:
         charge = charge_of(cache.size) + charge_of(self.heads.size)
@@ -131,7 +141,7 @@ class Buffers:
         if head is not None:
             data = cache.take_memalloc(self._atomic)
             if data is not None:
-                return (data, head, truesize, charge)
+                return (data, head, truesize, charge)  # type: ignore[return-value]  # a plain tuple
             self.heads.give(head)
         reserve.uncharge(charge)
         return None

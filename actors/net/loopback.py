@@ -8,7 +8,7 @@ swap (PFMEMALLOCDROP); the sender sends it again at its time-outs.
 """
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 from netswap.actors.events import NEVER, Timer
 from netswap.actors.memory.slab import Run, Slab, SlabCache
@@ -133,12 +133,14 @@ class Loopback(Layer):
         """Send one segment, which the other end receives as soon as what is being done now has been done."""
         pages = connection.pages_of(seq, seq + payload) if payload else []
         buffer: Buffer | None
+        cloned: Any
         if pages or own:
             for page in pages:
                 self._shared.hold(page)
             flag = _FLAGGED if self._marks and any(page.from_reserve for page in pages) else 0
             clone = Clone(self._shared, pages)
-            buffer = (clone, clone, payload + self.rules.segment_charge, flag)
+            cloned = (clone, clone, payload + self.rules.segment_charge, flag)
+            buffer = cloned
         else:
             buffer = self._control(memalloc=connection.memalloc or connection.writer_memalloc)
         if buffer is None:
@@ -158,7 +160,7 @@ class Loopback(Layer):
             self._counters.tx_no_memory += 1
             return None
         (head, _), (header, _) = memory
-        return (header, head, self.rules.segment_charge, 0)
+        return (header, head, self.rules.segment_charge, 0)  # type: ignore[return-value]  # a plain tuple
 
     def _receive(self, sent: tuple[Connection, Body, Buffer]) -> None:
         """Hand a segment to the socket that it is for."""

@@ -45,10 +45,10 @@ class MemallocBuffers(Buffers):
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
         """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         if self._cached_heads or self._cache_heads():
-            return (data, self._cached_heads.pop(), truesize, flag)
+            return (data, self._cached_heads.pop(), truesize, flag)  # type: ignore[return-value]  # a plain tuple
         head = self.heads.take_memalloc(self._atomic) if self._rx_head else None
         if head is not None:
-            return (data, head, truesize, FLAGGED)
+            return (data, head, truesize, FLAGGED)  # type: ignore[return-value]  # a plain tuple
         data.cache.give(data)
         return None
 

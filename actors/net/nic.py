@@ -214,7 +214,8 @@ class Nic:
             # An event that is due may change what the next frame finds, and another arrival may come before it.
             if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 done = index - arrival[A_FIRST]
-                return (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
+                left = count - done
+                return (at_ns, source, number + done, copy, left, gap, index, flags, frame)  # type: ignore[return-value]  # a plain tuple
 
     @property
     def ring(self) -> Sequence[Buffer]:

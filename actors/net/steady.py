@@ -135,7 +135,7 @@ def supports(net: NetBoard, nic: Nic) -> bool:
 def _first(arrival: Arrival, frames: int) -> Arrival:
     """The first so many of these frames."""
     at_ns, source, number, copy, _, gap, index, flags, frame = arrival
-    return (at_ns, source, number, copy, frames, gap, index, flags, frame)
+    return (at_ns, source, number, copy, frames, gap, index, flags, frame)  # type: ignore[return-value]  # a plain tuple
 
 
 def _after(arrival: Arrival, frames: int) -> Arrival | None:
@@ -143,7 +143,8 @@ def _after(arrival: Arrival, frames: int) -> Arrival | None:
     at_ns, source, number, copy, count, gap, index, flags, frame = arrival
     if frames == count:
         return None
-    return (at_ns + frames * gap, source, number + frames, copy, count - frames, gap, index + frames, flags, frame)
+    at_ns += frames * gap
+    return (at_ns, source, number + frames, copy, count - frames, gap, index + frames, flags, frame)  # type: ignore[return-value]
 
 
 class Steady:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from netswap.protocol.frame import F_COUNT, F_TAIL, F_WIRE, FRAGMENT, Raw
 from netswap.protocol.units import seconds
@@ -44,22 +44,37 @@ class Tally:
         self.dropped[cause] = self.dropped.get(cause, 0) + frames
 
 
-Piece = tuple["Link", Raw, bytes, int, int, int, int]
-"""A stretch of a train that is under way, one unit for all its frames: link, frame with its own bytes, which frame of the
-train is its first, frames, gap (ns), flags."""
+class Piece(NamedTuple):
+    """A stretch of a train that is under way, one unit for all its frames; a plain tuple, as `protocol.frame.Raw`."""
+
+    link: "Link"
+    frame: Raw
+    data: bytes
+    """The frame's own bytes."""
+    first: int
+    """Which frame of the train is the first of these."""
+    count: int  # type: ignore[assignment]  # as in `Frame`
+    gap_ns: int
+    flags: int
 
 
 def split(piece: Piece, before: int) -> tuple[Piece, Piece]:
     """The first `before` frames of a stretch, and the others."""
     link, frame, data, first, count, gap_ns, flags = piece
-    return (
-        (link, frame, data, first, before, gap_ns, flags),
-        (link, frame, data, first + before, count - before, gap_ns, flags),
-    )
+    earlier: Any = (link, frame, data, first, before, gap_ns, flags)
+    later: Any = (link, frame, data, first + before, count - before, gap_ns, flags)
+    return earlier, later
 
 
-Due = tuple[int, int, int, int, Piece]
-"""When the first frame arrives, source, number, copy (these never tie), and the piece."""
+class Due(NamedTuple):
+    """A piece that arrives; a plain tuple, as `protocol.frame.Raw`. All but the piece order what arrives, and never tie."""
+
+    at_ns: int
+    """When the first frame does."""
+    source: int
+    number: int
+    copy: int
+    piece: Piece
 
 
 class Chances(dict[str, Random]):

@@ -184,7 +184,7 @@ class Network:
             _, sent_ns, source, _, to, _, _, _, _, count, gap_ns, _ = frame
             if link is None or link.destination != to or link.source != source:
                 link = self._links.get((source, to)) or self._open(source, to)
-            piece = (link, frame, data, 0, count, gap_ns, 0)
+            piece: Any = (link, frame, data, 0, count, gap_ns, 0)
             if not link.leaving:
                 last_ns = sent_ns + (count - 1) * gap_ns
                 if last_ns < settled_ns if link.plain else count == 1 and last_ns < until_ns:
@@ -238,7 +238,8 @@ class Network:
         if last_ns > link.last_ns:
             link.last_ns = last_ns
         to = link.destination
-        heappush(self._under_way[to], (at_ns, link.source, number, 0, piece))
+        due: Any = (at_ns, link.source, number, 0, piece)
+        heappush(self._under_way[to], due)
         if at_ns < self._first[to]:
             self._expect(to, at_ns)
 
@@ -253,7 +254,8 @@ class Network:
                 at_ns, number, count = at_ns + late * gap_ns, number + late, count - late
             else:
                 at_ns, gap_ns = link.floor_ns, 0
-                piece = (link, frame, data, first, count, gap_ns, flags)
+                together: Any = (link, frame, data, first, count, gap_ns, flags)
+                piece = together
         last_ns = at_ns + (count - 1) * gap_ns
         if last_ns > link.last_ns:
             link.last_ns = last_ns
@@ -264,7 +266,8 @@ class Network:
     def _put_under_way(self, at_ns: int, number: int, piece: Piece, copy: int = 0) -> None:
         link = piece[0]
         to = link.destination
-        heappush(self._under_way[to], (at_ns, link.source, number, copy, piece))
+        due: Any = (at_ns, link.source, number, copy, piece)
+        heappush(self._under_way[to], due)
         if at_ns < self._first[to]:
             self._expect(to, at_ns)
 
@@ -282,6 +285,7 @@ class Network:
         if link.steady and piece[4] > 1:
             sent_ns, number, piece = self._cross_together(link, sent_ns, number, piece)
         _, frame, data, first, count, gap_ns, _ = piece
+        one: Any
         for index in range(count):
             flags = 0
             at_ns = sent_ns + index * gap_ns
@@ -289,10 +293,12 @@ class Network:
                 last = first + index == frame[F_COUNT] - 1
                 left_ns, at_ns = at_ns, link.enqueue(at_ns, frame[F_TAIL] if last else frame[F_WIRE], now.bandwidth_bps)
                 if at_ns < 0:
-                    self._drop(left_ns, (link, frame, data, first + index, 1, 0, 0), "link-queue")
+                    one = (link, frame, data, first + index, 1, 0, 0)
+                    self._drop(left_ns, one, "link-queue")
                     continue
             if link.happens("loss", now.loss_ppm):
-                self._drop(at_ns, (link, frame, data, first + index, 1, 0, 0), "link-loss")
+                one = (link, frame, data, first + index, 1, 0, 0)
+                self._drop(at_ns, one, "link-loss")
                 continue
             if link.happens("corrupt", now.corrupt_ppm):
                 flags |= CORRUPT
@@ -334,18 +340,21 @@ class Network:
         wire_ns = frame[F_WIRE] * 8 * SECOND_NS // (link.now.bandwidth_bps or 1)
         left_ns = max(sent_ns, link.free_ns) + wire_ns
         link.free_ns = left_ns + (count - 1) * beat_ns
-        self._travel(left_ns + link.now.latency_ns, number, (link, frame, data, first, count, beat_ns, flags))
+        beaten: Any = (link, frame, data, first, count, beat_ns, flags)
+        self._travel(left_ns + link.now.latency_ns, number, beaten)
 
     def _through_port(self, to: int, until_ns: int) -> None:
         """Let what arrives before `until_ns` queue for a machine's switch port, in order of arrival."""
         assert self._ports is not None
         port, arriving, leaving = self._ports[to], self._under_way[to], self._in_port[to]
+        due: Any
         while arriving and arriving[0][0] < until_ns:
             at_ns, source, number, copy, piece = heappop(arriving)
             _, frame, _, first, count, gap_ns, _ = piece
             if count > 1:
                 piece, rest = split(piece, 1)
-                heappush(arriving, (at_ns + gap_ns, source, number + 1, copy, rest))
+                due = (at_ns + gap_ns, source, number + 1, copy, rest)
+                heappush(arriving, due)
             start = max(port.free_ns, at_ns)
             if port.queue is not None:
                 port.waiting = [start for start in port.waiting if start > at_ns]
@@ -356,11 +365,14 @@ class Network:
                     port.waiting.append(start)
             wire = frame[F_TAIL] if first == frame[F_COUNT] - 1 else frame[F_WIRE]
             port.free_ns = start + wire * 8 * SECOND_NS // port.bandwidth_bps
-            heappush(leaving, (port.free_ns, source, number, copy, piece))
+            due = (port.free_ns, source, number, copy, piece)
+            heappush(leaving, due)
 
     def _batch(self, heap: list[Due], until_ns: int) -> bytes:
         """Take off a heap what arrives before `until_ns` and can be reached."""
         parts: list[bytes] = []
+        due: Any
+        lost: Any
         while heap and heap[0][0] < until_ns:
             at_ns, source, number, copy, piece = heappop(heap)
             link, frame, data, first, count, gap_ns, flags = piece
@@ -368,12 +380,15 @@ class Network:
                 now = -(-(until_ns - at_ns) // gap_ns)
                 if now < count:
                     piece, rest = split(piece, now)
-                    heappush(heap, (at_ns + now * gap_ns, source, number + now, copy, rest))
+                    due = (at_ns + now * gap_ns, source, number + now, copy, rest)
+                    heappush(heap, due)
                     count = now
             if link.cuts:
-                self._drop(at_ns, (link, frame, data, first, count, gap_ns, flags), "partition", copy)
+                lost = (link, frame, data, first, count, gap_ns, flags)
+                self._drop(at_ns, lost, "partition", copy)
             elif link.holds and link.holds_back(frame[F_KIND]):
-                link.held.append((at_ns, source, number, copy, piece))
+                due = (at_ns, source, number, copy, piece)
+                link.held.append(due)
                 if self.trace is not None:
                     self.trace.link_held(_told(at_ns, piece, copy))
             else:
@@ -484,7 +499,8 @@ class Network:
             if link.holds_back(frame[F_KIND]):
                 link.held.append(due)
                 continue
-            heappush(heap, (now_ns, source, number, copy, (link, frame, data, first, count, 0, flags)))
+            free: Any = (now_ns, source, number, copy, (link, frame, data, first, count, 0, flags))
+            heappush(heap, free)
             if now_ns < self._first[link.destination]:
                 self._expect(link.destination, now_ns)
             link.last_ns = max(link.last_ns, now_ns)

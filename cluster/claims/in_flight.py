@@ -75,7 +75,8 @@ class _Receiver:
     def receive(self, port: int, at_ns: int) -> None:
         """A full frame for this port reaches the card."""
         frame = (VERSION, 0, 1, 0, 0, 1538, 1538, UDP, port, 1, 0, (0, 1472, 0, 1, 1, ()))
-        self._nic.receive((at_ns, 1, 0, 0, 1, 0, 0, 0, frame), at_ns + 1)
+        arrival: Any = (at_ns, 1, 0, 0, 1, 0, 0, 0, frame)
+        self._nic.receive(arrival, at_ns + 1)
 
 
 @row(

@@ -42,6 +42,7 @@ def use_compiled(root: Path) -> None:
 
 
 def newest_ns(root: Path) -> int:
-    """When the last of the sources was changed, as the file system tells it."""
-    folders = (root / name for name in ("protocol", "actors", "cluster"))
-    return max(path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*.py"))
+    """When the last of what `make compiled` reads was changed, as the file system tells it."""
+    folders = [root / name for name in ("protocol", "actors", "cluster", "configs")]
+    sources = [path for folder in folders for kind in ("*.py", "*.yaml") for path in folder.rglob(kind)]
+    return max(path.stat().st_mtime_ns for path in (*sources, *root.glob("setup.py")))

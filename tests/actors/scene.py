@@ -57,7 +57,7 @@ class Host:
     def receive(self, frame: Raw, at_ns: int | None = None, flags: int = 0) -> None:
         """All frames of a train reach the card."""
         at_ns = self.events.now if at_ns is None else at_ns
-        arrival = (at_ns, frame[2], frame[3], 0, frame[9], frame[10], 0, flags, frame)
+        arrival: Any = (at_ns, frame[2], frame[3], 0, frame[9], frame[10], 0, flags, frame)
         assert self.nic.receive(arrival, at_ns + seconds(100)) is None
 
     def run_until(self, time_ns: int) -> None:
@@ -142,7 +142,7 @@ def udp(
 ) -> Raw:
     """A train of whole datagrams."""
     body = (source_port, max(0, wire - 66), flow, flows, ports, message)
-    return (VERSION, sent_ns, source, number, destination, wire, wire, UDP, port, count, gap_ns, body)
+    return Frame(VERSION, sent_ns, source, number, destination, wire, wire, UDP, port, count, gap_ns, body)
 
 
 def fragments(
@@ -159,7 +159,7 @@ def fragments(
 ) -> Raw:
     """The first `count` fragments of one datagram of `payload` bytes."""
     body = (ident, 0, (0, payload, 0, 1, 1, message))
-    return (VERSION, sent_ns, source, ident, A, 1538, tail, UDP | FRAGMENT, port, count, gap_ns, body)
+    return Frame(VERSION, sent_ns, source, ident, A, 1538, tail, UDP | FRAGMENT, port, count, gap_ns, body)
 
 
 def answer(request: Frame, version: int | None = None) -> Raw:

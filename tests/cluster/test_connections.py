@@ -1,8 +1,12 @@
 """The connections between actors: bytes there and back, who is let in, and what is said of an end that is gone."""
 
+import hashlib
+import select
 import socket
 import struct
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -141,3 +145,59 @@ def test_nobody_at_the_address_is_said_so() -> None:
         free = taken.getsockname()
     with pytest.raises(DisconnectedError, match=rf"{LOOPBACK}:{free[1]} is not reached"):
         Asking([free], KEY)
+
+
+WORK_BYTES = 64 << 20
+"""What a host hashes for one answer: a tenth of a second or so of a processor, without holding the interpreter."""
+SHARE_MAX = 0.05
+
+
+def cpu_ns(thread: threading.Thread) -> int:
+    """The CPU time that a thread of this process has had."""
+    assert thread.ident is not None
+    return time.clock_gettime_ns(time.pthread_getcpuclockid(thread.ident))
+
+
+def share_of_who_waits(wait: Callable[[Asking], object]) -> float:
+    """CPU time of the network actor's end while a host works, as a share of what the host takes for its work."""
+    shares: list[float] = []
+    blob = bytes(WORK_BYTES)
+
+    def work(_: bytes) -> bytes:
+        own_ns, others_ns = time.thread_time_ns(), cpu_ns(asking)
+        digest = hashlib.sha256(blob).digest()
+        shares.append((cpu_ns(asking) - others_ns) / (time.thread_time_ns() - own_ns))
+        return digest
+
+    host = listening(work)
+    with closing(Asking([host.address], KEY)) as lines:
+        asking = threading.Thread(target=wait, args=(lines,))
+        asking.start()
+        asking.join()
+    assert host.failure is None
+    return shares[0]
+
+
+needs_thread_clocks = pytest.mark.skipif(
+    not hasattr(time, "pthread_getcpuclockid"), reason="the clock of another thread's CPU time is not to be had here"
+)
+
+
+@needs_thread_clocks
+def test_who_waits_for_an_answer_sleeps() -> None:
+    """CPU time, not the time of day: it is the same however busy the computer is."""
+    assert share_of_who_waits(lambda lines: lines.exchange([b"x"])) < SHARE_MAX
+
+
+@needs_thread_clocks
+def test_who_asks_again_and_again_whether_there_is_an_answer_is_seen() -> None:
+    """The twin: the same exchange by a thread that spins until something has come."""
+
+    def spin(lines: Asking) -> None:
+        (line,) = lines._lines
+        line.sendall(struct.pack(">Q", 1) + b"x")
+        while not select.select([line], [], [], 0)[0]:
+            pass
+        assert len(line.recv(100)) == 8 + 1 + 32, "a length, that it is an answer, and the answer"
+
+    assert share_of_who_waits(spin) > SHARE_MAX

@@ -45,8 +45,11 @@ def test_what_is_as_new_as_the_sources_is_used(root: Path) -> None:
     assert seen(root) == (USED, "")
 
 
-def test_what_is_older_than_a_source_is_not_used_and_that_is_said(root: Path) -> None:
-    os.utime(root / "actors/wait.py", (10_000_000, 10_000_000))
+@pytest.mark.parametrize("source", ["actors/wait.py", "configs/three-machines.yaml", "setup.py"])
+def test_what_is_older_than_a_source_is_not_used_and_that_is_said(root: Path, source: str) -> None:
+    (root / source).parent.mkdir(exist_ok=True)
+    (root / source).touch()
+    os.utime(root / source, (10_000_000, 10_000_000))
     out, said = seen(root)
     assert out == NOT_USED
     assert said.count("\n") == 1
