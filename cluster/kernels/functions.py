@@ -113,8 +113,9 @@ SLEEPS: Final[dict[str, Sleep]] = {
     **_same(REPLY, "an answer of the file server", "net/9p/client.c", "", "", "p9_client_rpc"),
     **_same(
         REPLY, "the end of requests to the block device", "block/bio.c", "", "",
-        "submit_bio_wait blk_execute_rq blkdev_issue_flush",
+        "submit_bio_wait blk_execute_rq blkdev_issue_flush blkdev_issue_discard blkdev_issue_zeroout",
     ),
+    **_same(REPLY, "the end of requests to the block device", "kernel/sched/completion.c", "3.9", "", "wait_for_completion_io"),
     # memory
     **_same(PAGE, "memory for a request", "mm/mempool.c", "", "", "mempool_alloc mempool_alloc_noprof mempool_resize"),
     # a disk
@@ -156,7 +157,8 @@ PATHS: Final[dict[str, frozenset[str]]] = {
         "shmem_swapin_folio shmem_swapin_cluster unuse_pte swapin_folio",
         "swap-out": "swap_writepage __swap_writepage swap_writeout "
         "swap_writepage_fs swap_write_unplug swap_writepage_bdev_async nfs_swap_rw "
-        "nfs_swap_out swap_out",
+        "nfs_swap_out swap_out add_to_swap get_swap_page folio_alloc_swap scan_swap_map "
+        "scan_swap_map_slots get_swap_pages swap_do_scheduled_discard",
         "page-out": "pageout writeout shrink_page_list shrink_folio_list",
         "reclaim": "try_to_free_pages do_try_to_free_pages try_to_free_mem_cgroup_pages mem_cgroup_shrink_node shrink_caches "
         "shrink_page_list shrink_folio_list shrink_inactive_list "

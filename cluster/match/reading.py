@@ -89,6 +89,11 @@ _TAG: Final = re.compile(
     r"</?(?:pre|code|br|p|div|span|b|i|em|tt|td|tr|li|font|blockquote|a|strong)(?:\s[^<>]*)?/?>", re.I
 )
 _QUOTE: Final = re.compile(r"^(?:\s{0,3}(?:>|\|(?=\s))\s?)+")
+_STAMPED: Final = re.compile(r"(?:^|(?<!\d{6}\]) )(?=\[ {0,6}\d{1,7}\.\d{6}\])")
+"""Where messages begin in a line that several were put into, as a page on the web shows them."""
+_SOFT: Final = re.compile(r"[ -~]{50,75}=$")
+"""The end of a line that quoted-printable has broken: RFC 2045, 6.7."""
+_OCTET: Final = re.compile(r"=(3D|20|09|2E)")
 _BREAK: Final = re.compile(r"#012|(?<=[^\\])\\n(?=\s|\[|$|[A-Z<])")
 _MONTHLIKE: Final = (
     r"(?:[^\W\d_]{2,10}\.?,? +\d{1,2}\.?|\d{1,2}\.? ?[^\W\d_]{1,10}\.?(?: +\d{1,2}日?)?|\d{1,2}[月월] *\d{1,2}[日일]?|"
@@ -112,7 +117,7 @@ _DAY: Final = re.compile(
     rf"[^\W\d_]{{3}} ?\d{{1,2}} \d\d:\d\d)\s*\](?:\[\s*[TC]\d+\])?\s?"
 )
 _NUMBERED: Final = re.compile(
-    r"^\d{1,8}[:\s|-]\s*(?=\[\s*\d+\.\d|[^\W\d_]{3,9}\.? +\d{1,2} \d\d:\d\d:|\d{4}-\d\d-\d\d[T ]|<\d>)"
+    r"^\d{1,8}[.:\s|-]\s*(?=\[\s*\d+\.\d|[^\W\d_]{3,9}\.? +\d{1,2} \d\d:\d\d:|\d{4}-\d\d-\d\d[T ]|<\d>)"
 )
 """As grep -n and editors put before lines."""
 _LEVEL: Final = re.compile(r"^(?:<\d{1,3}>|KERN_[A-Z]+\s?|\d,\d+,\d+,[-c+];)")
@@ -131,7 +136,7 @@ def read(stream: IO[bytes]) -> Reading:
     """All of a log that can be kernel text; `NotText` where it is no text at all."""
     found = Reading([])
     kept: list[Line] = []
-    for number, raw in _lines(stream, found):
+    for number, raw in _joined(_lines(stream, found)):
         if len(kept) >= KEPT_MAX:
             found.cut = True
             continue
@@ -217,6 +222,21 @@ def _encoding(first: bytes) -> str:
     return "utf-8"
 
 
+def _joined(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The same without the breaks and the octets of quoted-printable, once a break has been met."""
+    first, begun, printable = 0, "", False
+    for number, raw in lines:
+        text = raw.rstrip("\r\n")
+        if _SOFT.search(text) and len(begun) < LINE_MAX:
+            first, begun, printable = first or number, begun + text[:-1], True
+            continue
+        whole = begun + text if begun else raw
+        yield first or number, _OCTET.sub(lambda octet: chr(int(octet[1], 16)), whole) if printable else whole
+        first, begun = 0, ""
+    if begun:
+        yield first, begun
+
+
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +251,8 @@ def _pieces(raw: str) -> Iterator[str]:
         text = _TAG.sub(lambda tag: "\n" if tag[0].lower().startswith(("<br", "</p", "</div", "</li")) else "", text)
     if "#012" in text or "\\n" in text:
         text = _BREAK.sub("\n", text)
+    if text.count("] ") > 1:
+        text = _STAMPED.sub("\n", text, count=0) if len(_STAMPED.findall(text)) > 1 else text
     yield from text.split("\n")
 
 

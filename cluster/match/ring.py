@@ -190,8 +190,26 @@ def _of_network(evidence: Evidence) -> Ring | None:
             "reception fails for want of memory; that alone proves nothing: it happens on machines that "
             "never swap over a network"
         )
-        return Ring(SYMPTOM, "reception", reason, links, transport, evidence.failures)
-    return None
+        by_limit = not any(failure.counts for failure in evidence.failures) and evidence.log.of_kind("tcp memory")
+        return Ring(SYMPTOM, "tcp memory" if by_limit else "reception", reason, links, transport, evidence.failures)
+    return _faint(evidence, links)
+
+
+def _faint(evidence: Evidence, links: list[Link]) -> Ring | None:
+    """What is a symptom although nothing says that memory was full: pages in a row, and failures without a trace."""
+    rows = [failure for failure in evidence.failures if failure.in_a_row]
+    blind = [failure for failure in evidence.failures if failure.blind]
+    if not (rows or blind) or evidence.local:
+        return None
+    lines = _few([failure.event.line for failure in rows or blind])
+    if rows:
+        reason = f"reception fails for want of pages in a row: {rows[0].why_not or 'memory is full'}; that alone proves nothing"
+        return Ring(SYMPTOM, "fragmentation", reason, links, evidence.transport, evidence.failures, lines)
+    reason = (
+        "an allocation that may not wait has failed, as those of reception do, but the log has no whole trace of it; that alone "
+        "proves nothing"
+    )
+    return Ring(SYMPTOM, "reception", reason, links, evidence.transport, evidence.failures, lines)
 
 
 def _is_noise(evidence: Evidence) -> bool:

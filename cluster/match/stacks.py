@@ -39,6 +39,8 @@ class Stack:
     head: Line | None = None
     workqueue: str = ""
     in_interrupt: bool = False
+    ran: bool = False
+    """Whether registers of the kernel stand before it: it was taken from a processor."""
     frames: list[Frame] = field(default_factory=list)
 
     def functions(self) -> list[str]:
@@ -47,21 +49,46 @@ class Stack:
         found = sure if len(sure) > 2 else [frame.name for frame in self.frames]
         return [name for at, name in enumerate(found) if name not in NOISE and (not at or found[at - 1] != name)]
 
+    @property
+    def runs(self) -> bool:
+        """Whether its task ran when it was printed, and printed it itself or was interrupted."""
+        doubtful = not any(frame.sure for frame in self.frames)
+        return self.ran or any((frame.sure or doubtful) and frame.name in PRINTERS for frame in self.frames)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was printed because an allocation failed."""
+        return any(frame.name in ("warn_alloc", "warn_alloc_failed") for frame in self.frames)
+
     def line(self) -> Line:
         """Where it begins in the log."""
         return self.head or self.frames[0].line
 
 
-NOISE: Final = frozenset(
+PRINTERS: Final = frozenset(
     (
         "dump_stack",
         "dump_stack_lvl",
+        "__dump_stack",
         "show_stack",
         "show_stack_log_lvl",
         "dump_backtrace",
         "unwind_backtrace",
+        "show_trace",
+        "dump_trace",
         "warn_alloc",
         "warn_alloc_failed",
+        "warn_slowpath_common",
+        "warn_slowpath_null",
+        "warn_slowpath_fmt",
+        "__warn",
+        "report_bug",
+    )
+)
+"""Functions by which a task prints its own stack: kernel/panic.c, lib/dump_stack.c, mm/page_alloc.c."""
+
+NOISE: Final = PRINTERS | frozenset(
+    (
         "__schedule",
         "schedule",
         "io_schedule",
@@ -74,10 +101,7 @@ NOISE: Final = frozenset(
         "bit_wait_io",
         "bit_wait",
         "__switch_to_asm",
-        "dump_trace",
-        "show_trace",
         "print_trace_address",
-        "__dump_stack",
         "schedule_timeout_uninterruptible",
         "need_resched",
         "finish_task_switch",
@@ -123,8 +147,15 @@ _COMM: Final = re.compile(
 _CRASH_HEAD: Final = re.compile(
     r'^\s*PID:\s*(?P<pid>\d+)\s+TASK:\s*[0-9a-f]+\s+CPU:\s*\d+\s+COMMAND:\s*"(?P<task>[^"]*)'
 )
-_PROC: Final = re.compile(r"/proc/(?P<pid>\d+|self)/(?:task/\d+/)?stack\b")
+_PROC: Final = re.compile(
+    r"(?:/proc/(?P<pid>\d+|self)(?:/task/\d+)?|(?P<group>\b\d+)\[(?P<thread>\d+)\])/stack\b\s*[:=]?"
+)
+_PROC_COMM: Final = re.compile(r"/proc/(?P<pid>\d+)/comm\b\s*[:=]\s*(?P<task>\S+)")
 _TRACE: Final = re.compile(r"^\s*(?:[Cc]all\s?[Tt]race|Backtrace|stack backtrace|Trace)\s*:?(?=\s|:|$|\[)")
+_REGISTERS: Final = re.compile(
+    r"^\s*(?:RIP: 0010:|EIP: (?:0060:|\w+\+0x)|NIP \[|pc : |PC is at |epc : |IP is at |Krnl PSW|RIP: e030:)"
+)
+"""What kernels print of a task that ran in the kernel: show_regs of x86, PowerPC, ARM, RISC-V, MIPS, s390."""
 _QUEUE: Final = re.compile(r"^\s*Workqueue:\s*(?P<queue>.+)")
 _ALONE: Final = re.compile(
     r"(?:INFO: task|: page allocation|soft lockup|invoked oom|Mem-[Ii]nfo|[Ss]ys[Rr]q ?:|kernel BUG|Oops|stall)"
@@ -139,6 +170,8 @@ class _Writer:
     pending: Stack | None = None
     open: bool = False
     """Whether a bare name is a function."""
+    ran: bool = False
+    """Whether registers have been printed, and no trace yet."""
 
 
 class Stacks:
@@ -149,6 +182,8 @@ class Stacks:
         self.sysrq = False
         """Whether a SysRq t or w has begun."""
         self._writers: dict[str, _Writer] = {}
+        self._names: dict[int, str] = {}
+        """Tasks that /proc/PID/comm has named."""
         self._columns: dict[str, Columns] = {}
 
     def line(self, line: Line) -> None:
@@ -174,6 +209,8 @@ class Stacks:
     def _text(self, line: Line, text: str, writer: _Writer) -> None:
         if self._is_head(line, text, writer):
             return
+        if _REGISTERS.match(text):
+            writer.ran = True
         marked = _MARKS.sub(" ", text)
         if marked != text and writer.stack is None and writer.pending is None:
             writer.open = True
@@ -206,13 +243,23 @@ class Stacks:
             if match is not None:
                 self._headed(line, match, cause, writer)
                 return True
-        if (match := _PROC.search(text)) and "+0x" not in text:
-            writer.pending = Stack(
-                "/proc/PID/stack", pid=None if match["pid"] == "self" else int(match["pid"]), head=line
-            )
-            writer.stack, writer.open = None, False
+        if match := _PROC_COMM.search(text):
+            self._names[int(match["pid"])] = match["task"]
             return True
+        if match := _PROC.search(text):
+            return self._proc(line, text[match.end() :], match, writer)
         return False
+
+    def _proc(self, line: Line, rest: str, match: re.Match[str], writer: _Writer) -> bool:
+        """The head of a /proc/PID/stack; its first function may stand in the same line."""
+        number = match["thread"] or match["pid"]
+        pid = None if number == "self" else int(number)
+        writer.pending = Stack("/proc/PID/stack", self._names.get(pid or 0, ""), pid, head=line)
+        writer.stack, writer.open = None, False
+        if "+0x" in rest:
+            self._current(line, writer).frames.extend(_frames(line, rest, True))
+            writer.open = True
+        return True
 
     def _headed(self, line: Line, match: re.Match[str], cause: str, writer: _Writer) -> None:
         groups = match.groupdict()
@@ -244,6 +291,9 @@ class Stacks:
         if writer.stack is None:
             writer.stack = Stack("trace", head=None)
             self.found.append(writer.stack)
+        if writer.ran and not writer.stack.frames:
+            writer.stack.ran = True
+        writer.ran = False
         return writer.stack
 
 
@@ -264,7 +314,7 @@ def _frames(line: Line, text: str, opened: bool) -> list[Frame]:
     if match := _CRASH.match(text):
         return [_frame(line, match)]
     found = [_frame(line, match) for match in _FRAME.finditer(text)] if "+" in text else []
-    if text.lstrip().startswith(("RIP", "pc ", "PC ", "lr ", "LR ", "Code", "EIP", "IP:")):
+    if text.lstrip().startswith(("RIP", "NIP", "pc ", "PC ", "lr ", "LR ", "Code", "EIP", "IP:")):
         return []
     if " from " in text and (first := _ARM_FIRST.match(text)):
         head = _frame(line, first)

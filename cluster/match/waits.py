@@ -100,15 +100,14 @@ def wait_of(stack: Stack) -> Wait:
     transport = transports.of_stack(stack)
     local = not transport and transports.is_local(stack)
     by_chance = stack.cause == "trace" and stack.state != "D" and where not in SLEEPS
-    if (
-        stack.cause in _RUNS or stack.state == "R" or stack.in_interrupt or by_chance
-    ):  # it runs, or ran: it waits for nothing
+    ran = stack.cause in _RUNS or stack.state == "R" or stack.in_interrupt or stack.runs
+    if ran or by_chance:  # what runs, or ran, waits for nothing
         kind = None
-    blocked = kind is None and stack.state == "D" and stack.cause not in _RUNS and bool(names)
+    blocked = kind is None and stack.state == "D" and not ran and bool(names)
     if local and (blocked or kind in (REPLY, SLOT, LOCK, CONNECTION)):
         kind, what, where = DISK, "a disk of the machine, or a file system on it", where or names[0]
-    elif transport and blocked:
-        kind, what, where = REPLY, "an answer", names[0]
+    elif transport and (blocked or kind == DISK):
+        kind, what, where = REPLY, "an answer", where or names[0]
     return Wait(stack, kind, what, where, paths, transport, local, transports.served_by(stack))
 
 
