@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from netswap.actors.machine.build_net import NetParts
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import LocalDisk
-from netswap.actors.net.local import LocalSocket, handover, local_pair
+from netswap.actors.net.local import handover, local_pair
 from netswap.actors.net.loopback import Loopback, PairEnd, loopback_pair
 from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.actors.swap import transports
@@ -27,7 +27,7 @@ class SwapParts:
     device: SwapDevice | None = None
     kernel_end: PairEnd | None = None
     """A proxy's end of the pair whose other end the kernel swaps over."""
-    daemon_end: LocalSocket | None = None
+    daemon_end: PairEnd | None = None
     """The end of a swap-server of this machine that its own pages go to."""
     set_aside: int = 0
     """Pages of memory that the device keeps for itself."""
@@ -47,12 +47,12 @@ def swap_parts(settings: MachineSettings, board: Board, parts: NetParts, disk: L
         )
     remote = Remote(swap.server, in_flight, retries=swap.retries, timeout_ns=swap.nbd_timeout_ns, persist=swap.persist)
     if swap.server == settings.index:
-        kernels, daemons = _own_ends(swap, board, parts)
+        kernels, daemons = _own_ends(settings, swap, board, parts)
         own = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, kernels))
         return SwapParts(own, daemon_end=daemons, set_aside=_pooled(swap))
     if not swap.proxied:
         return SwapParts(_with(swap, board, _device(swap, parts, remote)), set_aside=_pooled(swap))
-    ours, theirs = _pair(settings, board, parts, swap.server)
+    ours, theirs = _pair(settings, board, parts, "proxy", swap.server)
     parts.stack.need_routes(frozenset({swap.server}))
     proxied = _with(swap, board, ProxiedNbdDevice(board, parts.tcp, remote, ours))
     return SwapParts(proxied, theirs, set_aside=_pooled(swap))
@@ -76,17 +76,20 @@ def _pooled(swap: Swap) -> int:
     return 0 if swap.layer is None else swap.layer.buffer_pages * swap.layer.requests
 
 
-def _own_ends(swap: Swap, board: Board, parts: NetParts) -> tuple[LocalSocket, LocalSocket]:
+def _own_ends(
+    settings: MachineSettings, swap: Swap, board: Board, parts: NetParts
+) -> tuple[PairEnd, PairEnd]:
     """The kernel's end and the daemon's, of a server that is a process of this machine."""
-    buffers = parts.net.buffers
     if swap.transport == transports.NBD:
-        return local_pair(board.events, buffers, swap.server)
-    return handover(board.events, buffers, swap.server, fuse=swap.transport == transports.FUSE)
+        return _pair(settings, board, parts, "swap-server", swap.server)
+    return handover(board.events, parts.net.buffers, swap.server, fuse=swap.transport == transports.FUSE)
 
 
-def _pair(settings: MachineSettings, board: Board, parts: NetParts, server: int) -> tuple[PairEnd, PairEnd]:
-    """The pair between the kernel, which marks its end, and the proxy: of the kind that the proxy asks for."""
-    kinds = [asked.get("socket", "unix") for kind, asked in settings.programs if kind == "proxy"]
+def _pair(
+    settings: MachineSettings, board: Board, parts: NetParts, program: str, server: int
+) -> tuple[PairEnd, PairEnd]:
+    """The pair between the kernel, which marks its end, and this program: of the kind that the program asks for."""
+    kinds = [asked.get("socket", "unix") for kind, asked in settings.programs if kind == program]
     if kinds != ["tcp"]:
         return local_pair(board.events, parts.net.buffers, server)
     marked = board.policy.reserve_access or board.policy.tcp_exemption

@@ -145,7 +145,7 @@ class Host(NamedTuple):
     tcp: Tcp
     kernel_end: PairEnd | None
     """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
-    daemon_end: LocalSocket | None = None
+    daemon_end: PairEnd | None = None
     """The same for a swap-server of this machine that its own pages go to."""
     line: Line | None = None
     """The connection of the swap device, if it has one to another machine."""

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from netswap.actors.memory.anonymous import SWAPPED, UNTOUCHED
-from netswap.actors.net.local import LocalSocket
+from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp_connection import CLOSED, Connection
 from netswap.actors.programs import daemon
 from netswap.actors.programs.system import System
@@ -23,7 +23,7 @@ from netswap.protocol.tcp import Message
 
 Answer = tuple[int, tuple[int, ...]]
 """Bytes of an answer that are not in the send buffer yet, and the message at their end."""
-Line = Connection | LocalSocket
+Line = Connection | PairEnd
 """A client's connection, or the daemon's end of that to its own kernel."""
 
 

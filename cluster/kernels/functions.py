@@ -65,6 +65,7 @@ SLEEPS: Final[dict[str, Sleep]] = {
     ),
     # a connection
     **_same(CONNECTION, "room in the send buffer of a socket", "net/core/stream.c", "", "", "sk_stream_wait_memory"),
+    **_same(CONNECTION, "room in the send buffer of a socket", "net/ipv4/tcp.c", "", "2.5", "wait_for_tcp_memory"),
     **_same(CONNECTION, "a connection", "net/core/stream.c", "", "", "sk_stream_wait_connect"),
     **_same(CONNECTION, "a socket that another sender holds", "net/core/sock.c", "", "", "__lock_sock"),
     **_same(
@@ -74,7 +75,7 @@ SLEEPS: Final[dict[str, Sleep]] = {
     # a page
     **_same(
         REPLY, _PAGE_LOCK, "mm/filemap.c", "", "",
-        "sync_page sleep_on_page sleep_on_page_killable "
+        "sync_page sleep_on_page sleep_on_page_killable lock_page ___wait_on_page "
         "__lock_page __lock_page_killable __lock_page_or_retry wait_on_page_bit "
         "wait_on_page_bit_common __wait_on_page_locked_async put_and_wait_on_page_locked wait_on_page_bit_killable "
         "wait_on_page_writeback",
@@ -176,7 +177,8 @@ PATHS: Final[dict[str, frozenset[str]]] = {
         "alloc_pages_vma alloc_pages_current vma_alloc_folio alloc_pages_mpol __alloc_pages_may_oom",
         "writeback": "wb_workfn wb_writeback wb_do_writeback "
         "bdi_writeback_workfn bdi_writeback_thread bdi_writeback_task pdflush "
-        "writeback_sb_inodes __writeback_single_inode background_writeout do_writepages",
+        "writeback_sb_inodes __writeback_single_inode background_writeout do_writepages "
+        "flush_dirty_buffers bdflush sync_old_buffers kupdate",
         "softirq": "net_rx_action __do_softirq do_softirq handle_softirqs "
         "__local_bh_enable_ip call_softirq irq_exit_rcu irq_exit "
         "process_backlog napi_poll __napi_poll napi_threaded_poll do_softirq_own_stack run_ksoftirqd netif_receive_skb "

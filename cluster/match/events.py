@@ -70,14 +70,15 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             "bug",
             r"kernel BUG at|BUG: unable to handle|[Uu]nable to handle kernel|general protection fault|\bOops(?: -|"
             r": |\[)|BUG: scheduling while atomic|BUG: sleeping function|Kernel panic - not syncing|BUG: Bad page|"
-            r"BUG: Bad rss|divide error:|Internal error: |BUG: K[A-Z]{2,4}AN|BUG: KFENCE|UBSAN: |BUG: spinlock|Bad page state|list_(?:add|"
+            r"BUG: Bad rss|divide error:|Internal error: |BUG: K[A-Z]{2,4}AN|BUG: KFENCE|UBSAN: |BUG: spinlock|"
+            r"Bad page state|Fatal exception: panic|Fatal exception in interrupt|list_(?:add|"
             r"del) corruption|invalid opcode: 0000|Kernel bug detected|refcount_t: ",
         ),
         ("warning", r"WARNING: (?:CPU: \d+ PID|at \S+:\d+)|NMI backtrace for cpu|cut here \]"),
         (
             "lock order",
             r"possible circular locking dependency|possible recursive locking|inconsistent lock state|"
-            r"suspicious RCU usage|possible irq lock inversion",
+            r"suspicious RCU usage|possible irq lock inversion|^\s*-> #\d+ \(.{1,80}?\)\{",
         ),
         (
             "nbd time-out",
@@ -160,7 +161,7 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
 
 _CUES: Final = re.compile(
     r"WARNING|backtrace|cut here|blocked|alloc|Alloc|oom|OOM|[Mm]emory|stall|LOCKUP|lockup|stuck|BUG|UBSAN|"
-    r"sigkill|lowmemorykiller|cma|ops|panic|handle|fault|error|Error|nbd|nfs|NFS|RPC|connection\d|"
+    r"sigkill|lowmemorykiller|cma|-> #|ops|panic|handle|fault|error|Error|nbd|nfs|NFS|RPC|connection\d|"
     r"session\d|SCSI|ceph|rbd|drbd|CIFS|9p|Lustre|swap|partition|file |ysRq|ysrq|TCP|NETDEV|timed|"
     r"timeout|Timeout|TIME|ata\d|nvme|sd \d|mmc|abort|"
     r"EXT4|XFS|BTRFS|DID_|version|ainted|corruption|refcount|Tx |Link|reset|dependency|recursive|"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netswap.cluster.kernels.functions import PATHS
+from netswap.cluster.match import transports
 from netswap.cluster.match.events import Event
 from netswap.cluster.match.gfp import can_sleep
 from netswap.cluster.match.log import Log
@@ -38,6 +39,8 @@ class Failure:
     sleeps: bool | None
     """Whether the request could wait; None where that is not known."""
     block: MemInfo | None
+    over: str
+    """The network storage that sent or received when it failed; empty if none did."""
     why_not: str
     """Why it is not a want of memory for the network; empty if it is."""
 
@@ -49,7 +52,9 @@ class Failure:
     @property
     def in_a_row(self) -> bool:
         """Whether reception or transmission failed for want of pages in a row."""
-        return self.order > 0 and self.part in ("receive", "send") and not (self.block is not None and self.block.all_cma)
+        return (
+            self.order > 0 and self.part in ("receive", "send") and not (self.block is not None and self.block.all_cma)
+        )
 
     @property
     def blind(self) -> bool:
@@ -68,7 +73,8 @@ def _failure(log: Log, event: Event) -> Failure:
     mode = event.said.get("mode")  # missing where another processor printed in between
     sleeps = None if mode is None else can_sleep(int(mode, 16), event.said.get("flags", ""), log.version)
     part = _part(event, wait, sleeps)
-    return Failure(event, part, order, sleeps, block, _why_not(part, order, block))
+    over = transports.of_functions(wait.stack.functions()) if wait is not None else ""
+    return Failure(event, part, order, sleeps, block, over, _why_not(part, order, block))
 
 
 def _part(event: Event, wait: Wait | None, sleeps: bool | None) -> str:

@@ -34,7 +34,11 @@ class Log:
         if own is not None:
             return own
         near = range(event.line.number, event.line.number + _NEAR)
-        others = (wait for wait in self.waits if wait.stack.line().number in near and wait.stack.cause in ("trace", event.kind))
+        others = (
+            wait
+            for wait in self.waits
+            if wait.stack.line().number in near and wait.stack.cause in ("trace", event.kind)
+        )
         return next((wait for wait in others if "buffer" in wait.paths or wait.stack.failed), None)
 
     def block_after(self, event: Event) -> MemInfo | None:

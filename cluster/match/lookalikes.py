@@ -44,6 +44,12 @@ def _by_event(cause: str, reason: str, *kinds: str) -> Callable[[Evidence], Othe
     return look
 
 
+def _died(evidence: Evidence) -> Other | None:
+    """A trace of a task, or a kernel, that was being killed for an error whose message the log does not have."""
+    lines = [wait.stack.line() for wait in evidence.log.waits if wait.stack.died]
+    return Other("bug", _BUG, lines[:6]) if lines else None
+
+
 def _failed(evidence: Evidence) -> Other | None:
     """Allocations that failed for another reason."""
     told = [failure for failure in evidence.failures if failure.why_not]
@@ -109,7 +115,11 @@ def _strange(evidence: Evidence) -> Other | None:
     if lines:
         return Other("unknown", "netswap knows none of these stacks, so it does not know what they wait for", lines[:6])
     bare = [event.line for event in log.of_kind("hung task")] if not any(wait.known for wait in log.waits) else []
-    return Other("unknown", "tasks hang, and the log has no trace of where", bare[:6]) if bare else None
+    if bare:
+        return Other("unknown", "tasks hang, and the log has no trace of where", bare[:6])
+    ran = [wait.stack.line() for wait in log.waits if wait.stack.ran]
+    reason = "the log has the trace of a processor that was stopped in the kernel, and not the message that says why"
+    return Other("unknown", reason, ran[:6]) if ran else None
 
 
 def _slow(evidence: Evidence) -> Other | None:
@@ -127,7 +137,11 @@ def unknown_stacks(log: Log) -> list[Wait]:
         for wait in log.waits
         if wait.kind is None
         and not wait.stack.runs
-        and (wait.stack.state == "D" or wait.stack.cause in shown or (wait.stack.cause in ("sysrq", "trace") and _named(wait)))
+        and (
+            wait.stack.state == "D"
+            or wait.stack.cause in shown
+            or (wait.stack.cause in ("sysrq", "trace") and _named(wait))
+        )
         and "idle" not in wait.paths
     ]
 
@@ -140,10 +154,12 @@ def _named(wait: Wait) -> bool:
 _LOCAL_DAEMONS: Final = ("fuse", "a process (ublk)", "a process (tcmu)")
 
 
+_BUG: Final = "the kernel had a bug or was damaged; what hangs after that hangs for that reason"
 _KILLED: Final = "memory ran out, and the OOM killer ended a program"
 _LOOKS: Final[tuple[Callable[[Evidence], Other | None], ...]] = (
     _empty,
-    _by_event("bug", "the kernel had a bug or was damaged; what hangs after that hangs for that reason", "bug"),
+    _by_event("bug", _BUG, "bug"),
+    _died,
     _by_event("stall", "a processor was held up (RCU stall, hard lock-up or a work queue that stands)", "stall"),
     _spinning,
     _failed,

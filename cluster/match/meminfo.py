@@ -47,6 +47,8 @@ class Zone:
     node: int
     name: str
     values: dict[str, int]
+    reserve: int = 0
+    """Of its free memory this much is not for requests that have a higher zone: mm/page_alloc.c __zone_watermark_ok."""
 
     def get(self, name: str) -> int:
         """A number of it, 0 if the kernel did not print it."""
@@ -54,8 +56,11 @@ class Zone:
 
     @property
     def usable(self) -> int:
-        """Free memory that a network buffer can be made of: the contiguous memory of CMA is for movable pages."""
-        return max(0, self.get("free") - self.get("free_cma"))
+        """Free memory that a network buffer can be made of.
+
+        The contiguous memory of CMA is for movable pages, and what `lowmem_reserve` says for those who have no other zone.
+        """
+        return max(0, self.get("free") - self.get("free_cma") - self.reserve)
 
     @property
     def boost(self) -> int:
@@ -162,6 +167,25 @@ def _floor(kib: int, page_kib: int) -> int:
     return (pages - pages // 4) * page_kib
 
 
+_RESERVE: Final = re.compile(r"lowmem_reserve\[\]:((?:\s+\d+)+)")
+
+
+def _set_reserves(block: MemInfo, arrays: dict[tuple[int, str], list[int]]) -> None:
+    """What zones below Normal keep from requests that may be served there, KiB; `arrays` are the pages that the log has.
+
+    The entries go up with each zone that has memory: the last is Normal's, unless a higher zone has some.
+    """
+    for zone in block.zones:
+        others = {other.name for other in block.zones if other.node == zone.node}
+        pages = arrays.get((zone.node, zone.name), [])
+        if zone.name == "Normal" or "Normal" not in others or not any(pages):
+            continue
+        steps = sorted({entry for entry in pages if entry})
+        below = zone.name == "DMA" and "DMA32" in others
+        higher = bool(others & {"HighMem", "Movable"})
+        zone.reserve = (steps[min(int(below), len(steps) - 1)] if higher else steps[-1]) * block.page_kib
+
+
 class Blocks:
     """The blocks of a log, line by line."""
 
@@ -231,9 +255,17 @@ def parse(block: MemInfo, lines: Iterable[Line]) -> None:
     block.counters = {
         name.lower(): int(value) for name, value, unit in _VALUE.findall(head.replace("Active:", "active:")) if not unit
     }
+    _set_zones(block, text, starts)
+
+
+def _set_zones(block: MemInfo, text: str, starts: list[re.Match[str]]) -> None:
+    """The zones, each from where its line begins."""
+    arrays: dict[tuple[int, str], list[int]] = {}
     ends = [*(one.start() for one in starts[1:]), len(text)]
     for start, end in zip(starts, ends, strict=False):
         body = text[start.end("name") : end]
+        if found := _RESERVE.search(body):
+            arrays[(int(start["node"] or 0), start["name"])] = [int(entry) for entry in found[1].split()]
         stop = re.search(
             r"lowmem_reserve|\bNode \d+ (?:DMA32|DMA|Normal|HighMem|Movable)?:? ?\d*\*|: \d+\*4kB|"
             r"\d+ total pagecache",
@@ -245,3 +277,4 @@ def parse(block: MemInfo, lines: Iterable[Line]) -> None:
         zone = Zone(int(start["node"] or 0), start["name"], values)
         if "min" in values and (zone.node, zone.name) not in known:
             block.zones.append(zone)
+    _set_reserves(block, arrays)

@@ -53,7 +53,14 @@ class Stack:
     def runs(self) -> bool:
         """Whether its task ran when it was printed, and printed it itself or was interrupted."""
         doubtful = not any(frame.sure for frame in self.frames)
-        return self.ran or any((frame.sure or doubtful) and frame.name in PRINTERS for frame in self.frames)
+        return (
+            self.ran or self.died or any((frame.sure or doubtful) and frame.name in PRINTERS for frame in self.frames)
+        )
+
+    @property
+    def died(self) -> bool:
+        """Whether the kernel was killing its task, or itself, for an error."""
+        return any(frame.sure and frame.name in DEATHS for frame in self.frames)
 
     @property
     def failed(self) -> bool:
@@ -78,6 +85,7 @@ PRINTERS: Final = frozenset(
         "dump_trace",
         "warn_alloc",
         "warn_alloc_failed",
+        "show_registers",
         "warn_slowpath_common",
         "warn_slowpath_null",
         "warn_slowpath_fmt",
@@ -86,6 +94,27 @@ PRINTERS: Final = frozenset(
     )
 )
 """Functions by which a task prints its own stack: kernel/panic.c, lib/dump_stack.c, mm/page_alloc.c."""
+
+DEATHS: Final = frozenset(
+    (
+        "die",
+        "__die",
+        "oops_end",
+        "do_invalid_op",
+        "make_task_dead",
+        "rewind_stack_and_make_dead",
+        "rewind_stack_do_exit",
+        "panic",
+        "die_kernel_fault",
+        "ubsan_epilogue",
+        "kasan_report",
+        "__kasan_report",
+        "kmsan_report",
+    )
+)
+"""Functions that run after a bug, or report one: arch/x86/kernel/dumpstack.c and traps.c, kernel/exit.c, kernel/panic.c,
+lib/ubsan.c, mm/kasan/report.c.
+"""
 
 NOISE: Final = PRINTERS | frozenset(
     (
@@ -144,6 +173,9 @@ _COMM: Final = re.compile(
     r"id):\s*(?P<pid>\d+),?\s+[Cc]omm:\s*(?P<task>.+?)(?:\s+(?:Kdump|Not tainted|Tainted|tainted)|"
     r"\s*$)"
 )
+_KDB_HEAD: Final = re.compile(r"^\s*pid (?P<pid>\d+): (?P<task>\S{1,15})\s*$")
+_LOCKDEP: Final = re.compile(r"^\s*-> #\d+ \(.{1,80}?\)\{")
+"""One of the locks of a chain; its stack was taken when the lock was: kernel/locking/lockdep.c print_circular_bug_entry."""
 _CRASH_HEAD: Final = re.compile(
     r'^\s*PID:\s*(?P<pid>\d+)\s+TASK:\s*[0-9a-f]+\s+CPU:\s*\d+\s+COMMAND:\s*"(?P<task>[^"]*)'
 )
@@ -235,6 +267,7 @@ class Stacks:
         for pattern, cause in (
             (_HUNG, "hung task"),
             (_CRASH_HEAD, "crash"),
+            (_KDB_HEAD, "crash"),
             (_TASK, ""),
             (_COMM, "trace"),
             (_TASK_OLD, ""),
@@ -243,6 +276,10 @@ class Stacks:
             if match is not None:
                 self._headed(line, match, cause, writer)
                 return True
+        if _LOCKDEP.match(text):
+            writer.pending = Stack("lock order", head=line)
+            writer.stack, writer.open = None, True
+            return True
         if match := _PROC_COMM.search(text):
             self._names[int(match["pid"])] = match["task"]
             return True
@@ -276,7 +313,7 @@ class Stacks:
             waiting.pid, waiting.state = waiting.pid or pid, waiting.state or state
             return
         writer.pending = Stack(cause or ("sysrq" if self.sysrq else "trace"), match["task"].strip(), pid, state, line)
-        writer.open = cause == "crash"
+        writer.stack, writer.open = None, cause == "crash"
 
     def _begin(self, writer: _Writer) -> None:
         """`Call Trace:` after frames begins another trace, of a task that is not named unless a head came before."""

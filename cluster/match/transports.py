@@ -133,8 +133,10 @@ def of_functions(names: Iterable[str]) -> str:
 
 
 def asked(stack: Stack) -> list[str]:
-    """The functions that say whom the task waits for: of a task in reclaim those that reclaim has called, for what called the
-    allocator does not say where the pages go; of a server not its own.
+    """The functions that say whom the task waits for.
+
+    Of a task in reclaim they are those that reclaim has called: what called the allocator does not say where the pages go. Of a
+    server they are not its own.
     """
     names = stack.functions()
     end = next((at for at, name in enumerate(names) if name in _RECLAIM), len(names))

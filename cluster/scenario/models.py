@@ -357,7 +357,7 @@ class SwapServer(EmptyAllowed):
     file: words.SizeOrNone = usually("none", "kept there, through the page cache; none is the disk itself")
     memory: words.SizeOrNone = usually("none", "lent to others; none is the disk alone")
     full: words.WhenFull = "evict"
-    socket: words.ServerSocket = "unix"
+    socket: words.PairKind = Field(default="unix", description="over NBD to its own machine")
     io_flusher: words.Flusher = False
 
 

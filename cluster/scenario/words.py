@@ -434,7 +434,6 @@ WhenFull = Annotated[str, OneOf("way out when memory is full", ("evict", "refuse
 Transport = Annotated[str, OneOf("transport", ("nfs", "nbd", "ublk", "fuse"))]
 SwapPlace = Annotated[str, OneOf("place of a swap", ("server", "disk"))]
 WriteErrors = Annotated[str, OneOf("way with write errors", ("kept", "ignored"))]
-ServerSocket = Annotated[str, OneOf("socket of a swap-server", ("unix",), later=("tcp",))]
 Flusher = Annotated[bool, Field(description="its allocations neither start a write nor wait for one")]
 Via = Annotated[str, OneOf("way to the swap server", ("proxy",))]
 ViaOrNone = Annotated[Via | None, OrWord("none")]
