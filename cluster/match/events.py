@@ -175,16 +175,19 @@ class Events:
     def __init__(self) -> None:
         self.found: list[Event] = []
         self._before = ""
+        self._wide = False
+        """Whether that was so long that its end may have been put into the next."""
         self._last: Event | None = None
         """That of the line before."""
 
     def line(self, line: Line) -> Event | None:
         """The next line; the event that it is, a version left out."""
         before, self._before = self._before, line.text.strip()
+        wide, self._wide = self._wide, len(line.whole) > _NARROW
         event: Event | None = None
         if _CUES.search(line.text):
             event = self._event(line, line.text, 0)
-        if event is None and before and line.by == "" and len(before) > 30 and _WRAPPED.search(before):
+        if event is None and before and line.by == "" and wide and _WRAPPED.search(before):
             event = self._event(line, f"{before} {line.text.lstrip()}", len(before))
             if event is not None and self._is_more_of(event):
                 event = None
@@ -215,6 +218,7 @@ class Events:
         return found
 
 
+_NARROW: Final = 30
 _WRAPPED: Final = re.compile(
     r"INFO: task|page allocation|page$|page\s|oom-killer|soft lockup|not$|server|invoked|tainted|"
     r"Tainted|swap on$|nbd\d",

@@ -38,6 +38,7 @@ _END: Final = re.compile(
 )
 _LINES_MAX: Final = 400
 _OLD_DMA_KIB: Final = 16384
+_TIB_KIB: Final = 1 << 30
 
 
 @dataclass(slots=True)
@@ -53,6 +54,16 @@ class Zone:
     def get(self, name: str) -> int:
         """A number of it, 0 if the kernel did not print it."""
         return self.values.get(name, 0)
+
+    @property
+    def populated(self) -> bool:
+        """Whether it has any memory; a kernel may print one that has none."""
+        return bool(self.values.get("managed", self.values.get("present", 1)))
+
+    @property
+    def most(self) -> int:
+        """What its marks cannot be above: its memory. A kernel that is damaged prints other numbers."""
+        return self.values.get("managed", self.values.get("present", _TIB_KIB))
 
     @property
     def usable(self) -> int:
@@ -149,7 +160,7 @@ class MemInfo:
     @property
     def at_floor(self) -> bool:
         """Whether no zone has a page for reception: free without CMA at or below three eighths of min (facts, 4.2)."""
-        zones = [zone for zone in self.for_buffers() if zone.get("min")]
+        zones = [zone for zone in self.for_buffers() if 0 < zone.get("min") <= zone.most]
         return bool(zones) and all(zone.usable <= _floor(zone.min, self.page_kib) for zone in zones)
 
     @property
@@ -176,14 +187,15 @@ def _set_reserves(block: MemInfo, arrays: dict[tuple[int, str], list[int]]) -> N
     The entries go up with each zone that has memory: the last is Normal's, unless a higher zone has some.
     """
     for zone in block.zones:
-        others = {other.name for other in block.zones if other.node == zone.node}
+        others = {other.name for other in block.zones if other.node == zone.node and other.populated}
         pages = arrays.get((zone.node, zone.name), [])
         if zone.name == "Normal" or "Normal" not in others or not any(pages):
             continue
         steps = sorted({entry for entry in pages if entry})
         below = zone.name == "DMA" and "DMA32" in others
         higher = bool(others & {"HighMem", "Movable"})
-        zone.reserve = (steps[min(int(below), len(steps) - 1)] if higher else steps[-1]) * block.page_kib
+        reserve = (steps[min(int(below), len(steps) - 1)] if higher else steps[-1]) * block.page_kib
+        zone.reserve = reserve if reserve < _TIB_KIB else 0
 
 
 class Blocks:

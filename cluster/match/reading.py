@@ -108,8 +108,14 @@ _DATED: Final = re.compile(
     r"$)"
 )
 _KERNEL_STAMP: Final = re.compile(
-    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?(?:\s+<\s*[\d.]+>)?\](?:\[\s*(?P<by>[TC]\d+)\])?(?:\s\(\d\)\[[^\]]*\])?\s?"
+    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?(?:\s+<\s*[\d.]+>)?\](?:\[\s*(?P<by>[TC]\d+)\])?\s?"
 )
+_VENDOR: Final = re.compile(
+    r"^(?:[ .]{0,2}\(\d\)\[[^\]]{1,24}\]|\[\s*\d+:\s*[^\[\]:]{1,16}:\s*\d+\]|[ADEFVW] \d+ \d+ )\s?|"
+    r"^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(?:root\s+)?\d+\s+\d+\s+[DEFIVW]\s[^:\[\]]{0,24}:\s|"
+    r"^(?:/?[\w.-]+)?(?:/[\w.-]+)+:(?:\d+:)?(?=\s*(?:\[|<\d|[^\W\d_]{3}\.? +\d{1,2} |\d{4}-\d\d-))|^\*\*(?=\[)"
+)
+"""What kernels of telephones put behind the time, Android's logcat, and what grep and editors of pages put before a line."""
 _BARE_STAMP: Final = re.compile(r"^\s{0,6}(?P<stamp>\d{1,9}\.\d{6})\s(?=\S)")
 _CALLER: Final = re.compile(r"^\[\s*(?P<by>[TC]\d+)\]\s?")
 _DAY: Final = re.compile(
@@ -243,7 +249,7 @@ def _joined(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 def _pieces(raw: str) -> Iterator[str]:
     """The kernel's lines in one line of a file: a journal's JSON, `#012`, and line ends that are written out."""
     text = raw.rstrip("\r\n")
-    if text.lstrip().startswith("{") and '"MESSAGE"' in text:
+    if text.lstrip().startswith("{") and ('"MESSAGE"' in text or '"log"' in text):
         text = _of_json(text)
     if "&" in text:
         text = html.unescape(html.unescape(text))
@@ -259,7 +265,7 @@ def _pieces(raw: str) -> Iterator[str]:
 def _of_json(text: str) -> str:
     try:
         entry = json.loads(text)
-        message = entry["MESSAGE"]
+        message = entry["MESSAGE"] if "MESSAGE" in entry else entry["log"]
         if isinstance(message, list):
             message = bytes(message).decode("utf-8", "replace")
         ident = entry.get("SYSLOG_IDENTIFIER", "kernel")
@@ -272,6 +278,7 @@ def cleaned(number: int, raw: str) -> Line | None:
     """A line without what loggers, mailers and terminals put before it; None if another program wrote it."""
     text = _ANSI.sub("", raw[:PIECE_MAX]).replace("\xa0", " ").expandtabs(8)
     text = _QUOTE.sub("", text) if text.lstrip()[:1] in (">", "|") else text
+    text = text.removesuffix("**") if text.startswith("**") else text
     line = Line(number, text, whole=text.strip())
     dated = False
     for _ in range(6):
@@ -292,7 +299,7 @@ def _one_prefix(line: Line, dated: bool) -> tuple[str, bool, bool]:
         return bare[match.end() :], True, match[3] not in ("kernel", "-", "klogd")
     if match := _NUMBERED.match(bare):
         return bare[match.end() :], dated, False
-    for pattern in (_KERNEL_STAMP, _CALLER, _DAY, _LEVEL, _BARE_STAMP):
+    for pattern in (_KERNEL_STAMP, _CALLER, _DAY, _LEVEL, _BARE_STAMP, _VENDOR):
         if match := pattern.match(bare):
             _noted(line, match)
             return bare[match.end() :], dated, False
@@ -333,6 +340,14 @@ _SHAPES: Final = (
 _FORTH: Final = frozenset(
     (("head", "open"), ("open", "frame"), ("frame", "close"), ("close", "head"), ("close", "open"))
 )
+_INNER: Final = re.compile(
+    r"\b(?:__schedule|schedule|io_schedule|dump_stack|dump_stack_lvl|warn_alloc|warn_alloc_failed)\+0x"
+)
+_OUTER: Final = re.compile(
+    r"\b(?:ret_from_fork|kernel_thread_helper|child_rip|entry_SYSCALL\w*|system_call_fastpath|do_syscall_64|kthread|page_fault|"
+    r"asm_exc_page_fault|start_kernel|ret_fast_syscall|el0_svc\w*)(?:\.\w+)*\+0x"
+)
+"""Functions with which nearly all traces begin and end."""
 _DAY_S: Final = 86400
 
 
@@ -349,7 +364,17 @@ def _is_newest_first(lines: list[Line]) -> bool:
     for pair in pairwise(shapes):
         forth += pair in _FORTH
         back += pair[::-1] in _FORTH
-    return back > forth and back > 1
+    ends = [end for end in (_end_of_trace(line.text) for line in lines) if end]
+    for end, after in pairwise(ends):
+        forth += (end, after) == ("inner", "outer")
+        back += (end, after) == ("outer", "inner")
+    return back > forth and (back > 1 or not forth)
+
+
+def _end_of_trace(text: str) -> str:
+    """Which end of a trace a line is, empty if it is none or both."""
+    inner, outer = bool(_INNER.search(text)), bool(_OUTER.search(text))
+    return "" if inner == outer else "inner" if inner else "outer"
 
 
 def _shape(text: str) -> str:

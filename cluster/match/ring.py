@@ -20,6 +20,7 @@ COMPLETE: Final = "ring complete"
 PART: Final = "part of a ring"
 SYMPTOM: Final = "symptom only"
 NOT_THIS: Final = "not this"
+_DAEMON_CAUSES: Final = {"proxy": "proxy", "dm-crypt": "encryption"}
 _MAPPED: Final = re.compile(r"\bdm-\d|mapper/|crypt")
 GRADES: Final = (COMPLETE, PART, SYMPTOM, NOT_THIS)
 
@@ -125,7 +126,7 @@ def _daemon_ring(grade: str, evidence: Evidence, daemon: Wait, clients: list[Lin
         Link("storage", f"the pages are written by {name}, on this host", clients),
         Link("memory", f"{name} itself waits for memory", [daemon.stack.line()]),
     ]
-    cause = "daemon dirty" if "dirty-limit" in daemon.paths else "proxy" if daemon.serves == "proxy" else "daemon"
+    cause = _DAEMON_CAUSES.get(daemon.serves, "daemon dirty" if "dirty-limit" in daemon.paths else "daemon")
     if grade == COMPLETE:
         reason = f"{name} has to write what reclaim waits for, and waits for reclaim itself: {daemon.sentence}"
     else:

@@ -49,6 +49,11 @@ class Stack:
         found = sure if len(sure) > 2 else [frame.name for frame in self.frames]
         return [name for at, name in enumerate(found) if name not in NOISE and (not at or found[at - 1] != name)]
 
+    def last_called(self) -> list[str]:
+        """What stands with `?` before all that is sure: functions that had returned when the task went to sleep."""
+        first = next((at for at, frame in enumerate(self.frames) if frame.sure), 0)
+        return [frame.name for frame in self.frames[:first]]
+
     @property
     def runs(self) -> bool:
         """Whether its task ran when it was printed, and printed it itself or was interrupted."""

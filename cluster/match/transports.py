@@ -52,6 +52,7 @@ _RECLAIM: Final = frozenset(
     )
 )
 """Where reclaim begins: mm/vmscan.c."""
+_QUEUE_RUNS: Final = re.compile(r"(?:_request|_request_fn|_queue_rqs?|_make_request|_submit_bio|_queuecommand)$")
 _NFSD: Final = frozenset(("nfsd", "nfsd_dispatch", "svc_process", "svc_recv"))
 _NFS_CLIENT: Final = re.compile(r"nfs_|_nfs|__nfs|rpc_|__rpc_|xs_|xprt_")
 
@@ -144,6 +145,12 @@ def asked(stack: Stack) -> list[str]:
     if _NFSD.intersection(stack.functions()) and not any(_NFS_CLIENT.match(name) for name in names):
         names = [name for name in names if not name.startswith(("nfs3", "nfs4"))]
     return names
+
+
+def queue_of(stack: Stack) -> str:
+    """Whose queue a task has run before it waited for a request: a network storage, `local`, or empty."""
+    ran = [name for name in stack.last_called() if _QUEUE_RUNS.search(name)]
+    return of_functions(ran) or ("local" if any(LOCAL.match(name) for name in ran) else "")
 
 
 def of_stack(stack: Stack) -> str:

@@ -107,7 +107,9 @@ def wait_of(stack: Stack) -> Wait:
     ran = stack.cause in _RUNS or stack.state == "R" or stack.in_interrupt or stack.runs
     if ran or by_chance:  # what runs, or ran, waits for nothing
         kind = None
-    local = not (ran or transport) and transports.is_local(stack)
+    queue = transports.queue_of(stack) if kind == SLOT and not transport else ""
+    transport = transport or (queue if queue != "local" else "")
+    local = not (ran or transport) and (queue == "local" or transports.is_local(stack))
     blocked = kind is None and stack.state == "D" and not ran and bool(names)
     if local and (blocked or kind in (REPLY, SLOT, LOCK, CONNECTION)):
         kind, what, where = DISK, "a disk of the machine, or a file system on it", where or names[0]

@@ -3,7 +3,9 @@
 Each claim has its twin: the same log with the one thing changed that decides.
 """
 
+import json
 import re
+from collections.abc import Callable
 
 import pytest
 from kernel_logs import KSWAPD, ON_NBD, RECEIVE, RECLAIM, SWAP_IN, failed, frames, hung, mem_info, ring, stamped
@@ -89,8 +91,8 @@ def kcryptd() -> list[str]:
 
 def test_the_worker_that_encrypts_pages_is_a_daemon_of_the_same_host():
     swap = "Adding 1048572k swap on /dev/mapper/swap.  Priority:-2 extents:1 across:1048572k"
-    assert judged(kcryptd()) == (PART, "daemon")
-    assert judged([swap, *kcryptd()]) == (COMPLETE, "daemon")
+    assert judged(kcryptd()) == (PART, "encryption")
+    assert judged([swap, *kcryptd()]) == (COMPLETE, "encryption")
     assert judged([swap.replace("mapper/swap", "sda2"), *kcryptd()])[0] != COMPLETE
 
 
@@ -98,6 +100,14 @@ def test_a_writer_that_cannot_send_its_pages_is_a_part():
     send = ["sk_stream_wait_memory", "tcp_sendmsg_locked", "sock_sendmsg", "sock_xmit", "nbd_send_cmd", "nbd_queue_rq"]
     assert judged(hung("kworker/u8:1", 5, [*send, "submit_bio", "do_writepages", "wb_workfn"])) == (PART, "sender")
     assert judged(hung("app", 5, [*send, "submit_bio", "blkdev_read_iter"]))[0] == NOT_THIS
+
+
+def test_the_queue_that_was_run_before_a_request_was_waited_for_says_whose_it_is():
+    """The kernel prints it with `?`: it had returned. Farther out a `?` is of calls long past, and says nothing."""
+    head, sleep = hung("kswapd0", 33, [])[:6], frames(["schedule", *KSWAPD])
+    assert judged([*head, *frames(["schedule"]), " ? zvol_request+0x1/0x2", *sleep[1:]]) == (PART, "unknown storage")
+    assert judged([*head, " ? zvol_request+0x1/0x2", *sleep]) == (NOT_THIS, "disk")
+    assert ring_of(log_of([*head, " ? nbd_queue_rq+0x1/0x2", *sleep])).transport == "nbd"
 
 
 # -- what runs --------------------------------------------------------------------------------------------------------
@@ -265,9 +275,45 @@ def numbered(lines: list[str]) -> str:
     return "".join(f"  {at}. <4>{line}\n" for at, line in enumerate(stamped(lines).splitlines(), 1))
 
 
-@pytest.mark.parametrize("wrap", [printable, one_line, numbered])
+BEFORE = {
+    "a telephone": "<4>[  200.123456] [3:        kswapd0:   60] ",
+    "another": "<6>[  200.123456]  (0)[60:kswapd0]",
+    "logcat": "01-02 03:04:05.123     0     0 W         : ",
+    "grep": "/var/log/kern.log:Mar  3 12:00:05 host kernel: [  200.123456] ",
+}
+
+
+def before(name: str) -> Callable[[list[str]], str]:
+    return lambda lines: "".join(f"{BEFORE[name]}{line}\n" for line in lines)
+
+
+def container(lines: list[str]) -> str:
+    """As a runtime of containers keeps what they print."""
+    return "".join(json.dumps({"log": f"{line}\n", "stream": "stdout"}) + "\n" for line in stamped(lines).splitlines())
+
+
+def bold(lines: list[str]) -> str:
+    return "".join(f"**{line}**\n" for line in stamped(lines).splitlines())
+
+
+@pytest.mark.parametrize("wrap", [printable, one_line, numbered, container, bold, *(before(name) for name in BEFORE)])
 def test_the_ring_is_read_in_what_mailers_and_pages_make_of_it(wrap):
     assert ring_of(of_reading(read_text(wrap(ring())))).grade == COMPLETE
+
+
+def test_a_log_without_times_that_begins_with_its_newest_line_is_turned_round():
+    lines = ["app             D ffff88003fd93b80     0   999      1 0x00000000", "Call Trace:"]
+    lines += frames(["__schedule", "schedule", *RECLAIM, "ret_from_fork"])
+    assert not read_text("\n".join(lines)).reversed
+    turned = read_text("\n".join(reversed(lines)))
+    assert turned.reversed
+    assert [wait.where for wait in of_reading(turned).waits] == [RECLAIM[0]]
+
+
+def test_marks_above_all_memory_are_of_a_damaged_kernel():
+    lines = [re.sub(r"min:\d+kB", "min:99395541895224kB", line) for line in mem_info(free=340)]
+    assert judged(mem_info(free=340)) == (SYMPTOM, "reception")
+    assert judged(lines)[0] == NOT_THIS
 
 
 def of_text(text: str) -> Ring:
