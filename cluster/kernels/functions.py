@@ -65,6 +65,7 @@ SLEEPS: Final[dict[str, Sleep]] = {
     ),
     # a connection
     **_same(CONNECTION, "room in the send buffer of a socket", "net/core/stream.c", "", "", "sk_stream_wait_memory"),
+    **_same(CONNECTION, "room in the send buffer of a socket", "net/ipv4/tcp.c", "", "2.5", "wait_for_tcp_memory"),
     **_same(CONNECTION, "a connection", "net/core/stream.c", "", "", "sk_stream_wait_connect"),
     **_same(CONNECTION, "a socket that another sender holds", "net/core/sock.c", "", "", "__lock_sock"),
     **_same(
@@ -74,7 +75,7 @@ SLEEPS: Final[dict[str, Sleep]] = {
     # a page
     **_same(
         REPLY, _PAGE_LOCK, "mm/filemap.c", "", "",
-        "sync_page sleep_on_page sleep_on_page_killable "
+        "sync_page sleep_on_page sleep_on_page_killable lock_page ___wait_on_page "
         "__lock_page __lock_page_killable __lock_page_or_retry wait_on_page_bit "
         "wait_on_page_bit_common __wait_on_page_locked_async put_and_wait_on_page_locked wait_on_page_bit_killable "
         "wait_on_page_writeback",
@@ -113,8 +114,9 @@ SLEEPS: Final[dict[str, Sleep]] = {
     **_same(REPLY, "an answer of the file server", "net/9p/client.c", "", "", "p9_client_rpc"),
     **_same(
         REPLY, "the end of requests to the block device", "block/bio.c", "", "",
-        "submit_bio_wait blk_execute_rq blkdev_issue_flush",
+        "submit_bio_wait blk_execute_rq blkdev_issue_flush blkdev_issue_discard blkdev_issue_zeroout",
     ),
+    **_same(REPLY, "the end of requests to the block device", "kernel/sched/completion.c", "3.9", "", "wait_for_completion_io"),
     # memory
     **_same(PAGE, "memory for a request", "mm/mempool.c", "", "", "mempool_alloc mempool_alloc_noprof mempool_resize"),
     # a disk
@@ -156,7 +158,8 @@ PATHS: Final[dict[str, frozenset[str]]] = {
         "shmem_swapin_folio shmem_swapin_cluster unuse_pte swapin_folio",
         "swap-out": "swap_writepage __swap_writepage swap_writeout "
         "swap_writepage_fs swap_write_unplug swap_writepage_bdev_async nfs_swap_rw "
-        "nfs_swap_out swap_out",
+        "nfs_swap_out swap_out add_to_swap get_swap_page folio_alloc_swap scan_swap_map "
+        "scan_swap_map_slots get_swap_pages swap_do_scheduled_discard",
         "page-out": "pageout writeout shrink_page_list shrink_folio_list",
         "reclaim": "try_to_free_pages do_try_to_free_pages try_to_free_mem_cgroup_pages mem_cgroup_shrink_node shrink_caches "
         "shrink_page_list shrink_folio_list shrink_inactive_list "
@@ -174,7 +177,8 @@ PATHS: Final[dict[str, frozenset[str]]] = {
         "alloc_pages_vma alloc_pages_current vma_alloc_folio alloc_pages_mpol __alloc_pages_may_oom",
         "writeback": "wb_workfn wb_writeback wb_do_writeback "
         "bdi_writeback_workfn bdi_writeback_thread bdi_writeback_task pdflush "
-        "writeback_sb_inodes __writeback_single_inode background_writeout do_writepages",
+        "writeback_sb_inodes __writeback_single_inode background_writeout do_writepages "
+        "flush_dirty_buffers bdflush sync_old_buffers kupdate",
         "softirq": "net_rx_action __do_softirq do_softirq handle_softirqs "
         "__local_bh_enable_ip call_softirq irq_exit_rcu irq_exit "
         "process_backlog napi_poll __napi_poll napi_threaded_poll do_softirq_own_stack run_ksoftirqd netif_receive_skb "

@@ -42,6 +42,7 @@ _FILES: Final[dict[str, tuple[str, ...]]] = {
     "daemon": ("claims/row-49.yaml", "claims/row-68.yaml"),
     "daemon dirty": ("claims/row-52.yaml",),
     "proxy": ("claims/row-68.yaml", "claims/row-50.yaml"),
+    "encryption": ("claims/row-68.yaml",),
     "unknown storage": ("claims/row-51.yaml", "three-machines.yaml"),
     "reception": ("claims/row-35.yaml",),
     "fragmentation": ("claims/row-27.yaml",),
@@ -76,6 +77,7 @@ _HELPS: Final[dict[str, tuple[str, ...]]] = {
     "daemon": (_EXEMPT, _ELSEWHERE),
     "daemon dirty": (_EXEMPT, "less under way to it does not help (claim 52)"),
     "proxy": (_EXEMPT, _ELSEWHERE),
+    "encryption": ("swap that this host does not encrypt by itself, or whose device does it", _MINIMUM),
     "reception": (
         "where nothing swaps over a network: nothing, frames that are lost are sent again",
         _SOCKETS,

@@ -7,8 +7,9 @@ from netswap.cluster.kernels.functions import LOCK, SLEEPS
 from netswap.cluster.match.advice import advice_on, to_collect
 from netswap.cluster.match.failures import Failure
 from netswap.cluster.match.log import Log
+from netswap.cluster.match.lookalikes import unknown_stacks
 from netswap.cluster.match.meminfo import MemInfo
-from netswap.cluster.match.misfits import misfits, unknown_stacks
+from netswap.cluster.match.misfits import misfits
 from netswap.cluster.match.reading import Line
 from netswap.cluster.match.ring import NOT_THIS, Ring
 from netswap.cluster.match.waits import Wait

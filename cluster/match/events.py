@@ -35,7 +35,7 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ),
         (
             "page allocation failure",
-            rf"{_WHO}: page allocation failure[:.]\s*order:\s*(?P<order>\d+)(?:,?\s*mode:\s*{_MODE})?",
+            rf"(?:{_WHO}: |(?:^|(?<=\s)))page allocation failure[:.]\s*order:\s*(?P<order>\d+)(?:,?\s*mode:\s*{_MODE})?",
         ),
         (
             "page allocation failure",
@@ -57,27 +57,28 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         (
             "oom kill",
             r"Out of memory: Kill(?:ed)? process|Out of Memory: Killed process|Out of memory and no killable|"
-            r"oom-kill:constraint=CONSTRAINT_NONE",
+            r"oom-kill:constraint=CONSTRAINT_NONE|send sigkill to \d+ \(|lowmemorykiller: Kill",
         ),
         ("soft lockup", r"soft lockup - CPU#\d+ stuck for (?P<seconds>\d+)s!\s*\[(?P<task>.+?):(?P<pid>\d+)\]"),
         ("soft lockup", r"soft lockup (?:detected )?(?:on|-) CPU#?\d+(?P<task>)"),
         (
             "stall",
             r"rcu\w*:?.{0,20}(?:self-)?detected stalls?|rcu_\w+ (?:self-)?detected|detected stalls on CPUs|"
-            r"Watchdog detected hard LOCKUP|workqueue lockup|rcu_\w+ kthread starved|expedited stalls",
+            r"detected hard LOCKUP|workqueue lockup|rcu_\w+ kthread starved|expedited stalls",
         ),
         (
             "bug",
             r"kernel BUG at|BUG: unable to handle|[Uu]nable to handle kernel|general protection fault|\bOops(?: -|"
             r": |\[)|BUG: scheduling while atomic|BUG: sleeping function|Kernel panic - not syncing|BUG: Bad page|"
-            r"BUG: Bad rss|divide error:|Internal error: |BUG: KASAN|BUG: spinlock|Bad page state|list_(?:add|"
+            r"BUG: Bad rss|divide error:|Internal error: |BUG: K[A-Z]{2,4}AN|BUG: KFENCE|UBSAN: |BUG: spinlock|"
+            r"Bad page state|Fatal exception: panic|Fatal exception in interrupt|list_(?:add|"
             r"del) corruption|invalid opcode: 0000|Kernel bug detected|refcount_t: ",
         ),
         ("warning", r"WARNING: (?:CPU: \d+ PID|at \S+:\d+)|NMI backtrace for cpu|cut here \]"),
         (
             "lock order",
             r"possible circular locking dependency|possible recursive locking|inconsistent lock state|"
-            r"suspicious RCU usage|possible irq lock inversion",
+            r"suspicious RCU usage|possible irq lock inversion|^\s*-> #\d+ \(.{1,80}?\)\{",
         ),
         (
             "nbd time-out",
@@ -104,7 +105,8 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             r"connection reset|down|session lost|hung|timed? ?out)|rbd: rbd\d+: .{0,120}?(?:timed out|timeout|result)|"
             r"ceph: .{0,120}?(?:hung|caps stale|timed out)",
         ),
-        ("drbd time-out", r"\bdrbd.{0,120}?(?:PingAck did not arrive|timed out|Remote failed to finish|ko = 0)"),
+        ("drbd time-out", r"\bdrbd.{0,120}?(?:PingAck did not arrive|timed out|Remote failed to finish|ko = 0|"
+            r"conn\( \w+ -> (?:Timeout|NetworkFailure|BrokenPipe))"),
         (
             "file server time-out",
             r"CIFS:? .{0,120}?(?:has not responded|timed out|not responding)|CIFS VFS: .{0,120}?(?:has not responded|"
@@ -126,6 +128,7 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             r"Low) memory (?:for|in|on|\().{0,20}(?:rx|RX|skb|receive|packet)|dropping packet.{0,12}(?:memory|skb)",
         ),
         ("tcp memory", r"TCP: out of memory -- consider tuning tcp_mem|Out of socket memory"),
+        ("cma", r"cma: cma_alloc: .{0,80}?(?:alloc failed|failed)|cma_alloc: alloc failed"),
         (
             "card",
             r"NETDEV WATCHDOG: |transmit queue \d+ timed out|Detected Tx Unit Hang|Tx timeout|"
@@ -157,8 +160,8 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
 """In the order in which they are tried; a line is the first that it is, and a version beside."""
 
 _CUES: Final = re.compile(
-    r"WARNING|backtrace|cut here|blocked|alloc|Alloc|oom|OOM|[Mm]emory|stall|LOCKUP|lockup|stuck|BUG|"
-    r"ops|panic|handle|fault|error|Error|nbd|nfs|NFS|RPC|connection\d|"
+    r"WARNING|backtrace|cut here|blocked|alloc|Alloc|oom|OOM|[Mm]emory|stall|LOCKUP|lockup|stuck|BUG|UBSAN|"
+    r"sigkill|lowmemorykiller|cma|-> #|ops|panic|handle|fault|error|Error|nbd|nfs|NFS|RPC|connection\d|"
     r"session\d|SCSI|ceph|rbd|drbd|CIFS|9p|Lustre|swap|partition|file |ysRq|ysrq|TCP|NETDEV|timed|"
     r"timeout|Timeout|TIME|ata\d|nvme|sd \d|mmc|abort|"
     r"EXT4|XFS|BTRFS|DID_|version|ainted|corruption|refcount|Tx |Link|reset|dependency|recursive|"
@@ -172,16 +175,19 @@ class Events:
     def __init__(self) -> None:
         self.found: list[Event] = []
         self._before = ""
+        self._wide = False
+        """Whether that was so long that its end may have been put into the next."""
         self._last: Event | None = None
         """That of the line before."""
 
     def line(self, line: Line) -> Event | None:
         """The next line; the event that it is, a version left out."""
         before, self._before = self._before, line.text.strip()
+        wide, self._wide = self._wide, len(line.whole) > _NARROW
         event: Event | None = None
         if _CUES.search(line.text):
             event = self._event(line, line.text, 0)
-        if event is None and before and line.by == "" and len(before) > 30 and _WRAPPED.search(before):
+        if event is None and before and line.by == "" and wide and _WRAPPED.search(before):
             event = self._event(line, f"{before} {line.text.lstrip()}", len(before))
             if event is not None and self._is_more_of(event):
                 event = None
@@ -212,6 +218,7 @@ class Events:
         return found
 
 
+_NARROW: Final = 30
 _WRAPPED: Final = re.compile(
     r"INFO: task|page allocation|page$|page\s|oom-killer|soft lockup|not$|server|invoked|tainted|"
     r"Tainted|swap on$|nbd\d",

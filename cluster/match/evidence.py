@@ -28,6 +28,8 @@ class Evidence:
     log: Log
     reclaimers: list[Wait]
     swappers: list[Wait]
+    senders: list[Wait]
+    """Those that wait to send pages that are written back."""
     failures: list[Failure]
     time_outs: dict[str, list[Line]]
     """By transport."""
@@ -39,7 +41,7 @@ class Evidence:
         """The network storage in question: of the swap device, of a stack that waits for memory or a page, of a time-out."""
         if self.swap_on and self.swap_on != "local":
             return self.swap_on
-        for wait in [*self.swappers, *self.reclaimers]:
+        for wait in [*self.swappers, *self.reclaimers, *self.senders]:
             if wait.transport:
                 return wait.transport
         if self.swap_on == "local":
@@ -75,6 +77,7 @@ def evidence_of(log: Log) -> Evidence:
         log,
         [wait for wait in log.waits if wait.reclaims or (remote_disk and wait.local and "reclaim" in wait.paths)],
         [wait for wait in log.waits if wait.swaps],
+        [wait for wait in log.waits if wait.sends],
         failures_of(log),
         time_outs,
         (remote or devices or [""])[0],

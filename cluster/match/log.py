@@ -29,13 +29,17 @@ class Log:
         return [event for event in self.events if event.kind in kinds]
 
     def wait_after(self, event: Event) -> Wait | None:
-        """That of the trace which an event has printed; where processors are mixed, of one near it that takes a buffer."""
+        """That of the trace which an event has printed; where processors are mixed, of one near it of the same kind."""
         own = next((wait for wait in self.waits if wait.stack.head is event.line), None)
         if own is not None:
             return own
         near = range(event.line.number, event.line.number + _NEAR)
-        takers = (wait for wait in self.waits if wait.stack.line().number in near and "buffer" in wait.paths)
-        return next((wait for wait in takers if wait.stack.cause in ("trace", event.kind)), None)
+        others = (
+            wait
+            for wait in self.waits
+            if wait.stack.line().number in near and wait.stack.cause in ("trace", event.kind)
+        )
+        return next((wait for wait in others if "buffer" in wait.paths or wait.stack.failed), None)
 
     def block_after(self, event: Event) -> MemInfo | None:
         """The Mem-Info block that it has printed."""

@@ -38,6 +38,7 @@ _END: Final = re.compile(
 )
 _LINES_MAX: Final = 400
 _OLD_DMA_KIB: Final = 16384
+_TIB_KIB: Final = 1 << 30
 
 
 @dataclass(slots=True)
@@ -47,15 +48,30 @@ class Zone:
     node: int
     name: str
     values: dict[str, int]
+    reserve: int = 0
+    """Of its free memory this much is not for requests that have a higher zone: mm/page_alloc.c __zone_watermark_ok."""
 
     def get(self, name: str) -> int:
         """A number of it, 0 if the kernel did not print it."""
         return self.values.get(name, 0)
 
     @property
+    def populated(self) -> bool:
+        """Whether it has any memory; a kernel may print one that has none."""
+        return bool(self.values.get("managed", self.values.get("present", 1)))
+
+    @property
+    def most(self) -> int:
+        """What its marks cannot be above: its memory. A kernel that is damaged prints other numbers."""
+        return self.values.get("managed", self.values.get("present", _TIB_KIB))
+
+    @property
     def usable(self) -> int:
-        """Free memory that a network buffer can be made of: the contiguous memory of CMA is for movable pages."""
-        return max(0, self.get("free") - self.get("free_cma"))
+        """Free memory that a network buffer can be made of.
+
+        The contiguous memory of CMA is for movable pages, and what `lowmem_reserve` says for those who have no other zone.
+        """
+        return max(0, self.get("free") - self.get("free_cma") - self.reserve)
 
     @property
     def boost(self) -> int:
@@ -144,7 +160,7 @@ class MemInfo:
     @property
     def at_floor(self) -> bool:
         """Whether no zone has a page for reception: free without CMA at or below three eighths of min (facts, 4.2)."""
-        zones = [zone for zone in self.for_buffers() if zone.get("min")]
+        zones = [zone for zone in self.for_buffers() if 0 < zone.get("min") <= zone.most]
         return bool(zones) and all(zone.usable <= _floor(zone.min, self.page_kib) for zone in zones)
 
     @property
@@ -160,6 +176,26 @@ def _floor(kib: int, page_kib: int) -> int:
     pages = kib // page_kib
     pages -= pages // 2
     return (pages - pages // 4) * page_kib
+
+
+_RESERVE: Final = re.compile(r"lowmem_reserve\[\]:((?:\s+\d+)+)")
+
+
+def _set_reserves(block: MemInfo, arrays: dict[tuple[int, str], list[int]]) -> None:
+    """What zones below Normal keep from requests that may be served there, KiB; `arrays` are the pages that the log has.
+
+    The entries go up with each zone that has memory: the last is Normal's, unless a higher zone has some.
+    """
+    for zone in block.zones:
+        others = {other.name for other in block.zones if other.node == zone.node and other.populated}
+        pages = arrays.get((zone.node, zone.name), [])
+        if zone.name == "Normal" or "Normal" not in others or not any(pages):
+            continue
+        steps = sorted({entry for entry in pages if entry})
+        below = zone.name == "DMA" and "DMA32" in others
+        higher = bool(others & {"HighMem", "Movable"})
+        reserve = (steps[min(int(below), len(steps) - 1)] if higher else steps[-1]) * block.page_kib
+        zone.reserve = reserve if reserve < _TIB_KIB else 0
 
 
 class Blocks:
@@ -231,9 +267,17 @@ def parse(block: MemInfo, lines: Iterable[Line]) -> None:
     block.counters = {
         name.lower(): int(value) for name, value, unit in _VALUE.findall(head.replace("Active:", "active:")) if not unit
     }
+    _set_zones(block, text, starts)
+
+
+def _set_zones(block: MemInfo, text: str, starts: list[re.Match[str]]) -> None:
+    """The zones, each from where its line begins."""
+    arrays: dict[tuple[int, str], list[int]] = {}
     ends = [*(one.start() for one in starts[1:]), len(text)]
     for start, end in zip(starts, ends, strict=False):
         body = text[start.end("name") : end]
+        if found := _RESERVE.search(body):
+            arrays[(int(start["node"] or 0), start["name"])] = [int(entry) for entry in found[1].split()]
         stop = re.search(
             r"lowmem_reserve|\bNode \d+ (?:DMA32|DMA|Normal|HighMem|Movable)?:? ?\d*\*|: \d+\*4kB|"
             r"\d+ total pagecache",
@@ -245,3 +289,4 @@ def parse(block: MemInfo, lines: Iterable[Line]) -> None:
         zone = Zone(int(start["node"] or 0), start["name"], values)
         if "min" in values and (zone.node, zone.name) not in known:
             block.zones.append(zone)
+    _set_reserves(block, arrays)

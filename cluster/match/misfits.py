@@ -4,7 +4,6 @@ from netswap.cluster.kernels.functions import LOCK
 from netswap.cluster.match.log import Log
 from netswap.cluster.match.reading import Line
 from netswap.cluster.match.ring import NOT_THIS, Ring
-from netswap.cluster.match.waits import Wait
 
 _SAID = {
     "bug": "the kernel had a bug or was damaged",
@@ -15,22 +14,9 @@ _SAID = {
     "disk": "a disk of the machine had errors",
     "card": "a card or its driver stood still",
     "lock order": "a report on the order of locks",
+    "cma": "the contiguous memory allocator (CMA) had no such area",
     "warning": "the kernel warns of something of its own",
 }
-
-
-def unknown_stacks(log: Log) -> list[Wait]:
-    """Traces of tasks that wait in functions that the table does not have."""
-    from_tasks = ("hung task", "sysrq", "crash", "/proc/PID/stack", "trace")
-    return [
-        wait
-        for wait in log.waits
-        if wait.kind is None
-        and wait.stack.cause in from_tasks
-        and wait.stack.state in ("D", "")
-        and "idle" not in wait.paths
-        and wait.stack.task
-    ]
 
 
 def misfits(log: Log, ring: Ring) -> list[tuple[str, list[Line]]]:

@@ -89,6 +89,11 @@ _TAG: Final = re.compile(
     r"</?(?:pre|code|br|p|div|span|b|i|em|tt|td|tr|li|font|blockquote|a|strong)(?:\s[^<>]*)?/?>", re.I
 )
 _QUOTE: Final = re.compile(r"^(?:\s{0,3}(?:>|\|(?=\s))\s?)+")
+_STAMPED: Final = re.compile(r"(?:^|(?<!\d{6}\]) )(?=\[ {0,6}\d{1,7}\.\d{6}\])")
+"""Where messages begin in a line that several were put into, as a page on the web shows them."""
+_SOFT: Final = re.compile(r"[ -~]{50,75}=$")
+"""The end of a line that quoted-printable has broken: RFC 2045, 6.7."""
+_OCTET: Final = re.compile(r"=(3D|20|09|2E)")
 _BREAK: Final = re.compile(r"#012|(?<=[^\\])\\n(?=\s|\[|$|[A-Z<])")
 _MONTHLIKE: Final = (
     r"(?:[^\W\d_]{2,10}\.?,? +\d{1,2}\.?|\d{1,2}\.? ?[^\W\d_]{1,10}\.?(?: +\d{1,2}日?)?|\d{1,2}[月월] *\d{1,2}[日일]?|"
@@ -103,8 +108,14 @@ _DATED: Final = re.compile(
     r"$)"
 )
 _KERNEL_STAMP: Final = re.compile(
-    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?(?:\s+<\s*[\d.]+>)?\](?:\[\s*(?P<by>[TC]\d+)\])?(?:\s\(\d\)\[[^\]]*\])?\s?"
+    r"^\[?\s{0,12}(?P<stamp>\+?\d{1,9}\.\d{3,9})(?:@\d+)?(?:,\d+)?(?:\s+<\s*[\d.]+>)?\](?:\[\s*(?P<by>[TC]\d+)\])?\s?"
 )
+_VENDOR: Final = re.compile(
+    r"^(?:[ .]{0,2}\(\d\)\[[^\]]{1,24}\]|\[\s*\d+:\s*[^\[\]:]{1,16}:\s*\d+\]|[ADEFVW] \d+ \d+ )\s?|"
+    r"^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(?:root\s+)?\d+\s+\d+\s+[DEFIVW]\s[^:\[\]]{0,24}:\s|"
+    r"^(?:/?[\w.-]+)?(?:/[\w.-]+)+:(?:\d+:)?(?=\s*(?:\[|<\d|[^\W\d_]{3}\.? +\d{1,2} |\d{4}-\d\d-))|^\*\*(?=\[)"
+)
+"""What kernels of telephones put behind the time, Android's logcat, and what grep and editors of pages put before a line."""
 _BARE_STAMP: Final = re.compile(r"^\s{0,6}(?P<stamp>\d{1,9}\.\d{6})\s(?=\S)")
 _CALLER: Final = re.compile(r"^\[\s*(?P<by>[TC]\d+)\]\s?")
 _DAY: Final = re.compile(
@@ -112,7 +123,7 @@ _DAY: Final = re.compile(
     rf"[^\W\d_]{{3}} ?\d{{1,2}} \d\d:\d\d)\s*\](?:\[\s*[TC]\d+\])?\s?"
 )
 _NUMBERED: Final = re.compile(
-    r"^\d{1,8}[:\s|-]\s*(?=\[\s*\d+\.\d|[^\W\d_]{3,9}\.? +\d{1,2} \d\d:\d\d:|\d{4}-\d\d-\d\d[T ]|<\d>)"
+    r"^\d{1,8}[.:\s|-]\s*(?=\[\s*\d+\.\d|[^\W\d_]{3,9}\.? +\d{1,2} \d\d:\d\d:|\d{4}-\d\d-\d\d[T ]|<\d>)"
 )
 """As grep -n and editors put before lines."""
 _LEVEL: Final = re.compile(r"^(?:<\d{1,3}>|KERN_[A-Z]+\s?|\d,\d+,\d+,[-c+];)")
@@ -131,7 +142,7 @@ def read(stream: IO[bytes]) -> Reading:
     """All of a log that can be kernel text; `NotText` where it is no text at all."""
     found = Reading([])
     kept: list[Line] = []
-    for number, raw in _lines(stream, found):
+    for number, raw in _joined(_lines(stream, found)):
         if len(kept) >= KEPT_MAX:
             found.cut = True
             continue
@@ -217,13 +228,28 @@ def _encoding(first: bytes) -> str:
     return "utf-8"
 
 
+def _joined(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The same without the breaks and the octets of quoted-printable, once a break has been met."""
+    first, begun, printable = 0, "", False
+    for number, raw in lines:
+        text = raw.rstrip("\r\n")
+        if _SOFT.search(text) and len(begun) < LINE_MAX:
+            first, begun, printable = first or number, begun + text[:-1], True
+            continue
+        whole = begun + text if begun else raw
+        yield first or number, _OCTET.sub(lambda octet: chr(int(octet[1], 16)), whole) if printable else whole
+        first, begun = 0, ""
+    if begun:
+        yield first, begun
+
+
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
 def _pieces(raw: str) -> Iterator[str]:
     """The kernel's lines in one line of a file: a journal's JSON, `#012`, and line ends that are written out."""
     text = raw.rstrip("\r\n")
-    if text.lstrip().startswith("{") and '"MESSAGE"' in text:
+    if text.lstrip().startswith("{") and ('"MESSAGE"' in text or '"log"' in text):
         text = _of_json(text)
     if "&" in text:
         text = html.unescape(html.unescape(text))
@@ -231,13 +257,15 @@ def _pieces(raw: str) -> Iterator[str]:
         text = _TAG.sub(lambda tag: "\n" if tag[0].lower().startswith(("<br", "</p", "</div", "</li")) else "", text)
     if "#012" in text or "\\n" in text:
         text = _BREAK.sub("\n", text)
+    if text.count("] ") > 1:
+        text = _STAMPED.sub("\n", text, count=0) if len(_STAMPED.findall(text)) > 1 else text
     yield from text.split("\n")
 
 
 def _of_json(text: str) -> str:
     try:
         entry = json.loads(text)
-        message = entry["MESSAGE"]
+        message = entry["MESSAGE"] if "MESSAGE" in entry else entry["log"]
         if isinstance(message, list):
             message = bytes(message).decode("utf-8", "replace")
         ident = entry.get("SYSLOG_IDENTIFIER", "kernel")
@@ -250,6 +278,7 @@ def cleaned(number: int, raw: str) -> Line | None:
     """A line without what loggers, mailers and terminals put before it; None if another program wrote it."""
     text = _ANSI.sub("", raw[:PIECE_MAX]).replace("\xa0", " ").expandtabs(8)
     text = _QUOTE.sub("", text) if text.lstrip()[:1] in (">", "|") else text
+    text = text.removesuffix("**") if text.startswith("**") else text
     line = Line(number, text, whole=text.strip())
     dated = False
     for _ in range(6):
@@ -270,7 +299,7 @@ def _one_prefix(line: Line, dated: bool) -> tuple[str, bool, bool]:
         return bare[match.end() :], True, match[3] not in ("kernel", "-", "klogd")
     if match := _NUMBERED.match(bare):
         return bare[match.end() :], dated, False
-    for pattern in (_KERNEL_STAMP, _CALLER, _DAY, _LEVEL, _BARE_STAMP):
+    for pattern in (_KERNEL_STAMP, _CALLER, _DAY, _LEVEL, _BARE_STAMP, _VENDOR):
         if match := pattern.match(bare):
             _noted(line, match)
             return bare[match.end() :], dated, False
@@ -311,6 +340,14 @@ _SHAPES: Final = (
 _FORTH: Final = frozenset(
     (("head", "open"), ("open", "frame"), ("frame", "close"), ("close", "head"), ("close", "open"))
 )
+_INNER: Final = re.compile(
+    r"\b(?:__schedule|schedule|io_schedule|dump_stack|dump_stack_lvl|warn_alloc|warn_alloc_failed)\+0x"
+)
+_OUTER: Final = re.compile(
+    r"\b(?:ret_from_fork|kernel_thread_helper|child_rip|entry_SYSCALL\w*|system_call_fastpath|do_syscall_64|kthread|page_fault|"
+    r"asm_exc_page_fault|start_kernel|ret_fast_syscall|el0_svc\w*)(?:\.\w+)*\+0x"
+)
+"""Functions with which nearly all traces begin and end."""
 _DAY_S: Final = 86400
 
 
@@ -327,7 +364,17 @@ def _is_newest_first(lines: list[Line]) -> bool:
     for pair in pairwise(shapes):
         forth += pair in _FORTH
         back += pair[::-1] in _FORTH
-    return back > forth and back > 1
+    ends = [end for end in (_end_of_trace(line.text) for line in lines) if end]
+    for end, after in pairwise(ends):
+        forth += (end, after) == ("inner", "outer")
+        back += (end, after) == ("outer", "inner")
+    return back > forth and (back > 1 or not forth)
+
+
+def _end_of_trace(text: str) -> str:
+    """Which end of a trace a line is, empty if it is none or both."""
+    inner, outer = bool(_INNER.search(text)), bool(_OUTER.search(text))
+    return "" if inner == outer else "inner" if inner else "outer"
 
 
 def _shape(text: str) -> str:

@@ -5,6 +5,7 @@ comes back, waits for the network or for a daemon; and what would end that wait 
 daemon.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +20,8 @@ COMPLETE: Final = "ring complete"
 PART: Final = "part of a ring"
 SYMPTOM: Final = "symptom only"
 NOT_THIS: Final = "not this"
+_DAEMON_CAUSES: Final = {"proxy": "proxy", "dm-crypt": "encryption"}
+_MAPPED: Final = re.compile(r"\bdm-\d|mapper/|crypt")
 GRADES: Final = (COMPLETE, PART, SYMPTOM, NOT_THIS)
 
 
@@ -57,7 +60,8 @@ class Ring:
 def ring_of(log: Log) -> Ring:
     """Judge a log."""
     evidence = evidence_of(log)
-    ring = _of_daemon(evidence) or _of_network(evidence)
+    rings = [ring for ring in (_of_daemon(evidence), _of_network(evidence)) if ring is not None]
+    ring = next((ring for ring in rings if ring.grade == COMPLETE), rings[0] if rings else None)
     if ring is not None and (ring.grade == COMPLETE or not _is_broken(log, ring)):
         return ring
     other = other_cause(evidence)
@@ -102,6 +106,10 @@ def _clients(evidence: Evidence, daemon: Wait) -> list[Line]:
         wants = wait.reclaims or wait.swaps or bool(wait.paths & {"writeback", "dirty-limit", "reclaim"})
         if wants and (wait.transport == served or (served == "proxy" and wait.transport)):
             found.append(wait.stack.line())
+    if served == "dm-crypt":
+        found += [event.line for event in evidence.log.of_kind("swap device") if _MAPPED.search(event.said["device"])][
+            :1
+        ]
     if evidence.swap_on and (evidence.swap_on == served or (served == "proxy" and evidence.swap_on != "local")):
         found += [event.line for event in evidence.log.of_kind("swap device")][:1]
     if served in evidence.time_outs and (evidence.reclaimers or evidence.swappers):
@@ -118,7 +126,7 @@ def _daemon_ring(grade: str, evidence: Evidence, daemon: Wait, clients: list[Lin
         Link("storage", f"the pages are written by {name}, on this host", clients),
         Link("memory", f"{name} itself waits for memory", [daemon.stack.line()]),
     ]
-    cause = "daemon dirty" if "dirty-limit" in daemon.paths else "proxy" if daemon.serves == "proxy" else "daemon"
+    cause = _DAEMON_CAUSES.get(daemon.serves, "daemon dirty" if "dirty-limit" in daemon.paths else "daemon")
     if grade == COMPLETE:
         reason = f"{name} has to write what reclaim waits for, and waits for reclaim itself: {daemon.sentence}"
     else:
@@ -134,7 +142,9 @@ def _links(evidence: Evidence) -> list[Link]:
     """The three links, each with the lines that show it."""
     transport = evidence.transport
     over = f" over {transport}" if transport else ""
-    swapping = [wait for wait in [*evidence.swappers, *evidence.reclaimers] if wait.transport or wait.swaps]
+    swapping = [
+        wait for wait in [*evidence.swappers, *evidence.reclaimers, *evidence.senders] if wait.transport or wait.swaps
+    ]
     storage = [wait.stack.line() for wait in swapping]
     storage += (
         [line for lines in evidence.time_outs.values() for line in lines[:2]] if evidence.swap_on != "local" else []
@@ -177,7 +187,7 @@ def _of_network(evidence: Evidence) -> Ring | None:
             f"reclaim waits for pages that go over {transport}, these wait for an answer, and answers find no memory"
         )
         return Ring(COMPLETE, _cause(evidence), reason, links, transport, evidence.failures)
-    if waits and not evidence.local and not _is_noise(evidence):
+    if (waits or evidence.senders) and not evidence.local and not _is_noise(evidence):
         return Ring(PART, _cause(evidence), _part_reason(evidence, links), links, transport, evidence.failures)
     if memory.seen:
         if evidence.time_outs:
@@ -186,17 +196,38 @@ def _of_network(evidence: Evidence) -> Ring | None:
                 f"time; who waits for that is not shown"
             )
             return Ring(PART, _cause(evidence), reason, links, transport, evidence.failures)
+        if own := next((failure.over for failure in evidence.failures if failure.counts and failure.over), ""):
+            reason = f"{own} itself finds no memory to send or to receive with; who waits for it is not shown"
+            return Ring(PART, "nfs" if own == "nfs" else "tcp", reason, links, own, evidence.failures)
         reason = (
             "reception fails for want of memory; that alone proves nothing: it happens on machines that "
             "never swap over a network"
         )
-        return Ring(SYMPTOM, "reception", reason, links, transport, evidence.failures)
-    return None
+        by_limit = not any(failure.counts for failure in evidence.failures) and evidence.log.of_kind("tcp memory")
+        return Ring(SYMPTOM, "tcp memory" if by_limit else "reception", reason, links, transport, evidence.failures)
+    return _faint(evidence, links)
+
+
+def _faint(evidence: Evidence, links: list[Link]) -> Ring | None:
+    """What is a symptom although nothing says that memory was full: pages in a row, and failures without a trace."""
+    rows = [failure for failure in evidence.failures if failure.in_a_row]
+    blind = [failure for failure in evidence.failures if failure.blind]
+    if not (rows or blind) or evidence.local:
+        return None
+    lines = _few([failure.event.line for failure in rows or blind])
+    if rows:
+        reason = f"reception fails for want of pages in a row: {rows[0].why_not or 'memory is full'}; that alone proves nothing"
+        return Ring(SYMPTOM, "fragmentation", reason, links, evidence.transport, evidence.failures, lines)
+    reason = (
+        "an allocation that may not wait has failed, as those of reception do, but the log has no whole trace of it; that alone "
+        "proves nothing"
+    )
+    return Ring(SYMPTOM, "reception", reason, links, evidence.transport, evidence.failures, lines)
 
 
 def _is_noise(evidence: Evidence) -> bool:
     """Whether the only waits are those of a limit of a control group, or of a kernel that is broken."""
-    waits = [*evidence.reclaimers, *evidence.swappers]
+    waits = [*evidence.reclaimers, *evidence.swappers, *evidence.senders]
     return not evidence.transport and all("memcg" in wait.paths for wait in waits)
 
 
@@ -204,7 +235,7 @@ def _cause(evidence: Evidence) -> str:
     if evidence.log.of_kind("tcp memory"):
         return "tcp memory"
     if any(
-        wait.where == "sk_stream_wait_memory" or "turn to send" in wait.what
+        wait.where in ("sk_stream_wait_memory", "wait_for_tcp_memory") or "turn to send" in wait.what
         for wait in evidence.log.waits
         if wait.kind is not None
     ):

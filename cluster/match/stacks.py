@@ -39,6 +39,8 @@ class Stack:
     head: Line | None = None
     workqueue: str = ""
     in_interrupt: bool = False
+    ran: bool = False
+    """Whether registers of the kernel stand before it: it was taken from a processor."""
     frames: list[Frame] = field(default_factory=list)
 
     def functions(self) -> list[str]:
@@ -47,21 +49,80 @@ class Stack:
         found = sure if len(sure) > 2 else [frame.name for frame in self.frames]
         return [name for at, name in enumerate(found) if name not in NOISE and (not at or found[at - 1] != name)]
 
+    def last_called(self) -> list[str]:
+        """What stands with `?` before all that is sure: functions that had returned when the task went to sleep."""
+        first = next((at for at, frame in enumerate(self.frames) if frame.sure), 0)
+        return [frame.name for frame in self.frames[:first]]
+
+    @property
+    def runs(self) -> bool:
+        """Whether its task ran when it was printed, and printed it itself or was interrupted."""
+        doubtful = not any(frame.sure for frame in self.frames)
+        return (
+            self.ran or self.died or any((frame.sure or doubtful) and frame.name in PRINTERS for frame in self.frames)
+        )
+
+    @property
+    def died(self) -> bool:
+        """Whether the kernel was killing its task, or itself, for an error."""
+        return any(frame.sure and frame.name in DEATHS for frame in self.frames)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was printed because an allocation failed."""
+        return any(frame.name in ("warn_alloc", "warn_alloc_failed") for frame in self.frames)
+
     def line(self) -> Line:
         """Where it begins in the log."""
         return self.head or self.frames[0].line
 
 
-NOISE: Final = frozenset(
+PRINTERS: Final = frozenset(
     (
         "dump_stack",
         "dump_stack_lvl",
+        "__dump_stack",
         "show_stack",
         "show_stack_log_lvl",
         "dump_backtrace",
         "unwind_backtrace",
+        "show_trace",
+        "dump_trace",
         "warn_alloc",
         "warn_alloc_failed",
+        "show_registers",
+        "warn_slowpath_common",
+        "warn_slowpath_null",
+        "warn_slowpath_fmt",
+        "__warn",
+        "report_bug",
+    )
+)
+"""Functions by which a task prints its own stack: kernel/panic.c, lib/dump_stack.c, mm/page_alloc.c."""
+
+DEATHS: Final = frozenset(
+    (
+        "die",
+        "__die",
+        "oops_end",
+        "do_invalid_op",
+        "make_task_dead",
+        "rewind_stack_and_make_dead",
+        "rewind_stack_do_exit",
+        "panic",
+        "die_kernel_fault",
+        "ubsan_epilogue",
+        "kasan_report",
+        "__kasan_report",
+        "kmsan_report",
+    )
+)
+"""Functions that run after a bug, or report one: arch/x86/kernel/dumpstack.c and traps.c, kernel/exit.c, kernel/panic.c,
+lib/ubsan.c, mm/kasan/report.c.
+"""
+
+NOISE: Final = PRINTERS | frozenset(
+    (
         "__schedule",
         "schedule",
         "io_schedule",
@@ -74,10 +135,7 @@ NOISE: Final = frozenset(
         "bit_wait_io",
         "bit_wait",
         "__switch_to_asm",
-        "dump_trace",
-        "show_trace",
         "print_trace_address",
-        "__dump_stack",
         "schedule_timeout_uninterruptible",
         "need_resched",
         "finish_task_switch",
@@ -120,11 +178,21 @@ _COMM: Final = re.compile(
     r"id):\s*(?P<pid>\d+),?\s+[Cc]omm:\s*(?P<task>.+?)(?:\s+(?:Kdump|Not tainted|Tainted|tainted)|"
     r"\s*$)"
 )
+_KDB_HEAD: Final = re.compile(r"^\s*pid (?P<pid>\d+): (?P<task>\S{1,15})\s*$")
+_LOCKDEP: Final = re.compile(r"^\s*-> #\d+ \(.{1,80}?\)\{")
+"""One of the locks of a chain; its stack was taken when the lock was: kernel/locking/lockdep.c print_circular_bug_entry."""
 _CRASH_HEAD: Final = re.compile(
     r'^\s*PID:\s*(?P<pid>\d+)\s+TASK:\s*[0-9a-f]+\s+CPU:\s*\d+\s+COMMAND:\s*"(?P<task>[^"]*)'
 )
-_PROC: Final = re.compile(r"/proc/(?P<pid>\d+|self)/(?:task/\d+/)?stack\b")
+_PROC: Final = re.compile(
+    r"(?:/proc/(?P<pid>\d+|self)(?:/task/\d+)?|(?P<group>\b\d+)\[(?P<thread>\d+)\])/stack\b\s*[:=]?"
+)
+_PROC_COMM: Final = re.compile(r"/proc/(?P<pid>\d+)/comm\b\s*[:=]\s*(?P<task>\S+)")
 _TRACE: Final = re.compile(r"^\s*(?:[Cc]all\s?[Tt]race|Backtrace|stack backtrace|Trace)\s*:?(?=\s|:|$|\[)")
+_REGISTERS: Final = re.compile(
+    r"^\s*(?:RIP: 0010:|EIP: (?:0060:|\w+\+0x)|NIP \[|pc : |PC is at |epc : |IP is at |Krnl PSW|RIP: e030:)"
+)
+"""What kernels print of a task that ran in the kernel: show_regs of x86, PowerPC, ARM, RISC-V, MIPS, s390."""
 _QUEUE: Final = re.compile(r"^\s*Workqueue:\s*(?P<queue>.+)")
 _ALONE: Final = re.compile(
     r"(?:INFO: task|: page allocation|soft lockup|invoked oom|Mem-[Ii]nfo|[Ss]ys[Rr]q ?:|kernel BUG|Oops|stall)"
@@ -139,6 +207,8 @@ class _Writer:
     pending: Stack | None = None
     open: bool = False
     """Whether a bare name is a function."""
+    ran: bool = False
+    """Whether registers have been printed, and no trace yet."""
 
 
 class Stacks:
@@ -149,6 +219,8 @@ class Stacks:
         self.sysrq = False
         """Whether a SysRq t or w has begun."""
         self._writers: dict[str, _Writer] = {}
+        self._names: dict[int, str] = {}
+        """Tasks that /proc/PID/comm has named."""
         self._columns: dict[str, Columns] = {}
 
     def line(self, line: Line) -> None:
@@ -174,6 +246,8 @@ class Stacks:
     def _text(self, line: Line, text: str, writer: _Writer) -> None:
         if self._is_head(line, text, writer):
             return
+        if _REGISTERS.match(text):
+            writer.ran = True
         marked = _MARKS.sub(" ", text)
         if marked != text and writer.stack is None and writer.pending is None:
             writer.open = True
@@ -198,6 +272,7 @@ class Stacks:
         for pattern, cause in (
             (_HUNG, "hung task"),
             (_CRASH_HEAD, "crash"),
+            (_KDB_HEAD, "crash"),
             (_TASK, ""),
             (_COMM, "trace"),
             (_TASK_OLD, ""),
@@ -206,13 +281,27 @@ class Stacks:
             if match is not None:
                 self._headed(line, match, cause, writer)
                 return True
-        if (match := _PROC.search(text)) and "+0x" not in text:
-            writer.pending = Stack(
-                "/proc/PID/stack", pid=None if match["pid"] == "self" else int(match["pid"]), head=line
-            )
-            writer.stack, writer.open = None, False
+        if _LOCKDEP.match(text):
+            writer.pending = Stack("lock order", head=line)
+            writer.stack, writer.open = None, True
             return True
+        if match := _PROC_COMM.search(text):
+            self._names[int(match["pid"])] = match["task"]
+            return True
+        if match := _PROC.search(text):
+            return self._proc(line, text[match.end() :], match, writer)
         return False
+
+    def _proc(self, line: Line, rest: str, match: re.Match[str], writer: _Writer) -> bool:
+        """The head of a /proc/PID/stack; its first function may stand in the same line."""
+        number = match["thread"] or match["pid"]
+        pid = None if number == "self" else int(number)
+        writer.pending = Stack("/proc/PID/stack", self._names.get(pid or 0, ""), pid, head=line)
+        writer.stack, writer.open = None, False
+        if "+0x" in rest:
+            self._current(line, writer).frames.extend(_frames(line, rest, True))
+            writer.open = True
+        return True
 
     def _headed(self, line: Line, match: re.Match[str], cause: str, writer: _Writer) -> None:
         groups = match.groupdict()
@@ -229,7 +318,7 @@ class Stacks:
             waiting.pid, waiting.state = waiting.pid or pid, waiting.state or state
             return
         writer.pending = Stack(cause or ("sysrq" if self.sysrq else "trace"), match["task"].strip(), pid, state, line)
-        writer.open = cause == "crash"
+        writer.stack, writer.open = None, cause == "crash"
 
     def _begin(self, writer: _Writer) -> None:
         """`Call Trace:` after frames begins another trace, of a task that is not named unless a head came before."""
@@ -244,6 +333,9 @@ class Stacks:
         if writer.stack is None:
             writer.stack = Stack("trace", head=None)
             self.found.append(writer.stack)
+        if writer.ran and not writer.stack.frames:
+            writer.stack.ran = True
+        writer.ran = False
         return writer.stack
 
 
@@ -264,7 +356,7 @@ def _frames(line: Line, text: str, opened: bool) -> list[Frame]:
     if match := _CRASH.match(text):
         return [_frame(line, match)]
     found = [_frame(line, match) for match in _FRAME.finditer(text)] if "+" in text else []
-    if text.lstrip().startswith(("RIP", "pc ", "PC ", "lr ", "LR ", "Code", "EIP", "IP:")):
+    if text.lstrip().startswith(("RIP", "NIP", "pc ", "PC ", "lr ", "LR ", "Code", "EIP", "IP:")):
         return []
     if " from " in text and (first := _ARM_FIRST.match(text)):
         head = _frame(line, first)

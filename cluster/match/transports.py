@@ -36,11 +36,25 @@ LOCAL: Final = re.compile(
     r"^(?:_|__)?(?:jbd2?_|ext[234]_|xfs_|xlog_|_xfs|btrfs_|f2fs_|nvme_(?!tcp|rdma|fc)|nvme_pci|ata_|"
     r"ahci_|sd_|scsi_|mmc_|mmcblk|dm_|md_|raid\d|zfs_|zvol_|"
     r"zio_|zil_|txg_|dmu_|dbuf_|dnode_|arc_|spa_|vdev_|bch2?_|cached_dev|loop_|lo_|virtblk|megasas|"
-    r"mpt\dsas|reiserfs|jfs_|ntfs3?_|hfs|ubifs_|blkdev_issue_|"
+    r"mpt\dsas|reiserfs|jfs_|ntfs3?_|hfs|ubifs_|"
     r"start_this_handle|kjournald|wait_on_buffer|sync_dirty_buffer|crypt_|dmcrypt|thin_|cv_wait|"
     r"z_erofs|squashfs|overlay_|kcryptd)"
 )
 """Functions of a disk of the machine, or of a file system on one."""
+
+_RECLAIM: Final = frozenset(
+    (
+        "try_to_free_pages",
+        "do_try_to_free_pages",
+        "try_to_free_mem_cgroup_pages",
+        "__alloc_pages_direct_reclaim",
+        "balance_pgdat",
+    )
+)
+"""Where reclaim begins: mm/vmscan.c."""
+_QUEUE_RUNS: Final = re.compile(r"(?:_request|_request_fn|_queue_rqs?|_make_request|_submit_bio|_queuecommand)$")
+_NFSD: Final = frozenset(("nfsd", "nfsd_dispatch", "svc_process", "svc_recv"))
+_NFS_CLIENT: Final = re.compile(r"nfs_|_nfs|__nfs|rpc_|__rpc_|xs_|xprt_")
 
 _DEVICES: Final = (
     ("nbd", re.compile(r"nbd\d")),
@@ -105,6 +119,7 @@ DAEMONS: Final = (
         ),
     ),
     ("a process (ublk)", re.compile(r"^ublk")),
+    ("dm-crypt", re.compile(r"^kcryptd|^dmcrypt_write")),
 )
 """Processes and kernel threads that answer for storage, by what they serve; `proxy` relays for others."""
 
@@ -118,11 +133,33 @@ def of_functions(names: Iterable[str]) -> str:
     return ""
 
 
+def asked(stack: Stack) -> list[str]:
+    """The functions that say whom the task waits for.
+
+    Of a task in reclaim they are those that reclaim has called: what called the allocator does not say where the pages go. Of a
+    server they are not its own.
+    """
+    names = stack.functions()
+    end = next((at for at, name in enumerate(names) if name in _RECLAIM), len(names))
+    names = names[:end]
+    if _NFSD.intersection(stack.functions()) and not any(_NFS_CLIENT.match(name) for name in names):
+        names = [name for name in names if not name.startswith(("nfs3", "nfs4"))]
+    return names
+
+
+def queue_of(stack: Stack) -> str:
+    """Whose queue a task has run before it waited for a request: a network storage, `local`, or empty."""
+    ran = [name for name in stack.last_called() if _QUEUE_RUNS.search(name)]
+    return of_functions(ran) or ("local" if any(LOCAL.match(name) for name in ran) else "")
+
+
 def of_stack(stack: Stack) -> str:
     """The same of a stack; its work queue and its device's number count too."""
-    found = of_functions(stack.functions())
+    found = of_functions(asked(stack))
     if found:
         return found
+    if _RECLAIM.intersection(stack.functions()) and not stack.task.startswith(("kworker", "flush-")):
+        return ""
     label = f"{stack.workqueue} {stack.task}"
     for transport, pattern in _QUEUES:
         if pattern.search(label):
@@ -134,7 +171,7 @@ def of_stack(stack: Stack) -> str:
 
 def is_local(stack: Stack) -> bool:
     """Whether a disk of the machine is what it waits for: the innermost storage in it is one."""
-    for name in stack.functions():
+    for name in asked(stack):
         if any(pattern.match(name) for pattern in NETWORK.values()):
             return False
         if LOCAL.match(name):
@@ -171,6 +208,8 @@ def served_by(stack: Stack) -> str:
         if pattern.search(stack.workqueue):
             return transport
     names = set(stack.functions())
+    if stack.workqueue.startswith("kcryptd") or names & {"kcryptd_crypt", "dmcrypt_write"}:
+        return "dm-crypt"
     if names & {"fuse_dev_do_read", "fuse_dev_do_write", "fuse_dev_write", "fuse_dev_read", "fuse_uring_cmd"}:
         return "fuse"
     if names & {"nfsd", "nfsd_dispatch", "nfsd_vfs_write", "svc_process"}:

@@ -68,6 +68,11 @@ class Wait:
         )
 
     @property
+    def sends(self) -> bool:
+        """Whether it waits to send pages that are written back over the network."""
+        return self.kind == CONNECTION and bool(self.transport) and "writeback" in self.paths
+
+    @property
     def sentence(self) -> str:
         """In words."""
         stack = self.stack
@@ -98,17 +103,18 @@ def wait_of(stack: Stack) -> Wait:
     paths = frozenset(path for path, functions in PATHS.items() if functions.intersection(names))
     kind, what, where = _sleep(names, paths)
     transport = transports.of_stack(stack)
-    local = not transport and transports.is_local(stack)
     by_chance = stack.cause == "trace" and stack.state != "D" and where not in SLEEPS
-    if (
-        stack.cause in _RUNS or stack.state == "R" or stack.in_interrupt or by_chance
-    ):  # it runs, or ran: it waits for nothing
+    ran = stack.cause in _RUNS or stack.state == "R" or stack.in_interrupt or stack.runs
+    if ran or by_chance:  # what runs, or ran, waits for nothing
         kind = None
-    blocked = kind is None and stack.state == "D" and stack.cause not in _RUNS and bool(names)
+    queue = transports.queue_of(stack) if kind == SLOT and not transport else ""
+    transport = transport or (queue if queue != "local" else "")
+    local = not (ran or transport) and (queue == "local" or transports.is_local(stack))
+    blocked = kind is None and stack.state == "D" and not ran and bool(names)
     if local and (blocked or kind in (REPLY, SLOT, LOCK, CONNECTION)):
         kind, what, where = DISK, "a disk of the machine, or a file system on it", where or names[0]
-    elif transport and blocked:
-        kind, what, where = REPLY, "an answer", names[0]
+    elif transport and (blocked or kind == DISK):
+        kind, what, where = REPLY, "an answer", where or names[0]
     return Wait(stack, kind, what, where, paths, transport, local, transports.served_by(stack))
 
 
