@@ -185,7 +185,8 @@ def _of_lsblk(found: dict[str, Block], saved: Saved) -> None:
         match = _LSBLK.match(line)
         if match is None:
             continue
-        depth, name, minor, words = len(match[1]), match[2], match[4], line[match.end() :].split()
+        depth, minor, words = len(match[1]), match[4], line[match.end() :].split()
+        name = match[2].removeprefix("/dev/").removeprefix("mapper/")
         above = [one for one in above if one[0] < depth]
         mapped = next((word for word in words if word in ("lvm", "crypt", "mpath", "dm")), "")
         names = [name, f"dm-{minor}"] if mapped else [name]

@@ -19,6 +19,8 @@ _SKMEM: Final = re.compile(r"\bskmem:\(r\d+,rb(\d+),[^)]*\)")
 _DROPS: Final = re.compile(r",d(\d+)\)")
 _LOOPBACK: Final = re.compile(r"127\.[\d.]+|\[?::1\]?|\[?::ffff:127\.[\d.]+\]?", re.IGNORECASE)
 _ANY: Final = ("*", "0.0.0.0", "[::]", "::", "")
+_EPHEMERAL: Final = 32_768
+"""From here on are ports of connections that a machine opens itself (ip_local_port_range)."""
 _STATES: Final = {"ESTAB": "01", "ESTABLISHED": "01", "LISTEN": "0A", "UNCONN": "07"}
 
 
@@ -31,8 +33,8 @@ class Listed:
     """Of sockets that are bound (UDP) or listen (TCP)."""
     connected: list[int] = field(default_factory=list)
     """Of connections over TCP with other hosts."""
-    label: str = ""
-    """Of the first file that has sizes."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Of the first file that has sizes, by protocol."""
 
 
 def listed(tree: Tree) -> Listed:
@@ -42,6 +44,7 @@ def listed(tree: Tree) -> Listed:
         saved = tree.get(path)
         if saved is not None and not path.startswith("proc/"):
             _add(found, saved, _protocol_of(match[1], match[2] or ""))
+    _listen_too(found.sockets["tcp"])
     return found
 
 
@@ -51,6 +54,13 @@ def _protocol_of(command: str, options: str) -> str:
     if command != "ss" or ("t" in letters) == ("u" in letters):
         return ""
     return "tcp" if "t" in letters else "udp"
+
+
+def _listen_too(sockets: Sockets) -> None:
+    """Without -a no listening socket is shown: then connections tell on which ports something listens."""
+    if not sockets.ports:
+        own = {one.port for one in sockets.traffic if one.port < _EPHEMERAL}
+        sockets.ports.update(dict.fromkeys(sorted(own), 1))
 
 
 def _add(found: Listed, saved: Saved, usual: str) -> None:
@@ -63,7 +73,7 @@ def _add(found: Listed, saved: Saved, usual: str) -> None:
         if size is None or last is None:
             continue
         protocol, state, port = last
-        found.label = found.label or saved.label
+        found.labels.setdefault(protocol, saved.label)
         if protocol == "tcp" and state == "01":
             found.connected.append(int(size[1]))
         elif port >= 0:

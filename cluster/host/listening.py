@@ -90,7 +90,7 @@ def _groups(host: Host, protocol: str, sockets: Sockets, why: str) -> tuple[Grou
     if not sizes.keys() - {None}:
         return _counted(sizes.total(), why)
     ordered = sorted(sizes.items(), key=lambda one: (-(one[0] or usual) * one[1], one[0] or 0))
-    label = host.listed.label
+    label = host.listed.labels.get(protocol, "")
     found = [
         Group(count, size, why if size is None else f"{why}, whose receive buffers have {size} bytes ({label})")
         for size, count in ordered[:GROUPS_MAX]
@@ -136,7 +136,7 @@ def _buffers_differ(host: Host, draft: Draft) -> None:
         sizes = sorted(host.listed.connected)
         draft.differs.append(
             f"receive buffers of {len(sizes)} connections have {sizes[0]} to {sizes[-1]} bytes now, half of them at most "
-            f"{sizes[(len(sizes) - 1) // 2]} ({host.listed.label}); in the scenario they begin anew and grow"
+            f"{sizes[(len(sizes) - 1) // 2]} ({host.listed.labels['tcp']}); in the scenario they begin anew and grow"
         )
     dropped = host.udp.dropped if host.udp is not None else 0
     if dropped:

@@ -13,7 +13,7 @@ from netswap.cluster.host import nearest
 from netswap.cluster.host.cards import Card
 from netswap.cluster.host.draft import Draft, rate_text, size_text
 from netswap.cluster.host.host import Host
-from netswap.cluster.host.swapping import ON_THE_NETWORK, Swapping
+from netswap.cluster.host.swapping import Swapping
 from netswap.cluster.scenario import models
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds, seconds
@@ -59,7 +59,7 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
     memory = min(whole, host.limit.size) if host.limit is not None else whole
     memory = max(memory // PAGE * PAGE, 1 << 20)
     floor = _min_free(host, memory)
-    pressed = swapping.way in ON_THE_NETWORK or swapping.size > 0
+    pressed = swapping.is_asked_about
     limited = memory < whole // PAGE * PAGE
     lru = info["Active(file)"] + info["Inactive(file)"] or max(0, info["Cached"] + info["Buffers"] - info["Shmem"])
     lru = 0 if limited else lru
@@ -72,7 +72,9 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
         wanted = max(anonymous + (0 if limited else swapping.used), room + min(swapping.size // 2, memory // 4))
         working_set = min(wanted, room + swapping.size * 9 // 10)
     else:
-        working_set = min(max(anonymous, memory // 16), room * 3 // 4)
+        # What is on a disk of its own has room there.
+        out = swapping.used if swapping.on_disk and not limited else 0
+        working_set = min(max(anonymous, memory // 16), room * 3 // 4) + min(out, swapping.size * 9 // 10)
     working_set = max(_pages(working_set), 1 << 20)
     missed = max(working_set - room, working_set // 16) / working_set
     distance = max(floor // 2, memory // 500)

@@ -54,6 +54,16 @@ class Swapping:
     crypt: bool = False
     """Whether dm-crypt lies above the device."""
 
+    @property
+    def is_asked_about(self) -> bool:
+        """Whether its pages leave it, or go to a process of its own: then it is taken to be short of memory later."""
+        return self.way in ON_THE_NETWORK or self.way is Way.DAEMON
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether a disk of its own keeps them."""
+        return self.way is Way.LOCAL and self.size > 0 and not self.device.startswith("zram")
+
 
 def swapping(host: Host) -> Swapping:
     """How the machine swaps. Of several ways the one over the network counts."""

@@ -63,7 +63,7 @@ def _title(host: Host, swapping: Swapping, found: Numbers) -> str:
         Way.ISCSI: "swap over iSCSI",
         Way.UNKNOWN: "swap over NBD (assumed)",
         Way.DAEMON: "swap over the network through a daemon" if swapping.relayed else "swap to itself",
-        Way.LOCAL: "no swap over the network",
+        Way.LOCAL: "swap on its own disk" if swapping.on_disk else "no swap over the network",
         Way.NONE: "no swap",
     }
     kept = "".join(one for one in release if one.isalnum() or one in ".-_+ ")[:60]
@@ -101,11 +101,14 @@ def _swap(host: Host, draft: Draft, swapping: Swapping) -> None:
     """The lines of `swap`; a comment alone where nothing goes over the network."""
     for other in swapping.others:
         draft.differs.append(f"another swap area is left out: {other}")
-    if swapping.way in (Way.LOCAL, Way.NONE):
+    if swapping.way in (Way.LOCAL, Way.NONE) and not swapping.on_disk:
         draft.add(2, f"# no swap over the network: {draft.plain(swapping.why)}")
         return
-    draft.add(2, "swap:", swapping.why)
-    if swapping.relayed:
+    draft.add(2, "swap:", f"not over the network: {swapping.why}" if swapping.on_disk else swapping.why)
+    if swapping.on_disk:
+        draft.add(3, "on: disk")
+        draft.assumed.append("disk: 5 ms and 50 MB/s: how fast its own disk is no file tells")
+    elif swapping.relayed:
         _relayed(draft)
     elif swapping.way is Way.DAEMON:
         _to_itself(draft)
@@ -199,8 +202,10 @@ def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, list
         why = "assumed: enough to swap within the limit; meminfo tells of the whole machine"
     elif found.working_set == recorded // PAGE * PAGE:
         why = label
-    elif swapping.way in (Way.LOCAL, Way.NONE):
-        why = f"what fits: {recorded >> 20} MiB are used ({label})"
+    elif not swapping.is_asked_about:
+        is_more = found.working_set > recorded
+        what = "assumed: a sixteenth of memory, or what there is room for" if is_more else "what fits"
+        why = f"{what}; {recorded >> 20} MiB are used ({label})"
     else:
         why = f"assumed: enough to swap; {recorded >> 20} MiB are used now ({label})"
         draft.assumed.append(
@@ -232,7 +237,7 @@ def _services(host: Host, draft: Draft, listens: Listening) -> None:
     for protocol, port, group in listens.groups:
         _service(draft, protocol, port, group)
         if group.buffer is not None:
-            _buffer(draft, group.buffer, f"as ss tells ({host.listed.label})")
+            _buffer(draft, group.buffer, f"as ss tells ({host.listed.labels[protocol]})")
         elif protocol == "udp":
             buffer = host.settings.get("net/core/rmem_default")
             _buffer(draft, buffer.value if buffer is not None else None, buffer.label if buffer is not None else "")
@@ -315,5 +320,7 @@ def _differs(host: Host, draft: Draft, swapping: Swapping) -> None:
             "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, "
             "and in the scenario from a disk of A"
         )
-    if swapping.way is Way.LOCAL and swapping.size:
-        draft.differs.append("its local swap is not in the scenario, in which only what fits into memory is used")
+    if swapping.way is Way.LOCAL and swapping.size and not swapping.on_disk:
+        draft.differs.append(
+            f"its swap in compressed memory ({swapping.device}) is not in the scenario, in which only what fits is used"
+        )
