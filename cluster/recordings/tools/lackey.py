@@ -3,7 +3,8 @@
     valgrind --tool=lackey --trace-mem=yes --log-file=OUT PROGRAM
 
 Source: lackey/lk_main.c of valgrind (`I  addr,size`, ` L addr,size`, ` S addr,size`, ` M addr,size`; `SB addr` with
---trace-superblocks). It has no clock: an instruction is taken to be a nanosecond. Instructions themselves are text and no anonymous memory, so they only count.
+--trace-superblocks). It has no clock: an instruction is taken to be a nanosecond. Instructions themselves are text and no
+anonymous memory, so they only count.
 """
 
 import re

@@ -4,7 +4,7 @@
     perf record -e exceptions:page_fault_user -p PID; perf script
 
 Source: tools/perf/builtin-script.c (perf_sample__fprintf_start, process_event) and arch/x86/include/asm/trace/exceptions.h of
-6.11; arch/riscv/include/asm/trace.h's exceptions say a cause instead of an error code. Lines of other events and of call chains say nothing here.
+6.11; RISC-V's say a cause instead of an error code. Lines of other events and of call chains say nothing here.
 """
 
 import re
