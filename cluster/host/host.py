@@ -55,7 +55,7 @@ class Host:
 
 
 _WANTED = (
-    *("meminfo", "zoneinfo", "buddyinfo", "swaps", "mounts", "version", "net/sockstat", "net/udp", "net/tcp"),
+    *("meminfo", "zoneinfo", "buddyinfo", "swaps", "mounts", "net/sockstat", "net/udp", "net/tcp"),
     *("sys/vm/min_free_kbytes", "sys/vm/page-cluster", "sys/net/core/rmem_default"),
     *("sys/net/ipv4/tcp_mem", "sys/net/ipv4/tcp_rmem", "sys/net/ipv4/udp_mem"),
 )

@@ -49,7 +49,7 @@ def listening(host: Host, draft: Draft) -> Listening:
     """From the tables of sockets; without them from sockstat's counts; without that one socket is assumed."""
     if host.udp is None and host.tcp is None and host.sockstat is None:
         draft.missing.append("sockets (net/udp, net/tcp, net/sockstat, or ss)")
-        draft.assumed.append("sockets: 1: no file tells the sockets")
+        draft.assumed.append("A: sockets: 1 (no file tells the sockets)")
         return Listening((Group(1, None, "assumed: no file tells the sockets"),), (), 0)
     udp = _udp(host)
     tcp, links = _tcp(host)

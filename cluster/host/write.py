@@ -107,7 +107,7 @@ def _swap(host: Host, draft: Draft, swapping: Swapping) -> None:
     draft.add(2, "swap:", f"not over the network: {swapping.why}" if swapping.on_disk else swapping.why)
     if swapping.on_disk:
         draft.add(3, "on: disk")
-        draft.assumed.append("disk: 5 ms and 50 MB/s: how fast its own disk is no file tells")
+        draft.assumed.append("A: disk: 5 ms and 50 MB/s (how fast its own disk is no file tells)")
     elif swapping.relayed:
         _relayed(draft)
     elif swapping.way is Way.DAEMON:
@@ -188,31 +188,9 @@ def _nfs(draft: Draft, swapping: Swapping) -> None:
 
 
 def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, listens: Listening) -> None:
-    info = host.meminfo
     draft.add(2, "programs:")
-    recorded = info["AnonPages"] + info["Shmem"] + swapping.used
-    label = f"AnonPages and Shmem of {info.label}"
-    if swapping.used:
-        label += (
-            f", Used of {host.first_label('proc/swaps', 'swapon')}"
-            if host.swaps is not None
-            else ", SwapTotal less SwapFree"
-        )
-    if host.limit is not None and found.memory < info["MemTotal"] - info.huge:
-        why = "assumed: enough to swap within the limit; meminfo tells of the whole machine"
-    elif found.working_set == recorded // PAGE * PAGE:
-        why = label
-    elif not swapping.is_asked_about:
-        is_more = found.working_set > recorded
-        what = "assumed: a sixteenth of memory, or what there is room for" if is_more else "what fits"
-        why = f"{what}; {recorded >> 20} MiB are used ({label})"
-    else:
-        why = f"assumed: enough to swap; {recorded >> 20} MiB are used now ({label})"
-        draft.assumed.append(
-            f"A is short of memory, so that it swaps: its programs need {size_text(found.working_set)}"
-        )
     draft.add(3, "- rank:")
-    draft.add(5, f"working_set: {size_text(found.working_set)}", why)
+    _working_set(host, draft, swapping, found)
     pace = (
         "how fast programs go through memory no file tells: so that two seconds of an outage bring A from high to min"
     )
@@ -230,6 +208,26 @@ def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, list
         draft.assume(3, "- proxy: {pages: 64}", "a daemon with 256 KiB of its own that are in use, not locked")
     elif swapping.way is Way.DAEMON:
         draft.assume(3, "- swap-server: {pages: 64}", "a daemon with 256 KiB of its own that are in use, not locked")
+
+
+def _working_set(host: Host, draft: Draft, swapping: Swapping, found: Numbers) -> None:
+    """What programs need, as the files tell it or as it is assumed."""
+    info, text = host.meminfo, f"working_set: {size_text(found.working_set)}"
+    recorded = info["AnonPages"] + info["Shmem"] + swapping.used
+    label = f"AnonPages and Shmem of {info.label}"
+    if swapping.used:
+        label += f", Used of {_size_why(host)}" if host.swaps is not None else ", SwapTotal less SwapFree"
+    used = f"{recorded >> 20} MiB are used now ({label})"
+    if host.limit is not None and found.memory < info["MemTotal"] - info.huge:
+        draft.assume(5, text, "enough to swap within the limit; meminfo tells of the whole machine")
+    elif found.working_set == recorded // PAGE * PAGE:
+        draft.add(5, text, label)
+    elif swapping.is_asked_about:
+        draft.assume(5, text, f"A is short of memory, so that it swaps; {used}")
+    elif found.working_set > recorded:
+        draft.assume(5, text, f"a sixteenth of memory at least, and what is on its disk; {used}")
+    else:
+        draft.add(5, text, f"what fits; {used}")
 
 
 def _services(host: Host, draft: Draft, listens: Listening) -> None:
