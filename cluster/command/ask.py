@@ -25,7 +25,9 @@ def ask(
     machine: Annotated[
         str | None, typer.Option(metavar="NAME", help="the machine that is asked about; default: the first that swaps")
     ] = None,
-    budget: Annotated[str, typer.Option(metavar="TIME", help="of CPU time, for all runs together")] = "5min",
+    budget: Annotated[
+        str, typer.Option(metavar="TIME", help="of work, for all runs together, the same on every computer")
+    ] = "2min",
     to: Annotated[Path | None, typer.Option("--to", help="where the page goes; default: in a folder of runs/")] = None,
     seed: Seed = None,
     as_json: Json = False,
@@ -41,8 +43,9 @@ def ask(
     asking = Asking(subject, budget_s, _say_row, processors())
     runs, likely_s = checked(lambda: beforehand(subject), as_json)
     say(
-        f"{runs} runs of about {likely_s:.0f} s of CPU time in all, if each goes to its end; searches if {subject.machine} "
-        f"does not outlive one; {budget_s:.0f} s are the most, {asking.processes} at a time"
+        f"{runs} runs, about {likely_s:.0f} s of work in all if each goes to its end; searches if {subject.machine} "
+        f"does not outlive one; {budget_s:.0f} s are the most, {asking.processes} runs at a time. A second of work is a "
+        "second of CPU time on a fast computer, and several on a busy one"
     )
     again = line("ask", scenario, set=override, machine=machine, budget=budget, seed=seed, json=as_json)
     with study(as_json, lambda: f"{len(asking.rows)} answers are known and told above; to begin again: {again}"):
@@ -66,7 +69,11 @@ def _say_row(row: Row) -> None:
 
 
 def _told(scenario: str, machine: str, budget_s: float, rows: list[Row]) -> dict[str, Any]:
-    spent = {"runs": sum(row.runs for row in rows), "cpu_s": round(sum(row.cpu_s for row in rows), 2)}
+    spent = {
+        "runs": sum(row.runs for row in rows),
+        "cpu_s": round(sum(row.cpu_s for row in rows), 2),
+        "work_s": round(sum(row.work_s for row in rows), 2),
+    }
     return {
         "scenario": scenario,
         "machine": machine,
@@ -80,11 +87,12 @@ def _sentence(machine: str, rows: list[Row]) -> str:
     """The answer to all of it, in one sentence."""
     outages = [row for row in rows if row.facts.get("verdict")]
     ill = [row.question for row in outages if row.good is False]
-    if ill:
-        return f"{machine} does not outlive: {'; '.join(ill)}."
     unknown = [row.question for row in outages if row.good is None]
+    rest = f" Not known: {'; '.join(unknown)}." if unknown else ""
+    if ill:
+        return f"{machine} does not outlive: {'; '.join(ill)}.{rest}"
     if unknown:
-        return f"{machine} outlives what is known; not known: {'; '.join(unknown)}."
+        return f"{machine} outlives what is known.{rest}"
     return f"{machine} outlives all that was asked."
 
 
@@ -95,10 +103,19 @@ def _shown(told: dict[str, Any], rows: list[Row], sentence: str, as_json: bool) 
     console = Console()
     colours = {True: "green", False: "bold red", None: ""}
     cells = [
-        (row.question, Text(row.answer, style=colours[row.good]), f"{row.runs}", f"{row.cpu_s:.1f} s") for row in rows
+        (
+            row.question,
+            Text(row.answer, style=colours[row.good]),
+            f"{row.runs}",
+            f"{row.work_s:.1f} s",
+            f"{row.cpu_s:.1f} s",
+        )
+        for row in rows
     ]
-    cells.append(("all", Text(""), f"{told['runs']}", f"{told['cpu_s']:.1f} s"))
-    table(console, ("question", "answer", "runs", "CPU"), cells, right=("runs", "CPU"), folds="answer")
+    whole = Text(f"of {told['budget_s']:g} s of work (--budget)")
+    cells.append(("all", whole, f"{told['runs']}", f"{told['work_s']:.1f} s", f"{told['cpu_s']:.1f} s"))
+    columns = ("question", "answer", "runs", "work", "CPU")
+    table(console, columns, cells, right=("runs", "work", "CPU"), folds="answer")
     console.print(sentence, highlight=False)
     if told["page"]:
         print(told["page"])

@@ -13,6 +13,11 @@ _INSIDE: Final = re.compile(
     r"(?:lo|veth|docker|br-|virbr|vmbr|ifb|dummy|tun|tap|bond|team|tunl|sit|gre|wg|flannel|cni|cali).*"
 )
 """Names of what is no card."""
+_FAILED: Final = re.compile(
+    r"not supported|no such device|cannot get|netlink error|bad command line|not permitted|unrecognized option|no data available",
+    re.IGNORECASE,
+)
+"""What ethtool says of what a card has not, or what it cannot be asked."""
 _FILE: Final = re.compile(r"ethtool[ _.-]*(?:([ig])(?:[ _.-]+|$))?(.*?)(?:\.txt)?")
 
 
@@ -48,13 +53,20 @@ def cards(tree: Tree) -> list[Card]:
     texts = [(match[1], saved) for path, match in tree.matching(r"(?:.+/)?(ethtool[^/]*)") if (saved := tree.get(path))]
     for name, saved in texts:
         option, of = _of_name(name)
-        if option in ("i", "g", "") and not _INSIDE.fullmatch(of or "eth0"):
-            _of_ethtool(_named(known, of, len(texts)), option, saved)
+        of = _told_name(saved) or of
+        if option in ("i", "g", "") and not _INSIDE.fullmatch(of or "eth0") and not _FAILED.search(saved.text):
+            _of_ethtool(known, of, option, saved)
     there = sorted(known.found.values(), key=lambda one: one.name)
     return sorted(there, key=lambda one: (not one.is_up, one.driver is None, -(one.rate_mbit or (0, ""))[0]))
 
 
-def _named(known: _Cards, name: str, files: int) -> Card:
+def _told_name(saved: Saved) -> str:
+    """The card that the text itself names, as it does with -g and without an option."""
+    match = re.search(r"^(?:Settings for|Ring parameters for) ([^\s:]+):", saved.text, re.M)
+    return match[1] if match is not None else ""
+
+
+def _named(known: _Cards, name: str) -> Card:
     """The card of a file of ethtool's; without a name in the file's it is the only one."""
     if not name and len(known.found) == 1:
         return next(iter(known.found.values()))
@@ -85,19 +97,19 @@ def _of_sys(card: Card, what: str, saved: Saved) -> None:
         card.driver = text.rpartition("/")[2], saved.label
 
 
-def _of_ethtool(card: Card, option: str, saved: Saved) -> None:
+def _of_ethtool(known: _Cards, name: str, option: str, saved: Saved) -> None:
     """What ethtool has printed; it is known by its lines, or has to be what the file's name says."""
     driver = re.search(r"^driver:[ \t]*(\S*)", saved.text, re.M)
     speed = re.search(r"^\s*Speed:\s*(\d+)Mb/s", saved.text, re.M)
     if driver is not None:
         if not driver[1]:
             raise saved.wrong(_line(saved, driver.start()), "the driver is missing: the line is cut off")
-        card.driver = driver[1], saved.label
+        _named(known, name).driver = driver[1], saved.label
     elif "Ring parameters" in saved.text or re.search(r"^(?:Pre-set|Current)", saved.text, re.M):
-        _rings(card, saved)
-    elif speed is not None:
-        card.rate_mbit = int(speed[1]), saved.label
-    elif option and not re.search(r"not supported|no such|cannot get|netlink error", saved.text, re.I):
+        _rings(_named(known, name), saved)
+    elif speed is not None and int(speed[1]) > 0:
+        _named(known, name).rate_mbit = int(speed[1]), saved.label
+    elif option:
         wanted = "driver: NAME" if option == "i" else "Current hardware settings, and RX: N below"
         raise saved.wrong(1, f"this is not what ethtool -{option} prints", f"there should be a line {wanted}")
 
@@ -111,10 +123,8 @@ def _rings(card: Card, saved: Saved) -> None:
         if match is None or match[1] == "n/a":
             continue
         count = saved.number(number, match[1], 1 << 20)
-        if line and section >= 2:
-            if count < 1:
-                raise saved.wrong(number, "a ring has at least one descriptor")
-            card.ring = count, saved.label
+        if section >= 2:
+            card.ring = (count, saved.label) if count else None  # a virtual card may say that it has none
         else:
             card.ring_max = count
     if section < 2:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Collects what netswap wants to know of this machine, into one file to be looked at and sent: sh collect.sh [OUT.tar.gz]
 #
-# It only reads text files of /proc and /sys, and asks ethtool for driver and ring. It changes nothing, needs no rights (run it
+# It only reads text files of /proc and /sys, asks ethtool for the ring, and ss for sizes of buffers. It changes nothing, needs no rights (run it
 # as root if some files cannot be read), and sends nothing. It leaves out names of hosts, users, programs and cards, addresses
 # (other machines are 192.0.2.2 or 2001:db8::2, loopback stays), serial numbers, and the environment. Any POSIX shell runs it,
 # also busybox. A second argument names another root, for a machine that is mounted somewhere.
@@ -32,7 +32,8 @@ copy() {
 # --- memory and settings: numbers only
 copy proc/meminfo proc/zoneinfo proc/buddyinfo proc/net/sockstat proc/net/sockstat6 proc/sys/kernel/osrelease
 for name in min_free_kbytes watermark_scale_factor watermark_boost_factor swappiness page-cluster dirty_ratio \
-    dirty_background_ratio dirty_bytes dirty_background_bytes lowmem_reserve_ratio overcommit_memory; do
+    dirty_background_ratio dirty_bytes dirty_background_bytes dirty_expire_centisecs dirty_writeback_centisecs lowmem_reserve_ratio \
+    overcommit_memory; do
     copy "proc/sys/vm/$name"
 done
 for name in rmem_default rmem_max wmem_default netdev_max_backlog high_order_alloc_disable; do
@@ -75,6 +76,23 @@ for table in udp udp6 tcp tcp6; do
             loop = length(here[1]) == 8 ? "0100007F" : "00000000000000000000000001000000"
             print $1, (same ? loop : plain(here[1], 1)) ":" here[2], (same ? loop : plain(there[1], 2)) ":" there[2], $4, $5
         }' "$root/proc/net/$table" | put "proc/net/$table"
+done
+
+# --- receive buffers of single sockets, where ss is there: of its lines states, ports and sizes
+for option in t u; do
+    [ -z "$root" ] && command -v ss >/dev/null || continue
+    ss -anm -$option 2>/dev/null | awk '
+        function plain(end, last,    at, address) {
+            for (at = length(end); at && substr(end, at, 1) != ":"; at--);
+            address = substr(end, 1, at - 1)
+            if (address ~ /^(127\.|\[::1\]|::1|\[::ffff:127\.)/) address = "127.0.0.1"
+            else if (address !~ /^(\*|0\.0\.0\.0|\[::\]|::)$/) address = "192.0.2." last
+            return address ":" substr(end, at + 1)
+        }
+        NR == 1 { print; next }
+        $2 ~ /^[0-9]+$/ && NF >= 5 { print $1, $2, $3, ($4 == $5 ? "127.0.0.1:0" : plain($4, 1)), plain($5, 2) }
+        match($0, /skmem:\([a-z0-9,]*\)/) { print "\t " substr($0, RSTART, RLENGTH) }
+    ' | put "ss-anm-$option.txt"
 done
 
 # --- where pages go: kinds of file systems and devices, mount points by numbers, of options only those of NFS
@@ -129,6 +147,10 @@ for block in "$root"/sys/block/*; do
     copy "sys/block/$name/queue/nr_requests" "sys/block/$name/queue/max_sectors_kb" "sys/block/$name/queue/read_ahead_kb"
     case $(readlink "$block") in */session[0-9]*) echo iscsi | put "sys/block/$name/transport" ;; esac
     driver=$(readlink "$block/device/driver") && echo "${driver##*/}" | put "sys/block/$name/driver"
+    for below in "$block"/slaves/*; do
+        [ -e "$below" ] && echo slave | put "sys/block/$name/slaves/${below##*/}"
+    done
+    case $(cat "$block/dm/uuid" 2>/dev/null) in CRYPT-*) echo CRYPT- | put "sys/block/$name/dm/uuid" ;; esac
 done
 
 # --- cards, by numbers: rate, MTU, driver, ring

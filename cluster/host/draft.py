@@ -19,15 +19,20 @@ class Draft:
     differs: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
+    machine: str = ""
+    """Whose lines are being written."""
 
     def add(self, depth: int, text: str, comment: str = "") -> None:
         """A line, so many levels deep, and where its value comes from."""
+        if depth <= 1:
+            self.machine = text.partition(":")[0] if depth == 1 and len(text) == len("A:") else ""
         self.lines.append((f"{'  ' * depth}{text}", self.plain(comment)))
 
     def assume(self, depth: int, text: str, why: str) -> None:
         """A line whose value no file tells."""
         self.add(depth, text, f"assumed: {why}")
-        self.assumed.append(self.plain(f"{text.removeprefix('- ')}: {why}"))
+        whose = f"{self.machine}: " if self.machine else ""
+        self.assumed.append(self.plain(f"{whose}{text.removeprefix('- ')} ({why})"))
 
     def plain(self, text: str) -> str:
         """On one line, without what does not print, and with files named below the folder."""

@@ -7,6 +7,7 @@ by its path as in /proc and /sys (`proc/net/tcp`), by the same below /proc (`net
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -14,7 +15,7 @@ from netswap.cluster.scenario.errors import Problem, ScenarioError
 
 _VM: Final = (
     "min_free_kbytes watermark_scale_factor watermark_boost_factor swappiness page-cluster dirty_ratio dirty_background_ratio "
-    "dirty_bytes dirty_background_bytes lowmem_reserve_ratio overcommit_memory"
+    "dirty_bytes dirty_background_bytes dirty_expire_centisecs dirty_writeback_centisecs lowmem_reserve_ratio overcommit_memory"
 )
 _CORE: Final = "rmem_default rmem_max wmem_default netdev_max_backlog high_order_alloc_disable"
 _IPV4: Final = (
@@ -47,25 +48,49 @@ OTHERS: Final = {
     "uname": ("uname-r", "uname-a", "sos_commands/kernel/uname_-a", "sos_commands/host/uname_-a"),
     "pagesize": ("page_size", "getconf_pagesize"),
     "sysctl": ("sysctl-a", "sysctl.conf", "sos_commands/kernel/sysctl_-a"),
+    "mount": ("mount-l", "sos_commands/filesys/mount_-l"),
+    "swapon": (
+        "swapon-s",
+        "swapon--show",
+        "swapon--bytes--show",
+        "sos_commands/memory/swapon_--bytes_--show",
+        "sos_commands/memory/swapon_--show",
+    ),
 }
 """Files by their own path, and other names that they are saved under."""
 _QUEUE: Final = "nr_requests|max_sectors_kb|scheduler|read_ahead_kb"
-_BLOCK: Final = rf"sys/block/[^/]+/(?:queue/(?:{_QUEUE})|transport|loop/backing_file|driver|backing)"
+_BLOCK: Final = (
+    rf"sys/block/[^/]+/(?:queue/(?:{_QUEUE})|transport|loop/backing_file|driver|backing|dm/(?:name|uuid)|slaves/[^/]+)"
+)
 _NET: Final = r"sys/class/net/[^/]+/(?:speed|mtu|operstate|driver)"
 _LIMIT: Final = r"(?:.+/)?memory\.(?:max|high|swap\.max|limit_in_bytes|memsw\.limit_in_bytes)"
 _ETHTOOL: Final = r"(?:.+/)?ethtool[ _.-]*(?:[ig][ _.-]+)?[^/]*"
-_SEVERAL: Final = re.compile(rf"(?:{_BLOCK}|{_NET}|{_LIMIT}|{_ETHTOOL})(?:\.txt)?")
-_LINK: Final = re.compile(r"sys/block/[^/]+(?:/device/driver)?|sys/class/net/[^/]+/device/driver")
+_LISTING: Final = r"(?:.+/)?(?:ss|netstat|lsblk)(?:[ _.-][^/]*)?"
+"""What these commands have printed, whatever their options."""
+_SEVERAL: Final = re.compile(rf"(?:{_BLOCK}|{_NET}|{_LIMIT}|{_ETHTOOL}|{_LISTING})(?:\.txt)?")
+_LINK: Final = re.compile(r"sys/block/[^/]+(?:/device/driver|/slaves/[^/]+)?|sys/class/net/[^/]+/device/driver")
 """Links of /sys whose target tells something."""
+_OF_PROCESS: Final = re.compile(r"(?:proc/)?(self|thread-self|\d+)/(mounts|net/(?:tcp|udp)6?|net/sockstat6?)")
+"""/proc/net and /proc/mounts are links to what a process sees, and are often saved as that."""
+_DEVICE: Final = re.compile(r"sys/devices/.+?/(block|net)/(.+)")
+"""Where the links in /sys/block and /sys/class/net lead."""
 _ENDINGS: Final = re.compile(r"\.(?:txt|out|log)$")
+_COMPLAINT: Final = re.compile(
+    r"\S[^\n]{0,200}?(?:permission denied|operation not permitted|no such file or directory|command not found|not found|"
+    r"invalid argument|operation not supported|input/output error|no such device)\.?\s*",
+    re.IGNORECASE,
+)
+"""What a shell or a tool says instead of the file, where it was saved with what went wrong."""
 
-BYTES_MAX: Final = 2 << 20
-"""Of each file but the tables of sockets."""
-TABLE_BYTES_MAX: Final = 16 << 20
-"""Of a table of sockets: 100,000 of them."""
+_COMPLAINT_MAX: Final = 400
+BYTES_MAX: Final = 16 << 20
+"""Of each file but the tables of sockets: a zoneinfo of a thousand CPUs has 4 MiB, mounts of a thousand containers 5."""
+TABLE_BYTES_MAX: Final = 48 << 20
+"""Of a table of sockets: 300,000 of them."""
 ENTRIES_MAX: Final = 400_000
 """Names that are looked at, those near the top first."""
-DEPTH_MAX: Final = 9
+DEPTH_MAX: Final = 14
+_LAST: Final = 1_000_000_000
 
 
 def squashed(path: str) -> str:
@@ -90,6 +115,12 @@ def kind_of(path: str) -> str | None:
     """What a file is, by its path below the host's folder: the path that it has on a machine; None if it is not known."""
     if path.startswith(("block/", "class/net/")):
         path = f"sys/{path}"
+    seen = _OF_PROCESS.fullmatch(path)
+    if seen is not None:
+        return f"proc/{seen[2]}"
+    behind = _DEVICE.fullmatch(path)
+    if behind is not None:
+        path = f"sys/{'block' if behind[1] == 'block' else 'class/net'}/{behind[2]}"
     if _SEVERAL.fullmatch(path):
         return _ENDINGS.sub("", path)
     if _LINK.fullmatch(path):
@@ -123,8 +154,9 @@ class Saved:
     text: str
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Its lines, numbered from 1."""
-        yield from enumerate(self.text.splitlines(), 1)
+        """Its lines, numbered from 1, one at a time: a table may have a million."""
+        for number, line in enumerate(StringIO(self.text), 1):
+            yield number, line.rstrip("\r\n")
 
     def wrong(self, line: int, message: str, hint: str = "copy the file again, or take it away") -> ScenarioError:
         """What is wrong with it, at a line."""
@@ -145,11 +177,17 @@ class Tree:
     def __init__(self, place: str, found: Mapping[str, str], read: Callable[[str, int], bytes]) -> None:
         """`found`: for each path on a machine the path below `place`, which `read` reads, so many bytes at most."""
         self.place = place
+        self.unread: dict[str, str] = {}
+        """Why files that are there could not be read, by their paths on a machine; of those that have been asked for."""
         self._found = found
         self._read = read
 
     def __contains__(self, path: str) -> bool:
-        return path in self._found
+        return path in self._found and path not in self.unread
+
+    def label(self, path: str) -> str:
+        """How people find a file; its path on a machine if there is none."""
+        return f"{self.place.rstrip('/')}/{self._found[path]}" if path in self._found else path
 
     def matching(self, pattern: str) -> list[tuple[str, re.Match[str]]]:
         """(path, match) of all whose whole path matches, in order; the shallow ones first."""
@@ -162,11 +200,12 @@ class Tree:
         """A file as text; None if there is none, or it cannot be read. Raises ScenarioError for what is no text."""
         if path not in self._found:
             return None
-        label = f"{self.place.rstrip('/')}/{self._found[path]}"
+        label = self.label(path)
         most = TABLE_BYTES_MAX if re.fullmatch(r"proc/net/(?:tcp|udp)6?", path) else BYTES_MAX
         try:
             data = self._read(self._found[path], most + 1)
-        except OSError:
+        except OSError as error:
+            self.unread[path] = error.strerror or str(error)
             return None
         if len(data) > most:
             what = f"this is larger than {most >> 20} MiB, and no {path}"
@@ -174,13 +213,17 @@ class Tree:
         if b"\0" in data:
             line = data[: data.index(b"\0")].count(b"\n") + 1
             raise ScenarioError([Problem(label, line, 1, "this is no text", "copy the file again, or take it away")])
+        if len(data) < _COMPLAINT_MAX and _COMPLAINT.fullmatch(text := data.decode("utf-8", "replace")):
+            self.unread[path] = f"it says only: {text.strip()}"
+            return None
         return Saved(label, data.decode("utf-8", "replace"))
 
     def needed(self, path: str) -> Saved:
         """A file without which nothing can be said. Raises ScenarioError."""
         saved = self.get(path)
         if saved is None:
-            what = f"there is no {path.removeprefix('proc/')}"
+            name = path.removeprefix("proc/")
+            what = f"there is no {name}" if path not in self.unread else f"{name} cannot be read: {self.unread[path]}"
             hint = "name a folder with the files of a machine's /proc (netswap from-host --collect), or none for this computer"
             raise ScenarioError([Problem(self.place, 1, 1, what, hint)])
         return saved
@@ -191,13 +234,22 @@ def tree_of(place: str, paths: Iterable[str], read: Callable[[str, int], bytes])
     listed = [path for path in paths if may_be_known(path)]
     top = _top(place, listed)
     found: dict[str, str] = {}
-    for path in sorted(listed, key=lambda one: (one.count("/"), one)):
+    for path in sorted(listed, key=lambda one: _rank(one[len(top) :])):
         if not path.startswith(top):
             continue
         kind = kind_of(path[len(top) :])
         if kind is not None and (kind not in found or path[len(top) :] == kind):
             found[kind] = path
     return Tree(place, found, read)
+
+
+def _rank(path: str) -> tuple[int, int, str]:
+    """Of several files of a kind the first counts: those near the top; of processes itself, the first, and then the latest."""
+    seen = _OF_PROCESS.fullmatch(path)
+    if seen is None:
+        return path.count("/"), 0, path
+    order = ("self", "thread-self", "1")
+    return _LAST, order.index(seen[1]) if seen[1] in order else _LAST - int(seen[1][:8]), path
 
 
 def _top(place: str, listed: list[str]) -> str:

@@ -1,13 +1,14 @@
 """One host: all that its files say, read and checked."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from netswap.cluster.host import cards, disks, memory, sockets, system
+from netswap.cluster.host import cards, disks, listed, memory, sockets, system
 from netswap.cluster.host.cards import Card
 from netswap.cluster.host.disks import Block, Mount, SwapArea
 from netswap.cluster.host.files import Saved, Tree
+from netswap.cluster.host.listed import Listed
 from netswap.cluster.host.memory import Meminfo, Zoneinfo
 from netswap.cluster.host.sockets import Sockets
 from netswap.cluster.host.system import Limit, Release, Setting
@@ -37,6 +38,8 @@ class Host:
     cards: list[Card]
     udp: Sockets | None
     tcp: Sockets | None
+    listed: Listed
+    """What `ss` or `netstat` say, beyond the tables of /proc/net."""
     sockstat: dict[str, int] | None
     boot: tuple[str, ...]
     """Words of the command line of the kernel."""
@@ -44,12 +47,15 @@ class Host:
 
     def label(self, path: str) -> str:
         """How people find a file that has been read."""
-        saved = self.tree.get(path)
-        return path if saved is None else saved.label
+        return self.tree.label(path)
+
+    def first_label(self, *paths: str) -> str:
+        """Of the first of these that is there."""
+        return self.label(next((one for one in paths if one in self.tree), paths[0]))
 
 
 _WANTED = (
-    *("meminfo", "zoneinfo", "buddyinfo", "swaps", "mounts", "version", "net/sockstat", "net/udp", "net/tcp"),
+    *("meminfo", "zoneinfo", "buddyinfo", "swaps", "mounts", "net/sockstat", "net/udp", "net/tcp"),
     *("sys/vm/min_free_kbytes", "sys/vm/page-cluster", "sys/net/core/rmem_default"),
     *("sys/net/ipv4/tcp_mem", "sys/net/ipv4/tcp_rmem", "sys/net/ipv4/udp_mem"),
 )
@@ -60,10 +66,10 @@ def host(tree: Tree) -> Host:
     meminfo = memory.meminfo(tree.needed("proc/meminfo"))
     zones = _maybe(tree, "proc/zoneinfo", memory.zoneinfo)
     settings = system.settings(tree)
-    missing = [one for one in _WANTED if f"proc/{one}" not in tree and one.removeprefix("sys/") not in settings]
+    shown = listed.listed(tree)
     zswap = tree.get("sys/module/zswap/parameters/enabled")
     boot = tree.get("proc/cmdline")
-    return Host(
+    found = Host(
         tree=tree,
         meminfo=meminfo,
         zones=zones,
@@ -75,16 +81,44 @@ def host(tree: Tree) -> Host:
         limit=system.limit(tree),
         huge_pages=system.transparent_huge_pages(tree),
         zswap=zswap is not None and zswap.text.strip() in ("Y", "1"),
-        swaps=_maybe(tree, "proc/swaps", disks.swaps),
-        mounts=_maybe(tree, "proc/mounts", disks.mounts),
+        swaps=disks.swaps_of(tree),
+        mounts=disks.mounts_of(tree),
         devices=disks.blocks(tree),
         cards=cards.cards(tree),
-        udp=_sockets(tree, "udp"),
-        tcp=_sockets(tree, "tcp"),
+        udp=_sockets(tree, "udp", shown),
+        tcp=_sockets(tree, "tcp", shown),
+        listed=shown,
         sockstat=_maybe(tree, "proc/net/sockstat", sockets.sockstat),
         boot=tuple(boot.text.split()) if boot is not None else (),
-        missing=tuple(missing),
+        missing=(),
     )
+    return replace(found, missing=tuple(_missing(found)))
+
+
+def _missing(found: Host) -> Iterator[str]:
+    """What is wanted and not there, and what is there and could not be read."""
+    instead = {
+        "swaps": found.swaps,
+        "mounts": found.mounts,
+        "version": found.release,
+        "net/udp": found.udp,
+        "net/tcp": found.tcp,
+    }
+    tree = found.tree
+    for name in _WANTED:
+        path = f"proc/{name}"
+        if (
+            path in tree
+            or path in tree.unread
+            or name.removeprefix("sys/") in found.settings
+            or instead.get(name) is not None
+        ):
+            continue
+        yield name
+    for path, why in sorted(tree.unread.items()):
+        # A card without a link has no speed, and says so by an error.
+        if not path.endswith("/speed"):
+            yield f"{path.removeprefix('proc/')}: {why}"
 
 
 def _maybe(tree: Tree, path: str, parse: Callable[[Saved], Parsed]) -> Parsed | None:
@@ -92,10 +126,12 @@ def _maybe(tree: Tree, path: str, parse: Callable[[Saved], Parsed]) -> Parsed | 
     return None if saved is None else parse(saved)
 
 
-def _sockets(tree: Tree, protocol: str) -> Sockets | None:
+def _sockets(tree: Tree, protocol: str, shown: Listed) -> Sockets | None:
+    """From the tables of /proc/net; without them from what a command has listed."""
     found = Sockets()
     for name in (protocol, f"{protocol}6"):
         saved = tree.get(f"proc/net/{name}")
         if saved is not None:
             sockets.add(found, saved)
+    found = found if found.labels else shown.sockets[protocol]
     return found if found.labels else None

@@ -12,7 +12,15 @@ from netswap.cluster.host.files import Saved
 KIB: Final = 1024
 MEMORY_MAX: Final = 64 << 40
 """Bytes that a scenario can have: what a physical address of x86-64 reaches."""
-_FIELD: Final = re.compile(r"([A-Za-z][\w()]*):\s+(\d{1,20})(?: kB)?\s*")
+_FIELD: Final = re.compile(r"([A-Za-z][^:]{0,40}):\s*(\d{1,20})( kB)?\s*")
+_PAGES: Final = (
+    *("MemFree", "Buffers", "Cached", "Active", "Inactive", "Active(anon)", "Inactive(anon)", "Active(file)"),
+    *("Inactive(file)", "AnonPages", "Mapped", "Slab", "SReclaimable", "SUnreclaim", "Shmem", "Dirty"),
+)
+"""Sizes that are counted in whole pages."""
+_PAGES_NEEDED: Final = 6
+_BOUNDED: Final = ("MemTotal", "SwapTotal", "SwapFree", "HugePages_Total", "Hugepagesize", *_PAGES)
+"""Those that a scenario is made of. Others have been seen with a wrapped number, as Committed_AS."""
 _ZONE: Final = re.compile(r"Node\s+(\d+), zone\s+(\S+)")
 _MARK: Final = re.compile(r"\s+(?:pages )?(free|boost|min|low|high|spanned|present|managed|cma)(?:\s+(\S*))?\s*")
 _NEEDED: Final = ("free", "min", "low", "high", "present")
@@ -34,6 +42,16 @@ class Meminfo:
         """Bytes that are set aside as huge pages, which nothing else can use."""
         return self["HugePages_Total"] * self["Hugepagesize"]
 
+    def whole_pages(self, sizes: tuple[int, ...]) -> int:
+        """The largest of these sizes (bytes) of which all that is counted in pages is a multiple; 0 if too little is counted.
+
+        That six numbers are multiples of 16 KiB by chance, where pages have 4, happens once in 4096 times.
+        """
+        counted = [self[name] for name in _PAGES if self[name]]
+        if len(counted) < _PAGES_NEEDED:
+            return 0
+        return max((size for size in sizes if all(one % size == 0 for one in counted)), default=0)
+
 
 def meminfo(saved: Saved) -> Meminfo:
     """Read it. Raises ScenarioError, with the line."""
@@ -43,12 +61,15 @@ def meminfo(saved: Saved) -> Meminfo:
         if not line.strip():
             continue
         match = _FIELD.fullmatch(line)
-        if match is None:
-            raise saved.wrong(last, f'"{line[:50]}" is no line of meminfo: it has no size, or is cut off')
-        count = saved.number(last, match[2], MEMORY_MAX)
+        if match is None or not (match[3] or match[1].startswith("HugePages")):
+            raise saved.wrong(last, f'"{line[:50]}" is no line of meminfo: it has no size in kB, or is cut off')
+        count = saved.number(last, match[2], MEMORY_MAX if match[1] in _BOUNDED else 1 << 64)
         sizes[match[1]] = count if match[1].startswith("HugePages") else count * KIB
+    if not sizes:
+        hint = "files of /proc have no length, so that tar and rsync copy nothing of them: copy with cat or cp"
+        raise saved.wrong(1, "it is empty", hint)
     if not sizes.get("MemTotal"):
-        raise saved.wrong(last, "it says no MemTotal")
+        raise saved.wrong(last if "MemTotal" not in sizes else 1, "it says no MemTotal, or that it is 0")
     if not 16 << 20 <= sizes["MemTotal"] <= MEMORY_MAX:
         raise saved.wrong(1, f"MemTotal is {sizes['MemTotal'] // KIB} kB, which is the memory of no machine")
     return Meminfo(saved.label, sizes)
@@ -137,6 +158,7 @@ def _zone(saved: Saved, head: tuple[int, str, str] | None, marks: dict[str, int]
 def buddyinfo(saved: Saved) -> dict[str, list[int]]:
     """Free blocks of each order, by the zone. Raises ScenarioError, with the line."""
     blocks: dict[str, list[int]] = {}
+    orders = 0
     for number, line in saved.lines():
         zone = _ZONE.match(line)
         if zone is None:
@@ -144,8 +166,9 @@ def buddyinfo(saved: Saved) -> dict[str, list[int]]:
                 raise saved.wrong(number, f'"{line[:50]}" is no line of buddyinfo')
             continue
         counts = [saved.number(number, one) for one in line[zone.end() :].split()]
-        if not counts:
-            raise saved.wrong(number, f"zone {zone[2]} has no counts: the line is cut off")
+        if not counts or len(counts) < orders:
+            raise saved.wrong(number, f"zone {zone[2]} has {len(counts) or 'no'} counts: the line is cut off")
+        orders = len(counts)
         blocks[f"node {zone[1]} {zone[2]}"] = counts
     if not blocks:
         raise saved.wrong(1, "it has no zone")

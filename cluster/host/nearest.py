@@ -23,6 +23,8 @@ class Change(NamedTuple):
 
     version: Version
     what: str
+    can_be_off: bool = False
+    """Whether the scenario of an older machine is without it: see `SWITCHED_OFF`."""
 
 
 CHANGES: Final = (
@@ -31,10 +33,12 @@ CHANGES: Final = (
     Change((2, 38), "transparent huge pages; while they are on, min_free_kbytes is raised"),
     Change((3, 1), "direct reclaim writes no pages of files"),
     Change(MERGED, "swap over NFS and NBD may use what lies below the watermarks; the route cache is gone"),
-    Change((4, 6), "the distance of the watermarks follows the size of memory (watermark_scale_factor)"),
+    Change((4, 6), "the distance of the watermarks follows the size of memory (watermark_scale_factor)", True),
     Change((4, 12), "NBD uses blk-mq, and several connections"),
     Change(
-        (5, 0), "the watermarks are raised for a while when allocations mix in a page block (watermark_boost_factor)"
+        (5, 0),
+        "the watermarks are raised for a while when allocations mix in a page block (watermark_boost_factor)",
+        True,
     ),
     Change((5, 6), "storage daemons can ask not to wait for their own writes (PR_SET_IO_FLUSHER)"),
     Change((5, 19), "swap over NFS goes by its own method (swap_rw), in larger requests"),
@@ -44,6 +48,10 @@ CHANGES: Final = (
     Change((6, 12), "atomic requests for single pages may use blocks that are set aside for them"),
 )
 """Of which facts 3 and 13, and the kernel's own change logs, tell."""
+
+SWITCHED_OFF: Final = {"watermark_boost_factor": ((5, 0), 0), "watermark_scale_factor": ((4, 6), 1)}
+"""Sysctls by which a kernel is as it was before a change, from the release of that on: with a scale factor of 1 the distance of
+the marks is a quarter of min, as it was."""
 
 REFILLS: Final = {
     "e1000": ("e1000", ""),
@@ -118,7 +126,7 @@ def differences(version: tuple[int, ...], taken: Kernel) -> list[str]:
     told = []
     for change in CHANGES:
         at = change.version[1] if change.version[0] == 2 else ordinal(change.version)
-        if min(here, there) < at <= max(here, there):
+        if min(here, there) < at <= max(here, there) and not (change.can_be_off and here < at):
             name = f"2.6.{change.version[1]}" if change.version[0] == 2 else f"{change.version[0]}.{change.version[1]}"
             who = (
                 "this machine has, and the scenario has not"

@@ -33,6 +33,7 @@ _LIVE: Final = (
         for name in ("queue/nr_requests", "queue/max_sectors_kb", "queue/read_ahead_kb", "queue/scheduler")
     ),
     *("sys/block/*", "sys/block/*/loop/backing_file", "sys/block/*/device/driver"),
+    *("sys/block/*/slaves/*", "sys/block/*/dm/uuid"),
     *(f"sys/class/net/*/{name}" for name in ("speed", "mtu", "operstate", "device/driver")),
 )
 

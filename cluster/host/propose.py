@@ -1,28 +1,27 @@
 """What a host's files are worth to a scenario: memory, card, limits, sockets, each value with the file that it comes from."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from netswap.actors.kernels import KERNELS, Kernel
+from netswap.actors.machine.sysctls import without_effect
 from netswap.actors.net.drivers import DRIVERS, mtu_max
 from netswap.cluster.host import nearest
 from netswap.cluster.host.cards import Card
 from netswap.cluster.host.draft import Draft, rate_text, size_text
 from netswap.cluster.host.host import Host
-from netswap.cluster.host.sockets import Sockets
-from netswap.cluster.host.swapping import ON_THE_NETWORK, Swapping
+from netswap.cluster.host.swapping import Swapping
 from netswap.cluster.scenario import models
 from netswap.protocol.rpc import PAGE
-from netswap.protocol.units import seconds
+from netswap.protocol.units import milliseconds, seconds
 
-SOCKETS_MAX: Final = 20_000
-"""Of each protocol: beyond that a scenario has no ports for them."""
-PORT: Final = 9000
 STEPS: Final = 20
 """Of a program, in the two seconds of an outage in which it takes what is free above min."""
 USUAL_MBIT: Final = 1000
+USUAL_SWAPPINESS: Final = 60
 RING_MAX: Final = 65_536
 _OTHERS_CARD: Final = DRIVERS["e1000"]
 """That of B and C, which no file tells anything of."""
@@ -60,7 +59,7 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
     memory = min(whole, host.limit.size) if host.limit is not None else whole
     memory = max(memory // PAGE * PAGE, 1 << 20)
     floor = _min_free(host, memory)
-    pressed = swapping.way in ON_THE_NETWORK or swapping.size > 0
+    pressed = swapping.is_asked_about
     limited = memory < whole // PAGE * PAGE
     lru = info["Active(file)"] + info["Inactive(file)"] or max(0, info["Cached"] + info["Buffers"] - info["Shmem"])
     lru = 0 if limited else lru
@@ -73,7 +72,9 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
         wanted = max(anonymous + (0 if limited else swapping.used), room + min(swapping.size // 2, memory // 4))
         working_set = min(wanted, room + swapping.size * 9 // 10)
     else:
-        working_set = min(max(anonymous, memory // 16), room * 3 // 4)
+        # What is on a disk of its own has room there.
+        out = swapping.used if swapping.on_disk and not limited else 0
+        working_set = min(max(anonymous, memory // 16), room * 3 // 4) + min(out, swapping.size * 9 // 10)
     working_set = max(_pages(working_set), 1 << 20)
     missed = max(working_set - room, working_set // 16) / working_set
     distance = max(floor // 2, memory // 500)
@@ -115,7 +116,7 @@ def kernel(host: Host, draft: Draft) -> Kernel:
     return taken
 
 
-def memory(host: Host, draft: Draft, found: Numbers) -> None:
+def memory(host: Host, draft: Draft, found: Numbers, taken: Kernel) -> None:
     """Size, floor, CPUs, files."""
     info, label = host.meminfo, host.meminfo.label
     limited = host.limit is not None and found.memory < info["MemTotal"] - info.huge
@@ -140,6 +141,8 @@ def memory(host: Host, draft: Draft, found: Numbers) -> None:
         draft.add(2, f"min_free: {size_text(found.min_free)}", f"min of all zones in {host.zones.label}")
     else:
         draft.assume(2, "min_free: none", "the kernel's own formula")
+        if host.huge_pages is not None and host.huge_pages[0] != "never" and taken.memalloc_sockets:
+            draft.add(2, "thp: on", f"which raises it ({host.huge_pages[1]})")
     if host.cpus is not None:
         draft.add(2, f"cpus: {min(host.cpus[0], 8192)}", host.cpus[1])
     parts = [
@@ -266,35 +269,58 @@ def sysctls(host: Host, draft: Draft, taken: Kernel) -> None:
         "watermark_scale_factor": taken.watermark_scale,
         "dirty_ratio": taken.dirty_ratio,
         "dirty_background_ratio": taken.dirty_background_ratio,
+        "dirty_expire_centisecs": taken.dirty_expire_ns // milliseconds(10),
+        "dirty_writeback_centisecs": taken.flush_interval_ns // milliseconds(10),
+        "swappiness": taken.swappiness,
     }
-    _written(host, draft, "vm", {name: (f"vm/{name}", one, "") for name, one in usual.items() if one})
+    there = {name: own for name, own in usual.items() if not without_effect(taken, name)}
+    told = _told(host, models.Vm, {name: (f"vm/{name}", own, "") for name, own in there.items()})
+    told += [(f"{name}: {value}", why) for name, value, why in _switched_off(host, there)]
+    _written(draft, "vm", told)
     fragments = {
         "high": ("net/ipv4/ipfrag_high_thresh", taken.fragment_high, "B"),
         "low": ("net/ipv4/ipfrag_low_thresh", taken.fragment_low, "B"),
         "time": ("net/ipv4/ipfrag_time", taken.fragment_timeout_ns // seconds(1), "s"),
     }
-    _written(host, draft, "ipfrag", fragments)
+    _written(draft, "ipfrag", _told(host, models.Ipfrag, fragments))
 
 
-def _written(host: Host, draft: Draft, part: str, wanted: dict[str, tuple[str, int, str]]) -> None:
-    """A part of the machine with those settings that differ; `wanted`: (file, the kernel's own, unit) of each key."""
-    model: type[BaseModel] = models.Vm if part == "vm" else models.Ipfrag
+def _switched_off(host: Host, there: Mapping[str, int]) -> Iterator[tuple[str, int, str]]:
+    """What the scenario's kernel has and the machine's has not, and a sysctl makes it as if it were not."""
+    if host.release is None:
+        return
+    for name, (version, value) in nearest.SWITCHED_OFF.items():
+        is_older = nearest.ordinal(host.release.version) < nearest.ordinal(version)
+        if name in there and is_older and f"vm/{name}" not in host.settings:
+            yield name, value, f"{host.release.text} has none: it came with {'.'.join(map(str, version))}"
+
+
+def _told(host: Host, model: type[BaseModel], wanted: Mapping[str, tuple[str, int, str]]) -> list[tuple[str, str]]:
+    """(key: value, file) of those settings that differ; `wanted`: (file, the kernel's own, unit) of each key."""
     told = []
     for key, (name, own, unit) in wanted.items():
         setting = host.settings.get(name)
-        # A zero stands for another way to set it, as dirty_bytes is.
-        if setting is None or setting.value in (own, 0):
+        # A ratio of zero stands for another way to set it: dirty_bytes.
+        if setting is None or setting.value == own or (setting.value == 0 and key.endswith("ratio")):
             continue
         value = f"{setting.value}{unit}" if unit else setting.value
         if accepts(model, key, value):
             told.append((f"{key}: {value}", setting.label))
+    return told
+
+
+def _written(draft: Draft, part: str, told: list[tuple[str, str]]) -> None:
+    """A part of the machine, if anything of it is told."""
     if told:
-        draft.add(2, f"{part}: {{{', '.join(one for one, _ in told)}}}", ", ".join(label for _, label in told))
+        whole = f"{part}: {{{', '.join(one for one, _ in told)}}}"
+        draft.add(2, whole, ", ".join(dict.fromkeys(label for _, label in told)))
 
 
 def settings_differ(host: Host, draft: Draft, taken: Kernel) -> None:
     """Settings that a scenario has no word for, where they are not what the kernel of the scenario does."""
-    ours = {"vm/swappiness": taken.swappiness, "net/core/netdev_max_backlog": 1000}
+    ours = {"net/core/netdev_max_backlog": 1000, "vm/dirty_bytes": 0, "vm/dirty_background_bytes": 0}
+    if without_effect(taken, "swappiness"):
+        ours["vm/swappiness"] = USUAL_SWAPPINESS
     for name, usual in ours.items():
         setting = host.settings.get(name)
         if setting is not None and setting.value != usual:
@@ -303,44 +329,3 @@ def settings_differ(host: Host, draft: Draft, taken: Kernel) -> None:
             )
     if host.zswap:
         draft.differs.append("zswap is on: pages are compressed in memory before they go to the swap device")
-
-
-@dataclass(frozen=True)
-class Listening:
-    """What faces the network: sockets of UDP, ports of TCP, and connections to these."""
-
-    udp: int
-    tcp: int
-    connections: int
-    udp_why: str
-    tcp_why: str
-    assumed: bool = False
-
-
-def listening(host: Host, draft: Draft) -> Listening:
-    """From the tables of sockets; without them from sockstat's counts; without that one socket is assumed."""
-    if host.udp is None and host.tcp is None and host.sockstat is None:
-        draft.missing.append("sockets (net/udp, net/tcp, net/sockstat)")
-        return Listening(1, 0, 0, "no file tells the sockets", "", assumed=True)
-    counts, label = host.sockstat or {}, host.label("proc/net/sockstat")
-    if host.udp is not None:
-        udp, udp_why = host.udp.count, f"sockets of {_labels(host.udp)} that face the network"
-    else:
-        udp, udp_why = counts.get("UDP", 0), f"UDP inuse of {label}, those of loopback too"
-    if host.tcp is not None:
-        ports, links = host.tcp.ports, [one for one in host.tcp.traffic if one.port in host.tcp.ports]
-        tcp, connections = len(ports), len(links)
-        others = len(host.tcp.traffic) - connections
-        tcp_why = f"ports of {_labels(host.tcp)} that listen to the network, with {connections} connections"
-        tcp_why += f"; {others} that this machine opened are left out" if others else ""
-    else:
-        tcp = connections = counts.get("TCP", 0)
-        tcp_why = f"TCP inuse of {label}, those of loopback too"
-    for name, count in (("UDP", udp), ("TCP", max(tcp, connections))):
-        if count > SOCKETS_MAX:
-            draft.differs.append(f"{count} sockets of {name} are {SOCKETS_MAX} here: a scenario has no ports for more")
-    return Listening(min(udp, SOCKETS_MAX), min(tcp, SOCKETS_MAX), min(connections, SOCKETS_MAX), udp_why, tcp_why)
-
-
-def _labels(sockets: Sockets) -> str:
-    return " and ".join(sockets.labels)

@@ -4,6 +4,7 @@ Formats: udp4_seq_show of net/ipv4/udp.c, tcp4_seq_show of net/ipv4/tcp_ipv4.c a
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from netswap.cluster.host.files import Saved
 
 _END: Final = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})", re.IGNORECASE)
 _ESTABLISHED, _LISTEN, _UNCONNECTED = "01", "0A", "07"
-STORAGE: Final = {10809: "nbd", 2049: "nfs", 3260: "iscsi"}
+STORAGE: Final = {10809: "nbd", 2049: "nfs", 3260: "iscsi", 4420: "nvme"}
 """Ports of servers that swap may go to."""
 
 
@@ -25,70 +26,90 @@ class Connection(NamedTuple):
 
 @dataclass(slots=True)
 class Sockets:
-    """Those of one protocol that face the network, from one table or two (IPv4 and IPv6)."""
+    """Those of one protocol that face the network, from one table or two (IPv4 and IPv6), or as a command lists them."""
 
     labels: list[str] = field(default_factory=list)
-    ports: set[int] = field(default_factory=set)
-    """On which something is received: bound by UDP, listened on by TCP."""
-    count: int = 0
-    """Of UDP: sockets that receive from the network; of TCP: that listen to it."""
+    ports: Counter[int] = field(default_factory=Counter)
+    """On which something is received, and by how many sockets: bound by UDP, listened on by TCP."""
     loopback: int = 0
     """Those that only this host can reach."""
-    connections: list[Connection] = field(default_factory=list)
+    connections: Counter[Connection] = field(default_factory=Counter)
+    dropped: int = 0
+    """Datagrams that had no room, so far."""
 
     @property
-    def traffic(self) -> list[Connection]:
+    def count(self) -> int:
+        """Of UDP: sockets that receive from the network; of TCP: that listen to it."""
+        return self.ports.total()
+
+    @property
+    def traffic(self) -> Counter[Connection]:
         """Connections with other hosts, but for those to servers of storage."""
-        return [one for one in self.connections if not one.local and one.peer_port not in STORAGE]
+        own = {one: n for one, n in self.connections.items() if not one.local and one.peer_port not in STORAGE}
+        return Counter(own)
 
     def storage(self, kind: str) -> list[Connection]:
-        """Connections to a server of this kind (nbd, nfs, iscsi)."""
+        """Connections to a server of this kind (nbd, nfs, iscsi, nvme)."""
         return [one for one in self.connections if STORAGE.get(one.peer_port) == kind]
+
+    def see(self, state: str, here: "End", there: "End", is_udp: bool) -> None:
+        """Count a socket: its state as the kernel numbers it, and its two ends."""
+        inside = here.loopback or (here.address == there.address and not here.any)
+        if state == _ESTABLISHED and there.port and not (inside and is_udp):
+            self.connections[Connection(here.port, there.port, inside or there.loopback)] += 1
+        if state in (_LISTEN, _UNCONNECTED) or (state == _ESTABLISHED and is_udp):
+            if inside:
+                self.loopback += 1
+            else:
+                self.ports[here.port] += 1
+
+
+class End(NamedTuple):
+    """One end of a socket."""
+
+    address: str
+    port: int
+    loopback: bool
+    any: bool
 
 
 def add(sockets: Sockets, saved: Saved) -> None:
     """Read a table of /proc/net (udp, udp6, tcp, tcp6). Raises ScenarioError, with the line."""
     sockets.labels.append(saved.label)
-    number = 0
+    is_udp = "udp" in saved.label.rpartition("/")[2].lower()
+    number, has_drops = 0, False
     for number, line in saved.lines():
         fields = line.split()
         if number == 1:
             if fields[:2] != ["sl", "local_address"]:
                 raise saved.wrong(1, "it does not begin with the names of its columns, as sl and local_address")
+            has_drops = fields[-1] == "drops"
             continue
         if not fields:
             continue
         here, there = (_END.fullmatch(one) for one in ([*fields, "", "", ""])[1:3])
         if here is None or there is None or len(fields) < 5 or not re.fullmatch("[0-9A-Fa-f]{2}", fields[3]):
             raise saved.wrong(number, f'"{line.strip()[:50]}" is no line of a socket, or it is cut off')
-        _count(sockets, fields[3].upper(), here, there)
+        sockets.see(fields[3].upper(), _end(here), _end(there), is_udp)
+        if has_drops and len(fields) > 12 and fields[-1].isdigit():
+            sockets.dropped += int(fields[-1])
     if number == 0:
         raise saved.wrong(1, "it is empty")
 
 
-def _count(sockets: Sockets, state: str, here: re.Match[str], there: re.Match[str]) -> None:
-    port, peer_port = int(here[2], 16), int(there[2], 16)
-    inside = _is_loopback(here[1]) or (here[1] == there[1] and int(here[1], 16) != 0)
-    if state == _ESTABLISHED and peer_port and not (inside and _is_udp(sockets)):
-        sockets.connections.append(Connection(port, peer_port, inside or _is_loopback(there[1])))
-    if state in (_LISTEN, _UNCONNECTED) or (state == _ESTABLISHED and _is_udp(sockets)):
-        if inside:
-            sockets.loopback += 1
-        else:
-            sockets.count += 1
-            sockets.ports.add(port)
-
-
-def _is_udp(sockets: Sockets) -> bool:
-    return "udp" in sockets.labels[-1].rpartition("/")[2].lower()
+def _end(match: re.Match[str]) -> End:
+    address = match[1].upper()
+    return End(address, int(match[2], 16), _is_loopback(address), not int(address, 16))
 
 
 def _is_loopback(address: str) -> bool:
-    """127.x.x.x, ::1 and ::ffff:127.x.x.x, as a little-endian machine prints them."""
-    address = address.upper()
+    """127.x.x.x, ::1 and ::ffff:127.x.x.x, as a machine prints them word by word in its own byte order, little or big."""
     if len(address) == 8:
-        return address.endswith("7F")
-    return address == "0" * 24 + "01000000" or (address.startswith("0" * 16 + "FFFF0000") and address.endswith("7F"))
+        return address.endswith("7F") or address.startswith("7F0000")
+    if address in ("0" * 24 + "01000000", "0" * 31 + "1"):
+        return True
+    mapped = address.startswith(("0" * 16 + "FFFF0000", "0" * 16 + "0000FFFF"))
+    return mapped and _is_loopback(address[24:])
 
 
 def sockstat(saved: Saved) -> dict[str, int]:

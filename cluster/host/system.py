@@ -121,12 +121,17 @@ def page_size(tree: Tree, memory: Meminfo, zones: Zoneinfo | None) -> tuple[int,
         if size not in PAGE_SIZES:
             raise saved.wrong(1, f"{size} is the size of no page", f"known are {', '.join(map(str, PAGE_SIZES))}")
         return size, saved.label
-    if zones is not None:
+    # In a container meminfo may be that of the container, and zoneinfo that of the machine.
+    if (
+        zones is not None
+        and zones.managed * PAGE_SIZES[0] <= memory["MemTotal"] * 2 < zones.managed * PAGE_SIZES[-1] * 4
+    ):
         each = memory["MemTotal"] / zones.managed
         return min(PAGE_SIZES, key=lambda size: abs(size - each)), f"{zones.label}, against MemTotal"
     if memory["Hugepagesize"] == 512 << 20:
         return 65_536, f"{memory.label}: huge pages of 512 MiB are those of 64 KiB pages"
-    return 4096, ""
+    size = memory.whole_pages(PAGE_SIZES)
+    return (size, f"{memory.label}: all that it counts in pages is a multiple") if size else (4096, "")
 
 
 def cpus(tree: Tree, zones: Zoneinfo | None) -> tuple[int, str] | None:

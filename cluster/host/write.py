@@ -5,8 +5,9 @@ from typing import Final
 from netswap.cluster.host import propose
 from netswap.cluster.host.draft import Draft, rate_text, size_text
 from netswap.cluster.host.host import Host
+from netswap.cluster.host.listening import Group, Listening, listening
 from netswap.cluster.host.nearest import refill
-from netswap.cluster.host.propose import PORT, Listening, Numbers, accepts
+from netswap.cluster.host.propose import Numbers, accepts
 from netswap.cluster.host.swapping import NETWORK_FILES, ON_THE_NETWORK, Swapping, Way
 from netswap.cluster.scenario import Problem, ScenarioError, load, models
 from netswap.protocol.nbd import TAGS
@@ -30,13 +31,13 @@ def scenario(host: Host, swapping: Swapping) -> str:
     _network(host, draft, size)
     draft.add(0, "machines:")
     draft.add(1, "A:", "this machine")
-    propose.memory(host, draft, found)
+    propose.memory(host, draft, found, taken)
     _, mbit = propose.card(host, draft, taken)
     propose.limits(host, draft, taken)
     propose.sysctls(host, draft, taken)
     propose.settings_differ(host, draft, taken)
     _swap(host, draft, swapping)
-    listens = propose.listening(host, draft)
+    listens = listening(host, draft)
     _programs(host, draft, swapping, found, listens)
     _flood(draft, listens, mbit, size)
     _server(draft, swapping)
@@ -61,17 +62,18 @@ def _title(host: Host, swapping: Swapping, found: Numbers) -> str:
     over = {
         Way.ISCSI: "swap over iSCSI",
         Way.UNKNOWN: "swap over NBD (assumed)",
-        Way.DAEMON: "swap to itself",
-        Way.LOCAL: "no swap over the network",
+        Way.DAEMON: "swap over the network through a daemon" if swapping.relayed else "swap to itself",
+        Way.LOCAL: "swap on its own disk" if swapping.on_disk else "no swap over the network",
         Way.NONE: "no swap",
     }
     kept = "".join(one for one in release if one.isalnum() or one in ".-_+ ")[:60]
     how = over.get(swapping.way, f"swap over {str(swapping.way).upper()}")
-    return f"a host with {kept}, {found.memory / (1 << 30):.1f} GiB, {how}"
+    size = f"{found.memory / (1 << 30):.1f} GiB" if found.memory >= 1 << 30 else f"{found.memory >> 20} MiB"
+    return f"a host with {kept}, {size}, {how}"
 
 
 def _question(swapping: Swapping) -> str:
-    if swapping.way in ON_THE_NETWORK:
+    if swapping.way in ON_THE_NETWORK or swapping.relayed:
         return "Does A, the machine that these files were taken from, outlive an outage of its swap server?"
     if swapping.way is Way.DAEMON:
         return "A, the machine that these files were taken from, swaps to a process of its own. Does it outlive its traffic?"
@@ -99,16 +101,23 @@ def _swap(host: Host, draft: Draft, swapping: Swapping) -> None:
     """The lines of `swap`; a comment alone where nothing goes over the network."""
     for other in swapping.others:
         draft.differs.append(f"another swap area is left out: {other}")
-    if swapping.way in (Way.LOCAL, Way.NONE):
+    if swapping.way in (Way.LOCAL, Way.NONE) and not swapping.on_disk:
         draft.add(2, f"# no swap over the network: {draft.plain(swapping.why)}")
         return
-    draft.add(2, "swap:", swapping.why)
-    if swapping.way is Way.DAEMON:
+    draft.add(2, "swap:", f"not over the network: {swapping.why}" if swapping.on_disk else swapping.why)
+    if swapping.on_disk:
+        draft.add(3, "on: disk")
+        draft.assumed.append("A: disk: 5 ms and 50 MB/s (how fast its own disk is no file tells)")
+    elif swapping.relayed:
+        _relayed(draft)
+    elif swapping.way is Way.DAEMON:
         _to_itself(draft)
     else:
         draft.add(3, "server: C")
         _transport(draft, swapping)
     draft.add(3, f"size: {size_text(swapping.size // PAGE * PAGE or 1 << 20)}", _size_why(host))
+    if swapping.crypt:
+        draft.add(3, "layer: {}", "dm-crypt lies between")
     if swapping.way is Way.NFS:
         _nfs(draft, swapping)
     queue = host.devices[swapping.device].queue.get("nr_requests", "") if swapping.device in host.devices else ""
@@ -121,7 +130,7 @@ def _swap(host: Host, draft: Draft, swapping: Swapping) -> None:
 
 
 def _size_why(host: Host) -> str:
-    return host.label("proc/swaps") if host.swaps is not None else f"SwapTotal of {host.meminfo.label}"
+    return host.first_label("proc/swaps", "swapon") if host.swaps is not None else f"SwapTotal of {host.meminfo.label}"
 
 
 def _transport(draft: Draft, swapping: Swapping) -> None:
@@ -147,6 +156,17 @@ def _to_itself(draft: Draft) -> None:
     draft.add(3, "transport: nbd")
 
 
+def _relayed(draft: Draft) -> None:
+    """A process of the machine, or a thread of a loop device, passes the pages on to another machine."""
+    draft.add(3, "server: C")
+    draft.add(3, "transport: nbd", "for what the relay speaks: requests over one TCP connection")
+    draft.add(3, "via: proxy", "the relay on this machine: see its program proxy")
+    draft.differs.append(
+        "what relays the pages to their server has its own protocol on the machine, and writes through the page cache; in the "
+        "scenario it is a proxy over NBD"
+    )
+
+
 def _nfs(draft: Draft, swapping: Swapping) -> None:
     options = swapping.mount.options if swapping.mount is not None else {}
     proto = options.get("proto", "tcp" if "tcp" in options else "udp" if "udp" in options else "tcp")
@@ -168,57 +188,77 @@ def _nfs(draft: Draft, swapping: Swapping) -> None:
 
 
 def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, listens: Listening) -> None:
-    info = host.meminfo
     draft.add(2, "programs:")
-    recorded = info["AnonPages"] + info["Shmem"] + swapping.used
-    label = f"AnonPages and Shmem of {info.label}"
-    if swapping.used:
-        label += f", Used of {host.label('proc/swaps')}" if host.swaps is not None else ", SwapTotal less SwapFree"
-    if host.limit is not None and found.memory < info["MemTotal"] - info.huge:
-        why = "assumed: enough to swap within the limit; meminfo tells of the whole machine"
-    elif found.working_set == recorded // PAGE * PAGE:
-        why = label
-    elif swapping.way in (Way.LOCAL, Way.NONE):
-        why = f"what fits: {recorded >> 20} MiB are used ({label})"
-    else:
-        why = f"assumed: enough to swap; {recorded >> 20} MiB are used now ({label})"
-        draft.assumed.append(
-            f"A is short of memory, so that it swaps: its programs need {size_text(found.working_set)}"
-        )
     draft.add(3, "- rank:")
-    draft.add(5, f"working_set: {size_text(found.working_set)}", why)
+    _working_set(host, draft, swapping, found)
     pace = (
         "how fast programs go through memory no file tells: so that two seconds of an outage bring A from high to min"
     )
     draft.assume(5, f"touch: {size_text(found.touch)}", pace)
-    draft.add(5, "compute: 100ms", "assumed")
-    draft.add(5, "pattern: random", "assumed")
+    draft.assume(5, "compute: 100ms", "between two steps")
+    draft.assume(5, "pattern: random", "in which order programs go through memory no file tells")
     _services(host, draft, listens)
-    if swapping.way is Way.DAEMON:
+    if swapping.relayed and swapping.device.startswith("loop"):
+        draft.assume(
+            3,
+            "- proxy: {pages: 1, lock: true, io_flusher: true}",
+            "a thread of the kernel: nothing of it is swapped out",
+        )
+    elif swapping.relayed:
+        draft.assume(3, "- proxy: {pages: 64}", "a daemon with 256 KiB of its own that are in use, not locked")
+    elif swapping.way is Way.DAEMON:
         draft.assume(3, "- swap-server: {pages: 64}", "a daemon with 256 KiB of its own that are in use, not locked")
+
+
+def _working_set(host: Host, draft: Draft, swapping: Swapping, found: Numbers) -> None:
+    """What programs need, as the files tell it or as it is assumed."""
+    info, text = host.meminfo, f"working_set: {size_text(found.working_set)}"
+    recorded = info["AnonPages"] + info["Shmem"] + swapping.used
+    label = f"AnonPages and Shmem of {info.label}"
+    if swapping.used:
+        label += f", Used of {_size_why(host)}" if host.swaps is not None else ", SwapTotal less SwapFree"
+    used = f"{recorded >> 20} MiB are used now ({label})"
+    if host.limit is not None and found.memory < info["MemTotal"] - info.huge:
+        draft.assume(5, text, "enough to swap within the limit; meminfo tells of the whole machine")
+    elif found.working_set == recorded // PAGE * PAGE:
+        draft.add(5, text, label)
+    elif swapping.is_asked_about:
+        draft.assume(5, text, f"A is short of memory, so that it swaps; {used}")
+    elif found.working_set > recorded:
+        draft.assume(5, text, f"a sixteenth of memory at least, and what is on its disk; {used}")
+    else:
+        draft.add(5, text, f"what fits; {used}")
 
 
 def _services(host: Host, draft: Draft, listens: Listening) -> None:
     """A service for each protocol that something listens to; the ports stand for those of the machine."""
-    if listens.udp:
-        buffer = host.settings.get("net/core/rmem_default")
-        _service(draft, "udp", PORT, listens.udp, listens.udp_why)
-        _buffer(draft, buffer.value if buffer is not None else None, buffer.label if buffer is not None else "")
-    if listens.tcp:
-        buffer = host.settings.get("net/ipv4/tcp_rmem")
-        _service(draft, "tcp", PORT + listens.udp, listens.tcp, listens.tcp_why)
-        if not accepts(models.Tcp, "rmem", [4096, 131_072, 6_291_456]) or buffer is None:
-            why = f"{buffer.label}, the default; that it grows is not in the scenario" if buffer is not None else ""
-            _buffer(draft, buffer.values[1] if buffer is not None else None, why)
-    if not listens.udp and not listens.tcp:
+    for protocol, port, group in listens.groups:
+        _service(draft, protocol, port, group)
+        if group.buffer is not None:
+            _buffer(draft, group.buffer, f"as ss tells ({host.listed.labels[protocol]})")
+        elif protocol == "udp":
+            buffer = host.settings.get("net/core/rmem_default")
+            _buffer(draft, buffer.value if buffer is not None else None, buffer.label if buffer is not None else "")
+        else:
+            _tcp_buffer(host, draft)
+    if not listens.groups:
         draft.add(3, "# no service: no socket faces the network")
 
 
-def _service(draft: Draft, protocol: str, port: int, sockets: int, why: str) -> None:
+def _tcp_buffer(host: Host, draft: Draft) -> None:
+    """The setting's default, where the scenario has no tcp_rmem of its own."""
+    setting = host.settings.get("net/ipv4/tcp_rmem")
+    if setting is None:
+        _buffer(draft, None, "")
+    elif not accepts(models.Tcp, "rmem", list(setting.values)):
+        _buffer(draft, setting.values[1], f"{setting.label}, the default; that it grows is not in the scenario")
+
+
+def _service(draft: Draft, protocol: str, port: int, group: Group) -> None:
     draft.add(3, "- service:")
     draft.add(5, f"protocol: {protocol}")
     draft.add(5, f"port: {port}", "stands for the machine's ports, which follow each other here")
-    draft.add(5, f"sockets: {sockets}", why)
+    draft.add(5, f"sockets: {group.sockets}", group.why)
     draft.assume(5, "pages: 64", "what a program uses of its memory for messages no file tells")
 
 
@@ -233,17 +273,17 @@ def _buffer(draft: Draft, size: int | None, why: str) -> None:
 
 
 def _flood(draft: Draft, listens: Listening, mbit: int, mtu: int) -> None:
-    """B sends to what listens; half of the rate each, where that is two protocols."""
-    speaking = [protocol for protocol, count in (("udp", listens.udp), ("tcp", listens.tcp)) if count]
-    if not speaking:
+    """B sends to what listens; an equal part of the rate to each group of sockets."""
+    groups = listens.groups
+    if not groups:
         return
-    rate = min(mbit, FLOOD_MBIT_MAX) * 1000 // len(speaking)
+    rate = min(mbit, FLOOD_MBIT_MAX) * 1000 // len(groups)
     written = f"{rate // 1000}Mbit/s" if rate % 1000 == 0 else f"{rate}kbit/s"
+    ports = sum(one.sockets for one in listens.tcp)
     draft.add(1, "B:", "all that send to this machine")
     draft.add(2, f"nic: {{rate: {rate_text(mbit)}}}", "as that of A")
     draft.add(2, "programs:")
-    for protocol in speaking:
-        port = PORT if protocol == "udp" else PORT + listens.udp
+    for protocol, port, group in groups:
         draft.add(3, "- flood:")
         draft.add(5, f'to: "A:{port}"')
         draft.add(5, f"protocol: {protocol}")
@@ -251,19 +291,15 @@ def _flood(draft: Draft, listens: Listening, mbit: int, mtu: int) -> None:
         draft.assume(5, f"rate: {written}", line)
         draft.add(5, f"payload: {mtu - (28 if protocol == 'udp' else 52)}B", "a full frame")
         if protocol == "tcp" and listens.connections:
-            draft.add(
-                5,
-                f"flows: {max(listens.connections, listens.tcp)}",
-                "the connections there are, at least one to each port",
-            )
-        draft.add(
-            5, "from: 4s", "in the outage: what a service uses that nobody has asked for a while has been swapped out"
-        )
+            flows = max(listens.connections * group.sockets // ports, group.sockets)
+            draft.add(5, f"flows: {flows}", "the connections there are, at least one to each port")
+        why = "in the outage: what a service uses that nobody has asked for a while has been swapped out"
+        draft.assume(5, "from: 4s", why)
 
 
 def _server(draft: Draft, swapping: Swapping) -> None:
     """The swap server and its outage, where it is another machine."""
-    if swapping.way in (Way.LOCAL, Way.NONE, Way.DAEMON):
+    if swapping.way in (Way.LOCAL, Way.NONE) or (swapping.way is Way.DAEMON and not swapping.relayed):
         return
     draft.add(1, "C:", "the swap server")
     draft.add(2, "programs:")
@@ -282,5 +318,7 @@ def _differs(host: Host, draft: Draft, swapping: Swapping) -> None:
             "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, "
             "and in the scenario from a disk of A"
         )
-    if swapping.way is Way.LOCAL and swapping.size:
-        draft.differs.append("its local swap is not in the scenario, in which only what fits into memory is used")
+    if swapping.way is Way.LOCAL and swapping.size and not swapping.on_disk:
+        draft.differs.append(
+            f"its swap in compressed memory ({swapping.device}) is not in the scenario, in which only what fits is used"
+        )

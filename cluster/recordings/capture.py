@@ -6,7 +6,7 @@ incomplete. A datagram that is larger than a packet of the scenario is an error;
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -74,6 +74,7 @@ class _Collector:
         self._each = fragment_payload(mtu)
         self._times = array("q")
         self._frames: list[_Frame | tuple[_Datagram, Packet]] = []
+        self._in_order = True
         self._known: dict[_Frame, _Frame] = {}
         """Frames that are equal are one object: a capture has millions."""
         self._open: dict[tuple[int, int, int], _Datagram] = {}
@@ -120,21 +121,22 @@ class _Collector:
         self._keep(at_ns, (whole, packet))
 
     def _keep(self, at_ns: int, frame: "_Frame | tuple[_Datagram, Packet]") -> None:
+        self._in_order = self._in_order and (not self._times or at_ns >= self._times[-1])
         self._times.append(at_ns)
         self._frames.append(self._known.setdefault(frame, frame) if isinstance(frame, _Frame) else frame)
 
     def frames(self) -> Iterator[tuple[int, _Frame, int]]:
         """(when since the first packet of the capture, frame, its datagram's number), by time."""
-        kept = sorted(range(len(self._times)), key=self._times.__getitem__)
-        chosen = [place for place in kept if self._has_port(self._frames[place])]
-        self.left_out[_NOT_MEANT] += len(kept) - len(chosen)
-        for place in chosen:
-            frame = self._frames[place]
-            if not isinstance(frame, _Frame):
+        for frame in self._frames:
+            if not self._has_port(frame):
+                self.left_out[_NOT_MEANT] += 1
+            elif not isinstance(frame, _Frame):
                 frame[0].left += 1
         numbers = 0
-        for place in chosen:
+        for place in self._order():
             at_ns, frame = self._times[place] - (self.first_ns or 0), self._frames[place]
+            if not self._has_port(frame):
+                continue
             if isinstance(frame, _Frame):
                 yield at_ns, frame, 0
                 continue
@@ -143,6 +145,11 @@ class _Collector:
                 numbers = whole.number = numbers + 1
             whole.left -= 1
             yield at_ns, self._piece(whole, packet), whole.number if whole.left else -whole.number
+
+    def _order(self) -> Iterable[int]:
+        """Places of packets by their times; a capture is mostly in order, and then no list of them is needed."""
+        places = range(len(self._times))
+        return places if self._in_order else array("L", sorted(places, key=self._times.__getitem__))
 
     def _piece(self, whole: _Datagram, packet: Packet) -> _Frame:
         index = packet.offset // self._each
@@ -161,7 +168,7 @@ class _Packer:
         self._ports: dict[int, int] = {}
         self._hosts: dict[int, int] = {}
         self._pieces: dict[tuple[int, ...], int] = {}
-        self._records: list[bytes] = []
+        self._records = bytearray()
         self._pack = msgpack.Packer(autoreset=True).pack
         self._run: tuple[int, int, int, int] | None = None
         """When the first of the run that is not packed yet leaves, its piece, frames, gap."""
@@ -193,7 +200,7 @@ class _Packer:
         self._flush()
         pieces = [list(one) for one in self._pieces]
         header = CaptureHeader(list(self._ports), len(self._hosts), pieces, self.last_ns, self.frames)
-        return b"".join([self._pack(header), *self._records])
+        return bytes(self._pack(header) + self._records)
 
     def _piece(self, frame: _Frame) -> int:
         host = self._hosts.setdefault(frame.to, len(self._hosts))
@@ -208,7 +215,7 @@ class _Packer:
             self._run = None
 
     def _write(self, at_ns: int, piece: int, count: int, gap_ns: int, datagram: int) -> None:
-        self._records.append(self._pack(CaptureRecord(at_ns - self._packed_ns, piece, count, gap_ns, datagram)))
+        self._records += self._pack(CaptureRecord(at_ns - self._packed_ns, piece, count, gap_ns, datagram))
         self._packed_ns = at_ns + (count - 1) * gap_ns
 
 

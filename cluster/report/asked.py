@@ -14,14 +14,14 @@ def is_possible() -> bool:
 
 
 def write(path: Path, title: str, sentence: str, rows: Sequence[Mapping[str, Any]], scenario: tuple[str, str]) -> Path:
-    """Write it; a row is question, answer, good, runs, cpu_s, command; `scenario`: its path, and its text. Raises OSError."""
+    """Write it; a row is question, answer, good, runs, work_s, cpu_s, command; `scenario`: path and text. Raises OSError."""
     part = path.with_name(f"{path.name}.part")
     text = rendered(
         "ask.html",
         title=title,
         question=question(scenario[1]),
         sentence=sentence,
-        ill=any(row["good"] is False for row in rows),
+        ill=any(row["good"] is False and row["facts"].get("verdict") for row in rows),
         rows=rows,
         scenario_path=scenario[0],
         scenario=scenario[1],

@@ -125,6 +125,14 @@ def estimate(resolved: Resolved, *, hosts: int = 0) -> Cost:
     )
 
 
+def reckoned_s(sent: int, delivered: int, windows: int, machines: int) -> float:
+    """The work of a run so far in process, in seconds of the computer of docs/benchmarks.md: the same on every computer.
+
+    Frames that are delivered pass through a whole stack; the others, as those that find a full socket, are mostly counted.
+    """
+    return FRAME_S * (delivered + (sent - delivered) * COUNTED) + windows * (WINDOW_S + DUE_S * machines)
+
+
 def loads(resolved: Resolved) -> list[float]:
     """The work of each machine, in seconds, as far as the scenario tells it: what it does, and what others send to it."""
     found = []

@@ -2,27 +2,31 @@
 
 The cheap ones come first. Nothing is asked that the rest of the budget is not enough for; then the row has the line that asks it
 alone. Searches are those of `minimum` and `remedies`, in the words of those commands.
+
+The budget is of work as `cost.reckoned_s` reckons it, from frames and windows, and not of time on a clock: what is asked, and
+what is answered, depends on the scenario and the budget alone, and not on how fast a computer is or how many processors it has.
 """
 
 import resource
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any, Final, TypeVar
 
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.scenario import cost, load
 from netswap.cluster.study.failure import needed
-from netswap.cluster.study.minimum import Answer, Question, edges, narrow, runs_at_most, tries
+from netswap.cluster.study.minimum import Answer, Question, narrow, runs_at_most, tries
 from netswap.cluster.study.pool import Pool
-from netswap.cluster.study.remedies import Patient, Remedies, as_it_is, runs_when_ill, search
+from netswap.cluster.study.remedies import Patient, as_it_is, runs_when_ill, search
 from netswap.cluster.study.subject import Job, Outcome, Subject, Traffic, outlived
 
 Done = TypeVar("Done")
 
 OUTAGES_S: Final = (1, 10, 60)
+WIDTH: Final = 2
+"""Values that a search tries at a time, however many processors there are."""
 SOCKETS_MAX: Final = 16
 """Times as many sockets as there are, at most, are tried where the machine is well."""
 _MBIT: Final = 1_000_000
@@ -38,17 +42,19 @@ class Row:
     good: bool | None
     runs: int = 0
     cpu_s: float = 0.0
+    work_s: float = 0.0
+    """What the runs are reckoned at, seconds: the same on every computer, which `cpu_s` is not."""
     command: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain data."""
-        return {**vars(self), "cpu_s": round(self.cpu_s, 2)}
+        return {**vars(self), "cpu_s": round(self.cpu_s, 2), "work_s": round(self.work_s, 2)}
 
 
 @dataclass
 class Asking:
-    """What has been spent so far, of how much CPU time, by how many processes at once."""
+    """What has been spent so far, of how much work (seconds, as it is reckoned), by how many processes at once."""
 
     subject: Subject
     budget_s: float
@@ -59,7 +65,7 @@ class Asking:
     @property
     def left_s(self) -> float:
         """Of the budget."""
-        return self.budget_s - sum(row.cpu_s for row in self.rows)
+        return self.budget_s - sum(row.work_s for row in self.rows)
 
     def add(self, row: Row) -> None:
         """A row is known."""
@@ -68,7 +74,7 @@ class Asking:
 
 
 def beforehand(subject: Subject) -> tuple[int, float]:
-    """How many runs there are at least, and about how much CPU time they take, seconds."""
+    """How many runs there are at least, and about how much work they are, seconds."""
     cells = list(_cells(subject))
     each = [
         cost.estimate(load(subject.scenario, overrides=subject.settings(outage_s, traffic)).resolved()).likely_s
@@ -106,7 +112,7 @@ def _cells(subject: Subject) -> Iterator[Cell]:
 def _outages(asking: Asking) -> dict[Cell, Outcome]:
     subject = asking.subject
     if not subject.servers:
-        why = "its server is itself" if subject.swaps else "it does not swap over the network"
+        why = "its server is itself" if subject.serves_itself else "it does not swap over the network"
         asking.add(Row(f"{subject.machine} without its swap server", f"no server can be away: {why}", None))
     cells = list(_cells(subject))
     outcomes: dict[Cell, Outcome] = {}
@@ -116,7 +122,7 @@ def _outages(asking: Asking) -> dict[Cell, Outcome]:
             outcomes[cells[number]] = needed(outcome)
     for cell in cells:
         asking.add(_outage_row(subject, cell, outcomes[cell]))
-    return outcomes
+    return {cell: outcomes[cell] for cell in cells}
 
 
 def _outage_row(subject: Subject, cell: Cell, outcome: Outcome) -> Row:
@@ -127,8 +133,9 @@ def _outage_row(subject: Subject, cell: Cell, outcome: Outcome) -> Row:
     command = shlex.join([*words, *_sets(subject.settings(outage_s, traffic))])
     facts = {"verdict": outcome.verdict, "outage_s": outage_s, "traffic": traffic.name.lower()}
     facts |= {"stalled_ns": outcome.stalled_ns, "recovered_after_ns": outcome.after_ns}
-    facts |= {"whole_s": round(outcome.cpu_s * outcome.stop_ns / max(outcome.at_ns, 1), 2)}
-    return Row(f"{away}, {traffic}", _told(subject, outcome), good, 1, outcome.cpu_s, command, facts)
+    facts |= {"whole_s": round(outcome.work_s * outcome.stop_ns / max(outcome.at_ns, 1), 2)}
+    answer = _told(subject, outcome)
+    return Row(f"{away}, {traffic}", answer, good, 1, outcome.cpu_s, outcome.work_s, command, facts)
 
 
 def _told(subject: Subject, outcome: Outcome) -> str:
@@ -206,30 +213,27 @@ def _measured() -> Iterator[list[float]]:
 
 
 def _smallest(asking: Asking, title: str, question: Question, most: int, each_s: float) -> Answer | None:
-    """A search, if the budget is enough for it; otherwise a row that says how to make it alone."""
+    """A search, if the budget is enough for it; otherwise a row that says how to make it alone.
+
+    It tries `WIDTH` values at a time on every computer, so that its answer is the same where the answer is not monotone.
+    """
     answer = Answer(most)
-    runs = runs_at_most(question, answer, asking.processes)
+    runs = runs_at_most(question, answer, WIDTH)
     command = _minimum_line(question, most)
     if runs * each_s > asking.left_s:
         asking.add(_too_dear(asking, title, runs, each_s, command))
         return None
-    with _measured() as spent, suppress(_OverError), Pool(_until(asking), asking.processes) as pool:
-        for _ in narrow(question, answer, tries(question, pool), asking.processes):
+    with _measured() as spent, Pool(processes=asking.processes) as pool:
+        for _ in narrow(question, answer, tries(question, pool), WIDTH):
             pass
-    fails, meets = edges(question, answer)
-    if answer.minimum is None and answer.tried.get(most, True):
-        known = [f"more than {fails:,}{question.unit}"] if fails >= question.least else []
-        known += [f"at most {meets:,}{question.unit}"] if meets <= most else []
-        told = f"not known: the budget ended after {len(answer.tried)} runs{': ' if known else ''}{', '.join(known)}"
-        asking.add(Row(title, told, None, len(answer.tried), spent[0], command))
-        return answer
     found = f"{answer.minimum:,}{question.unit}" if answer.minimum is not None else None
     told = f"from {found} on" if found else f"not even at {most:,}{question.unit}"
     if not answer.is_monotone:
         told += "; not monotone: some larger values were not enough"
     saves = " is not " in question.until
     facts = {"minimum": answer.minimum, "unit": question.unit, "most": most}
-    asking.add(Row(title, told, saves == bool(found), len(answer.tried), spent[0], command, facts))
+    made = len(answer.tried)
+    asking.add(Row(title, told, saves == bool(found), made, spent[0], made * each_s, command, facts))
     return answer
 
 
@@ -250,7 +254,7 @@ def _sets(overrides: Sequence[str]) -> list[str]:
 
 
 def _each_s(asking: Asking, outage_s: int, traffic: Traffic) -> float:
-    """What a run to its end takes, CPU seconds, as those so far have gone, without traffic and with this one."""
+    """What a run to its end is reckoned at, seconds, as those so far have gone, without traffic and with this one."""
     names = (Traffic.IDLE.name.lower(), traffic.name.lower())
     seen = [
         row.facts["whole_s"]
@@ -258,21 +262,6 @@ def _each_s(asking: Asking, outage_s: int, traffic: Traffic) -> float:
         if row.facts.get("traffic") in names and row.facts["outage_s"] == outage_s
     ]
     return max(seen, default=1.0)
-
-
-class _OverError(Exception):
-    """The budget is spent."""
-
-
-def _until(asking: Asking) -> Callable[[], None]:
-    """Raises `_OverError` when the processes may have used what is left of the budget."""
-    end_s = monotonic() + max(0.0, asking.left_s)
-
-    def watch() -> None:
-        if monotonic() > end_s:
-            raise _OverError
-
-    return watch
 
 
 def _rate(asking: Asking, outage_s: int, away: str) -> None:
@@ -324,7 +313,8 @@ def _kernels(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> 
     saved = [name for name, outcome in zip(others, outcomes, strict=True) if outcome.well]
     told = f"{', '.join(saved)}" if saved else f"none that netswap has: not {', '.join(others)}"
     facts = {name: outcome.verdict for name, outcome in zip(others, outcomes, strict=True)}
-    asking.add(Row(title, told, bool(saved), len(jobs), sum(one.cpu_s for one in outcomes), "", facts))
+    cpu_s, work_s = sum(one.cpu_s for one in outcomes), sum(one.work_s for one in outcomes)
+    asking.add(Row(title, told, bool(saved), len(jobs), cpu_s, work_s, "", facts))
 
 
 def _min_free(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
@@ -350,24 +340,22 @@ def _switches(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) ->
         return
     patient = Patient(subject.scenario, overrides)
     made = [0]
-    found: Remedies | None = None
 
     def one_more() -> None:
         made[0] += 1
 
-    with _measured() as spent, suppress(_OverError), Pool(_until(asking), asking.processes) as pool:
+    with _measured() as spent, Pool(processes=asking.processes) as pool:
         found = search(patient, as_it_is(patient, pool), pool, one_more)
-    if found is None:
-        told = f"not known: the budget ended after {made[0]} runs"
-        asking.add(Row(title, told, None, made[0], spent[0], command))
-        return
     helps = [" + ".join(one.safeguards or []) for one in found.presets if one.helps]
     parts = " + ".join(found.fewest.safeguards or []) if found.fewest is not None else ""
     told = "; ".join(
         [*([", ".join(helps)] if helps else []), *([f"of the reserve {parts} is enough"] if parts else [])]
     )
     facts = {"presets": helps, "fewest": found.fewest.safeguards if found.fewest is not None else None}
-    asking.add(Row(title, told or "none of them", bool(helps or parts), 1 + made[0], spent[0], command, facts))
+    count = 1 + made[0]
+    asking.add(
+        Row(title, told or "none of them", bool(helps or parts), count, spent[0], count * each_s, command, facts)
+    )
 
 
 def _nothing_to_save(asking: Asking, outcomes: dict[Cell, Outcome]) -> None:
@@ -396,13 +384,16 @@ def _more_sockets(asking: Asking, outcomes: dict[Cell, Outcome]) -> None:
     sets = (f"machines.{subject.machine}.programs.{place}.service.sockets={SOCKETS_MAX * service.sockets}", *move)
     if (
         service.port + SOCKETS_MAX * service.sockets > 60_000
-        or outcomes[outage_s, Traffic.LINE].cpu_s * 2 > asking.left_s
+        or outcomes[outage_s, Traffic.LINE].work_s * 2 > asking.left_s
     ):
-        asking.add(_too_dear(asking, title, 1, outcomes[outage_s, Traffic.LINE].cpu_s, ""))
+        asking.add(_too_dear(asking, title, 1, outcomes[outage_s, Traffic.LINE].work_s, ""))
         return
     (outcome,) = _runs(asking, [Job(subject, outage_s, Traffic.LINE, asking.left_s, sets)])
     row = _outage_row(subject, (outage_s, Traffic.LINE), outcome)
-    asking.add(Row(f"{title} ({row.question})", row.answer, row.good, 1, outcome.cpu_s, "", row.facts))
+    question = f"{title} ({row.question})"
+    # It is not its own: what it outlives as it is does not depend on this.
+    facts = {f"{key}_then": value for key, value in row.facts.items()}
+    asking.add(Row(question, row.answer, row.good, 1, outcome.cpu_s, outcome.work_s, "", facts))
 
 
 def _moved(subject: Subject, machine: Any, place: int, port: int) -> Iterator[str]:

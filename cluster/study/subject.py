@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from netswap.cluster.judge.verdict import BAD, Verdict
 from netswap.cluster.judge.views import MachineView
 from netswap.cluster.lab import Cluster, open_scenario
-from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
+from netswap.cluster.scenario import Problem, Scenario, ScenarioError, cost, load
 from netswap.cluster.scenario.models import Machine
 from netswap.cluster.scenario.resolve import cast_of, flood_address, servers_of
 from netswap.protocol.units import seconds
@@ -42,7 +42,8 @@ class Subject:
     overrides: tuple[str, ...]
     machine: str
     servers: tuple[str, ...]
-    swaps: bool
+    serves_itself: bool
+    """Whether it keeps its own pages in a process."""
     floods: tuple[tuple[str, int], ...]
     line_bps: int
 
@@ -72,7 +73,7 @@ class Subject:
 
 
 class Job(NamedTuple):
-    """One run, in whatever process, which gives up after so much CPU time."""
+    """One run, in whatever process, which gives up after so much work (`cost.reckoned_s`), the same on every computer."""
 
     subject: Subject
     outage_s: int
@@ -83,7 +84,10 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of the machine. Times in ns of virtual time; `cut`: the CPU time was over before anything was decided."""
+    """What became of the machine. Times in ns of virtual time; `cut`: its share was over before anything was decided.
+
+    `cpu_s` is what it took here, `work_s` what it is reckoned at, in seconds: the same on every computer.
+    """
 
     verdict: str
     stalled_ns: int
@@ -91,6 +95,7 @@ class Outcome(NamedTuple):
     at_ns: int
     stop_ns: int
     cpu_s: float
+    work_s: float
     cut: bool
 
     @property
@@ -117,7 +122,7 @@ def subject_of(scenario: str, overrides: tuple[str, ...], machine: str | None = 
     servers = [] if words.swap is None else [cast.written_of(cast.names[at]) for at in servers_of(words.swap, cast)]
     others = tuple(one for one in dict.fromkeys(servers) if one != name)
     floods = tuple(_floods_to(loaded, name))
-    return Subject(scenario, overrides, name, others, words.swap is not None, floods, _line_bps(loaded, words))
+    return Subject(scenario, overrides, name, others, bool(servers) and not others, floods, _line_bps(loaded, words))
 
 
 def _floods_to(loaded: Scenario, name: str) -> Iterator[tuple[str, int]]:
@@ -136,7 +141,7 @@ def _line_bps(loaded: Scenario, machine: Machine) -> int:
 
 
 def outlived(job: Job) -> Outcome:
-    """Run until the verdict is known, the scenario's end has come, or the CPU time is over."""
+    """Run until the verdict is known, the scenario's end has come, or the run's share of work is done."""
     began_s = process_time()
     scenario = load(job.subject.scenario, overrides=[*job.subject.settings(job.outage_s, job.traffic), *job.more])
     stop_ns = scenario.resolved().stop_ns
@@ -148,12 +153,17 @@ def outlived(job: Job) -> Outcome:
             cluster.run_for(min(seconds(STEP_S), stop_ns - cluster.now_ns))
             if cluster.now_ns >= decided_ns and _worst(cluster, members).verdict in (*BAD, *_GOOD):
                 break
-            cut = process_time() - began_s > job.limit_s and cluster.now_ns < stop_ns
-        view = _worst(cluster, members)
-        cpu_s = process_time() - began_s
+            cut = _work_s(cluster) > job.limit_s and cluster.now_ns < stop_ns
+        view, work_s = _worst(cluster, members), _work_s(cluster)
+        cpu_s, now_ns = process_time() - began_s, cluster.now_ns
         return Outcome(
-            str(view.verdict), view.stalled_ns or 0, view.recovered_after_ns, cluster.now_ns, stop_ns, cpu_s, cut
+            str(view.verdict), view.stalled_ns or 0, view.recovered_after_ns, now_ns, stop_ns, cpu_s, work_s, cut
         )
+
+
+def _work_s(cluster: Cluster) -> float:
+    state, frames = cluster.state(), cluster.frames()
+    return cost.reckoned_s(frames["sent"], frames["delivered"], state.windows, len(state.machines))
 
 
 def _worst(cluster: Cluster, members: list[str]) -> MachineView:

@@ -10,7 +10,9 @@ from netswap.cluster.command.app import app
 from netswap.cluster.lab import open_cluster
 from netswap.cluster.scenario import ScenarioError, load
 from netswap.cluster.study import ask as asking
+from netswap.cluster.study import subject
 from netswap.cluster.study.ask import OUTAGES_S, Asking, Row, beforehand
+from netswap.cluster.study.minimum import Question
 from netswap.cluster.study.subject import Job, Outcome, Traffic, outlived, subject_of
 
 ROOT = Path(__file__).parents[2]
@@ -41,13 +43,13 @@ def of(text: str, folder: Path) -> str:
 
 def outcome(verdict: str, *, cut: bool = False) -> Outcome:
     """Of a run that ended so."""
-    return Outcome(verdict, 2_000_000_000, 1_000_000_000 if verdict == "recovered" else None, 10, 20, 0.5, cut)
+    return Outcome(verdict, 2_000_000_000, 1_000_000_000 if verdict == "recovered" else None, 10, 20, 0.5, 0.5, cut)
 
 
 def test_the_subject_is_the_machine_that_swaps_with_its_servers_and_its_floods():
-    subject = subject_of(PAIR, ())
-    assert (subject.machine, subject.servers, subject.floods) == ("A", ("C",), (("B", 0),))
-    assert subject.line_bps == load(PAIR).words.machines["A"].nic.rate
+    found = subject_of(PAIR, ())
+    assert (found.machine, found.servers, found.floods) == ("A", ("C",), (("B", 0),))
+    assert found.line_bps == load(PAIR).words.machines["A"].nic.rate
 
 
 def test_a_machine_that_is_not_there_is_an_error():
@@ -75,8 +77,7 @@ def test_the_questions_are_the_outages_with_and_without_traffic():
 
 def test_a_run_says_what_the_laboratory_says():
     """The same outage by hand, the flood from its middle on; a run that is decided ends before its stop."""
-    subject = subject_of(PAIR, ())
-    seen = outlived(Job(subject, 1, Traffic.OWN, 100.0))
+    seen = outlived(Job(subject_of(PAIR, ()), 1, Traffic.OWN, 100.0))
     outage = {"at": "2s", "partition": ["C"], "for": "1s"}
     begin = {"machines.B.programs.0.flood.from": "2500ms"}
     with open_cluster(PAIR, set=begin, timeline=[outage]) as cluster:
@@ -165,10 +166,40 @@ def test_a_pair_is_asked_all_there_is(tmp_path):
     assert any(row["good"] for row in rows if "would save it" in row["question"])
 
 
-def test_a_search_that_takes_longer_than_it_seemed_ends_with_the_budget():
-    """No time is left: the first look at the clock ends it, and what is known by then is told."""
-    told: list[Row] = []
-    one = Asking(subject_of(PAIR, ()), budget_s=0.0, tell=told.append, processes=1)
-    asking._min_free(one, 1, Traffic.IDLE, each_s=0.0)
-    assert told[0].good is None
-    assert "the budget ended after" in told[0].answer
+def test_the_same_is_asked_and_answered_however_slow_the_computer_is(monkeypatch):
+    """The clock that CPU time is read from runs a thousand times as fast: all but that time is the same.
+
+    With the limit on that clock, as it was, the second run would have been cut.
+    """
+    job = Job(subject_of(PAIR, ()), 1, Traffic.IDLE, 5.0)
+    here = outlived(job)
+    ticks = iter(range(0, 10**9, 1000))
+    monkeypatch.setattr(subject, "process_time", lambda: next(ticks))
+    slow = outlived(job)
+    assert slow.cpu_s > job.limit_s
+    assert here._replace(cpu_s=0.0) == slow._replace(cpu_s=0.0)
+    assert 0 < here.work_s < job.limit_s
+
+
+def test_a_search_tries_the_same_values_whatever_the_number_of_processors(monkeypatch):
+    """Two values at a time: 8 values in two rounds after the ends."""
+    tried: list[tuple[int, ...]] = []
+
+    def under(question, pool):
+        def run(values):
+            tried.append(tuple(values))
+            return iter([(one, one >= 5) for one in values])
+
+        return run
+
+    monkeypatch.setattr(asking, "tries", under)
+    question = Question(PAIR, (), "machines.A.min_free", "A is not wedged", "MiB", 1)
+    seen = []
+    for processes in (1, 16):
+        tried.clear()
+        told: list[Row] = []
+        asking._smallest(Asking(subject_of(PAIR, ()), 100.0, told.append, processes), "x", question, 8, each_s=1.0)
+        assert told[0].facts["minimum"] == 5
+        assert told[0].work_s == told[0].runs
+        seen.append(list(tried))
+    assert seen[0] == seen[1]

@@ -16,6 +16,8 @@ from netswap.protocol.frame import TIME_MAX
 _TRACED: Final = re.compile(
     r"(\d+\.\d{3,9}):\s+damon:damon_aggregated:\s+target_id=\d+\s+nr_regions=\d+\s+(\d+)-(\d+):\s+(\d+)(?:\s+\d+)?$"
 )
+_OTHER_EVENT: Final = re.compile(r"\d+\.\d{3,9}:\s+(?!damon:damon_aggregated:)[\w-]+:[\w-]+:")
+"""As damon:damos_before_apply, which says the same regions again."""
 _START: Final = re.compile(r"^monitoring_start:\s+(.*)$")
 _BASE: Final = re.compile(r"^base_time_absolute:")
 _REGION: Final = re.compile(r"^\s*([0-9a-f]+)-([0-9a-f]+)\s*\(\s*[\d.,]+\s*\w*\s*\):?\s+(\d+)(?:\s+-?\d+)?$")
@@ -46,7 +48,7 @@ def accesses(lines: Lines) -> Iterator[Access]:
             if at_ns is None:
                 raise RecordingError(f"line {number}: this region has no monitoring_start before it", _HINT)
             yield from _region(number, at_ns, int(region[1], 16), int(region[2], 16), int(region[3]))
-        elif _BASE.match(line) is None and _SAYS_NOTHING.match(line) is None:
+        elif _BASE.match(line) is None and _SAYS_NOTHING.match(line) is None and _OTHER_EVENT.search(line) is None:
             raise RecordingError(f'line {number}: "{line:.40}" is no line of DAMON\'s', _HINT)
 
 

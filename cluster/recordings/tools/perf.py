@@ -4,7 +4,7 @@
     perf record -e exceptions:page_fault_user -p PID; perf script
 
 Source: tools/perf/builtin-script.c (perf_sample__fprintf_start, process_event) and arch/x86/include/asm/trace/exceptions.h of
-6.11. Lines of other events and of call chains say nothing here.
+6.11; RISC-V's say a cause instead of an error code. Lines of other events and of call chains say nothing here.
 """
 
 import re
@@ -24,6 +24,9 @@ _ADDRESS: Final = re.compile(r"\baddress=(?:0x)?([0-9a-f]+)")
 _CODE: Final = re.compile(r"\berror_code=0x([0-9a-f]+)")
 _WRITE: Final = 2
 """X86_PF_WRITE."""
+_CAUSE: Final = re.compile(r"\bcause=0x([0-9a-f]+)")
+_CAUSES: Final = {0xD: "r", 0xF: "w"}
+"""EXC_LOAD_PAGE_FAULT and EXC_STORE_PAGE_FAULT of RISC-V."""
 _HINT: Final = "record with -d, and print with perf script -F comm,tid,time,event,addr"
 
 
@@ -64,5 +67,7 @@ def _tracepoint(said: str) -> tuple[int | None, str] | None:
     if fault is None:
         return None
     address, code = _ADDRESS.search(fault[1]), _CODE.search(fault[1])
+    cause = _CAUSE.search(fault[1])
     how = "" if code is None else "w" if int(code[1], 16) & _WRITE else "r"
+    how = _CAUSES.get(int(cause[1], 16), "") if cause is not None else how
     return (int(address[1], 16) if address else None), how
