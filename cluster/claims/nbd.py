@@ -9,7 +9,7 @@ from netswap.cluster.claims.claim import BOTH, ERA_6_11, Evidence, row
 from netswap.cluster.claims.outages import next_and_recovered_s, recovered_s, times_of_tcp
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import min_pages
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.frame import F_BODY, F_KIND, TCP, cut
 
 ROUND_TRIP_S: Final = 0.02

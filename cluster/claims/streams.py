@@ -8,7 +8,7 @@ from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import BOTH, EVERY, Evidence, row
 from netswap.cluster.claims.scenes import scene
 from netswap.cluster.engine.inline import InlineEngine
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.units import seconds
 
 _RTT_S: Final = 0.003

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
-from netswap.actors.machine import door
+from netswap.actors import events
 
 FOLDER_CHARS_MAX: Final = 36
 """Ray appends 64 characters to name its sockets, whose paths may have 103."""
@@ -29,7 +29,7 @@ ENDED_STATES: Final = "ZX"
 
 def is_compiled() -> bool:
     """Whether these are the compiled modules (`make compiled`), not the sources."""
-    return not door.__file__.endswith(".py")
+    return not events.__file__.endswith(".py")
 
 
 def processors() -> int:

@@ -22,7 +22,7 @@ from netswap.cluster.engine.surroundings import processors
 from netswap.cluster.judge.expectations import JUDGED, look_up
 from netswap.cluster.judge.verdict import Verdict
 from netswap.cluster.judge.views import MachineView
-from netswap.cluster.lab import open_scenario
+from netswap.cluster.lab.cluster import open_scenario
 from netswap.cluster.lab.runs import folder_for
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolve import cast_of
