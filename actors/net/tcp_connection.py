@@ -39,7 +39,7 @@ _SNDBUF_WINDOWS: Final = 2
 _LEAST_WINDOW: Final = 4
 
 
-class Owner(Protocol):
+class ConnectionUser(Protocol):
     """The user of a connection. All calls come from within its machine's events."""
 
     def opened(self, connection: "Connection") -> None:
@@ -139,7 +139,15 @@ class Connection:
     )
 
     def __init__(
-        self, tcp: Layer, peer: int, peer_port: int, port: int, owner: Owner, rcvbuf: int | None, *, marked: bool
+        self,
+        tcp: Layer,
+        peer: int,
+        peer_port: int,
+        port: int,
+        owner: ConnectionUser,
+        rcvbuf: int | None,
+        *,
+        marked: bool,
     ) -> None:
         """`marked`: it serves the swap of this machine."""
         self.peer = peer

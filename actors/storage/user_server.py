@@ -14,7 +14,7 @@ from netswap.actors.net.local import LocalSocket
 from netswap.actors.net.tcp_connection import CLOSED, Connection
 from netswap.actors.programs import daemon
 from netswap.actors.programs.system import System
-from netswap.actors.programs.task import Program, Request
+from netswap.actors.programs.task import Program, SystemCall
 from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
@@ -133,7 +133,7 @@ class UserServer:
         self._answers.setdefault(line, deque()).append(answer)
         self._system.streams.wake()
 
-    def _answer(self, line: Line) -> Generator[Request, Any, bool]:
+    def _answer(self, line: Line) -> Generator[SystemCall, Any, bool]:
         """Write answers in order, as far as there is room for them; whether there was any."""
         answers = self._answers[line]
         moved = False
