@@ -13,7 +13,7 @@ from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
-from netswap.actors.net.tcp_connection import KILLED, Connection, ConnectionUser, Layer
+from netswap.actors.net.tcp_connection import KILLED, Connection, Callbacks, Layer
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
 from netswap.protocol.tcp import ACK, RST, SYN, Body, Record, segment_wire
 
@@ -21,7 +21,7 @@ _FIRST_PORT: Final = 32_768
 """Where the ports begin that callers are given (ip_local_port_range)."""
 _PORTS: Final = 28_233
 
-Accept = Callable[[Connection], ConnectionUser]
+Accept = Callable[[Connection], Callbacks]
 """Called with a connection that another machine has opened; returns its owner."""
 
 
@@ -69,7 +69,7 @@ class Tcp(Layer):
             raise ValueError(f"port {port} is taken")
         self._listeners[port] = Listener(accept, rcvbuf, marked)
 
-    def abandon(self, owner: ConnectionUser, ports: list[int]) -> None:
+    def abandon(self, owner: Callbacks, ports: list[int]) -> None:
         """Close the ports of a program that has ended, and reset its connections (tcp_close, unread data)."""
         for port in ports:
             del self._listeners[port]
@@ -78,7 +78,7 @@ class Tcp(Layer):
             connection.close(KILLED)
 
     def connect(
-        self, peer: int, port: int, owner: ConnectionUser, rcvbuf: int | None = None, *, marked: bool = False
+        self, peer: int, port: int, owner: Callbacks, rcvbuf: int | None = None, *, marked: bool = False
     ) -> Connection:
         """Send a SYN to another machine; the owner is called when it has been answered."""
         connection = Connection(self, peer, port, self._free_port(peer, port), owner, rcvbuf, marked=marked)
@@ -141,7 +141,7 @@ class Tcp(Layer):
             self._hold(frames - connection.counted)
             connection.counted = frames
 
-    def unread(self, owner: ConnectionUser) -> tuple[int, int]:
+    def unread(self, owner: Callbacks) -> tuple[int, int]:
         """(connections, frames that wait in them) of one owner."""
         frames = [one.receiver.frames for one in self.connections.values() if one.owner is owner]
         return len(frames), sum(frames)
