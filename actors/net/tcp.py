@@ -13,7 +13,7 @@ from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
-from netswap.actors.net.tcp_connection import KILLED, Connection, Callbacks, Layer
+from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
 from netswap.protocol.tcp import ACK, RST, SYN, Body, Record, segment_wire
 
