@@ -15,7 +15,7 @@ from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
 from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
-from netswap.protocol.tcp import ACK, RST, SYN, Body, Record, segment_wire
+from netswap.protocol.tcp import ACK, RST, S_PAYLOAD, S_PORT, SYN, Body, Record, segment_wire
 
 _FIRST_PORT: Final = 32_768
 """Where the ports begin that callers are given (ip_local_port_range)."""
@@ -103,13 +103,13 @@ class Tcp(Layer):
     def input(self, frame: Raw, buffer: Buffer) -> str:
         """A segment has been received into `buffer`, which is taken; else the cause for which it must be dropped."""
         segment: Body = frame[F_BODY]
-        connection = self.connections.get((frame[F_SOURCE], segment[0], frame[F_PORT]))
+        connection = self.connections.get((frame[F_SOURCE], segment[S_PORT], frame[F_PORT]))
         if connection is None:
             return self._unconnected(frame[F_SOURCE], frame[F_PORT], segment, buffer)
         if buffer[B_CHARGE] and self._drop_at_demux and not connection.account.marked:
             return "demux"
         cause = connection.input(segment, buffer)
-        if segment[5]:  # only payload waits in a socket
+        if segment[S_PAYLOAD]:  # only payload waits in a socket
             self.count(connection)
         return cause
 
