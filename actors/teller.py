@@ -24,7 +24,7 @@ class Space(Protocol):
 
 
 class Teller:
-    """That of one machine, over all its boots."""
+    """The teller of one machine, over all its boots."""
 
     def __init__(self, trace: Trace, machine: int, events: Events) -> None:
         self.trace = trace

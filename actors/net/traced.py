@@ -20,7 +20,7 @@ Key = tuple[int, int]
 
 
 def teller_of(net: NetBoard) -> Teller:
-    """That of this machine, which has one."""
+    """The teller of this machine, which has one."""
     teller = net.board.teller
     assert teller is not None, "parts that tell are made where somebody listens"
     return teller

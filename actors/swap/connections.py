@@ -43,7 +43,7 @@ class ConnectedDevice(SwapDevice):
         return any(one.is_open for one in self._devices)
 
     def timers(self) -> list[Timer]:
-        """Those of all connections."""
+        """The timers of all connections."""
         return [timer for one in self._devices for timer in one.timers()]
 
     def stage(self, number: int) -> int:

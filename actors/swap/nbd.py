@@ -302,7 +302,7 @@ class ProxiedNbdDevice(NbdDevice):
         self._local = local
 
     def timers(self) -> list[Timer]:
-        """Those of the pair, too, if it is one of TCP."""
+        """The timers of the connection, and of the pair if it is one of TCP."""
         return super().timers() + self._local.timers()
 
     def _call(self, _: object) -> None:

@@ -91,7 +91,7 @@ def sizes(kernel: Kernel) -> Evidence:
 
 
 def _payloads(sent: bytes) -> list[int]:
-    """Of all TCP segments with data."""
+    """The payloads of all TCP segments with data."""
     frames = [raw for raw, _ in cut(sent)]
     return [raw[F_BODY][5] for raw in frames if raw[F_KIND] == TCP and raw[F_BODY][5]]
 

@@ -57,7 +57,7 @@ def _first_sent_s(cluster: Cluster) -> float:
     eras=BOTH,
 )
 def retransmissions(kernel: Kernel) -> Evidence:
-    """Of the first message after a partition, from its first transmission on."""
+    """The retransmissions of the first message after a partition, from its first transmission on."""
     evidence = Evidence()
     evidence.near(
         "with no round trip given up after, s", 924.6, formulas.tcp_times_s(formulas.TCP_RTO_MIN_S)[-1], 0.001

@@ -189,7 +189,7 @@ def end_processes(cluster: str, patience_s: float = 3.0) -> None:
 
 
 def remove_semaphores(raylets: Iterable[int]) -> None:
-    """Those of compiled graphs' channels, which bear their raylet's number and outlive one that was killed.
+    """Remove semaphores of compiled graphs' channels, which bear their raylet's number and outlive one that was killed.
 
     A number that is in use again is somebody else's.
     """

@@ -58,7 +58,7 @@ class Asking:
 
     @property
     def left_s(self) -> float:
-        """Of the budget."""
+        """What is left of the budget."""
         return self.budget_s - sum(row.cpu_s for row in self.rows)
 
     def add(self, row: Row) -> None:
@@ -276,7 +276,7 @@ def _until(asking: Asking) -> Callable[[], None]:
 
 
 def _rate(asking: Asking, outage_s: int, away: str) -> None:
-    """Of the first flood; the others send nothing."""
+    """Search the rate of the first flood; the others send nothing."""
     subject = asking.subject
     (name, place), *others = subject.floods
     silent = tuple(f"machines.{one}.programs.{at}.flood.from=10000h" for one, at in others)
@@ -289,7 +289,7 @@ def _rate(asking: Asking, outage_s: int, away: str) -> None:
 
 
 def _sockets(asking: Asking, outage_s: int, traffic: Traffic) -> None:
-    """Of the first service that is flooded."""
+    """Search the sockets of the first service that is flooded."""
     subject = asking.subject
     machine = load(subject.scenario, overrides=subject.overrides).words.machines[subject.machine]
     found = [(at, one.service) for at, one in enumerate(machine.programs) if one.service is not None]
