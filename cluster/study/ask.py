@@ -58,7 +58,7 @@ class Asking:
 
     @property
     def left_s(self) -> float:
-        """What is left of the budget."""
+        """Of the budget."""
         return self.budget_s - sum(row.cpu_s for row in self.rows)
 
     def add(self, row: Row) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from netswap.cluster.judge.verdict import BAD, Verdict
 from netswap.cluster.judge.views import MachineView
-from netswap.cluster.lab.cluster import Cluster, open_scenario
+from netswap.cluster.lab import Cluster, open_scenario
 from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
 from netswap.cluster.scenario.models import Machine
 from netswap.cluster.scenario.resolve import cast_of, flood_address, servers_of
