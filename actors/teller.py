@@ -24,7 +24,7 @@ class Space(Protocol):
 
 
 class Teller:
-    """That of one machine, over all its boots."""
+    """The teller of one machine, over all its boots."""
 
     def __init__(self, trace: Trace, machine: int, events: Events) -> None:
         self.trace = trace
@@ -50,7 +50,7 @@ class Teller:
         return self._events.now
 
     def current(self, count: int) -> Frames:
-        """So many frames, from the current one on, now."""
+        """The frames from the current one on, `count` of them, now."""
         assert self._frame is not None, "a frame is being received"
         return Frames(self._events.now, self._frame, self._first, count)
 
@@ -65,7 +65,7 @@ class Teller:
         self.trace.frames_queued(self.machine, frames, where)
 
     def delivered(self, count: int) -> None:
-        """So many frames from the current one on have found their receiver."""
+        """Tell that `count` frames from the current one on have found their receiver."""
         self.trace.frames_delivered(self.machine, self.current(count))
 
     def dropped(self, frames: Frames, cause: str) -> None:

@@ -82,7 +82,7 @@ class Trace:
     # -- links ------------------------------------------------------------------------------------------------------
 
     def link_sent(self, frames: Frames) -> None:
-        """Frames leave their card, onto their link; `frame[2]` and `frame[4]` are its ends."""
+        """Frames leave their card, onto their link; its ends are F_SOURCE and F_DESTINATION of the frame (`protocol.frame`)."""
 
     def link_duplicated(self, frames: Frames) -> None:
         """The link makes copies of frames."""

@@ -3,7 +3,7 @@
 The question: a machine that swaps over the network needs memory to free memory. What does it take to survive an outage of
 its swap server?
 
-    from netswap.cluster.lab import open_cluster
+    from netswap.cluster.lab.cluster import open_cluster
 
     with open_cluster("configs/three-machines.yaml", safeguards="reserve") as cluster:
         print(cluster.run()["A"].verdict)

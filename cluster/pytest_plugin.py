@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from netswap.cluster.lab import Cluster
+    from netswap.cluster.lab.cluster import Cluster
 
 Open = Callable[..., "Cluster"]
 
@@ -40,7 +40,7 @@ def netswap(pytestconfig: pytest.Config, netswap_ray: Callable[[], None]) -> Ite
     Paths are relative to pytest's rootdir; a text of several lines is a scenario itself. `engine="ray"` takes
     `machines_per_actor` and `exchange` too. Returns a `Cluster`, closed when the test ends.
     """
-    from netswap.cluster.lab import open_cluster
+    from netswap.cluster.lab.cluster import open_cluster
 
     with ExitStack() as stack:
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from netswap.cluster.host.api import from_host
     from netswap.cluster.judge.verdict import Verdict
     from netswap.cluster.judge.views import MachineView
-    from netswap.cluster.lab import Cluster, Undo, open_cluster
+    from netswap.cluster.lab.cluster import Cluster, Undo, open_cluster
     from netswap.cluster.report.opened import Run, open_run
     from netswap.cluster.scenario import Problem, Scenario, ScenarioError, load
     from netswap.protocol.units import microseconds, milliseconds, minutes, seconds
@@ -68,7 +68,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "cluster.lab": ("open_cluster", "Cluster", "Undo"),
+    "cluster.lab.cluster": ("open_cluster", "Cluster", "Undo"),
     "cluster.report.opened": ("open_run", "Run"),
     "cluster.host.api": ("from_host",),
     "cluster.judge.views": ("MachineView",),

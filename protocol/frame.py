@@ -197,7 +197,7 @@ def encode_arrival(at_ns: int, copy: int, flags: int, first: int, count: int, ga
     return _pack((at_ns, copy, flags, first, count, gap_ns))
 
 
-def split(arrival: Arrival, limit_ns: int) -> tuple[int, Arrival | None]:
+def split_arrival(arrival: Arrival, limit_ns: int) -> tuple[int, Arrival | None]:
     """How many frames of a train come before `limit_ns`, at least one, and the arrival of the others."""
     at_ns, source, number, copy, count, gap, first, flags, frame = arrival
     if limit_ns <= at_ns:

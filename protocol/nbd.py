@@ -63,6 +63,19 @@ def request(value: object) -> Request:
     return known
 
 
+def request_of(size: int, value: object) -> tuple[Request, int]:
+    """The request in a message of `size` bytes, and the bytes of the page that it is about: the whole page, or a part.
+
+    Raises `LocalProtocolError` if it is none, or its size is another's.
+    """
+    known = request(value)
+    write = known.type == WRITE
+    unit = size - REQUEST if write else known.version or PAGE
+    if not 0 < unit <= PAGE or size != request_size(write, unit):
+        raise LocalProtocolError(f"an NBD request of type {known.type} does not have {size} bytes")
+    return known, unit
+
+
 def reply(value: object) -> Reply:
     """The reply in a message of the stream; raises `LocalProtocolError` if it is none."""
     return Reply(*_checked(value, _REPLY, "reply is (error, handle, version)"))

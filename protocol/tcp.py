@@ -35,6 +35,9 @@ Record = tuple[int, Message]
 """(where the message ends, the message)."""
 Body = tuple[int, int, int, int, int, int, tuple[Range, ...], tuple[Record, ...]]
 """(source port, flags, sequence number, acknowledged, window, payload, selective acknowledgements, records)."""
+S_PORT: Final = 0
+S_PAYLOAD: Final = 5
+"""The places in a `Body` that are looked at alone."""
 
 
 def mss(mtu: int) -> int:

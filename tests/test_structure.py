@@ -12,6 +12,8 @@ PARAMETERS_90TH, PARAMETERS_MAX = 3, 7
 """`self` left out, and the options of the command."""
 LINES_MAX = 40
 """Of a function, docstring and signature included."""
+CHAIN_MAX = 33
+"""Modules that import each other in a row, at most; docs/design.md has what makes it so long."""
 MORE = {"actors.programs.system:send_train", "cluster.lab.cluster:open_cluster"}
 """Of the Python interface, whose parameters stay as they are within a minor version."""
 FILES = {
@@ -62,6 +64,11 @@ def test_imports_go_one_way_between_the_floors() -> None:
 
 def test_no_module_imports_itself_through_others() -> None:
     assert circles(MODULES) == []
+
+
+def test_the_longest_chain_of_imports_does_not_grow() -> None:
+    chain = nx.dag_longest_path(MODULES)
+    assert len(chain) <= CHAIN_MAX, chain
 
 
 def test_no_rooms_import_each_other() -> None:

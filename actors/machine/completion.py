@@ -6,7 +6,7 @@ from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import File, LocalDisk
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.writeback import Writeback
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, SwapDevice
 
 
 class Completion:
@@ -63,7 +63,7 @@ class Completion:
         """A page-in has failed."""
         self._faults.not_read(space, page)
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """A request that had to wait has found a slot, or has been sent."""
         for page in range(request.page, request.page + len(request.versions)):
             self._faults.moved(request.space, page)

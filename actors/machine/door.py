@@ -36,7 +36,7 @@ from netswap.protocol.frame import (
     Arrival,
     Control,
     arrivals,
-    split,
+    split_arrival,
 )
 
 _FEW: Final = 8
@@ -245,7 +245,7 @@ class Machine:
         while waiting and waiting[0][0] < until_ns:
             arrival = heappop(waiting)
             limit_ns = min(until_ns, waiting[0][0]) if waiting else until_ns
-            frames, rest = split(arrival, limit_ns)
+            frames, rest = split_arrival(arrival, limit_ns)
             if self.down:
                 self.counters.received += frames
                 self._count_crashed(frames, arrival[A_AT])

@@ -16,7 +16,7 @@ from netswap.actors.net.arp import FAILED, INCOMPLETE
 from netswap.actors.net.virtio import VirtioNic
 from netswap.actors.programs.task import Need, Task
 from netswap.actors.swap.connections import ConnectedDevice
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, SwapDevice
 from netswap.actors.swap.nbd import NbdDevice, ProxiedNbdDevice
 from netswap.actors.swap.own_disk import DiskDevice
 from netswap.actors.swap.spread import SpreadDevice
@@ -253,7 +253,7 @@ class _Graph:
         node = self._id(NodeKind.PAGE, f"{number}")
         return self._add(node, sentence, *(targets or [self._page_outs()]), asked=len(targets))
 
-    def _request(self, link: SwapDevice, request: Request, page: str) -> NodeId:
+    def _request(self, link: SwapDevice, request: PageRequest, page: str) -> NodeId:
         node = self._id(NodeKind.PAGE, page)
         said = "page-out" if request.write else "page-in"
         if isinstance(link, NbdDevice) and any(request is one for one, _ in link.outbox):

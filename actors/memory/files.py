@@ -133,7 +133,7 @@ class FileDisk(Protocol):
         """Read a page."""
 
 
-class Owner(Protocol):
+class DiskUser(Protocol):
     """The part that has to know what the disk has done."""
 
     def file_written(self, file: File, page: int, version: int) -> None:
@@ -150,7 +150,7 @@ class LocalDisk:
 
     def __init__(self, events: Events, disk: Disk, latency_ns: int, bandwidth: int, queue: int) -> None:
         """`bandwidth` in bytes per second; `queue`: writes that it takes before it is congested."""
-        self.owner: Owner
+        self.owner: DiskUser
         self.writing = 0
         """Pages under writeback."""
         self.reading = 0

@@ -20,7 +20,7 @@ _SCANNED: Final = Outcome.SCANNED
 
 
 class Kswapd:
-    """That of one machine."""
+    """The kswapd of one machine."""
 
     def __init__(self, board: Board, scan: Scan, throttle: Throttle, wake_throttled: Callable[[], None]) -> None:
         """`wake_throttled` lets the direct reclaimers go on that `throttle` holds."""

@@ -22,9 +22,9 @@ class Marks:
         self._zone = zone
         self._teller = teller
         self.sinks = _FAR
-        """Free pages leave the band when there are so many or fewer."""
+        """Free pages leave the band when there are this number or fewer."""
         self.rises = -1
-        """They leave it when there are more than so many."""
+        """They leave it when there are more than this number."""
 
     def look(self) -> None:
         """Tell which have been crossed, and find the band anew."""

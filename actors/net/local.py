@@ -19,7 +19,7 @@ from netswap.protocol.tcp import Message
 RESET: Final = "the other end is closed"
 
 
-class Owner(Protocol):
+class PairUser(Protocol):
     """The user of one end."""
 
     def readable(self, connection: Any) -> None:
@@ -62,7 +62,7 @@ class LocalSocket:
     def __init__(self, events: Events, buffers: Buffers, server: int) -> None:
         """`server`: the swap server that the pair leads to."""
         self.server = server
-        self.owner: Owner
+        self.owner: PairUser
         self.peer: LocalSocket = self
         self.state = CLOSED
         self.wmem = 0

@@ -14,7 +14,7 @@ from netswap.actors.events import NEVER, Timer
 from netswap.actors.memory.slab import Run, Slab, SlabCache
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer, Buffers
-from netswap.actors.net.local import RESET, LocalSocket, Owner
+from netswap.actors.net.local import RESET, LocalSocket, PairUser
 from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection, Layer
 from netswap.actors.net.tcp_memory import TcpMemory
 from netswap.protocol.tcp import FIRST_BYTE, Body, Message, Record, mss
@@ -209,7 +209,7 @@ class LoopbackSocket:
         """`server`: the swap server that the pair leads to. `marked`: it serves the swap."""
         self.server = server
         self.marked = marked
-        self.owner: Owner
+        self.owner: PairUser
         self.peer: LoopbackSocket = self
         self.connection: Connection | None = None
         self._layer = layer

@@ -32,7 +32,7 @@ class Flow(NamedTuple):
 
 
 def flow_of(frame: Raw) -> Flow:
-    """That of a frame that is neither a fragment nor a segment."""
+    """The flow of a frame that is neither a fragment nor a segment."""
     source_port, payload, _, flows, ports, message = frame[F_BODY]
     return Flow(
         frame[F_SOURCE], frame[F_WIRE], frame[F_KIND], frame[F_PORT], source_port, payload, flows, ports, message

@@ -45,7 +45,7 @@ class Reader(Protocol):
         """How long a slot is."""
 
     def skip(self, amount: int, edges: Sequence[tuple[int, int]]) -> None:
-        """Count so many at once; `edges`: (how many had been counted by then, time) of the first count after each edge."""
+        """Count `amount` at once; `edges`: (how many had been counted by then, time) of the first count after each edge."""
 
 
 class Socket:

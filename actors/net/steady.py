@@ -62,9 +62,9 @@ _TRIES: Final = 12
 _NEAR: Final = 8
 """This number of searches look at the next few rounds of the ring only, since most floods do not meet sockets that differ."""
 _PAUSE: Final = 8
-"""After so many times what it has taken it is begun again: to find nothing never costs more than a share."""
+"""A search is begun again after what it has taken, times this number: to find nothing never costs more than a share."""
 _ROUNDS: Final = 4
-"""So many rounds of the ring must fit before the machine's next event, or a search is not begun."""
+"""This number of rounds of the ring must fit before the machine's next event, or a search is not begun."""
 
 _FLOWS_MAX: Final = 4096
 """A flood of more flows than this has no period that could be seen."""
@@ -83,7 +83,7 @@ class Cycle(NamedTuple):
     readers: tuple[Reader, ...]
     """Whose progress a period adds to, in the order of the last counters."""
     least: int
-    """So many frames at least are received by themselves in the end, so that the last frame of each reader is among them."""
+    """At least this number of frames are received one by one in the end, so that the last frame of each reader is among them."""
     even: bool
     """Whether each frame is one step of progress of the one reader."""
 
@@ -133,7 +133,7 @@ def supports(net: NetBoard, nic: Nic) -> bool:
 
 
 def _first(arrival: Arrival, frames: int) -> Arrival:
-    """The first so many of these frames."""
+    """The first `frames` of these frames."""
     at_ns, source, number, copy, _, gap, index, flags, frame = arrival
     return (at_ns, source, number, copy, frames, gap, index, flags, frame)  # type: ignore[return-value]  # a plain tuple
 
@@ -325,7 +325,7 @@ class Steady:
         self._edges.clear()
 
     def _pay(self, cycle: Cycle, periods: int, skipped: int) -> None:
-        """Add what so many periods, which are `skipped` frames, add to the counters."""
+        """Add what `periods` periods, which are `skipped` frames, add to the counters."""
         counters, gains = self._counters, cycle.gains
         counters.received += gains[0] * periods
         counters.delivered += gains[1] * periods
@@ -337,7 +337,7 @@ class Steady:
             reader.skip(gain * periods, edges)
 
     def _last(self, frames: int) -> list[Arrival]:
-        """The last so many of the frames that are owed, as they came."""
+        """The last `frames` of the frames that are owed, as they came."""
         found: list[Arrival] = []
         while frames:
             arrival = self._owes.pop()

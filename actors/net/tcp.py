@@ -13,15 +13,15 @@ from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
-from netswap.actors.net.tcp_connection import KILLED, Connection, Layer, Owner
+from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
-from netswap.protocol.tcp import ACK, RST, SYN, Body, Record, segment_wire
+from netswap.protocol.tcp import ACK, RST, S_PAYLOAD, S_PORT, SYN, Body, Record, segment_wire
 
 _FIRST_PORT: Final = 32_768
 """Where the ports begin that callers are given (ip_local_port_range)."""
 _PORTS: Final = 28_233
 
-Accept = Callable[[Connection], Owner]
+Accept = Callable[[Connection], Callbacks]
 """Called with a connection that another machine has opened; returns its owner."""
 
 
@@ -69,7 +69,7 @@ class Tcp(Layer):
             raise ValueError(f"port {port} is taken")
         self._listeners[port] = Listener(accept, rcvbuf, marked)
 
-    def abandon(self, owner: Owner, ports: list[int]) -> None:
+    def abandon(self, owner: Callbacks, ports: list[int]) -> None:
         """Close the ports of a program that has ended, and reset its connections (tcp_close, unread data)."""
         for port in ports:
             del self._listeners[port]
@@ -78,7 +78,7 @@ class Tcp(Layer):
             connection.close(KILLED)
 
     def connect(
-        self, peer: int, port: int, owner: Owner, rcvbuf: int | None = None, *, marked: bool = False
+        self, peer: int, port: int, owner: Callbacks, rcvbuf: int | None = None, *, marked: bool = False
     ) -> Connection:
         """Send a SYN to another machine; the owner is called when it has been answered."""
         connection = Connection(self, peer, port, self._free_port(peer, port), owner, rcvbuf, marked=marked)
@@ -103,13 +103,13 @@ class Tcp(Layer):
     def input(self, frame: Raw, buffer: Buffer) -> str:
         """A segment has been received into `buffer`, which is taken; else the cause for which it must be dropped."""
         segment: Body = frame[F_BODY]
-        connection = self.connections.get((frame[F_SOURCE], segment[0], frame[F_PORT]))
+        connection = self.connections.get((frame[F_SOURCE], segment[S_PORT], frame[F_PORT]))
         if connection is None:
             return self._unconnected(frame[F_SOURCE], frame[F_PORT], segment, buffer)
         if buffer[B_CHARGE] and self._drop_at_demux and not connection.account.marked:
             return "demux"
         cause = connection.input(segment, buffer)
-        if segment[5]:  # only payload waits in a socket
+        if segment[S_PAYLOAD]:  # only payload waits in a socket
             self.count(connection)
         return cause
 
@@ -141,7 +141,7 @@ class Tcp(Layer):
             self._hold(frames - connection.counted)
             connection.counted = frames
 
-    def unread(self, owner: Owner) -> tuple[int, int]:
+    def unread(self, owner: Callbacks) -> tuple[int, int]:
         """(connections, frames that wait in them) of one owner."""
         frames = [one.receiver.frames for one in self.connections.values() if one.owner is owner]
         return len(frames), sum(frames)

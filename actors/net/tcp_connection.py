@@ -39,8 +39,8 @@ _SNDBUF_WINDOWS: Final = 2
 _LEAST_WINDOW: Final = 4
 
 
-class Owner(Protocol):
-    """The user of a connection. All calls come from within its machine's events."""
+class Callbacks(Protocol):
+    """The user of a connection: what sk_data_ready and its kind call. All calls come from within its machine's events."""
 
     def opened(self, connection: "Connection") -> None:
         """The other side has answered."""
@@ -139,7 +139,7 @@ class Connection:
     )
 
     def __init__(
-        self, tcp: Layer, peer: int, peer_port: int, port: int, owner: Owner, rcvbuf: int | None, *, marked: bool
+        self, tcp: Layer, peer: int, peer_port: int, port: int, owner: Callbacks, rcvbuf: int | None, *, marked: bool
     ) -> None:
         """`marked`: it serves the swap of this machine."""
         self.peer = peer

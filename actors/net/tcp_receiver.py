@@ -111,7 +111,7 @@ class Receiver:
     def measure(self, payload: int, buffer: Buffer) -> None:
         """Take a full segment, `payload` bytes in its buffer, as the measure of what a receive buffer holds."""
         if self._memory.rules.measures_share:
-            self.share = payload, buffer[2]
+            self.share = payload, buffer[B_TRUESIZE]
 
     def _append(self, piece: Piece) -> None:
         """The next piece in order, or one that has been overtaken."""

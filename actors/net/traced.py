@@ -20,7 +20,7 @@ Key = tuple[int, int]
 
 
 def teller_of(net: NetBoard) -> Teller:
-    """That of this machine, which has one."""
+    """The teller of this machine, which has one."""
     teller = net.board.teller
     assert teller is not None, "parts that tell are made where somebody listens"
     return teller
@@ -54,7 +54,7 @@ class Kept:
         self.teller.queued(frames, "reassembly")
 
     def dropped(self, count: int, cause: str) -> None:
-        """So many frames have been lost: those of the datagram that was taken out, or else from the current one on."""
+        """Tell that `count` frames have been lost: those of the datagram that was taken out, or else from the current one on."""
         forgotten, self.forgotten = self.forgotten, []
         if not forgotten:
             self.teller.dropped(self.teller.current(count), cause)
@@ -199,7 +199,7 @@ class Coming:
         self.arrival: Arrival | None = None
 
     def frames(self, first: int, count: int, at_ns: int) -> Frames:
-        """So many of its frames."""
+        """The `count` frames of the train from number `first` on."""
         assert self.arrival is not None, "a train is being received"
         _, _, _, copy, _, gap_ns, _, flags, frame = self.arrival
         return Frames(at_ns, frame, first, count, gap_ns if count > 1 else 0, copy, flags)
@@ -216,14 +216,14 @@ class Coming:
         self.teller.received(self.frames(0, self.arrival[A_COUNT], self.arrival[A_AT]))
 
     def lost(self, at_ns: int, left: int, count: int) -> None:
-        """So many frames find the ring empty, the first at `at_ns`; `left`: frames of the train from that on."""
+        """Tell that `count` frames find the ring empty, the first at `at_ns`; `left`: frames of the train from that on."""
         assert self.arrival is not None, "a train is being received"
         frames = self.frames(self.arrival[A_FIRST] + self.arrival[A_COUNT] - left, count, at_ns)
         self.teller.received(frames)
         self.teller.dropped(frames, "ring-empty")
 
     def kept(self, frames: int, kept: int) -> None:
-        """So many frames come while the machine stands still, and some find room in the ring."""
+        """Tell that `frames` frames come while the machine stands still, and `kept` of them find room in the ring."""
         assert self.arrival is not None, "a train is being received"
         at_ns, first, gap_ns = self.arrival[A_AT], self.arrival[A_FIRST], self.arrival[A_GAP]
         self.teller.received(self.frames(first, frames, at_ns))

@@ -61,7 +61,7 @@ class LimitedStack(Stack):
         return pages > 0 and self._exceeds(self._count.seen_with(pages), socket.charged + truesize)
 
     def _exceeds(self, seen: int, charged: int) -> bool:
-        """Whether so many pages of all sockets are too many for one that would be charged so many bytes."""
+        """Whether `seen` pages of all sockets are too many for a socket that would be charged `charged` bytes."""
         return seen > self.limits.low and (seen > self.limits.high or charged >= self._least)
 
     def state(self) -> tuple[int, ...]:

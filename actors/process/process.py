@@ -13,8 +13,8 @@ from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.oom import run_time_s
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.process.loaded import Loaded
-from netswap.actors.programs.system import Touch, Write
-from netswap.actors.programs.task import Need, Reason, Request, Task
+from netswap.actors.programs.memory_calls import Touch, Write
+from netswap.actors.programs.task import Need, Reason, SystemCall, Task
 from netswap.actors.wait import BLOCKED
 from netswap.protocol.units import seconds
 
@@ -25,7 +25,7 @@ class Dying:
     __slots__ = ("_process", "request")
     idle = False
 
-    def __init__(self, process: "Process", request: Request) -> None:
+    def __init__(self, process: "Process", request: SystemCall) -> None:
         self._process = process
         self.request = request
 
@@ -132,7 +132,7 @@ class Process:
         task.request = Dying(self, request)
         self._reclaim.mark_victim(task, self._settle)
 
-    def _sleeps(self, request: Request) -> bool:
+    def _sleeps(self, request: SystemCall) -> bool:
         """Whether the process waits for something that a signal does not interrupt, or for memory."""
         if not isinstance(request, Touch | Write):
             return False

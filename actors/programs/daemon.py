@@ -6,14 +6,14 @@ from typing import Any, Final
 from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
 from netswap.actors.programs.system import System
-from netswap.actors.programs.task import Request
+from netswap.actors.programs.task import SystemCall
 from netswap.protocol.tcp import Message
 
 _PAGES_MAX: Final = 3
 """New pages that a segment takes at most: its payload, its head, its headers."""
 
 
-def write(system: System, line: Connection | PairEnd, left: int, message: Message) -> Generator[Request, Any, int]:
+def write(system: System, line: Connection | PairEnd, left: int, message: Message) -> Generator[SystemCall, Any, int]:
     """Write as much of a message as there is room for, and reclaim where memory is missing; the number of bytes left.
 
     A daemon with PF_MEMALLOC does not reclaim: without any memory at all it is told when to try again.

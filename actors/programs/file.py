@@ -1,11 +1,12 @@
 """Programs that use a file: one reads it over and over, one writes it, each a block at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from netswap.actors.programs.system import System
 from netswap.actors.programs.talks import NOBODY, Talks
-from netswap.actors.programs.task import Program
+from netswap.actors.programs.task import Program, SystemCall
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import seconds
 
@@ -40,13 +41,7 @@ class Reader:
 
     def run(self, system: System) -> Program:
         """Go through the file from the first page to the last, and again."""
-        pages = self.file_pages()
-        first = 0
-        while True:
-            count = min(BLOCK, pages - first)
-            yield system.read(first, count)
-            yield system.sleep_until(system.now_ns + count * PAGE * seconds(1) // self.rate)
-            first = (first + count) % pages
+        return _through(system, self.file_pages(), self.rate, system.read)
 
 
 @dataclass(slots=True)
@@ -70,10 +65,14 @@ class Writer:
 
     def run(self, system: System) -> Program:
         """Go through the file from the first page to the last, and again."""
-        pages = self.file_pages()
-        first = 0
-        while True:
-            count = min(BLOCK, pages - first)
-            yield system.write(first, count)
-            yield system.sleep_until(system.now_ns + count * PAGE * seconds(1) // self.rate)
-            first = (first + count) % pages
+        return _through(system, self.file_pages(), self.rate, system.write)
+
+
+def _through(system: System, pages: int, rate: int, use: Callable[[int, int], SystemCall]) -> Program:
+    """Use a file block by block, for ever, at `rate` bytes per second at most; `use`: the call for (first page, pages)."""
+    first = 0
+    while True:
+        count = min(BLOCK, pages - first)
+        yield use(first, count)
+        yield system.sleep_until(system.now_ns + count * PAGE * seconds(1) // rate)
+        first = (first + count) % pages

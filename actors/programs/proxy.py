@@ -13,7 +13,7 @@ from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
 from netswap.actors.programs import daemon
 from netswap.actors.programs.system import System
 from netswap.actors.programs.talks import NOBODY, Talks
-from netswap.actors.programs.task import Program, Request
+from netswap.actors.programs.task import Program, SystemCall
 from netswap.protocol import nbd
 from netswap.protocol.tcp import Message
 from netswap.protocol.units import seconds
@@ -114,7 +114,7 @@ class _Way:
         self.left, self._message = found
         return True
 
-    def give(self, system: System) -> Generator[Request, Any, bool]:
+    def give(self, system: System) -> Generator[SystemCall, Any, bool]:
         """Write as much of the current message as there is room for; whether there was any."""
         before = self.left
         if not before:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from netswap.actors.memory.anonymous import HOT
 from netswap.actors.programs.system import System
 from netswap.actors.programs.talks import NOBODY, Talks
-from netswap.actors.programs.task import Program, Request
+from netswap.actors.programs.task import Program, SystemCall
 from netswap.protocol.rpc import PAGE
 
 
@@ -51,7 +51,7 @@ class Service:
                 system.open(port, self.buffer)
         if self.reads == "never":
             yield system.pause()
-        receive: Request = system.receive_message() if tcp else system.receive()
+        receive: SystemCall = system.receive_message() if tcp else system.receive()
         draw = system.random("pages").random
         states = system.space.states
         pages = self.pages

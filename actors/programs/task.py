@@ -41,7 +41,7 @@ class Reason(NamedTuple):
     peer: int = 0
 
 
-class Request(Protocol):
+class SystemCall(Protocol):
     """A system call. A task that is woken begins its call again, as the kernel's own wait loops do."""
 
     @property
@@ -58,7 +58,7 @@ class Request(Protocol):
         """Whether that has come, so that the task should not be waiting any more: it is woken in the same instant."""
 
 
-Program = Generator[Request, Any, None]
+Program = Generator[SystemCall, Any, None]
 STEPS_MAX: Final = 1_000_000
 """Steps that a program may take without time passing."""
 PAGES_MAX: Final = 1 << 26
@@ -245,7 +245,7 @@ class Task:
         self.place = place
         self.name = name
         self.progress = progress
-        self.request: Request | None = None
+        self.request: SystemCall | None = None
         self.teller: Teller | None = None
         self.finished = False
         self.killed_ns: int | None = None
@@ -315,7 +315,7 @@ class Task:
         self.progress.waited.turn(NOTHING)
         self.progress.go_down()
 
-    def end(self, ended: Request, by: str = "oom") -> None:
+    def end(self, ended: SystemCall, by: str = "oom") -> None:
         """Note that it has been killed, for want of memory or `by` a SIGBUS: it waits for `ended`, for ever."""
         self.killed_by = by
         self.request = ended

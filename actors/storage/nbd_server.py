@@ -12,7 +12,6 @@ from netswap.actors.programs.system import System
 from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
-from netswap.protocol.rpc import PAGE
 
 Answer = tuple[int, tuple[int, ...]]
 """Bytes of an answer that are not in the send buffer yet, and the message at their end."""
@@ -82,18 +81,15 @@ class NbdServer:
     def _request(self, connection: Connection, size: int, message: tuple[int, ...]) -> None:
         """Take a whole request; a message that is none is ignored."""
         try:
-            said = nbd.request(message)
+            said, unit = nbd.request_of(size, message)
         except LocalProtocolError:
-            return
-        write = said.type == nbd.WRITE
-        unit = size - nbd.REQUEST if write else said.version or PAGE
-        if not 0 < unit <= PAGE or size != nbd.request_size(write, unit):
             return
         key = (connection.peer, said.handle)
         pending = self._disk.pending.get(key)
         if pending is not None:
             pending.to = connection
             return
+        write = said.type == nbd.WRITE
         self._disk.submit(Job(key, said.page, (said.version,), self._answer, connection, write, unit))
 
     # -- answers ----------------------------------------------------------------------------------------------------

@@ -14,11 +14,10 @@ from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp_connection import CLOSED, Connection
 from netswap.actors.programs import daemon
 from netswap.actors.programs.system import System
-from netswap.actors.programs.task import Program, Request
+from netswap.actors.programs.task import Program, SystemCall
 from netswap.actors.storage.backing import DiskQueue, Job
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
-from netswap.protocol.rpc import PAGE
 from netswap.protocol.tcp import Message
 
 Answer = tuple[int, tuple[int, ...]]
@@ -86,19 +85,15 @@ class UserServer:
     def _serve(self, asked: _Asked) -> Program:
         """Serve one request; a message that is none is ignored."""
         try:
-            said = nbd.request(asked.message)
+            said, unit = nbd.request_of(asked.size, asked.message)
         except LocalProtocolError:
-            return
-        write = said.type == nbd.WRITE
-        unit = asked.size - nbd.REQUEST if write else said.version or PAGE
-        if not 0 < unit <= PAGE or asked.size != nbd.request_size(write, unit):
             return
         system = self._system
         if self._pages:
             yield system.touch(int(self._draw() * self._pages))
         line = asked.line
         key = (_client(line), said.handle)
-        job = Job(key, said.page, (said.version,), self._done, line, write, unit)
+        job = Job(key, said.page, (said.version,), self._done, line, said.type == nbd.WRITE, unit)
         if system.file is None:
             pending = self._disk.pending.get(key)
             if pending is not None:
@@ -133,7 +128,7 @@ class UserServer:
         self._answers.setdefault(line, deque()).append(answer)
         self._system.streams.wake()
 
-    def _answer(self, line: Line) -> Generator[Request, Any, bool]:
+    def _answer(self, line: Line) -> Generator[SystemCall, Any, bool]:
         """Write answers in order, as far as there is room for them; whether there was any."""
         answers = self._answers[line]
         moved = False

@@ -11,7 +11,7 @@ from typing import Final
 from netswap.actors.counters import Counters
 from netswap.actors.events import Events, Timer
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, SwapDevice
 from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.wait import CONNECTION, REPLY, SLOT
 
@@ -43,7 +43,7 @@ class ConnectedDevice(SwapDevice):
         return any(one.is_open for one in self._devices)
 
     def timers(self) -> list[Timer]:
-        """Those of all connections."""
+        """The timers of all connections."""
         return [timer for one in self._devices for timer in one.timers()]
 
     def stage(self, number: int) -> int:
@@ -116,7 +116,7 @@ class ConnectedDevice(SwapDevice):
         self._look_for_loss()
         self.owner.page_not_read(space, page)
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """A request has found a slot, or has been sent."""
         self.owner.moved(request)
 
@@ -159,7 +159,7 @@ class _Owner:
         """A page-in has failed."""
         self._all.page_not_read(space, page)
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """A request has found a slot, or has been sent."""
         self._all.moved(request)
 

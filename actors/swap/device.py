@@ -23,7 +23,7 @@ PUT_OFF_NS: Final = seconds(5)
 """The time after which a page is sent again that the server had no room for (NFS_JUKEBOX_RETRY_TIME, fs/nfs/nfs3proc.c)."""
 
 
-class Request:
+class PageRequest:
     """Pages that follow each other, on their way out or in."""
 
     __slots__ = ("attempts", "last_ns", "page", "previous_ns", "slab", "space", "versions", "write", "xid")
@@ -48,7 +48,7 @@ class Request:
         return first <= number < first + len(self.versions)
 
 
-class Owner(Protocol):
+class SwapUser(Protocol):
     """The part that has to know that a request has been answered."""
 
     def page_written(self, space: AddressSpace, page: int, version: int) -> None:
@@ -57,7 +57,7 @@ class Owner(Protocol):
     def page_read(self, space: AddressSpace, page: int, version: int) -> None:
         """A page-in has been answered with the contents `version`."""
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """A request that had to wait has found a slot, or has been sent."""
 
     def slot_free(self) -> None:
@@ -104,14 +104,14 @@ class SwapDevice:
         self.server = server
         self.in_flight = in_flight
         """Most requests under way."""
-        self.under_way: dict[int, Request] = {}
+        self.under_way: dict[int, PageRequest] = {}
         self.writeback = 0
         """Pages that are being written out."""
-        self.backlog: deque[Request] = deque()
+        self.backlog: deque[PageRequest] = deque()
         """Requests that wait for a slot."""
         self.last_reply_ns: int | None = None
         """When a request was answered last."""
-        self.put_off: list[Request] = []
+        self.put_off: list[PageRequest] = []
         """Requests that wait until the server has room again; meanwhile no page is sent to it."""
         self.has_failed = False
         """Whether it is lost: every request fails from now on."""
@@ -119,7 +119,7 @@ class SwapDevice:
         """Whether a failed page-out is reported as done: its page is taken to be on the server, and is not."""
         self.layer: Layer | None = None
         """What takes a buffer for each request before the device gets it."""
-        self.owner: Owner
+        self.owner: SwapUser
         self.counts = counters
         """Where pages are counted. A page spread over several servers is counted once, not at each of them."""
         self._events = events
@@ -138,7 +138,7 @@ class SwapDevice:
 
     # -- what a transport does in its own way -----------------------------------------------------------------------
 
-    def _send(self, request: Request, *, reclaimer: bool = False) -> None:
+    def _send(self, request: PageRequest, *, reclaimer: bool = False) -> None:
         """Send a request that has a slot; `reclaimer`: with the rights of one (PF_MEMALLOC)."""
         raise NotImplementedError
 
@@ -206,11 +206,11 @@ class SwapDevice:
     def unplug(self) -> None:
         """Note that no more pages are submitted for now."""
 
-    def _request(self, space: AddressSpace, page: int, *, write: bool) -> Request:
+    def _request(self, space: AddressSpace, page: int, *, write: bool) -> PageRequest:
         self._xid += 1
-        return Request(self._xid, write, space, page)
+        return PageRequest(self._xid, write, space, page)
 
-    def _start(self, request: Request, *, reclaimer: bool = False) -> None:
+    def _start(self, request: PageRequest, *, reclaimer: bool = False) -> None:
         """Send a request, or let it wait for a slot; a device that is lost fails it."""
         if self.has_failed:
             self._fail_later(request)
@@ -219,7 +219,7 @@ class SwapDevice:
         else:
             self._submit(request, reclaimer=reclaimer)
 
-    def _submit(self, request: Request, *, reclaimer: bool) -> None:
+    def _submit(self, request: PageRequest, *, reclaimer: bool) -> None:
         """Send a request that may have a slot, once the layer before the device has a buffer for it."""
         if self.layer is None or self.layer.take(request.xid):
             self._send(request, reclaimer=reclaimer)
@@ -245,11 +245,11 @@ class SwapDevice:
             return []
         return [Timer("mempool", layer.last_ns, layer.previous_ns, layer.waits_since_ns + RETRY_NS)]
 
-    def _leave_layer(self, request: Request) -> None:
+    def _leave_layer(self, request: PageRequest) -> None:
         if self.layer is not None:
             self.layer.give(request.xid)
 
-    def _failed(self, request: Request) -> None:
+    def _failed(self, request: PageRequest) -> None:
         """Fail a request that has been taken off: an error reaches the page, or is taken for success."""
         self._counters.io_errors += 1
         self._leave_layer(request)
@@ -274,11 +274,11 @@ class SwapDevice:
         for request in requests:
             self._failed(request)
 
-    def _fail_later(self, request: Request) -> None:
+    def _fail_later(self, request: PageRequest) -> None:
         """Fail a request to a device that is lost, once its caller has returned."""
         self._events.after(0, self._failed, request)
 
-    def _refused(self, request: Request) -> None:
+    def _refused(self, request: PageRequest) -> None:
         """Take back a page that the server has no room for: it gives up its slot, and is sent again later."""
         del self.under_way[request.xid]
         self._leave_layer(request)
@@ -288,13 +288,13 @@ class SwapDevice:
         self.owner.put_off()
         self._proceed()
 
-    def _ask_again(self, request: Request) -> None:
+    def _ask_again(self, request: PageRequest) -> None:
         self.put_off.remove(request)
         self._start(request)
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
-    def _answered(self, request: Request, versions: tuple[int, ...]) -> None:
+    def _answered(self, request: PageRequest, versions: tuple[int, ...]) -> None:
         """Finish a request that has been answered, a page-in with these versions: tell the owner, and start the next."""
         self.last_reply_ns = self._events.now
         self._leave_layer(request)

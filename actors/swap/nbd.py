@@ -17,7 +17,7 @@ from netswap.actors.memory.board import Board
 from netswap.actors.net.loopback import PairEnd
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import ESTABLISHED, Connection
-from netswap.actors.swap.device import Remote, Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, Remote, SwapDevice
 from netswap.actors.wait import CONNECTION, REPLY
 from netswap.protocol import nbd
 from netswap.protocol.errors import LocalProtocolError
@@ -49,7 +49,7 @@ class NbdDevice(SwapDevice):
         super().__init__(board.events, board.counters, remote.server, remote.in_flight, board.tally.boots)
         self.connection: Line | None = None
         """The latest connection, open or not."""
-        self.outbox: deque[tuple[Request, bool]] = deque()
+        self.outbox: deque[tuple[PageRequest, bool]] = deque()
         """Requests that are not in the send buffer yet, with whether memory for them may ignore the watermarks. The first
         is being sent by the task that holds the lock."""
         self._left = 0
@@ -176,7 +176,7 @@ class NbdDevice(SwapDevice):
         """Whether another page-out may start, as for any transport; where tasks send, only while none holds the lock."""
         return self.is_open and (self._queues or not self.outbox) and super().can_page_out()
 
-    def _send(self, request: Request, *, reclaimer: bool = False) -> None:
+    def _send(self, request: PageRequest, *, reclaimer: bool = False) -> None:
         """Take the lock and send, or wait for it."""
         self.under_way[request.xid] = request
         if not self.is_open:
@@ -186,14 +186,14 @@ class NbdDevice(SwapDevice):
         if len(self.outbox) == 1:
             self._pump()
 
-    def _said(self, request: Request) -> tuple[int, ...]:
+    def _said(self, request: PageRequest) -> tuple[int, ...]:
         """The message of a request in the stream."""
         number = request.space.base + request.page
         if request.write:
             return (nbd.WRITE, request.xid, number, request.versions[0])
         return (nbd.READ, request.xid, number, 0 if self._unit == PAGE else self._unit)
 
-    def _note_attempt(self, request: Request) -> None:
+    def _note_attempt(self, request: PageRequest) -> None:
         if request.attempts:
             self._counters.retransmissions += 1
             if self._teller is not None:
@@ -203,7 +203,7 @@ class NbdDevice(SwapDevice):
         if self._timeout_ns is not None:
             self._events.after(self._timeout_ns, self._expire, (request, request.attempts))
 
-    def _expire(self, attempt: tuple[Request, int]) -> None:
+    def _expire(self, attempt: tuple[PageRequest, int]) -> None:
         """End the connection over a request that is too old (nbd_xmit_timeout, sock_shutdown)."""
         request, number = attempt
         connection = self.connection
@@ -302,7 +302,7 @@ class ProxiedNbdDevice(NbdDevice):
         self._local = local
 
     def timers(self) -> list[Timer]:
-        """Those of the pair, too, if it is one of TCP."""
+        """The timers of the connection, and of the pair if it is one of TCP."""
         return super().timers() + self._local.timers()
 
     def _call(self, _: object) -> None:

@@ -11,7 +11,7 @@ from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.sockets import Datagram
-from netswap.actors.swap.device import Remote, Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, Remote, SwapDevice
 from netswap.protocol.errors import LocalProtocolError
 from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT
 from netswap.protocol.ip import datagram_wire
@@ -45,14 +45,14 @@ class NfsDevice(SwapDevice):
         self._teller = board.teller
         self._memalloc = board.policy.reserve_access
         self._atomic = board.zone.floors.atomic
-        self._timers: list[deque[tuple[int, Request, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
+        self._timers: list[deque[tuple[int, PageRequest, int]]] = [deque() for _ in range(DOUBLINGS + 1)]
         """(ns, request, attempt) of each length of time-out, in the order in which they end."""
         self._armed = [False] * len(self._timers)
         """Whether an event is under way that will look at the first."""
 
     # -- out --------------------------------------------------------------------------------------------------------
 
-    def _send(self, request: Request, *, reclaimer: bool = False) -> None:
+    def _send(self, request: PageRequest, *, reclaimer: bool = False) -> None:
         """Send a request, or fail to for want of memory; its time-out runs in both cases."""
         memalloc = reclaimer or self._memalloc
         floor = self._atomic
@@ -108,11 +108,11 @@ class NfsDevice(SwapDevice):
         """The time-outs of the requests."""
         return [self._timer(request) for request in self.under_way.values()]
 
-    def _timer(self, request: Request) -> Timer:
+    def _timer(self, request: PageRequest) -> Timer:
         due_ns = request.last_ns + self._intervals_ns[(request.attempts - 1) % len(self._intervals_ns)]
         return Timer("retransmission", request.last_ns, request.previous_ns, due_ns)
 
-    def _arm(self, request: Request, now: int) -> None:
+    def _arm(self, request: PageRequest, now: int) -> None:
         """Start the time-out of this transmission; those of one length expire in the order in which they began."""
         which = request.attempts % (DOUBLINGS + 1)
         due = now + self._intervals_ns[which]
@@ -122,7 +122,7 @@ class NfsDevice(SwapDevice):
             self._armed[which] = True
             self._events.at(due, self._expire, which)
 
-    def _forget_answered(self, timers: deque[tuple[int, Request, int]]) -> None:
+    def _forget_answered(self, timers: deque[tuple[int, PageRequest, int]]) -> None:
         """Take off the first time-outs, as far as their requests have been answered."""
         while timers and timers[0][1].xid not in self.under_way:
             timers.popleft()
@@ -130,7 +130,7 @@ class NfsDevice(SwapDevice):
     def _expire(self, which: int) -> None:
         timers = self._timers[which]
         now = self._events.now
-        due: list[tuple[int, Request, int]] = []
+        due: list[tuple[int, PageRequest, int]] = []
         while timers and (timers[0][0] <= now or timers[0][1].xid not in self.under_way):
             due.append(timers.popleft())
         self._armed[which] = bool(timers)
@@ -147,7 +147,7 @@ class NfsDevice(SwapDevice):
                     self._teller.retransmitted("nfs")
                 self._send(request)
 
-    def _give_up(self, request: Request) -> None:
+    def _give_up(self, request: PageRequest) -> None:
         """Fail a request after its last time-out: a soft mount's major time-out is EIO (net/sunrpc/clnt.c, call_timeout)."""
         del self.under_way[request.xid]
         if request.slab is not None:
@@ -159,7 +159,7 @@ class NfsDevice(SwapDevice):
 class GatheringNfsDevice(NfsDevice):
     """Requests of at most `request_pages` pages: neighbours that are submitted one after the other travel together."""
 
-    _writes: Request | None = None
+    _writes: PageRequest | None = None
     """Page-outs that are being gathered."""
     _reading: AddressSpace | None = None
     """The space of the pages to be read that are being gathered."""
@@ -203,7 +203,7 @@ class GatheringNfsDevice(NfsDevice):
 
     def _send_reads(self, space: AddressSpace) -> None:
         pages, self._reads, self._reading = self._reads, (), None
-        run: Request | None = None
+        run: PageRequest | None = None
         for page in pages:
             if run is not None and page == run.page + len(run.versions) and len(run.versions) < self._request_pages:
                 run.versions = (*run.versions, 0)

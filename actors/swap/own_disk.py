@@ -10,7 +10,7 @@ from netswap.actors.disk import Store
 from netswap.actors.events import Timer
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import LocalDisk
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, SwapDevice
 
 _STORE: Final = "swap"
 
@@ -30,13 +30,13 @@ class DiskDevice(SwapDevice):
         """When the disk is done with each request."""
         return [Timer("the disk", -1, -1, due_ns) for due_ns in self._due_ns.values()]
 
-    def _send(self, request: Request, *, reclaimer: bool = False) -> None:
+    def _send(self, request: PageRequest, *, reclaimer: bool = False) -> None:
         request.attempts += 1
         request.previous_ns, request.last_ns = request.last_ns, self._events.now
         self.under_way[request.xid] = request
         self._due_ns[request.xid] = self._disk.submit(self._done, request)
 
-    def _done(self, request: Request) -> None:
+    def _done(self, request: PageRequest) -> None:
         del self.under_way[request.xid], self._due_ns[request.xid]
         number = request.space.base + request.page
         if request.write:

@@ -20,7 +20,7 @@ from netswap.actors.events import Events, Timer
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.settings import Spread
 from netswap.actors.swap.backup import Backup
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, SwapDevice
 from netswap.actors.wait import DISK, REPLY, SLOT
 
 
@@ -82,7 +82,7 @@ class Replica:
     def page_not_read(self, space: AddressSpace, page: int) -> None:
         """Never, as above."""
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """A request for a part has found a slot, or has been sent."""
         self._spread.owner.moved(request)
 

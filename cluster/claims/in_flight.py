@@ -119,7 +119,7 @@ def _whole_machine(kernel: Kernel, evidence: Evidence) -> Evidence:
 
 
 def _lost_in_bursts(kernel: Kernel, buffers: int) -> float:
-    """Of one critical frame among 8 that come together, in an order drawn anew each time."""
+    """The share that is lost of one critical frame among 8 that come together, in an order drawn anew each time."""
     receiver, draw = _Receiver(kernel, buffers), Random("row 11, bursts")
     ports = [CRITICAL_PORT] + [SERVICE_PORT] * (SOURCES - 1)
     for burst in range(1, BURSTS + 1):
@@ -133,7 +133,7 @@ def _lost_in_bursts(kernel: Kernel, buffers: int) -> float:
 
 
 def _lost_at_random(kernel: Kernel, buffers: int, load: float) -> float:
-    """Of the critical eighth of frames that come at random, `load` of them in the time that the CPU takes for one."""
+    """The share of critical frames, an eighth, that is lost where frames come at random, `load` in the CPU's time for one."""
     receiver, draw = _Receiver(kernel, buffers), Random("row 11, random")
     at_s, sent = receiver.events.now / seconds(1), 0
     for _ in range(ARRIVALS):

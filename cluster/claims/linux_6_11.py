@@ -7,7 +7,7 @@ from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import NEWER, Evidence, row
 from netswap.cluster.claims.scenes import run_to, scene
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 
 RATE: Final = 2000
 """Frames per second of the flood in these scenarios."""

@@ -9,7 +9,7 @@ from netswap.cluster.claims.claim import EVERY, NEWER, Evidence, row
 from netswap.cluster.claims.outages import next_and_recovered_s, recovered_s, times_of_tcp
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
 from netswap.cluster.claims.seed import min_pages
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.frame import F_BODY, F_KIND, TCP, cut
 
 ROUND_TRIP_S: Final = 0.02
@@ -91,7 +91,7 @@ def sizes(kernel: Kernel) -> Evidence:
 
 
 def _payloads(sent: bytes) -> list[int]:
-    """Of all TCP segments with data."""
+    """The payloads of all TCP segments with data."""
     frames = [raw for raw, _ in cut(sent)]
     return [raw[F_BODY][5] for raw in frames if raw[F_KIND] == TCP and raw[F_BODY][5]]
 

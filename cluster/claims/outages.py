@@ -6,7 +6,7 @@ from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.scenes import inline_machine, scene
 from netswap.cluster.claims.streams import rto_s
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.units import milliseconds, seconds
 
 _A, _C = 0, 2

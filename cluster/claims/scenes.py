@@ -10,7 +10,7 @@ from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.machine.door import Machine
 from netswap.cluster.claims.claim import Evidence
 from netswap.cluster.engine.inline import InlineEngine
-from netswap.cluster.lab import Cluster, open_cluster
+from netswap.cluster.lab.cluster import Cluster, open_cluster
 from netswap.protocol.units import seconds
 
 FOLDER: Final = Path(str(files("netswap"))) / "configs" / "claims"

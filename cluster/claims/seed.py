@@ -9,7 +9,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import EVERY, Evidence, row
 from netswap.cluster.claims.scenes import as_expected, inline_machine, run_to, scene
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.units import milliseconds, seconds
 
 MEMORY_MIB: Final = 64

@@ -6,7 +6,7 @@ from netswap.actors.kernels.kernel import Kernel
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import Evidence, row
 from netswap.cluster.claims.scenes import as_expected, run_to, scene
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.frame import F_BODY, F_KIND, FRAGMENT, PAGE_OUT, cut
 
 RANKS: Final = 8

@@ -8,7 +8,7 @@ from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import EVERY, Evidence, row
 from netswap.cluster.claims.scenes import scene
 from netswap.cluster.engine.inline import InlineEngine
-from netswap.cluster.lab import Cluster
+from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.units import seconds
 
 _RTT_S: Final = 0.003
@@ -57,7 +57,7 @@ def _first_sent_s(cluster: Cluster) -> float:
     eras=EVERY,
 )
 def retransmissions(kernel: Kernel) -> Evidence:
-    """Of the first message after a partition, from its first transmission on."""
+    """The retransmissions of the first message after a partition, from its first transmission on."""
     evidence = Evidence()
     evidence.near(
         "with no round trip given up after, s", 924.6, formulas.tcp_times_s(formulas.TCP_RTO_MIN_S)[-1], 0.001

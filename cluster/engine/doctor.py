@@ -25,7 +25,7 @@ MIB: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one computer. Bytes; `clock_off_s` is how far its clock is ahead of the one that asks."""
+    """What is known of one computer. Sizes in bytes; `clock_off_s` is how far its clock is ahead of the one that asks."""
 
     name: str
     python: str
@@ -55,7 +55,7 @@ class Finding:
 
 
 def facts(ray_version: str) -> Facts:
-    """Of the computer that this process runs on."""
+    """The facts of the computer that this process runs on."""
     shared = Path("/dev/shm")
     return Facts(
         name=socket.gethostname(),

@@ -64,7 +64,7 @@ def session(
 
 
 def ray_version() -> str:
-    """Of the Ray that this process has imported."""
+    """The version of the Ray that this process has imported."""
     return str(ray.__version__)
 
 

@@ -231,7 +231,7 @@ def mode_for_others() -> str:
 
 
 def cores() -> int:
-    """Of the whole cluster; those of this computer where it is a private one."""
+    """The cores of the whole cluster; those of this computer where it is a private one."""
     if os.environ.get("RAY_AUTH_TOKEN") == PRIVATE_TOKEN:
         return processors()
     return int(ray.cluster_resources().get("CPU", 1))

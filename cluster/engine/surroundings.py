@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
-from netswap.actors.machine import door
+from netswap.actors import events
 
 FOLDER_CHARS_MAX: Final = 36
 """Ray appends 64 characters to name its sockets, whose paths may have 103."""
@@ -29,7 +29,7 @@ ENDED_STATES: Final = "ZX"
 
 def is_compiled() -> bool:
     """Whether these are the compiled modules (`make compiled`), not the sources."""
-    return not door.__file__.endswith(".py")
+    return not events.__file__.endswith(".py")
 
 
 def processors() -> int:
@@ -189,7 +189,7 @@ def end_processes(cluster: str, patience_s: float = 3.0) -> None:
 
 
 def remove_semaphores(raylets: Iterable[int]) -> None:
-    """Those of compiled graphs' channels, which bear their raylet's number and outlive one that was killed.
+    """Remove semaphores of compiled graphs' channels, which bear their raylet's number and outlive one that was killed.
 
     A number that is in use again is somebody else's.
     """

@@ -108,7 +108,7 @@ def _machine(said: dict[str, Any]) -> MachineSettings:
 
 
 def _settings(kind: str, said: dict[str, Any], mtu: int) -> dict[str, Any]:
-    """Those of a program; what it repeats is read again, from a file that has to be the same."""
+    """The settings of a program; what it repeats is read again, from a file that has to be the same."""
     if ":" in kind or "recording" not in said:
         return said
     try:

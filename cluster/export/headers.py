@@ -171,7 +171,7 @@ def _call(xid: int, procedure: int, client: str) -> bytes:
 
 
 def _attributes() -> bytes:
-    """Those of the swap file (fattr3): a plain file that its owner may read and write."""
+    """The attributes of the swap file (fattr3): a plain file that its owner may read and write."""
     return pack("!IIIII", 1, 0o600, 1, 0, 0) + bytes(64)
 
 

@@ -131,7 +131,7 @@ class Recorder(Trace):
         return not self._machines or machine in self._machines
 
     def _mark(self, mark: Mark) -> None:
-        """Keep it if any of it lies in the window."""
+        """Keep a mark if any part of its time lies in the window."""
         window = self._window
         end_ns = mark.at_ns if mark.end_ns is None else mark.end_ns
         wanted = mark.track.machine == NOBODY or self._wants(mark.track.machine)
@@ -272,7 +272,7 @@ class Recorder(Trace):
         return tuple(self._flows[client, page] for page in pages if (client, page) in self._flows)
 
     def _flows_of_records(self, frame: Raw) -> tuple[int, ...]:
-        """Those of the messages of NBD that end in a segment."""
+        """The flows of the messages of NBD that end in a segment."""
         source, to, port, source_port, records = (
             frame[F_SOURCE],
             frame[F_DESTINATION],

@@ -21,7 +21,7 @@ def way_of(frame: Raw) -> Way:
 
 
 class Streams:
-    """Of all connections, each direction."""
+    """The streams of all connections, each direction."""
 
     def __init__(self) -> None:
         self._messages: dict[Way, dict[int, Message]] = {}

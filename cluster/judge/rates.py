@@ -39,7 +39,7 @@ class Rates(NamedTuple):
 
 
 def rates(program: ProgramReport, faults: Sequence[Interval], now_ns: int) -> Rates:
-    """Of one program, as a machine reports it."""
+    """The rates of one program, as a machine reports it."""
     slot_ns = program.slot_ns
     whole = now_ns // slot_ns
     counts = [*program.slots, program.open_slot][:whole]

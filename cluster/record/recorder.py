@@ -25,7 +25,7 @@ _CHANGES: Final = {
 
 
 class Recorder(Trace):
-    """That of the machines and links of one process."""
+    """The recorder of the machines and links of one process."""
 
     hears = frozenset({"marks"})
 

@@ -196,7 +196,7 @@ class _Packer:
         self._run = (at_ns, piece, 1, 0)
 
     def packed(self) -> bytes:
-        """All of it."""
+        """Header and records, as bytes."""
         self._flush()
         pieces = [list(one) for one in self._pieces]
         header = CaptureHeader(list(self._ports), len(self._hosts), pieces, self.last_ns, self.frames)

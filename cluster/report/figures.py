@@ -23,7 +23,7 @@ FATES: Final = ("delivered", *(f"dropped_{cause.replace('-', '_')}" for cause in
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one run: the machine that it is about, and pandas frames of what is drawn. `t` is virtual time in seconds."""
+    """The figures of one run: the machine that it is about, and pandas frames of what is drawn. `t`: virtual time, seconds."""
 
     machine: str
     memory: Any

@@ -190,7 +190,7 @@ def frontier(sweep: Sweep) -> dict[str, Any] | None:
 
 
 def _sizes(sweep: Sweep, axis: str, after: str) -> list[dict[str, Any]]:
-    """Of each run: the setting `x`, when it was back, its verdict, and all other settings as `case`."""
+    """The sizes of each run: the setting `x`, when it was back, its verdict, and all other settings as `case`."""
     verdict = sweep.first(".verdict")
     return [
         {

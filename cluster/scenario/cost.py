@@ -20,11 +20,11 @@ from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import seconds
 
 TABLE_BYTES: Final = 5
-"""Of each page: its state, and the version of its contents."""
+"""Bytes for each page: its state, and the version of its contents."""
 PAGE_BYTES: Final = 13
-"""Of each page with all that is kept of it, also by the server."""
+"""Bytes for each page with all that is kept of the page, also by the server."""
 BLOCK_BYTES: Final = 400
-"""Of each page of a machine whose free blocks are kept one by one (jumbo frames)."""
+"""Bytes for each page of a machine whose free blocks are kept one by one (jumbo frames)."""
 MACHINE_BYTES: Final = 170_000
 CONNECTION_BYTES: Final = 4_000
 SLOT_BYTES: Final = 36
@@ -68,7 +68,7 @@ Plain = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one run. Memory in bytes, time in seconds; `windows_max` and `seconds_max`: if no time at all were idle."""
+    """The cost of one run. Memory in bytes, time in seconds; `windows_max` and `seconds_max`: if no time at all were idle."""
 
     memory_bytes: int
     windows: int
@@ -192,7 +192,7 @@ def too_much(cost: Cost, available: int | None) -> list[tuple[str, str]]:
 
 
 def tables_bytes(machine: MachineSettings) -> int:
-    """Of the tables of one machine's pages, without those of the user's own programs."""
+    """Bytes of the tables of one machine's pages, without those of the user's own programs."""
     kernel = rule_book(machine)
     blocks = kernel.rx_data > PAGE and not kernel.sets_blocks_aside
     return _pages(machine) * TABLE_BYTES + (machine.memory // PAGE * BLOCK_BYTES if blocks else 0)

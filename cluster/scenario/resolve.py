@@ -109,7 +109,7 @@ def _links(links: Iterable[Link], usual: LinkSettings, cast: Cast) -> tuple[Dire
 def _machines(
     words: ScenarioWords, cast: Cast, ranks: Ranks, recordings: Mapping[At, Recording]
 ) -> Iterator[MachineSettings]:
-    """Those of one written name share what is the same for all of them: there may be 100,000."""
+    """The settings of all machines. Those of one written name share what is the same for all of them: there may be 100,000."""
     kinds: dict[str, MachineSettings] = {}
     for index, name in enumerate(cast.names):
         written = cast.written_of(name)

@@ -133,5 +133,5 @@ def load(path_or_text: str | PathLike[str], *, overrides: Iterable[Override] = (
 
 
 def _in_order(document: Document, problems: Iterable[Problem]) -> list[Problem]:
-    """Those of the file from its top to its end, then those of the overrides."""
+    """The problems of the file from its top to its end, then those of the overrides."""
     return sorted(problems, key=lambda one: (one.file != document.file, one.line, one.column))

@@ -85,7 +85,7 @@ class Line:
 
 
 class ProgressLine:
-    """Of one run: virtual time, its speed, the time left, the worst machine, frames per second."""
+    """The progress of one run: virtual time, its speed, the time left, the worst machine, frames per second."""
 
     def __init__(
         self, console: Console, title: str, stop_ns: int, stall_after_ns: int, clock: Clock = monotonic

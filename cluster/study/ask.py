@@ -265,7 +265,7 @@ def _each_s(asking: Asking, outage_s: int, traffic: Traffic) -> float:
 
 
 def _rate(asking: Asking, outage_s: int, away: str) -> None:
-    """Of the first flood; the others send nothing."""
+    """Search the rate of the first flood; the others send nothing."""
     subject = asking.subject
     (name, place), *others = subject.floods
     silent = tuple(f"machines.{one}.programs.{at}.flood.from=10000h" for one, at in others)
@@ -278,7 +278,7 @@ def _rate(asking: Asking, outage_s: int, away: str) -> None:
 
 
 def _sockets(asking: Asking, outage_s: int, traffic: Traffic) -> None:
-    """Of the first service that is flooded."""
+    """Search the sockets of the first service that is flooded."""
     subject = asking.subject
     machine = load(subject.scenario, overrides=subject.overrides).words.machines[subject.machine]
     found = [(at, one.service) for at, one in enumerate(machine.programs) if one.service is not None]

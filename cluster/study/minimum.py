@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from netswap.cluster.lab import open_scenario
+from netswap.cluster.lab.cluster import open_scenario
 from netswap.cluster.scenario import Scenario, ScenarioError, load
 from netswap.cluster.scenario.overrides import override_label
 from netswap.cluster.study.failure import needed

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from netswap.actors.safeguards import PRESETS, SWITCHES, is_built
 from netswap.cluster.judge.verdict import BAD, Verdict
-from netswap.cluster.lab import open_scenario
+from netswap.cluster.lab.cluster import open_scenario
 from netswap.cluster.scenario import Scenario, load
 from netswap.cluster.study.failure import needed
 from netswap.cluster.study.pool import Pool, nobody

@@ -22,7 +22,7 @@ from netswap.cluster.engine.surroundings import processors
 from netswap.cluster.judge.expectations import JUDGED, look_up
 from netswap.cluster.judge.verdict import Verdict
 from netswap.cluster.judge.views import MachineView
-from netswap.cluster.lab import open_scenario
+from netswap.cluster.lab.cluster import open_scenario
 from netswap.cluster.lab.runs import folder_for
 from netswap.cluster.scenario import Scenario
 from netswap.cluster.scenario.resolve import cast_of
@@ -124,7 +124,7 @@ class Sweep:
 
     @property
     def known(self) -> int:
-        """Those of which there is a result."""
+        """The combinations of which there is a result."""
         return self.total - len(self._left())
 
     @property
@@ -238,7 +238,7 @@ def write_results(folder: Path, experiment: Experiment, rows: list[Row]) -> None
 
 
 def _write(path: Path, text: str) -> None:
-    """All of it or nothing."""
+    """Write a whole file, or none."""
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(text.encode())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from netswap.cluster.lab import Cluster, open_scenario
+from netswap.cluster.lab.cluster import Cluster, open_scenario
 from netswap.cluster.scenario import load
 from netswap.cluster.validate import mapping
 from netswap.cluster.validate.cells import Cell

@@ -1,4 +1,4 @@
-"""The cells as scenario files, for whoever wants to run or change one."""
+"""The cells as scenario files, for people who want to run or change one."""
 
 from collections.abc import Sequence
 from pathlib import Path

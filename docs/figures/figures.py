@@ -28,7 +28,7 @@ FOLDER: Final = Path(__file__).resolve().parent
 ROOT: Final = FOLDER.parents[1]
 SCENARIO: Final = Path("configs") / "three-machines.yaml"
 ROWS: Final = 240
-"""So many are enough for a page, and keep a picture small."""
+"""Rows of a chart: enough for a page, and a picture stays small."""
 POLICIES: Final = ("none", "reserve", "min-free-20", "recursive-reclaim")
 EXPERIMENT: Final = FOLDER / "reserve-pages.yaml"
 KEPT: Final = FOLDER / "reserve-pages.json"

@@ -15,7 +15,7 @@ from netswap.actors.memory.files import LocalDisk
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.slab import Slab
-from netswap.actors.swap.device import Request
+from netswap.actors.swap.device import PageRequest
 from netswap.actors.swap.nfs import NfsDevice
 from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, Frame
 from netswap.protocol.rpc import transmission_times
@@ -34,7 +34,7 @@ class Owner:
         self.slots = 0
         self.refused = 0
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """Nobody here counts for how long."""
 
     def page_written(self, space: AddressSpace, page: int, version: int) -> None:

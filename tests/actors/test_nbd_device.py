@@ -10,7 +10,7 @@ from netswap.actors.events import Timer
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.net.tcp_connection import Connection
-from netswap.actors.swap.device import Remote, Request
+from netswap.actors.swap.device import PageRequest, Remote
 from netswap.actors.swap.nbd import READER_NS, RECONNECT_NS, NbdDevice
 from netswap.protocol import nbd
 from netswap.protocol.tcp import RST, segment_wire
@@ -77,7 +77,7 @@ class Scene:
         self.wait()
         self.begun = len(self.pair.log)
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """Nobody here counts for how long."""
 
     def page_written(self, space: AddressSpace, page: int, version: int) -> None:

@@ -13,7 +13,7 @@ from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import LocalDisk
 from netswap.actors.settings import Spread
 from netswap.actors.swap.backup import Backup
-from netswap.actors.swap.device import Request, SwapDevice
+from netswap.actors.swap.device import PageRequest, SwapDevice
 from netswap.actors.swap.spread import SpreadDevice
 from netswap.protocol.units import milliseconds, seconds
 
@@ -30,7 +30,7 @@ class Server(SwapDevice):
         super().__init__(events, counters, server, in_flight)
         self.unplugged = 0
 
-    def _send(self, request: Request, *, reclaimer: bool = False) -> None:
+    def _send(self, request: PageRequest, *, reclaimer: bool = False) -> None:
         self.under_way[request.xid] = request
 
     def timers(self) -> list[tuple[str, int, int]]:
@@ -93,7 +93,7 @@ class Scene:
         self.read: list[tuple[int, int]] = []
         self.slots = 0
 
-    def moved(self, request: Request) -> None:
+    def moved(self, request: PageRequest) -> None:
         """Nobody here counts for how long."""
 
     def page_written(self, space: AddressSpace, page: int, version: int) -> None:

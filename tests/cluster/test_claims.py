@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from netswap.actors.kernels import KERNELS
 from netswap.cluster.claims import prove
 from netswap.cluster.claims.ablation import ABLATIONS, ablate
 from netswap.cluster.claims.claim import CLAIMS, ERA_2_6_22, Claim, Evidence
@@ -69,6 +70,15 @@ def test_an_unknown_row_is_an_error_that_says_which_there_are():
     status, said = run("--only", "99999")
     assert status == 2
     assert "known are 1, 2" in said["errors"][0]["hint"]
+
+
+def test_every_kernel_can_be_named_and_an_unknown_one_is_an_error_that_says_which_is_near():
+    """The list is that of the kernels that there are; row 21 is arithmetic under each."""
+    for kernel in KERNELS:
+        assert run("--only", "21", "--era", kernel)[0] == 0
+    status, said = run("--era", "linux-6.111")
+    assert status == 2
+    assert "linux-6.11" in said["errors"][0]["hint"]
 
 
 @pytest.mark.parametrize("ablation", range(len(ABLATIONS)), ids=lambda index: ABLATIONS[index].switch)

@@ -27,7 +27,7 @@ from netswap.protocol.frame import (
     encode_arrival,
     encode_control,
     encode_time,
-    split,
+    split_arrival,
 )
 
 PLAIN = Frame(VERSION, 5_000, 1, 7, 0, 1538, 1538, UDP, 9000, 8, 12_304, (0, 1472, 0, 64, 64, ()))
@@ -443,7 +443,7 @@ def test_a_batch_of_controls_cut_off_anywhere_names_the_one_that_is_not_whole() 
 def test_a_split_train_is_the_train(frame: Frame, at_ns: int, limit_ns: int) -> None:
     """Frame by frame: those before the limit, and at least one, then the rest with its own first time and number."""
     whole = (at_ns, frame.source, frame.number, 0, frame.count, frame.gap_ns, 0, 0, tuple(frame))
-    before, rest = split(whole, limit_ns)
+    before, rest = split_arrival(whole, limit_ns)
     assert 1 <= before <= frame.count
     assert before == 1 or at_ns + (before - 1) * frame.gap_ns < limit_ns
     if rest is None:

@@ -56,6 +56,22 @@ def test_anything_else_is_no_request(value: Any) -> None:
         nbd.request(value)
 
 
+def test_a_request_says_by_its_size_which_part_of_a_page_it_writes() -> None:
+    """28 bytes and what is written; one to read has 28, and says how much it is to be given: 0 is the whole page."""
+    write, read, part = (nbd.WRITE, 1, 5, 7), (nbd.READ, 1, 5, 0), (nbd.READ, 1, 5, 1024)
+    assert [nbd.request_of(28 + unit, write)[1] for unit in (1024, 4096)] == [1024, 4096]
+    assert [nbd.request_of(28, one)[1] for one in (read, part)] == [4096, 1024]
+
+
+@pytest.mark.parametrize(
+    ("size", "value"), [(28, (1, 1, 5, 7)), (28 + 4097, (1, 1, 5, 7)), (29, (0, 1, 5, 0)), (28, None)]
+)
+def test_a_request_of_another_size_is_none(size: int, value: Any) -> None:
+    """Nothing to write, more than a page, a byte too many, and what is no request whatever its size."""
+    with pytest.raises(LocalProtocolError):
+        nbd.request_of(size, value)
+
+
 @pytest.mark.parametrize("value", [(), (0, 1), (0, 1, 2.0), (0, -1, 2), (0, 1, VERSION_MAX + 1), None], ids=repr)
 def test_anything_else_is_no_reply(value: Any) -> None:
     """The same."""
