@@ -38,7 +38,7 @@ from netswap.protocol.frame import (
     Raw,
     encode,
 )
-from netswap.protocol.ip import ETHERNET, MTU
+from netswap.protocol.ip import ETHERNET, LINK_HEADER, MTU
 from netswap.protocol.units import seconds
 
 _SECOND: Final = seconds(1)
@@ -84,7 +84,11 @@ class Nic:
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
-        self._copybreak = driver.copybreak
+        self._beside = net.framing - LINK_HEADER
+        """Bytes on the wire that the driver does not see: preamble, checksum and gap; less than none without framing."""
+        self._copybreak = driver.copybreak + self._beside if driver.copybreak else 0
+        """In bytes on the wire."""
+        self._copies = buffers.copies_by_length(driver.copybreak)
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
@@ -319,7 +323,7 @@ class Nic:
         wire = frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE]
         buffer: Buffer | None
         if wire < self._copybreak:
-            buffer = self._copy()
+            buffer = self._copy(wire - self._beside)
         elif self._keeps_ring:
             buffer = self._replace(wire)
         else:
@@ -346,9 +350,9 @@ class Nic:
             self._teller.first_dropped(at_ns, cause)
         dropped[cause] += frames
 
-    def _copy(self) -> Buffer | None:
+    def _copy(self, length: int) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""
-        buffer = self._buffers.allocate(self._buffers.copies, self._kernel.copy_truesize)
+        buffer = self._buffers.allocate(*self._copies[length])
         if buffer is None and not self._keeps_ring:
             self._cleaned += 1
             return self._ring.popleft()
