@@ -52,8 +52,7 @@ class Buffers:
         self.shorts: SlabCache = self.copies
         """Data of the shortest copies."""
         if kernel.short_data != kernel.copy_data:
-            name = "skbuff_small_head" if kernel.short_data == kernel.small_head else f"kmalloc-{kernel.short_data}"
-            self.shorts = cache(zone, name, kernel.short_data, guarded=guarded)
+            self.shorts = cache(zone, _name_of_shorts(kernel), kernel.short_data, guarded=guarded)
         self.receive: SlabCache
         if kernel.rx_pages:
             self.receive = PagedCache(zone, self.copies, kernel.rx_pages)
@@ -185,6 +184,10 @@ class Buffers:
         """Free transmit buffers: the card has sent their packets."""
         for slab, count in runs:
             slab.cache.give(slab, count)
+
+
+def _name_of_shorts(kernel: Kernel) -> str:
+    return "skbuff_small_head" if kernel.short_data == kernel.small_head else f"kmalloc-{kernel.short_data}"
 
 
 def _each(runs: list[Run]) -> list[Slab]:

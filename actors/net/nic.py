@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from netswap.actors.events import NEVER
-from netswap.actors.memory.slab import Run
+from netswap.actors.memory.slab import Run, SlabCache
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.drivers import DRIVERS
@@ -56,6 +56,16 @@ def _wire_ns(wire: int, rate_bps: int) -> int:
     return wire * 8 * _SECOND // rate_bps
 
 
+def _copying(net: NetBoard, copybreak: int) -> tuple[int, int, list[tuple[SlabCache, int]]]:
+    """Of frames with a header of the link shorter than `copybreak`, 0 for none: what is asked of each.
+
+    Bytes on the wire that the driver does not see (preamble, checksum, gap; less than none without framing), the limit on the
+    wire, and cache and truesize of the copy by the length that the driver sees.
+    """
+    beside = net.framing - LINK_HEADER
+    return beside, copybreak + beside if copybreak else 0, net.buffers.copies_by_length(copybreak)
+
+
 class Nic:
     """One machine's network card."""
 
@@ -84,11 +94,7 @@ class Nic:
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
-        self._beside = net.framing - LINK_HEADER
-        """Bytes on the wire that the driver does not see: preamble, checksum and gap; less than none without framing."""
-        self._copybreak = driver.copybreak + self._beside if driver.copybreak else 0
-        """In bytes on the wire."""
-        self._copies = buffers.copies_by_length(driver.copybreak)
+        self._beside, self._copybreak, self._copies = _copying(net, driver.copybreak)
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
