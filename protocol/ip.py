@@ -6,6 +6,8 @@ IP_HEADER: Final = 20
 UDP_HEADER: Final = 8
 ETHERNET: Final = 38
 """Preamble 8, header 14, checksum 4, gap 12 bytes around every IP packet."""
+LINK_HEADER: Final = 14
+"""What of these a driver sees."""
 MTU: Final = 1500
 
 

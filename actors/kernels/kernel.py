@@ -112,9 +112,17 @@ class Kernel:
     rx_refill_batch: int
     """Empty descriptors that are refilled together (E1000_RX_BUFFER_WRITE); in 6.11 all, at the end of each poll."""
     copy_data: int
-    """The slab object of a short frame's copy: up to 255 bytes, padding and the shared info do not fit into 512."""
+    """The slab object of a short frame's copy, where the frame with padding and shared info does not fit into a smaller one."""
     copy_truesize: int
-    """The charge to a socket for such a copy."""
+    """The charge to a socket for such a copy, of those that take most for it."""
+    short_data: int
+    """The slab object of the shortest frames' copies, where there is one of its own."""
+    copies: tuple[tuple[int, int, int], ...]
+    """What copies of short frames take: (bytes of the frame at most, with its link header, object, truesize), ascending
+    (__alloc_skb in net/core/skbuff.c). 2.6.22: NET_SKB_PAD and NET_IP_ALIGN before the frame, a multiple of 64, and 312 bytes
+    of shared info. 6.x: a quarter of a page whatever they need (page_frag_alloc_1k in napi_alloc_skb)."""
+    small_head: int
+    """The object of short heads that do not come from napi_alloc_skb (skb_small_head_cache, 6.3 and later); 0: kmalloc's."""
     tx_header: int
     """The slab object of a transmitted segment's headers; its data is sent from the page itself."""
     nbd_queues: bool

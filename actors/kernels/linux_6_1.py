@@ -11,6 +11,7 @@ LINUX_6_1: Final = replace(
     doc="the kernel of 2022, against which the model is validated",
     realtime_half=False,
     highatomic_small=True,
+    small_head=0,
     tcp=replace(
         LINUX_6_11.tcp,
         window_share=(1, 2),  # tcp_adv_win_scale 1, include/net/tcp.h

@@ -47,6 +47,7 @@ class Buffers:
         "receive",
         "routes",
         "rpc",
+        "shorts",
         "standard",
         "tx_headers",
         "zone",
@@ -57,6 +58,10 @@ class Buffers:
         self.kernel = kernel
         cache = PageMarkedCache if kernel.memalloc_sockets else SlabCache
         self.copies = cache(zone, "kmalloc-1024", kernel.copy_data, guarded=guarded)
+        self.shorts: SlabCache = self.copies
+        """Data of the shortest copies."""
+        if kernel.short_data != kernel.copy_data:
+            self.shorts = cache(zone, _name_of_shorts(kernel), kernel.short_data, guarded=guarded)
         self.receive: SlabCache
         if kernel.rx_pages:
             self.receive = PagedCache(zone, self.copies, kernel.rx_pages)
@@ -79,6 +84,15 @@ class Buffers:
         self.zone = zone
         self._atomic = zone.floors.atomic
         self._reserve = reserve
+
+    def copies_by_length(self, below: int) -> list[tuple[SlabCache, int]]:
+        """Cache and truesize of the copy of a frame of so many bytes, with its link header, for all lengths below one."""
+        found: list[tuple[SlabCache, int]] = []
+        for most, size, truesize in self.kernel.copies:
+            cache = self.shorts if size == self.shorts.size else self.copies
+            found += [(cache, truesize)] * (min(most + 1, below) - len(found))
+        assert len(found) == below, "the last class takes the longest copy"
+        return found
 
     def allocate(self, cache: SlabCache, truesize: int) -> Buffer | None:
         """Allocate a receive buffer with its data from `cache`; None if there is no memory for it."""
@@ -180,6 +194,10 @@ class Buffers:
         """Free transmit buffers: the card has sent their packets."""
         for slab, count in runs:
             slab.cache.give(slab, count)
+
+
+def _name_of_shorts(kernel: Kernel) -> str:
+    return "skbuff_small_head" if kernel.short_data == kernel.small_head else f"kmalloc-{kernel.short_data}"
 
 
 def _each(runs: list[Run]) -> list[Slab]:

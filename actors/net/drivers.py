@@ -27,6 +27,8 @@ _SKB_PAD: Final = 16
 _IP_ALIGN: Final = 2
 _CACHE_LINE: Final = 64
 _SHARED_INFO: Final = 312
+_SHARED_INFO_6: Final = 320
+_SKB_PAD_6: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Driver:
     """Receive descriptors by default."""
     copybreak: int = 0
     """Frames shorter than this (bytes) are copied into a small buffer of their own."""
+    copies_by_netdev: bool = False
+    """Whether it asks netdev_alloc_skb for that buffer, in 6.x too; the others ask napi_alloc_skb there."""
     keeps_ring: bool = False
     """Whether a frame is passed up only once another buffer has been found; else it is dropped, and its buffer stays."""
     mtu_max: int = MTU
@@ -51,7 +55,15 @@ class Driver:
 
 DRIVERS: Final = {
     "e1000": Driver(ring=256, copybreak=256, mtu_max=16_110),
-    "tg3": Driver(ring=200, copybreak=256, keeps_ring=True, mtu_max=9000, jumbo_ring=100, jumbo_size=9046 + 2 + 64),
+    "tg3": Driver(
+        ring=200,
+        copybreak=256,
+        copies_by_netdev=True,
+        keeps_ring=True,
+        mtu_max=9000,
+        jumbo_ring=100,
+        jumbo_size=9046 + 2 + 64,
+    ),
     "virtio": Driver(ring=256, mtu_max=65_535, merges=True),
     "e1000e": Driver(ring=256, copybreak=256, mtu_max=9212),
     "8139cp": Driver(ring=64, keeps_ring=True),
@@ -66,6 +78,8 @@ def mtu_max(refill: str, kernel: Kernel) -> int:
 
 def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes the kernel's own."""
+    if DRIVERS[refill].copies_by_netdev and kernel.memalloc_sockets:
+        kernel = _netdev_copies(kernel)
     if mtu <= MTU:
         return kernel
     if DRIVERS[refill].merges:
@@ -80,6 +94,17 @@ def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     if driver.jumbo_ring:
         return _in_a_row(kernel, driver.jumbo_size + _SKB_PAD, standard=(kernel.rx_data, kernel.rx_truesize))
     return _in_a_row(kernel, (1 << (mtu + _LINK_HEADER - 1).bit_length()) + _SKB_PAD + _IP_ALIGN)
+
+
+def _netdev_copies(kernel: Kernel) -> Kernel:
+    """The rule book with copies as netdev_alloc_skb makes them in 6.x: the object counts whole (kmalloc_size_roundup).
+
+    Up to the size of its small heads a kernel that has such a cache takes one of them; else what kmalloc has.
+    """
+    pad = _SKB_PAD_6 + _IP_ALIGN
+    sizes = (kernel.small_head, 1024) if kernel.small_head else (512, 1024)
+    copies = tuple((size - _SHARED_INFO_6 - pad, size, size + kernel.skb_head) for size in sizes)
+    return replace(kernel, short_data=sizes[0], copies=copies)
 
 
 def merged(size: int) -> int:

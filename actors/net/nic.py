@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from netswap.actors.events import NEVER
-from netswap.actors.memory.slab import Run
+from netswap.actors.memory.slab import Run, SlabCache
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffer
 from netswap.actors.net.drivers import DRIVERS
@@ -38,7 +38,7 @@ from netswap.protocol.frame import (
     Raw,
     encode,
 )
-from netswap.protocol.ip import ETHERNET, MTU
+from netswap.protocol.ip import ETHERNET, LINK_HEADER, MTU
 from netswap.protocol.units import seconds
 
 _SECOND: Final = seconds(1)
@@ -54,6 +54,16 @@ last, those of the last, body."""
 def _wire_ns(wire: int, rate_bps: int) -> int:
     """How long a card of this rate takes for `wire` bytes."""
     return wire * 8 * _SECOND // rate_bps
+
+
+def _copying(net: NetBoard, copybreak: int) -> tuple[int, int, list[tuple[SlabCache, int]]]:
+    """Of frames with a header of the link shorter than `copybreak`, 0 for none: what is asked of each.
+
+    Bytes on the wire that the driver does not see (preamble, checksum, gap; less than none without framing), the limit on the
+    wire, and cache and truesize of the copy by the length that the driver sees.
+    """
+    beside = net.framing - LINK_HEADER
+    return beside, copybreak + beside if copybreak else 0, net.buffers.copies_by_length(copybreak)
 
 
 class Nic:
@@ -84,7 +94,7 @@ class Nic:
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
-        self._copybreak = driver.copybreak
+        self._beside, self._copybreak, self._copies = _copying(net, driver.copybreak)
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
@@ -320,7 +330,7 @@ class Nic:
         wire = frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE]
         buffer: Buffer | None
         if wire < self._copybreak:
-            buffer = self._copy()
+            buffer = self._copy(wire - self._beside)
         elif self._keeps_ring:
             buffer = self._replace(wire)
         else:
@@ -347,9 +357,9 @@ class Nic:
             self._teller.first_dropped(at_ns, cause)
         dropped[cause] += frames
 
-    def _copy(self) -> Buffer | None:
+    def _copy(self, length: int) -> Buffer | None:
         """A buffer of its own for a short frame; without one, the ring's buffer itself if the driver gives it away."""
-        buffer = self._buffers.allocate(self._buffers.copies, self._kernel.copy_truesize)
+        buffer = self._buffers.allocate(*self._copies[length])
         if buffer is None and not self._keeps_ring:
             self._cleaned += 1
             return self._ring.popleft()

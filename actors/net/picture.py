@@ -151,6 +151,7 @@ def rough(net: NetBoard, nic: Nic) -> tuple[int, ...]:
         buffers.heads.slabs,
         buffers.standard.slabs,
         buffers.copies.slabs,
+        buffers.shorts.slabs,
         len(buffers.cached_heads) if isinstance(buffers, MemallocBuffers) else 0,
         0 if reserve is None else reserve.usage,
         0 if reserve is None else reserve.usage_max,
@@ -171,7 +172,7 @@ def take_picture(net: NetBoard, nic: Nic, stack: Stack, state: tuple[object, ...
 
 def _caches(buffers: Buffers) -> list[SlabCache]:
     """Those that receive buffers come from, each once."""
-    return list(dict.fromkeys((buffers.heads, buffers.standard, buffers.copies)))
+    return list(dict.fromkeys((buffers.heads, buffers.standard, buffers.copies, buffers.shorts)))
 
 
 def _cache(cache: SlabCache, names: _Names) -> tuple[object, ...]:

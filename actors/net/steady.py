@@ -128,7 +128,9 @@ class Watch:
 def supports(net: NetBoard, nic: Nic) -> bool:
     """Whether the state of a machine with this card can be seen: one ring, and buffers from slabs of a page."""
     buffers = net.buffers
-    kinds = {type(cache) for cache in (buffers.heads, buffers.copies, buffers.standard, buffers.receive)}
+    kinds = {
+        type(cache) for cache in (buffers.heads, buffers.copies, buffers.shorts, buffers.standard, buffers.receive)
+    }
     return type(nic) is Nic and kinds <= {SlabCache, PageMarkedCache} and net.board.kernel.rx_standard is None
 
 
@@ -478,7 +480,7 @@ class Steady:
     def _round(self, flow: Flow) -> Round | None:
         """The sockets of a flow as they are now."""
         truesize = min([buffer[B_TRUESIZE] for buffer in self._nic.ring], default=0)
-        return round_of(self._stack, flow, min(truesize, self._net.board.kernel.copy_truesize))
+        return round_of(self._stack, flow, min(truesize, self._net.board.kernel.copies[0][2]))
 
     def _picture(self, flow: Flow) -> Picture:
         """The state of now, as frames of a flow can feel it."""

@@ -22,6 +22,7 @@ MODULES: Final = (
     "servers",
     "user_space",
     "own_storage",
+    "corrections",
     "linux_6_11",
     "oom",
 )

@@ -19,8 +19,8 @@ def slabs_of(machine: Machine) -> list[tuple[str, int, int, int, int, int]]:
     """The slab caches: (name, objects in use, objects, bytes of each, objects to a slab, pages to a slab)."""
     buffers = machine.buffers
     caches: list[SlabCache] = [
-        buffers.heads, buffers.receive, buffers.standard, buffers.copies, buffers.tx_headers, buffers.rpc, buffers.routes,
-        buffers.neighbours,
+        buffers.heads, buffers.receive, buffers.standard, buffers.copies, buffers.shorts, buffers.tx_headers, buffers.rpc,
+        buffers.routes, buffers.neighbours,
     ]  # fmt: skip
     rows: dict[str, tuple[str, int, int, int, int, int]] = {}
     for one in {id(cache): cache for cache in caches if not isinstance(cache, PagedCache)}.values():

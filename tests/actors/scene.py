@@ -75,7 +75,15 @@ class Host:
         floor = self.zone.floors.atomic
         self.drain(floor)
         buffers = self.buffers
-        for cache in (buffers.receive, buffers.copies, buffers.heads, buffers.tx_headers, buffers.rpc, buffers.routes):
+        for cache in (
+            buffers.receive,
+            buffers.copies,
+            buffers.shorts,
+            buffers.heads,
+            buffers.tx_headers,
+            buffers.rpc,
+            buffers.routes,
+        ):
             while cache.take(floor) is not None:
                 pass
 

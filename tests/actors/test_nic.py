@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scene import GIGABIT, KERNEL, SERVICE, B, C, Host, host, udp
 
+from netswap.actors.kernels import LINUX_6_1, LINUX_6_11, Kernel
+from netswap.actors.net.drivers import on_link
 from netswap.protocol.frame import CORRUPT, UDP
 from netswap.protocol.units import milliseconds, seconds
 
@@ -119,17 +121,55 @@ def test_the_rings_buffers_are_taken_when_the_card_is_brought_up() -> None:
 # -- short frames ----------------------------------------------------------------------------------------------------
 
 
+def copy_of_2007(length: int) -> tuple[int, int]:
+    """(object, truesize) of a copy: 16 + 2 bytes before it, cache lines of 64, 312 of shared info; a head of 232 (alloc_skb)."""
+    size = -(-(length + 16 + 2) // 64) * 64
+    return (512 if size + 312 <= 512 else 1024), size + 232
+
+
 @pytest.mark.parametrize("refill", ["e1000", "tg3"])
-@pytest.mark.parametrize(("wire", "copied"), [(60, True), (255, True), (256, False), (1538, False)])
-def test_short_frames_are_copied(refill: str, wire: int, copied: bool) -> None:
-    """Below 256 bytes: a small buffer of its own, charged 256 + 232, and the ring keeps all of its own."""
+@pytest.mark.parametrize("length", [60, 110, 111, 174, 175, 238, 239, 255, 256, 1514])
+def test_short_frames_are_copied_into_what_holds_them(refill: str, length: int) -> None:
+    """Below 256 bytes with the link header: a small buffer of its own, and the ring keeps all of its own.
+
+    On the wire there are a preamble of 8, a checksum of 4 and a gap of 12 bytes more. A frame of 60 bytes fits into 512.
+    """
+    copied = length < 256
     a = host(refill=refill)
     queues = a.open()
-    a.receive(udp(1, wire=wire))
+    a.receive(udp(1, wire=length + 24))
     (_, datagram) = queues.datagrams[0]
-    assert (a.buffers.copies.in_use, a.buffers.receive.in_use - a.nic.filled()) == ((1, 0) if copied else (0, 1))
-    assert datagram.truesize == (256 + 232 if copied else 1832)
+    size, truesize = copy_of_2007(length) if copied else (2048, 1832)
+    in_use = {cache.size: cache.in_use for cache in (a.buffers.copies, a.buffers.shorts)}
+    assert in_use == {1024: int(size == 1024), 512: int(size == 512)}
+    assert a.buffers.receive.in_use - a.nic.filled() == (0 if copied else 1)
+    assert datagram.truesize == truesize
     assert a.nic.filled() == (RING if copied or refill == "tg3" else RING - 1)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "refill", "length", "size"),
+    [
+        *((kernel, refill, 60, 1024) for kernel in (LINUX_6_1, LINUX_6_11) for refill in ("e1000", "e1000e")),
+        (LINUX_6_1, "tg3", 60, 512),
+        (LINUX_6_1, "tg3", 126, 512),
+        (LINUX_6_1, "tg3", 127, 1024),
+        (LINUX_6_11, "tg3", 60, 640),
+        (LINUX_6_11, "tg3", 254, 640),
+        (LINUX_6_11, "tg3", 255, 1024),
+    ],
+)
+def test_in_6_x_the_drivers_call_decides_what_a_copy_takes(kernel: Kernel, refill: str, length: int, size: int) -> None:
+    """napi_alloc_skb cuts a quarter of a page whatever it needs; netdev_alloc_skb asks kmalloc, or the cache of small heads.
+
+    64 + 2 bytes before the frame and 320 of shared info; the object counts whole, with a head of 256.
+    """
+    a = host(refill=refill, kernel=on_link(kernel, refill, 1500))
+    queues = a.open()
+    a.receive(udp(1, wire=length + 24))
+    (_, datagram) = queues.datagrams[0]
+    assert datagram.truesize == size + 256
+    assert {cache.size for cache in (a.buffers.copies, a.buffers.shorts) if cache.in_use} == {size}
 
 
 def test_without_memory_e1000_passes_a_short_frame_up_as_it_is_and_tg3_drops_it() -> None:
@@ -143,12 +183,12 @@ def test_without_memory_e1000_passes_a_short_frame_up_as_it_is_and_tg3_drops_it(
 
 
 def test_the_last_frame_of_a_train_has_its_own_length() -> None:
-    """Two full frames and a short tail: two from the ring, one copied."""
+    """Two full frames and a short tail: two from the ring, one copied (76 bytes: 128 + 232)."""
     a = host()
     queues = a.open()
     train = udp(3)
     a.receive((*train[:6], 100, *train[7:]))
-    assert [datagram.truesize for _, datagram in queues.datagrams] == [1832, 1832, 488]
+    assert [datagram.truesize for _, datagram in queues.datagrams] == [1832, 1832, 128 + 232]
 
 
 @pytest.mark.parametrize("refill", ["e1000", "tg3"])

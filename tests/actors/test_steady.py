@@ -54,7 +54,7 @@ STEADY = {
     "closed ports": Case((), trains=(replace(FLOOD, port=99),)),
     "some ports closed": Case(trains=(replace(FLOOD, flows=8, ports=8),)),
     "another link": Case(trains=(replace(FLOOD, port=0, kind=OTHER, flows=1, ports=1),)),
-    "short frames": Case((WORKS,), trains=(replace(FLOOD, wire=100),)),
+    "short frames": Case((WORKS,), trains=(replace(FLOOD, wire=200),)),
     "a ring that no batch divides": Case((WORKS,), ring=20),
     "one flow": Case((WORKS,), trains=(replace(FLOOD, flows=1, ports=1),)),
 }
