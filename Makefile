@@ -8,6 +8,8 @@ UV := uv==0.13.9
 COMPILED := build/compiled
 SPREAD := --numprocesses auto --dist loadgroup
 SITE := build
+# What compiling has put into build/ goes; what others have made there stays.
+TIDY := find build -mindepth 1 -maxdepth 1 ! -name compiled ! -name wheel ! -name site ! -name pages -exec rm -rf {} +
 PAGES := *.md CITATION.cff LICENSE Makefile setup.py docs examples netswap protocol actors cluster configs tests benchmarks
 SOURCES := $(shell find protocol actors cluster configs -name '*.py' -o -name '*.yaml')
 
@@ -63,17 +65,18 @@ compiled: $(COMPILED)/.made
 # For this Python and this kind of computer.
 wheel: venv
 	@echo 'building a wheel (four minutes)'
+	@mkdir -p build && $(TIDY)
 	@NETSWAP_COMPILE=1 $(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@$(TIDY)
 	@ls build/wheel/*.whl
 
 # As old as its beginning: what is changed meanwhile is newer.
 $(COMPILED)/.made: $(VENV)/.installed setup.py $(SOURCES)
 	@echo 'compiling (two minutes)'
-	@rm -rf build
-	@mkdir -p build && touch build/.began
+	@rm -rf $(COMPILED) && mkdir -p build && $(TIDY) && touch build/.began
 	@NETSWAP_COMPILE=1 $(PIP) install --quiet --no-deps --no-build-isolation --target $(COMPILED) .
 	@touch -r build/.began $@
-	@find build -mindepth 1 -maxdepth 1 ! -path '$(COMPILED)' -exec rm -rf {} +
+	@$(TIDY)
 
 lint: venv
 	@echo 'ruff'

@@ -268,9 +268,7 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
             else:
                 at_ns, copy, flags, first, count, gap = stamp
                 if first + count > frame[F_COUNT]:
-                    raise RemoteProtocolError(
-                        f"frames {first} to {first + count} of a train of {frame[F_COUNT]}", start
-                    )
+                    raise _refuse_stretch(first, count, frame, start)
                 one = (at_ns, frame[F_SOURCE], frame[F_NUMBER] + first, copy, count, gap, first, flags, frame)
             result.append(one)
             start = tell()
@@ -374,6 +372,11 @@ def _refuse_stamp(item: object, offset: int) -> RemoteProtocolError:
     """What should stand before a frame does not."""
     wanted = "an arrival is an integer from 0 or an array of 6, a control one of 3"
     return RemoteProtocolError(f"{wanted}, not {_shown(item)}", offset)
+
+
+def _refuse_stretch(first: int, count: int, frame: Raw, offset: int) -> RemoteProtocolError:
+    """A stretch is longer than its train."""
+    return RemoteProtocolError(f"frames {first} to {first + count} of a train of {frame[F_COUNT]}", offset)
 
 
 def _refuse(item: object, offset: int) -> RemoteProtocolError:

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import venv
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,26 +34,33 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The compiled modules, made from a copy of the sources."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What `make wheel` makes, from a copy of the sources."""
     copy = tmp_path_factory.mktemp("sources")
     for name in ("protocol", "actors", "cluster", "configs"):
         shutil.copytree(HERE / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(HERE / "netswap", copy / "netswap", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(HERE / name, copy)
-    target = copy / "compiled"
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps")
     made = subprocess.run(
-        [*pip, "--no-build-isolation", "--target", target, copy],
+        [*pip, "--no-build-isolation", "--wheel-dir", copy / "wheel", copy],
         env={**os.environ, "NETSWAP_COMPILE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    yield target
+    yield from (copy / "wheel").glob("*.whl")
     shutil.rmtree(copy)
+
+
+@pytest.fixture(scope="module")
+def compiled(wheel: Path) -> Path:
+    """The compiled modules."""
+    target = wheel.parent / "compiled"
+    zipfile.ZipFile(wheel).extractall(target)
+    return target
 
 
 def netswap(modules: Path, *arguments: str) -> str:
@@ -76,6 +85,25 @@ def ran(modules: Path, scenario: tuple[str, ...], folder: Path) -> dict[str, Any
     out = netswap(modules, "run", str(CONFIGS / name), "--engine", "inline", "--json", "--run-dir", str(folder), *sets)
     said: dict[str, Any] = json.loads(out)
     return {key: value for key, value in said.items() if key not in ("run", "wall_s")}
+
+
+def test_the_wheel_is_for_this_python_and_runs_compiled_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
+    """In a fresh environment, which finds the libraries that netswap needs in this one."""
+    assert f"cp{sys.version_info.major}{sys.version_info.minor}" in wheel.name
+    assert not wheel.name.endswith("any.whl")
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env/bin/python"
+    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", "--no-index")
+    subprocess.run([*pip, wheel], check=True, timeout=200)
+    (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (site / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    command = [tmp_path / "env/bin/netswap"]
+    said = subprocess.run([*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said.endswith("(compiled)\n")
+    ran = [*command, "run", CONFIGS / "three-machines.yaml", "--engine", "inline", "--json", "--set", "stop=8s"]
+    done = subprocess.run(ran, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert json.loads(done.stdout)["digest"]
 
 
 def test_the_command_says_which_it_is(compiled: Path) -> None:
