@@ -41,8 +41,8 @@ SLEEPS: Final[dict[str, Sleep]] = {
         THROTTLE, "writeback or progress of reclaim", "mm/vmscan.c", "5.16", "",
         "reclaim_throttle consider_reclaim_throttle",
     ),
-    **_same(THROTTLE, "less to be under writeback", "mm/page-writeback.c", "", "3.x", "throttle_vm_writeout"),
-    **_same(THROTTLE, "a device that is congested, or 0.1 s", "mm/backing-dev.c", "", "5.15", "congestion_wait"),
+    **_same(THROTTLE, "less to be under writeback", "mm/page-writeback.c", "", "4.8", "throttle_vm_writeout"),
+    **_same(THROTTLE, "a device that is congested, or 0.1 s", "mm/backing-dev.c", "", "5.17", "congestion_wait"),
     **_same(THROTTLE, "a device that is congested, or 0.1 s", "mm/backing-dev.c", "2.6.37", "5.15", "wait_iff_congested"),
     **_same(THROTTLE, "pages that other reclaimers have isolated", "mm/vmscan.c", "2.6.32", "5.15", "too_many_isolated"),
     **_same(
@@ -51,18 +51,19 @@ SLEEPS: Final[dict[str, Sleep]] = {
         "balance_dirty_pages_ratelimited_nr balance_dirty_pages_ratelimited_flags",
     ),
     # a request slot
-    **_same(SLOT, "a request of the block device", "block/ll_rw_blk.c", "", "3.7", "get_request_wait"),
-    **_same(SLOT, "a request of the block device", "block/blk-core.c", "3.7", "4.20", "get_request"),
+    **_same(SLOT, "a request of the block device", "block/ll_rw_blk.c", "", "3.5", "get_request_wait"),
+    **_same(SLOT, "a request of the block device", "block/blk-core.c", "3.6", "4.20", "get_request"),
     **_same(
         SLOT, "a tag of the block device", "block/blk-mq-tag.c", "3.13", "",
         "blk_mq_get_tag bt_get blk_mq_get_driver_tag",
     ),
-    **_same(SLOT, "a turn in the queue of the block device", "block/blk-rq-qos.c", "5.1", "", "rq_qos_wait"),
-    **_same(SLOT, "a turn in the queue of the block device", "block/blk-wbt.c", "4.10", "5.0", "wbt_wait __wbt_wait"),
+    **_same(SLOT, "a turn in the queue of the block device", "block/blk-rq-qos.c", "5.0", "", "rq_qos_wait"),
+    **_same(SLOT, "a turn in the queue of the block device", "block/blk-wbt.c", "4.10", "4.20", "wbt_wait __wbt_wait"),
     **_same(
-        SLOT, "a queue of the block device that is frozen", "block/blk-core.c", "4.0", "",
+        SLOT, "a queue of the block device that is frozen", "block/blk-core.c", "4.4", "",
         "blk_queue_enter __bio_queue_enter",
     ),
+    **_same(SLOT, "a queue of the block device that is frozen", "block/blk-mq.c", "3.13", "4.3", "blk_mq_queue_enter"),
     # a connection
     **_same(CONNECTION, "room in the send buffer of a socket", "net/core/stream.c", "", "", "sk_stream_wait_memory"),
     **_same(CONNECTION, "room in the send buffer of a socket", "net/ipv4/tcp.c", "", "2.5", "wait_for_tcp_memory"),
@@ -100,7 +101,7 @@ SLEEPS: Final[dict[str, Sleep]] = {
     ),
     **_same(REPLY, "an answer of the file system's daemon", "fs/fuse/dev.c", "", "", "request_wait_answer"),
     **_same(
-        REPLY, "an answer of the file system's daemon", "fs/fuse/file.c", "3.x", "",
+        REPLY, "an answer of the file system's daemon", "fs/fuse/file.c", "2.6.26", "",
         "fuse_wait_on_page_writeback fuse_wait_on_folio_writeback fuse_set_nowrite",
     ),
     **_same(
