@@ -97,9 +97,17 @@ SLEEPS: Final[dict[str, Sleep]] = {
         REPLY, "an answer of the NFS server", "fs/nfs/", "", "",
         "nfs_wait_on_request nfs_wait_on_requests "
         "nfs_wait_bit_uninterruptible nfs_wait_bit_interruptible nfs_wait_bit_killable "
-        "nfs_direct_wait nfs_iocounter_wait nfs_sync_inode_wait nfs_wait_client_init_complete nfs4_wait_bit_killable",
+        "nfs_direct_wait nfs_iocounter_wait nfs_sync_inode_wait nfs_wait_client_init_complete nfs4_wait_bit_killable "
+        "wait_on_commit",
     ),
-    **_same(REPLY, "an answer of the file system's daemon", "fs/fuse/dev.c", "", "", "request_wait_answer"),
+    **_same(
+        REPLY, "an answer of the file system's daemon", "fs/fuse/dev.c", "", "",
+        "request_wait_answer __fuse_request_send __fuse_simple_request fuse_simple_request fuse_request_send",
+    ),
+    **_same(
+        REPLY, "the end of the writeback of an inode", "fs/fs-writeback.c", "", "",
+        "inode_wait_for_writeback inode_sleep_on_writeback wb_wait_for_completion",
+    ),
     **_same(
         REPLY, "an answer of the file system's daemon", "fs/fuse/file.c", "2.6.26", "",
         "fuse_wait_on_page_writeback fuse_wait_on_folio_writeback fuse_set_nowrite",
@@ -169,7 +177,8 @@ PATHS: Final[dict[str, frozenset[str]]] = {
         "shrink_one shrink_many try_to_shrink_lruvec shrink_slab "
         "do_shrink_slab shrink_dcache_memory shrink_icache_memory balance_pgdat "
         "kswapd_shrink_node throttle_direct_reclaim reclaim_throttle __perform_reclaim __alloc_pages_direct_reclaim "
-        "direct_reclaim shrink_active_list do_page_cache_reclaim",
+        "direct_reclaim shrink_active_list do_page_cache_reclaim "
+        "__alloc_pages_direct_compact try_to_compact_pages compact_zone kcompactd kcompactd_do_work",
         "memcg": "try_to_free_mem_cgroup_pages mem_cgroup_oom_synchronize "
         "mem_cgroup_handle_over_high try_charge try_charge_memcg "
         "mem_cgroup_reclaim",

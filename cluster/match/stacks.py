@@ -170,7 +170,7 @@ _SUFFIX: Final = re.compile(
 _HUNG: Final = re.compile(r"INFO: task (?P<task>.+?):(?P<pid>\d+) (?:<\w+> )?(?:\w+ )*?blocked")
 _TASK: Final = re.compile(r"^\s*task:(?P<task>\S.{0,15}?)\s*state:(?P<state>[A-Z])\b.*?pid:\s*(?P<pid>\d+)")
 _TASK_OLD: Final = re.compile(
-    r"^(?P<task>\S(?:.{0,14}?\S)?)\s+(?P<state>[RSDTtXZPI])\s+(?:running task\s+|[0-9a-f]{8,16}\s+|"
+    r"^(?P<task>\S(?:.{0,14}?\S)?)\s+(?P<state>[RSDTtXZPI])\s+(?:running task\s+|[0-9a-f]{8,16}\s+|\d+\.\d{6}\s+(?=\d)|"
     r"\(?[a-z]*\)?\s*|\?\s+)?(?P<rest>\d+\s+\d+.*|0x[0-9a-f]+.*)$"
 )
 _COMM: Final = re.compile(
@@ -179,6 +179,12 @@ _COMM: Final = re.compile(
     r"\s*$)"
 )
 _KDB_HEAD: Final = re.compile(r"^\s*pid (?P<pid>\d+): (?P<task>\S{1,15})\s*$")
+_NAMED_HEAD: Final = re.compile(r'^\s*\[(?P<pid>\d+)\]\s+"(?P<task>[^"]{1,15})"\s*$')
+_LABEL: Final = re.compile(
+    r"^\s*(?P<task>(?:[\w./-]{1,16} ?)?\(?\b(?:[Tt]ask|[Tt]hread|[Pp]rocess)[ _-]?\w{0,8}\)?|"
+    r"[\w./-]{1,16}\([Tt](?:ask|hread)[ _-]\w{1,8}\))\s*:\s*$"
+)
+"""What people write above the stack of each task, where they tell of several."""
 _LOCKDEP: Final = re.compile(r"^\s*-> #\d+ \(.{1,80}?\)\{")
 """One of the locks of a chain; its stack was taken when the lock was: kernel/locking/lockdep.c print_circular_bug_entry."""
 _CRASH_HEAD: Final = re.compile(
@@ -251,6 +257,8 @@ class Stacks:
         marked = _MARKS.sub(" ", text)
         if marked != text and writer.stack is None and writer.pending is None:
             writer.open = True
+        if "<NMI>" in text:
+            self._current(line, writer).ran = True
         if "<IRQ>" in text or "<SOFTIRQ>" in text:
             self._current(line, writer).in_interrupt = True
         if match := _TRACE.match(marked):
@@ -273,6 +281,8 @@ class Stacks:
             (_HUNG, "hung task"),
             (_CRASH_HEAD, "crash"),
             (_KDB_HEAD, "crash"),
+            (_NAMED_HEAD, "/proc/PID/stack"),
+            (_LABEL, "trace"),
             (_TASK, ""),
             (_COMM, "trace"),
             (_TASK_OLD, ""),
@@ -318,7 +328,7 @@ class Stacks:
             waiting.pid, waiting.state = waiting.pid or pid, waiting.state or state
             return
         writer.pending = Stack(cause or ("sysrq" if self.sysrq else "trace"), match["task"].strip(), pid, state, line)
-        writer.stack, writer.open = None, cause == "crash"
+        writer.stack, writer.open = None, cause == "crash" or "state" not in groups
 
     def _begin(self, writer: _Writer) -> None:
         """`Call Trace:` after frames begins another trace, of a task that is not named unless a head came before."""

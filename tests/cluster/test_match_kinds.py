@@ -110,6 +110,67 @@ def test_the_queue_that_was_run_before_a_request_was_waited_for_says_whose_it_is
     assert ring_of(log_of([*head, " ? nbd_queue_rq+0x1/0x2", *sleep])).transport == "nbd"
 
 
+WRITES_INODE = [
+    "bit_wait",
+    "__wait_on_bit",
+    "inode_wait_for_writeback",
+    "evict",
+    "prune_dcache_sb",
+    "shrink_slab",
+    "kswapd",
+]
+ASKS_FUSE = ["__fuse_request_send", "fuse_simple_request", "fuse_write_inode", "writeback_sb_inodes", "wb_workfn"]
+SERVES_FUSE = ["throttle_direct_reclaim", "try_to_free_pages", "__alloc_pages", "fuse_copy_fill", "fuse_dev_do_read"]
+
+
+def told(label: str, functions: list[str]) -> list[str]:
+    """A stack as people tell of it, under a name of their own."""
+    return [
+        f"{label}:",
+        *(f"    {name}+0x{at + 16:x}" for at, name in enumerate(["__switch_to", "schedule", *functions])),
+    ]
+
+
+def two_columns() -> list[str]:
+    """As mails have them that were written with tabs."""
+    left, right = told("kswapd (Task_A)", WRITES_INODE), told("writeback (Task_B)", ASKS_FUSE)
+    right += [""] * (len(left) - len(right))
+    beside = [f"{one:<44}{other.strip()}".rstrip() for one, other in zip(left, right, strict=True)]
+    return [*beside, "", *told("Task_C", SERVES_FUSE)]
+
+
+def test_the_loop_of_a_fuse_daemon_is_read_where_it_is_told_in_two_columns():
+    """Reclaim waits for the writeback of an inode, that for the daemon, and who reads for the daemon is held in reclaim."""
+    assert judged(two_columns()) == (COMPLETE, "daemon")
+    without = [
+        line for line in two_columns() if "fuse_simple_request" not in line and "__fuse_request_send" not in line
+    ]
+    assert judged([line.replace("fuse_write_inode", "their_write_inode") for line in without]) == (PART, "daemon")
+
+
+def test_who_compacts_memory_and_waits_for_nfs_wants_memory():
+    commit = ["wait_on_commit", "nfs_wb_folio", "nfs_release_folio", "migrate_pages", "compact_zone"]
+    direct = [
+        *commit,
+        "try_to_compact_pages",
+        "__alloc_pages_direct_compact",
+        "__alloc_pages_slowpath",
+        "nfs_write_begin",
+    ]
+    assert judged(['[92]   "khugepaged"', *bare(direct[:8])]) == (PART, "nfs")
+    assert judged(['[12813]   "nfsd"', *bare([*direct, "nfsd_vfs_write", "nfsd_dispatch", "nfsd"])]) == (
+        COMPLETE,
+        "daemon",
+    )
+    assert judged(['[92]   "app"', *bare([*commit[:3], "vfs_fsync"])]) == (NOT_THIS, "server away")
+
+
+def test_the_blocked_tasks_of_a_telephone_have_their_time_in_their_heads():
+    lines = ["Thread-19       D 7542.719029 2888 24823 5064 0x1404840", *bare(["schedule", *SERVES_FUSE])]
+    (wait,) = log_of(lines).waits
+    assert (wait.stack.task, wait.stack.state, wait.kind, wait.serves) == ("Thread-19", "D", THROTTLE, "fuse")
+
+
 # -- what runs --------------------------------------------------------------------------------------------------------
 
 DIRTY = ["balance_dirty_pages_ratelimited", "generic_perform_write", "vfs_write"]
@@ -124,6 +185,24 @@ REGISTERS = [
 def test_a_task_that_prints_its_own_stack_waits_for_nothing():
     assert judged(["Call Trace:", *frames(DIRTY)]) == (PART, "unknown storage")
     assert judged(["Call Trace:", *frames(["dump_stack_lvl", "their_report", *DIRTY])])[0] == NOT_THIS
+
+
+def test_a_task_that_is_deep_in_other_functions_does_not_sleep_in_the_one_that_called_them():
+    """Unless the log says that it sleeps: a report of another kind may print a stack, too."""
+    head, outer = (
+        "Pid: 444, comm: kswapd0 Not tainted 3.5.0 #1",
+        ["mempool_alloc", "bio_alloc_bioset", "swap_writepage", "pageout"],
+    )
+    inner = ["create_object", "their_alloc", "kmem_cache_alloc", "mempool_alloc_slab"]
+    assert judged([head, "Call Trace:", *frames(["schedule", *outer, "shrink_page_list"])])[0] == PART
+    assert judged([head, "Call Trace:", *frames([*inner, *outer, "shrink_page_list"])])[0] == NOT_THIS
+
+
+def test_the_trace_of_an_nmi_is_of_a_processor():
+    assert (
+        judged(["Call Trace:", " <NMI>", " ? nmi_handle+0x1/0x2", " </NMI>", " <TASK>", *frames(RECLAIM)])[0]
+        == NOT_THIS
+    )
 
 
 @pytest.mark.parametrize("registers", REGISTERS)
