@@ -55,6 +55,12 @@ class Stack:
         return [frame.name for frame in self.frames[:first]]
 
     @property
+    def asleep(self) -> bool:
+        """Whether the innermost that is sure is the scheduler: its task had given its processor away."""
+        sure = next((frame.name for frame in self.frames if frame.sure), "")
+        return sure in ("__schedule", "schedule", "io_schedule", "schedule_timeout", "io_schedule_timeout")
+
+    @property
     def runs(self) -> bool:
         """Whether its task ran when it was printed, and printed it itself or was interrupted."""
         doubtful = not any(frame.sure for frame in self.frames)

@@ -268,6 +268,35 @@ def test_what_a_failed_allocation_proves(lines, grade, cause):
     assert judged(lines) == (grade, cause)
 
 
+OVER_NFS = ["tcp_sendmsg", "sock_sendmsg", "xs_sendpages", "xs_tcp_send_request", "xprt_transmit", "__rpc_execute"]
+
+
+def test_an_interrupt_does_not_work_for_the_task_that_it_has_interrupted():
+    """A card's reception that came over a task which was sending to a server of NFS is not that server's."""
+    assert judged(failed([*RECEIVE, "do_softirq", "__local_bh_enable_ip", *OVER_NFS])) == (SYMPTOM, "reception")
+    own = ["warn_alloc", "__alloc_pages", "__alloc_skb", "sk_stream_alloc_skb", *OVER_NFS]
+    assert judged(failed(own, task="kworker/1:1"))[0] == PART
+
+
+@pytest.mark.parametrize(
+    ("functions", "grade", "cause"),
+    [
+        (RECEIVE, SYMPTOM, "reception"),
+        (["dump_stack_lvl", "warn_alloc", "__alloc_pages", "their_probe"], NOT_THIS, "set-up"),
+        (["dump_stack_lvl", "__napi_alloc_skb", "net_rx_action"], NOT_THIS, "nothing"),
+    ],
+)
+def test_a_failure_whose_message_is_cut_off_is_known_by_its_trace(functions, grade, cause):
+    """`warn_alloc` is called for nothing else."""
+    assert judged(failed(functions)[1:]) == (grade, cause)
+
+
+@pytest.mark.parametrize(("mode", "grade", "cause"), [("0x20", SYMPTOM, "reception"), ("0x1f0", NOT_THIS, "unknown")])
+def test_a_failure_of_2_4_says_whether_it_could_have_been_reception(mode, grade, cause):
+    """GFP_ATOMIC and GFP_KERNEL of include/linux/mm.h of 2.4; the message of `__alloc_pages` has no trace."""
+    assert judged([f"__alloc_pages: 0-order allocation failed (gfp={mode}/0)"]) == (grade, cause)
+
+
 def test_what_a_slab_does_is_not_reception():
     """`cache_alloc_refill` fills a list of objects, of whatever kind."""
     lines = failed(["warn_alloc", "cache_alloc_refill", "__kmalloc", "their_ioctl", "sys_ioctl"], task="app")
@@ -319,6 +348,10 @@ def test_a_stack_that_was_asked_for_is_unknown_if_the_table_does_not_have_it(hea
         (hung("app", 7, ["blk_mq_get_tag", "blk_mq_submit_bio"]), "other waits"),
         (["drbd r0 b: conn( Connected -> NetworkFailure ) peer( Secondary -> Unknown )"], "server away"),
         (["send sigkill to 378 (Usage), adj 10, size 5552"], "oom"),
+        (["VM: killing process their-daemon"], "oom"),
+        (["CIFS VFS: sends on sock 00000000a1b2c3d4 stuck for 15 seconds"], "server away"),
+        (["Call Trace:", *frames(["schedule", "their_own_wait", "generic_make_request", "submit_bio"])], "unknown"),
+        (["Call Trace:", *frames(["bch2_their_scan", "do_shrink_slab", "shrink_slab", "shrink_node"])], "nothing"),
         (["BUG: KMSAN: uninit-value in their_function+0x1/0x2"], "bug"),
         (["watchdog: CPU 4 self-detected hard LOCKUP @ their_function+0x1/0x2"], "stall"),
         (
