@@ -131,7 +131,7 @@ SLEEPS: Final[dict[str, Sleep]] = {
     # a disk
     **_same(
         DISK, "a buffer of a file system on a disk", "fs/buffer.c", "", "",
-        "__wait_on_buffer sync_buffer sleep_on_buffer",
+        "__wait_on_buffer __lock_buffer sync_buffer sleep_on_buffer",
     ),
     **_same(
         DISK, "the journal of a file system on a disk", "fs/jbd2/", "", "",

@@ -13,7 +13,7 @@ from netswap.cluster.match.meminfo import MemInfo
 from netswap.cluster.match.waits import Wait
 
 _RECEIVES: Final = re.compile(
-    r"(?:^|_)(?:rx|recv|receive|refill|napi|poll|rcv|input|rxq|rxd|rxbuf)(?:_|$|\d)|[a-z]Rx[A-Z]|alloc_rx"
+    r"(?:^|_)(?:rx|recv|receive|refill|napi|poll|rcv|input|rxq|rxd|rxbuf)(?:_|$|\d)|[a-z]Rx[A-Z]|alloc_rx|[a-z]rx$"
 )
 _ALLOCATORS: Final = re.compile(
     r"^_{0,4}(?:alloc_(?:pages?|frozen|slab)|get_free_pages|get_zeroed_page|folio_alloc|vma_alloc|kmem_|kmalloc|krealloc|slab_|new_slab|"
@@ -125,7 +125,7 @@ def _why_not(part: str, order: int, block: MemInfo | None) -> str:
     if part == "set-up":
         return "it is the set-up of a device, not reception"
     if part == "other":
-        return "it is not for the network"
+        return "nothing in its trace is of the network"
     if part == "unknown":
         return "the log has no trace of it, or one that is cut, so that it is not known what it was for"
     if order and block is None:

@@ -55,6 +55,12 @@ class Stack:
         return [frame.name for frame in self.frames[:first]]
 
     @property
+    def whole(self) -> bool:
+        """Whether it ends where the kernel is entered."""
+        last = self.frames[-1].name if self.frames else ""
+        return last.startswith(("entry_", "ret_from_fork", "ret_fast_syscall", "el0_", "system_call_"))
+
+    @property
     def asleep(self) -> bool:
         """Whether the innermost that is sure is the scheduler: its task had given its processor away."""
         sure = next((frame.name for frame in self.frames if frame.sure), "")
@@ -152,6 +158,10 @@ NOISE: Final = PRINTERS | frozenset(
 _ADDRESS: Final = r"(?:\(?\[<?(?:0x)?[0-9a-fA-F]*>?\]\)?|<[0-9a-f]{6,16}>|\[[0-9a-f]{8,16}\])"
 _NAME: Final = r"\.?(?P<name>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)"
 _MODULE: Final = r"(?:\s*\[(?P<module>[\w-]+)(?:[:\s][^\]]*)?\])?"
+_ASKED: Final = re.compile(r"^\s*\[<0>\] ?\w")
+"""Only /proc/PID/stack prints it so: fs/proc/base.c since 4.15."""
+_BETWEEN: Final = re.compile(r"^\s*(?:[1-9]\d{0,6}:?|[-=#*]{3,})\s*$")
+"""A process's number alone, or a line drawn, as a loop over processes prints between stacks."""
 _FRAME: Final = re.compile(
     rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*(?:\(|(?P<brace>\{{))?(?<![\w+/=]){_NAME}\+"
     rf"(?(brace)\d+|0x[0-9a-f]+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
@@ -273,8 +283,16 @@ class Stacks:
             marked = marked[match.end() :].lstrip(": ")
         frames = _frames(line, marked, writer.open)
         if frames:
-            self._current(line, writer).frames.extend(frames)
+            asked = _ASKED.search(text) is not None
+            if asked and writer.stack is not None and writer.stack.whole:
+                writer.stack = None
+            stack = self._current(line, writer)
+            stack.frames.extend(frames)
+            if asked and stack.head is None:
+                stack.cause = "/proc/PID/stack"
             writer.open = True
+        elif writer.pending is None and _BETWEEN.match(text):
+            writer.stack, writer.open = None, False
         elif marked.strip() and not _is_filler(marked):
             writer.open = False
 

@@ -256,6 +256,8 @@ SEND = [
         (failed([], task="app"), SYMPTOM, "reception"),
         (failed([], task="app", order=9), NOT_THIS, "fragmentation"),
         (failed([], task="app", mode="0xcc0(GFP_KERNEL)"), NOT_THIS, "unknown"),
+        (failed(["warn_alloc", "theirrx", "their_dpc", "ret_from_irq"]), SYMPTOM, "reception"),
+        (failed(["warn_alloc", "theirs", "their_dpc", "ret_from_irq"]), NOT_THIS, "other"),
         (failed(["warn_alloc", "skb_copy", "their_rx"]), SYMPTOM, "reception"),
         (failed(["warn_alloc", "skb_copy", "their_rx"], order=2), NOT_THIS, "fragmentation"),
         (failed(SEND, task="app"), PART, "tcp"),
@@ -339,6 +341,19 @@ def test_tasks_that_hang_without_a_trace_are_unknown():
 def test_a_stack_that_was_asked_for_is_unknown_if_the_table_does_not_have_it(head):
     log = log_of([head, *bare(["their_own_wait", "their_ioctl"])])
     assert ring_of(log).cause == "unknown"
+    assert [wait.stack.functions()[0] for wait in unknown_stacks(log)] == ["their_own_wait"]
+
+
+@pytest.mark.parametrize("between", [["10190"], ["----"], []])
+def test_stacks_of_proc_without_their_files_names_are_known_by_their_addresses(between):
+    """fs/proc/base.c prints `[<0>]`, nothing else does; a number, a line or the kernel's entry parts two of them."""
+    one = bare(["their_own_wait", "their_write", "entry_SYSCALL_64_after_hwframe"])
+    two = bare(["__lock_buffer", "buffer_migrate_page_norefs", "migrate_pages"])
+    log = log_of([*between, *one, *between, *two])
+    assert [(wait.stack.cause, wait.where) for wait in log.waits] == [
+        ("/proc/PID/stack", ""),
+        ("/proc/PID/stack", "__lock_buffer"),
+    ]
     assert [wait.stack.functions()[0] for wait in unknown_stacks(log)] == ["their_own_wait"]
 
 
