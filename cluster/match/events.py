@@ -101,7 +101,7 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         (
             "iscsi time-out",
             r"connection\d+:\d+: (?:ping timeout|detected conn error)|session\d+: session recovery timed out|"
-            r"iscsi: .{0,120}?timed out|iSCSI .{0,120}?[Tt]ime-?out",
+            r"iscsi: .{0,120}?timed out|iSCSI (?!Login ).{0,120}?[Tt]ime-?out",
         ),
         (
             "ceph time-out",

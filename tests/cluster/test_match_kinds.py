@@ -364,6 +364,8 @@ def test_stacks_of_proc_without_their_files_names_are_known_by_their_addresses(b
         (["drbd r0 b: conn( Connected -> NetworkFailure ) peer( Secondary -> Unknown )"], "server away"),
         (["send sigkill to 378 (Usage), adj 10, size 5552"], "oom"),
         (["VM: killing process their-daemon"], "oom"),
+        (["iSCSI Login timeout on Network Portal 192.0.2.3:3260"], "nothing of a kernel"),  # the target's own
+        (["iscsi: session1: their command timed out"], "server away"),
         (["CIFS VFS: sends on sock 00000000a1b2c3d4 stuck for 15 seconds"], "server away"),
         (["Call Trace:", *frames(["schedule", "their_own_wait", "generic_make_request", "submit_bio"])], "unknown"),
         (["Call Trace:", *frames(["bch2_their_scan", "do_shrink_slab", "shrink_slab", "shrink_node"])], "nothing"),
