@@ -41,8 +41,8 @@ SLEEPS: Final[dict[str, Sleep]] = {
         THROTTLE, "writeback or progress of reclaim", "mm/vmscan.c", "5.16", "",
         "reclaim_throttle consider_reclaim_throttle",
     ),
-    **_same(THROTTLE, "less to be under writeback", "mm/page-writeback.c", "", "3.x", "throttle_vm_writeout"),
-    **_same(THROTTLE, "a device that is congested, or 0.1 s", "mm/backing-dev.c", "", "5.15", "congestion_wait"),
+    **_same(THROTTLE, "less to be under writeback", "mm/page-writeback.c", "", "4.8", "throttle_vm_writeout"),
+    **_same(THROTTLE, "a device that is congested, or 0.1 s", "mm/backing-dev.c", "", "5.17", "congestion_wait"),
     **_same(THROTTLE, "a device that is congested, or 0.1 s", "mm/backing-dev.c", "2.6.37", "5.15", "wait_iff_congested"),
     **_same(THROTTLE, "pages that other reclaimers have isolated", "mm/vmscan.c", "2.6.32", "5.15", "too_many_isolated"),
     **_same(
@@ -51,18 +51,19 @@ SLEEPS: Final[dict[str, Sleep]] = {
         "balance_dirty_pages_ratelimited_nr balance_dirty_pages_ratelimited_flags",
     ),
     # a request slot
-    **_same(SLOT, "a request of the block device", "block/ll_rw_blk.c", "", "3.7", "get_request_wait"),
-    **_same(SLOT, "a request of the block device", "block/blk-core.c", "3.7", "4.20", "get_request"),
+    **_same(SLOT, "a request of the block device", "block/ll_rw_blk.c", "", "3.5", "get_request_wait"),
+    **_same(SLOT, "a request of the block device", "block/blk-core.c", "3.6", "4.20", "get_request"),
     **_same(
         SLOT, "a tag of the block device", "block/blk-mq-tag.c", "3.13", "",
         "blk_mq_get_tag bt_get blk_mq_get_driver_tag",
     ),
-    **_same(SLOT, "a turn in the queue of the block device", "block/blk-rq-qos.c", "5.1", "", "rq_qos_wait"),
-    **_same(SLOT, "a turn in the queue of the block device", "block/blk-wbt.c", "4.10", "5.0", "wbt_wait __wbt_wait"),
+    **_same(SLOT, "a turn in the queue of the block device", "block/blk-rq-qos.c", "5.0", "", "rq_qos_wait"),
+    **_same(SLOT, "a turn in the queue of the block device", "block/blk-wbt.c", "4.10", "4.20", "wbt_wait __wbt_wait"),
     **_same(
-        SLOT, "a queue of the block device that is frozen", "block/blk-core.c", "4.0", "",
+        SLOT, "a queue of the block device that is frozen", "block/blk-core.c", "4.4", "",
         "blk_queue_enter __bio_queue_enter",
     ),
+    **_same(SLOT, "a queue of the block device that is frozen", "block/blk-mq.c", "3.13", "4.3", "blk_mq_queue_enter"),
     # a connection
     **_same(CONNECTION, "room in the send buffer of a socket", "net/core/stream.c", "", "", "sk_stream_wait_memory"),
     **_same(CONNECTION, "room in the send buffer of a socket", "net/ipv4/tcp.c", "", "2.5", "wait_for_tcp_memory"),
@@ -96,11 +97,19 @@ SLEEPS: Final[dict[str, Sleep]] = {
         REPLY, "an answer of the NFS server", "fs/nfs/", "", "",
         "nfs_wait_on_request nfs_wait_on_requests "
         "nfs_wait_bit_uninterruptible nfs_wait_bit_interruptible nfs_wait_bit_killable "
-        "nfs_direct_wait nfs_iocounter_wait nfs_sync_inode_wait nfs_wait_client_init_complete nfs4_wait_bit_killable",
+        "nfs_direct_wait nfs_iocounter_wait nfs_sync_inode_wait nfs_wait_client_init_complete nfs4_wait_bit_killable "
+        "wait_on_commit",
     ),
-    **_same(REPLY, "an answer of the file system's daemon", "fs/fuse/dev.c", "", "", "request_wait_answer"),
     **_same(
-        REPLY, "an answer of the file system's daemon", "fs/fuse/file.c", "3.x", "",
+        REPLY, "an answer of the file system's daemon", "fs/fuse/dev.c", "", "",
+        "request_wait_answer __fuse_request_send __fuse_simple_request fuse_simple_request fuse_request_send",
+    ),
+    **_same(
+        REPLY, "the end of the writeback of an inode", "fs/fs-writeback.c", "", "",
+        "inode_wait_for_writeback inode_sleep_on_writeback wb_wait_for_completion",
+    ),
+    **_same(
+        REPLY, "an answer of the file system's daemon", "fs/fuse/file.c", "2.6.26", "",
         "fuse_wait_on_page_writeback fuse_wait_on_folio_writeback fuse_set_nowrite",
     ),
     **_same(
@@ -122,7 +131,7 @@ SLEEPS: Final[dict[str, Sleep]] = {
     # a disk
     **_same(
         DISK, "a buffer of a file system on a disk", "fs/buffer.c", "", "",
-        "__wait_on_buffer sync_buffer sleep_on_buffer",
+        "__wait_on_buffer __lock_buffer sync_buffer sleep_on_buffer",
     ),
     **_same(
         DISK, "the journal of a file system on a disk", "fs/jbd2/", "", "",
@@ -168,7 +177,8 @@ PATHS: Final[dict[str, frozenset[str]]] = {
         "shrink_one shrink_many try_to_shrink_lruvec shrink_slab "
         "do_shrink_slab shrink_dcache_memory shrink_icache_memory balance_pgdat "
         "kswapd_shrink_node throttle_direct_reclaim reclaim_throttle __perform_reclaim __alloc_pages_direct_reclaim "
-        "direct_reclaim shrink_active_list do_page_cache_reclaim",
+        "direct_reclaim shrink_active_list do_page_cache_reclaim "
+        "__alloc_pages_direct_compact try_to_compact_pages compact_zone kcompactd kcompactd_do_work",
         "memcg": "try_to_free_mem_cgroup_pages mem_cgroup_oom_synchronize "
         "mem_cgroup_handle_over_high try_charge try_charge_memcg "
         "mem_cgroup_reclaim",

@@ -13,6 +13,7 @@ _ALIKE: Final = tuple(
         r"[Cc]all [Tt]race",
         r"blocked for more",
         r"^PID:? ",
+        r"\b[Tt](?:ask|hread)[ _]\w{1,8}\)?:$",
         r"^Pid: ",
     )
 )

@@ -39,6 +39,10 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ),
         (
             "page allocation failure",
+            rf"__alloc_pages: (?P<order>\d+)-order allocation failed(?: \(gfp={_MODE}/\d+\))?",
+        ),
+        (
+            "page allocation failure",
             rf"{_WHO}: page allocation stalls for (?P<ms>\d+)ms, order:\s*(?P<order>\d+),?\s*mode:\s*{_MODE}",
         ),
         (
@@ -57,7 +61,7 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         (
             "oom kill",
             r"Out of memory: Kill(?:ed)? process|Out of Memory: Killed process|Out of memory and no killable|"
-            r"oom-kill:constraint=CONSTRAINT_NONE|send sigkill to \d+ \(|lowmemorykiller: Kill",
+            r"oom-kill:constraint=CONSTRAINT_NONE|VM: killing process \S|send sigkill to \d+ \(|lowmemorykiller: Kill",
         ),
         ("soft lockup", r"soft lockup - CPU#\d+ stuck for (?P<seconds>\d+)s!\s*\[(?P<task>.+?):(?P<pid>\d+)\]"),
         ("soft lockup", r"soft lockup (?:detected )?(?:on|-) CPU#?\d+(?P<task>)"),
@@ -97,7 +101,7 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         (
             "iscsi time-out",
             r"connection\d+:\d+: (?:ping timeout|detected conn error)|session\d+: session recovery timed out|"
-            r"iscsi: .{0,120}?timed out|iSCSI .{0,120}?[Tt]ime-?out",
+            r"iscsi: .{0,120}?timed out|iSCSI (?!Login ).{0,120}?[Tt]ime-?out",
         ),
         (
             "ceph time-out",
@@ -109,8 +113,9 @@ PATTERNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             r"conn\( \w+ -> (?:Timeout|NetworkFailure|BrokenPipe))"),
         (
             "file server time-out",
-            r"CIFS:? .{0,120}?(?:has not responded|timed out|not responding)|CIFS VFS: .{0,120}?(?:has not responded|"
-            r"No response)|9p.{0,120}?(?:timed out|interrupted)|Lustre.{0,120}?(?:timed out|Connection .{0,120}? was lost)|"
+            r"CIFS:? .{0,120}?(?:has not responded|timed out|not responding)|CIFS:? .{0,120}?(?:No response|"
+            r"sends on sock \S+ stuck for)|9p.{0,120}?(?:timed out|interrupted)|"
+            r"Lustre.{0,120}?(?:timed out|Connection .{0,120}? was lost)|"
             r"ceph-fuse.{0,120}?timed out",
         ),
         ("swap device", r"Adding (?P<kib>\d+)k swap on (?P<device>\S+?)\.?(?:\s|$)"),
@@ -165,7 +170,7 @@ _CUES: Final = re.compile(
     r"session\d|SCSI|ceph|rbd|drbd|CIFS|9p|Lustre|swap|partition|file |ysRq|ysrq|TCP|NETDEV|timed|"
     r"timeout|Timeout|TIME|ata\d|nvme|sd \d|mmc|abort|"
     r"EXT4|XFS|BTRFS|DID_|version|ainted|corruption|refcount|Tx |Link|reset|dependency|recursive|"
-    r"inconsistent|suspicious|inversion|skb|rx|RX|opcode|Bad"
+    r"inconsistent|suspicious|inversion|skb|rx|RX|opcode|Bad|VM: "
 )
 
 

@@ -13,7 +13,7 @@ from netswap.cluster.match.meminfo import MemInfo
 from netswap.cluster.match.waits import Wait
 
 _RECEIVES: Final = re.compile(
-    r"(?:^|_)(?:rx|recv|receive|refill|napi|poll|rcv|input|rxq|rxd|rxbuf)(?:_|$|\d)|[a-z]Rx[A-Z]|alloc_rx"
+    r"(?:^|_)(?:rx|recv|receive|refill|napi|poll|rcv|input|rxq|rxd|rxbuf)(?:_|$|\d)|[a-z]Rx[A-Z]|alloc_rx|[a-z]rx$"
 )
 _ALLOCATORS: Final = re.compile(
     r"^_{0,4}(?:alloc_(?:pages?|frozen|slab)|get_free_pages|get_zeroed_page|folio_alloc|vma_alloc|kmem_|kmalloc|krealloc|slab_|new_slab|"
@@ -25,6 +25,9 @@ _PLENTY: Final = 4
 """Times the high mark: so much does not become free while a report is printed."""
 _COSTLY: Final = 3
 """The largest order that the kernel takes for usual: PAGE_ALLOC_COSTLY_ORDER."""
+_INTERRUPT: Final = re.compile(
+    r"^(?:net_rx_action|_*do_softirq|handle_softirqs|run_ksoftirqd|call_softirq|irq_exit|handle_irq|do_IRQ|common_interrupt)"
+)
 _SOFT: Final = re.compile(r"^(?:swapper|ksoftirqd|irq/|napi/)")
 
 
@@ -63,18 +66,31 @@ class Failure:
 
 
 def failures_of(log: Log) -> list[Failure]:
-    """All of a log, judged."""
-    return [_failure(log, event) for event in log.of_kind("page allocation failure", "slab allocation failure")]
+    """All of a log, judged; those of which a log that is cut has the trace and not the message, too."""
+    told = [
+        (event, log.wait_after(event)) for event in log.of_kind("page allocation failure", "slab allocation failure")
+    ]
+    owned = [wait for _, wait in told if wait is not None]
+    bare = [wait for wait in log.waits if wait.stack.failed and not any(wait is own for own in owned)]
+    if told and not owned:  # of processors that are mixed the trace may be that of a message
+        bare = []
+    told += [(Event("page allocation failure", wait.stack.line(), {"task": wait.stack.task}), wait) for wait in bare]
+    return [_failure(log, event, wait) for event, wait in told]
 
 
-def _failure(log: Log, event: Event) -> Failure:
-    wait, block = log.wait_after(event), log.block_after(event)
+def _failure(log: Log, event: Event, wait: Wait | None) -> Failure:
+    block = log.block_after(event)
     order = int(event.said.get("order", "0"))
     mode = event.said.get("mode")  # missing where another processor printed in between
     sleeps = None if mode is None else can_sleep(int(mode, 16), event.said.get("flags", ""), log.version)
     part = _part(event, wait, sleeps)
-    over = transports.of_functions(wait.stack.functions()) if wait is not None else ""
+    over = transports.of_functions(_before_interrupt(wait.stack.functions())) if wait is not None else ""
     return Failure(event, part, order, sleeps, block, over, _why_not(part, order, block))
+
+
+def _before_interrupt(names: list[str]) -> list[str]:
+    """The functions that did it: an interrupt does not work for the task that it has interrupted, whatever that one sent."""
+    return names[: next((at for at, name in enumerate(names) if _INTERRUPT.match(name)), len(names))]
 
 
 def _part(event: Event, wait: Wait | None, sleeps: bool | None) -> str:
@@ -109,7 +125,7 @@ def _why_not(part: str, order: int, block: MemInfo | None) -> str:
     if part == "set-up":
         return "it is the set-up of a device, not reception"
     if part == "other":
-        return "it is not for the network"
+        return "nothing in its trace is of the network"
     if part == "unknown":
         return "the log has no trace of it, or one that is cut, so that it is not known what it was for"
     if order and block is None:

@@ -65,7 +65,7 @@ def _disk(evidence: Evidence) -> Other | None:
     log = evidence.log
     if evidence.time_outs:
         return None
-    waits = [wait.stack.line() for wait in log.waits if wait.local or wait.kind == DISK]
+    waits = [wait.stack.line() for wait in log.waits if wait.kind is not None and (wait.local or wait.kind == DISK)]
     errors = [event.line for event in log.of_kind("disk", "i/o error")]
     swap = [event.line for event in log.of_kind("swap device")] if evidence.swap_on == "local" else []
     if not (waits or errors or (swap and (evidence.reclaimers or evidence.swappers))):
@@ -141,6 +141,7 @@ def unknown_stacks(log: Log) -> list[Wait]:
             wait.stack.state == "D"
             or wait.stack.cause in shown
             or (wait.stack.cause in ("sysrq", "trace") and _named(wait))
+            or (wait.stack.cause == "trace" and wait.stack.asleep)
         )
         and "idle" not in wait.paths
     ]

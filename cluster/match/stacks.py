@@ -55,6 +55,18 @@ class Stack:
         return [frame.name for frame in self.frames[:first]]
 
     @property
+    def whole(self) -> bool:
+        """Whether it ends where the kernel is entered."""
+        last = self.frames[-1].name if self.frames else ""
+        return last.startswith(("entry_", "ret_from_fork", "ret_fast_syscall", "el0_", "system_call_"))
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the innermost that is sure is the scheduler: its task had given its processor away."""
+        sure = next((frame.name for frame in self.frames if frame.sure), "")
+        return sure in ("__schedule", "schedule", "io_schedule", "schedule_timeout", "io_schedule_timeout")
+
+    @property
     def runs(self) -> bool:
         """Whether its task ran when it was printed, and printed it itself or was interrupted."""
         doubtful = not any(frame.sure for frame in self.frames)
@@ -146,6 +158,10 @@ NOISE: Final = PRINTERS | frozenset(
 _ADDRESS: Final = r"(?:\(?\[<?(?:0x)?[0-9a-fA-F]*>?\]\)?|<[0-9a-f]{6,16}>|\[[0-9a-f]{8,16}\])"
 _NAME: Final = r"\.?(?P<name>[A-Za-z_$][\w$]*(?:\.[\w$]+)*)"
 _MODULE: Final = r"(?:\s*\[(?P<module>[\w-]+)(?:[:\s][^\]]*)?\])?"
+_ASKED: Final = re.compile(r"^\s*\[<0>\] ?\w")
+"""Only /proc/PID/stack prints it so: fs/proc/base.c since 4.15."""
+_BETWEEN: Final = re.compile(r"^\s*(?:[1-9]\d{0,6}:?|[-=#*]{3,})\s*$")
+"""A process's number alone, or a line drawn, as a loop over processes prints between stacks."""
 _FRAME: Final = re.compile(
     rf"(?:{_ADDRESS}\s*)*\s*(?P<unsure>\?\s+)?(?:{_ADDRESS}\s*)*(?:\(|(?P<brace>\{{))?(?<![\w+/=]){_NAME}\+"
     rf"(?(brace)\d+|0x[0-9a-f]+)(?:/(?:0x[0-9a-f]*)?)?(?![\w+/=])[)}}]?{_MODULE}"
@@ -170,7 +186,7 @@ _SUFFIX: Final = re.compile(
 _HUNG: Final = re.compile(r"INFO: task (?P<task>.+?):(?P<pid>\d+) (?:<\w+> )?(?:\w+ )*?blocked")
 _TASK: Final = re.compile(r"^\s*task:(?P<task>\S.{0,15}?)\s*state:(?P<state>[A-Z])\b.*?pid:\s*(?P<pid>\d+)")
 _TASK_OLD: Final = re.compile(
-    r"^(?P<task>\S(?:.{0,14}?\S)?)\s+(?P<state>[RSDTtXZPI])\s+(?:running task\s+|[0-9a-f]{8,16}\s+|"
+    r"^(?P<task>\S(?:.{0,14}?\S)?)\s+(?P<state>[RSDTtXZPI])\s+(?:running task\s+|[0-9a-f]{8,16}\s+|\d+\.\d{6}\s+(?=\d)|"
     r"\(?[a-z]*\)?\s*|\?\s+)?(?P<rest>\d+\s+\d+.*|0x[0-9a-f]+.*)$"
 )
 _COMM: Final = re.compile(
@@ -179,6 +195,12 @@ _COMM: Final = re.compile(
     r"\s*$)"
 )
 _KDB_HEAD: Final = re.compile(r"^\s*pid (?P<pid>\d+): (?P<task>\S{1,15})\s*$")
+_NAMED_HEAD: Final = re.compile(r'^\s*\[(?P<pid>\d+)\]\s+"(?P<task>[^"]{1,15})"\s*$')
+_LABEL: Final = re.compile(
+    r"^\s*(?P<task>(?:[\w./-]{1,16} ?)?\(?\b(?:[Tt]ask|[Tt]hread|[Pp]rocess)[ _-]?\w{0,8}\)?|"
+    r"[\w./-]{1,16}\([Tt](?:ask|hread)[ _-]\w{1,8}\))\s*:\s*$"
+)
+"""What people write above the stack of each task, where they tell of several."""
 _LOCKDEP: Final = re.compile(r"^\s*-> #\d+ \(.{1,80}?\)\{")
 """One of the locks of a chain; its stack was taken when the lock was: kernel/locking/lockdep.c print_circular_bug_entry."""
 _CRASH_HEAD: Final = re.compile(
@@ -251,6 +273,8 @@ class Stacks:
         marked = _MARKS.sub(" ", text)
         if marked != text and writer.stack is None and writer.pending is None:
             writer.open = True
+        if "<NMI>" in text:
+            self._current(line, writer).ran = True
         if "<IRQ>" in text or "<SOFTIRQ>" in text:
             self._current(line, writer).in_interrupt = True
         if match := _TRACE.match(marked):
@@ -259,8 +283,16 @@ class Stacks:
             marked = marked[match.end() :].lstrip(": ")
         frames = _frames(line, marked, writer.open)
         if frames:
-            self._current(line, writer).frames.extend(frames)
+            asked = _ASKED.search(text) is not None
+            if asked and writer.stack is not None and writer.stack.whole:
+                writer.stack = None
+            stack = self._current(line, writer)
+            stack.frames.extend(frames)
+            if asked and stack.head is None:
+                stack.cause = "/proc/PID/stack"
             writer.open = True
+        elif writer.pending is None and _BETWEEN.match(text):
+            writer.stack, writer.open = None, False
         elif marked.strip() and not _is_filler(marked):
             writer.open = False
 
@@ -273,6 +305,8 @@ class Stacks:
             (_HUNG, "hung task"),
             (_CRASH_HEAD, "crash"),
             (_KDB_HEAD, "crash"),
+            (_NAMED_HEAD, "/proc/PID/stack"),
+            (_LABEL, "trace"),
             (_TASK, ""),
             (_COMM, "trace"),
             (_TASK_OLD, ""),
@@ -318,7 +352,7 @@ class Stacks:
             waiting.pid, waiting.state = waiting.pid or pid, waiting.state or state
             return
         writer.pending = Stack(cause or ("sysrq" if self.sysrq else "trace"), match["task"].strip(), pid, state, line)
-        writer.stack, writer.open = None, cause == "crash"
+        writer.stack, writer.open = None, cause == "crash" or "state" not in groups
 
     def _begin(self, writer: _Writer) -> None:
         """`Call Trace:` after frames begins another trace, of a task that is not named unless a head came before."""

@@ -49,9 +49,11 @@ _RECLAIM: Final = frozenset(
         "try_to_free_mem_cgroup_pages",
         "__alloc_pages_direct_reclaim",
         "balance_pgdat",
+        "__alloc_pages_direct_compact",
+        "kcompactd",
     )
 )
-"""Where reclaim begins: mm/vmscan.c."""
+"""Where reclaim and compaction begin: mm/vmscan.c, mm/compaction.c."""
 _QUEUE_RUNS: Final = re.compile(r"(?:_request|_request_fn|_queue_rqs?|_make_request|_submit_bio|_queuecommand)$")
 _NFSD: Final = frozenset(("nfsd", "nfsd_dispatch", "svc_process", "svc_recv"))
 _NFS_CLIENT: Final = re.compile(r"nfs_|_nfs|__nfs|rpc_|__rpc_|xs_|xprt_")

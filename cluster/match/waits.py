@@ -1,5 +1,6 @@
 """From a call trace to what its task waits for in the terms of the model (actors/wait.py), by the table of kernel functions."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,11 @@ _SENDERS: Final = frozenset(
 _BIOS: Final = frozenset(
     ("bio_alloc", "bio_alloc_bioset", "get_swap_bio", "__swap_writepage", "swap_writepage", "bvec_alloc")
 )
+_OF_WAITING: Final = re.compile(
+    r"wait|sched|sleep|bit|lock|down|throttle|congest|io_|timeout|sync|blkio|ktime|get_cycles"
+)
+"""Of functions that stand on a stack within the one in which its task sleeps."""
+_STRANGERS: Final = 2
 _RUNS: Final = (
     "soft lockup",
     "stall",
@@ -103,7 +109,7 @@ def wait_of(stack: Stack) -> Wait:
     paths = frozenset(path for path, functions in PATHS.items() if functions.intersection(names))
     kind, what, where = _sleep(names, paths)
     transport = transports.of_stack(stack)
-    by_chance = stack.cause == "trace" and stack.state != "D" and where not in SLEEPS
+    by_chance = stack.cause == "trace" and stack.state != "D" and (where not in SLEEPS or not _is_asleep(names, where))
     ran = stack.cause in _RUNS or stack.state == "R" or stack.in_interrupt or stack.runs
     if ran or by_chance:  # what runs, or ran, waits for nothing
         kind = None
@@ -116,6 +122,11 @@ def wait_of(stack: Stack) -> Wait:
     elif transport and (blocked or kind == DISK):
         kind, what, where = REPLY, "an answer", where or names[0]
     return Wait(stack, kind, what, where, paths, transport, local, transports.served_by(stack))
+
+
+def _is_asleep(names: list[str], where: str) -> bool:
+    """Whether what the function in which it would sleep has called is of waiting, too; old kernels print a stranger or two."""
+    return sum(not _OF_WAITING.search(name) for name in names[: names.index(where)]) <= _STRANGERS
 
 
 def _sleep(names: list[str], paths: frozenset[str]) -> tuple[int | None, str, str]:

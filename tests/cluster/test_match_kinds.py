@@ -110,6 +110,67 @@ def test_the_queue_that_was_run_before_a_request_was_waited_for_says_whose_it_is
     assert ring_of(log_of([*head, " ? nbd_queue_rq+0x1/0x2", *sleep])).transport == "nbd"
 
 
+WRITES_INODE = [
+    "bit_wait",
+    "__wait_on_bit",
+    "inode_wait_for_writeback",
+    "evict",
+    "prune_dcache_sb",
+    "shrink_slab",
+    "kswapd",
+]
+ASKS_FUSE = ["__fuse_request_send", "fuse_simple_request", "fuse_write_inode", "writeback_sb_inodes", "wb_workfn"]
+SERVES_FUSE = ["throttle_direct_reclaim", "try_to_free_pages", "__alloc_pages", "fuse_copy_fill", "fuse_dev_do_read"]
+
+
+def told(label: str, functions: list[str]) -> list[str]:
+    """A stack as people tell of it, under a name of their own."""
+    return [
+        f"{label}:",
+        *(f"    {name}+0x{at + 16:x}" for at, name in enumerate(["__switch_to", "schedule", *functions])),
+    ]
+
+
+def two_columns() -> list[str]:
+    """As mails have them that were written with tabs."""
+    left, right = told("kswapd (Task_A)", WRITES_INODE), told("writeback (Task_B)", ASKS_FUSE)
+    right += [""] * (len(left) - len(right))
+    beside = [f"{one:<44}{other.strip()}".rstrip() for one, other in zip(left, right, strict=True)]
+    return [*beside, "", *told("Task_C", SERVES_FUSE)]
+
+
+def test_the_loop_of_a_fuse_daemon_is_read_where_it_is_told_in_two_columns():
+    """Reclaim waits for the writeback of an inode, that for the daemon, and who reads for the daemon is held in reclaim."""
+    assert judged(two_columns()) == (COMPLETE, "daemon")
+    without = [
+        line for line in two_columns() if "fuse_simple_request" not in line and "__fuse_request_send" not in line
+    ]
+    assert judged([line.replace("fuse_write_inode", "their_write_inode") for line in without]) == (PART, "daemon")
+
+
+def test_who_compacts_memory_and_waits_for_nfs_wants_memory():
+    commit = ["wait_on_commit", "nfs_wb_folio", "nfs_release_folio", "migrate_pages", "compact_zone"]
+    direct = [
+        *commit,
+        "try_to_compact_pages",
+        "__alloc_pages_direct_compact",
+        "__alloc_pages_slowpath",
+        "nfs_write_begin",
+    ]
+    assert judged(['[92]   "khugepaged"', *bare(direct[:8])]) == (PART, "nfs")
+    assert judged(['[12813]   "nfsd"', *bare([*direct, "nfsd_vfs_write", "nfsd_dispatch", "nfsd"])]) == (
+        COMPLETE,
+        "daemon",
+    )
+    assert judged(['[92]   "app"', *bare([*commit[:3], "vfs_fsync"])]) == (NOT_THIS, "server away")
+
+
+def test_the_blocked_tasks_of_a_telephone_have_their_time_in_their_heads():
+    lines = ["Thread-19       D 7542.719029 2888 24823 5064 0x1404840", *bare(["schedule", *SERVES_FUSE])]
+    (wait,) = log_of(lines).waits
+    assert (wait.stack.task, wait.stack.state, wait.kind, wait.serves) == ("Thread-19", "D", THROTTLE, "fuse")
+
+
 # -- what runs --------------------------------------------------------------------------------------------------------
 
 DIRTY = ["balance_dirty_pages_ratelimited", "generic_perform_write", "vfs_write"]
@@ -124,6 +185,24 @@ REGISTERS = [
 def test_a_task_that_prints_its_own_stack_waits_for_nothing():
     assert judged(["Call Trace:", *frames(DIRTY)]) == (PART, "unknown storage")
     assert judged(["Call Trace:", *frames(["dump_stack_lvl", "their_report", *DIRTY])])[0] == NOT_THIS
+
+
+def test_a_task_that_is_deep_in_other_functions_does_not_sleep_in_the_one_that_called_them():
+    """Unless the log says that it sleeps: a report of another kind may print a stack, too."""
+    head, outer = (
+        "Pid: 444, comm: kswapd0 Not tainted 3.5.0 #1",
+        ["mempool_alloc", "bio_alloc_bioset", "swap_writepage", "pageout"],
+    )
+    inner = ["create_object", "their_alloc", "kmem_cache_alloc", "mempool_alloc_slab"]
+    assert judged([head, "Call Trace:", *frames(["schedule", *outer, "shrink_page_list"])])[0] == PART
+    assert judged([head, "Call Trace:", *frames([*inner, *outer, "shrink_page_list"])])[0] == NOT_THIS
+
+
+def test_the_trace_of_an_nmi_is_of_a_processor():
+    assert (
+        judged(["Call Trace:", " <NMI>", " ? nmi_handle+0x1/0x2", " </NMI>", " <TASK>", *frames(RECLAIM)])[0]
+        == NOT_THIS
+    )
 
 
 @pytest.mark.parametrize("registers", REGISTERS)
@@ -177,6 +256,8 @@ SEND = [
         (failed([], task="app"), SYMPTOM, "reception"),
         (failed([], task="app", order=9), NOT_THIS, "fragmentation"),
         (failed([], task="app", mode="0xcc0(GFP_KERNEL)"), NOT_THIS, "unknown"),
+        (failed(["warn_alloc", "theirrx", "their_dpc", "ret_from_irq"]), SYMPTOM, "reception"),
+        (failed(["warn_alloc", "theirs", "their_dpc", "ret_from_irq"]), NOT_THIS, "other"),
         (failed(["warn_alloc", "skb_copy", "their_rx"]), SYMPTOM, "reception"),
         (failed(["warn_alloc", "skb_copy", "their_rx"], order=2), NOT_THIS, "fragmentation"),
         (failed(SEND, task="app"), PART, "tcp"),
@@ -187,6 +268,35 @@ SEND = [
 )
 def test_what_a_failed_allocation_proves(lines, grade, cause):
     assert judged(lines) == (grade, cause)
+
+
+OVER_NFS = ["tcp_sendmsg", "sock_sendmsg", "xs_sendpages", "xs_tcp_send_request", "xprt_transmit", "__rpc_execute"]
+
+
+def test_an_interrupt_does_not_work_for_the_task_that_it_has_interrupted():
+    """A card's reception that came over a task which was sending to a server of NFS is not that server's."""
+    assert judged(failed([*RECEIVE, "do_softirq", "__local_bh_enable_ip", *OVER_NFS])) == (SYMPTOM, "reception")
+    own = ["warn_alloc", "__alloc_pages", "__alloc_skb", "sk_stream_alloc_skb", *OVER_NFS]
+    assert judged(failed(own, task="kworker/1:1"))[0] == PART
+
+
+@pytest.mark.parametrize(
+    ("functions", "grade", "cause"),
+    [
+        (RECEIVE, SYMPTOM, "reception"),
+        (["dump_stack_lvl", "warn_alloc", "__alloc_pages", "their_probe"], NOT_THIS, "set-up"),
+        (["dump_stack_lvl", "__napi_alloc_skb", "net_rx_action"], NOT_THIS, "nothing"),
+    ],
+)
+def test_a_failure_whose_message_is_cut_off_is_known_by_its_trace(functions, grade, cause):
+    """`warn_alloc` is called for nothing else."""
+    assert judged(failed(functions)[1:]) == (grade, cause)
+
+
+@pytest.mark.parametrize(("mode", "grade", "cause"), [("0x20", SYMPTOM, "reception"), ("0x1f0", NOT_THIS, "unknown")])
+def test_a_failure_of_2_4_says_whether_it_could_have_been_reception(mode, grade, cause):
+    """GFP_ATOMIC and GFP_KERNEL of include/linux/mm.h of 2.4; the message of `__alloc_pages` has no trace."""
+    assert judged([f"__alloc_pages: 0-order allocation failed (gfp={mode}/0)"]) == (grade, cause)
 
 
 def test_what_a_slab_does_is_not_reception():
@@ -234,12 +344,31 @@ def test_a_stack_that_was_asked_for_is_unknown_if_the_table_does_not_have_it(hea
     assert [wait.stack.functions()[0] for wait in unknown_stacks(log)] == ["their_own_wait"]
 
 
+@pytest.mark.parametrize("between", [["10190"], ["----"], []])
+def test_stacks_of_proc_without_their_files_names_are_known_by_their_addresses(between):
+    """fs/proc/base.c prints `[<0>]`, nothing else does; a number, a line or the kernel's entry parts two of them."""
+    one = bare(["their_own_wait", "their_write", "entry_SYSCALL_64_after_hwframe"])
+    two = bare(["__lock_buffer", "buffer_migrate_page_norefs", "migrate_pages"])
+    log = log_of([*between, *one, *between, *two])
+    assert [(wait.stack.cause, wait.where) for wait in log.waits] == [
+        ("/proc/PID/stack", ""),
+        ("/proc/PID/stack", "__lock_buffer"),
+    ]
+    assert [wait.stack.functions()[0] for wait in unknown_stacks(log)] == ["their_own_wait"]
+
+
 @pytest.mark.parametrize(
     ("lines", "cause"),
     [
         (hung("app", 7, ["blk_mq_get_tag", "blk_mq_submit_bio"]), "other waits"),
         (["drbd r0 b: conn( Connected -> NetworkFailure ) peer( Secondary -> Unknown )"], "server away"),
         (["send sigkill to 378 (Usage), adj 10, size 5552"], "oom"),
+        (["VM: killing process their-daemon"], "oom"),
+        (["iSCSI Login timeout on Network Portal 192.0.2.3:3260"], "nothing of a kernel"),  # the target's own
+        (["iscsi: session1: their command timed out"], "server away"),
+        (["CIFS VFS: sends on sock 00000000a1b2c3d4 stuck for 15 seconds"], "server away"),
+        (["Call Trace:", *frames(["schedule", "their_own_wait", "generic_make_request", "submit_bio"])], "unknown"),
+        (["Call Trace:", *frames(["bch2_their_scan", "do_shrink_slab", "shrink_slab", "shrink_node"])], "nothing"),
         (["BUG: KMSAN: uninit-value in their_function+0x1/0x2"], "bug"),
         (["watchdog: CPU 4 self-detected hard LOCKUP @ their_function+0x1/0x2"], "stall"),
         (
