@@ -3,6 +3,7 @@
 Each folder is made up here; what it must come to is computed from what is written into it.
 """
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -396,3 +397,18 @@ def test_what_ethtool_refuses_says_nothing_and_a_card_is_named_by_what_it_prints
     found = read(folder_of(tmp_path, files)).cards
     assert {one.name for one in found} == {"eth2", "eth9"}
     assert (found[0].name, found[0].driver[0], found[0].ring[0]) == ("eth2", "tg3", 200)
+
+
+# -- packed folders -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packing", ["", "gz", "bz2", "xz"])
+def test_a_folder_may_be_packed_in_any_way(tmp_path, packing):
+    """With junk that packs a thousandfold beside it: it is passed over."""
+    folder = folder_of(tmp_path / "host", {"proc/sys/vm/min_free_kbytes": "2048\n"})
+    with (folder / "core").open("wb") as file:
+        file.truncate(20 << 20)
+    name = tmp_path / f"host.tar.{packing}"
+    with tarfile.open(name, f"w:{packing}") as archive:
+        archive.add(folder, arcname="host")
+    assert YAML(typ="safe").load(from_host(name)) == YAML(typ="safe").load(from_host(folder))
