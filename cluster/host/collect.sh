@@ -1,10 +1,10 @@
 #!/bin/sh
 # Collects what netswap wants to know of this machine, into one file to be looked at and sent: sh collect.sh [OUT.tar.gz]
 #
-# It only reads text files of /proc and /sys, asks ethtool for the ring, and ss for sizes of buffers. It changes nothing, needs no rights (run it
-# as root if some files cannot be read), and sends nothing. It leaves out names of hosts, users, programs and cards, addresses
-# (other machines are 192.0.2.2 or 2001:db8::2, loopback stays), serial numbers, and the environment. Any POSIX shell runs it,
-# also busybox. A second argument names another root, for a machine that is mounted somewhere.
+# It only reads text files of /proc and /sys, asks ethtool for the ring, and ss for sizes of buffers. It changes nothing, needs
+# no rights (run it as root if some files cannot be read), and sends nothing. It leaves out names of hosts, users, programs and
+# cards, addresses (other machines are 192.0.2.2 or 2001:db8::2, loopback stays), serial numbers, and the environment. Any POSIX
+# shell runs it, also busybox. A second argument names another root, for a machine that is mounted somewhere.
 set -u
 umask 077
 out=${1:-netswap-host.tar.gz}

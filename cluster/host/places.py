@@ -8,7 +8,7 @@ import stat
 import tarfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -26,7 +26,11 @@ from netswap.cluster.host.files import (
 from netswap.cluster.scenario import Problem, ScenarioError
 
 LIVE: Final = "/"
-_PACKERS: Final = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\0": lzma.open, b"BZh": bz2.open}
+_PACKERS: Final[dict[bytes, Callable[..., object]]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"BZh": bz2.open,
+}
 """What a packed file begins with, and who unpacks it: sosreport packs with xz."""
 KEPT_MAX: Final = 128 << 20
 """Bytes of known files of an archive, all together."""
@@ -129,7 +133,7 @@ def _unpacked(place: Path) -> IO[bytes]:
     """The tar itself, unpacked as it is read. Raises OSError."""
     with place.open("rb") as file:
         begin = file.read(6)
-    opener = next((one for magic, one in _PACKERS.items() if begin.startswith(magic)), open)
+    opener: Callable[..., object] = next((one for magic, one in _PACKERS.items() if begin.startswith(magic)), open)
     return cast("IO[bytes]", opener(place, "rb"))
 
 
