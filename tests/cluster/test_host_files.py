@@ -412,3 +412,23 @@ def test_a_folder_may_be_packed_in_any_way(tmp_path, packing):
     with tarfile.open(name, f"w:{packing}") as archive:
         archive.add(folder, arcname="host")
     assert YAML(typ="safe").load(from_host(name)) == YAML(typ="safe").load(from_host(folder))
+
+
+# -- control groups -----------------------------------------------------------------------------------------------------
+
+
+def test_groups_above_each_other_limit_and_groups_beside_each_other_do_not(tmp_path):
+    """The least of a group and those above it; of a whole machine's groups none, however small."""
+    top = "sys/fs/cgroup"
+    files = {f"{top}/a.slice/memory.max": "134217728\n", f"{top}/a.slice/b.scope/memory.max": "max\n"}
+    folder = folder_of(tmp_path, files)
+    assert read(folder).limit.size == 128 << 20
+    folder_of(tmp_path, {f"{top}/c.slice/memory.max": "1048576\n"})
+    assert read(folder).limit is None
+    assert "the scenario is about the machine as a whole" in from_host(folder)
+
+
+def test_a_limit_of_version_1_that_is_none_is_none(tmp_path):
+    """It writes the largest number of whole pages."""
+    name = "sys/fs/cgroup/memory/memory.limit_in_bytes"
+    assert read(folder_of(tmp_path, {name: f"{(1 << 63) - 4096}\n"})).limit is None
