@@ -3,6 +3,9 @@
 Each folder is made up here; what it must come to is computed from what is written into it.
 """
 
+import os
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from netswap.cluster.host.swapping import Way
 from netswap.cluster.lab import open_cluster
 from netswap.cluster.scenario import ScenarioError
 
+SCRIPT = Path(places.__file__).parent / "collect.sh"
 MIB = 1024
 MEMINFO = "MemTotal: {total} kB\nMemFree: 4096 kB\nAnonPages: 8192 kB\nSwapTotal: {swap} kB\nSwapFree: {swap} kB\n"
 TABLE = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode{more}\n"
@@ -432,3 +436,45 @@ def test_a_limit_of_version_1_that_is_none_is_none(tmp_path):
     """It writes the largest number of whole pages."""
     name = "sys/fs/cgroup/memory/memory.limit_in_bytes"
     assert read(folder_of(tmp_path, {name: f"{(1 << 63) - 4096}\n"})).limit is None
+
+
+# -- what the script makes of ss ----------------------------------------------------------------------------------------
+
+SS = """#!/bin/sh
+cat <<'X'
+State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process
+UNCONN 0      0      127.0.0.53%lo:53        0.0.0.0:*     users:(("named",pid=17,fd=3))
+\t skmem:(r0,rb212992,t0,tb212992,f4096,w0,o0,bl0,d7)
+UNCONN 0      0      10.1.2.3%eth0:68        0.0.0.0:*
+\t skmem:(r0,rb8388608,t0,tb212992,f4096,w0,o0,bl0,d0)
+ESTAB  0      0      [2001:470:1::5]:22      [2001:470:1::6]:50022   timer:(keepalive,1min,0) ino:5 sk:6
+\t skmem:(r0,rb369280,t0,tb87040,f0,w0,o0,bl0,d0) ts sack cubic
+ESTAB  0      0      10.1.2.3:45000          10.1.2.3:10809
+\t skmem:(r0,rb369280,t0,tb87040,f0,w0,o0,bl0,d0)
+LISTEN 0      128    [::]:22                 [::]:*
+\t skmem:(r0,rb131072,t0,tb16384,f0,w0,o0,bl0,d0)
+X
+"""
+
+
+@pytest.mark.parametrize("shell", [one for one in ("dash", "bash", "busybox") if shutil.which(one)])
+def test_the_script_keeps_states_ports_and_sizes_and_no_address(tmp_path, shell):
+    """Loopback stays, another machine is another, and a connection to an address of one's own is inside."""
+    (tmp_path / "ss").write_text(SS)
+    (tmp_path / "ss").chmod(0o755)
+    command = [shell, *(["sh"] if shell == "busybox" else []), str(SCRIPT), str(tmp_path / "out.tar.gz")]
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    with tarfile.open(tmp_path / "out.tar.gz") as archive:
+        text = archive.extractfile("host/ss-anm-t.txt").read().decode()
+    for name in ("10.1.2.3", "2001:470", "named", "17", "eth0", "ino"):
+        assert name not in text
+    told = [line.split()[3:5] for line in text.splitlines()[1:] if "skmem" not in line]
+    assert told == [
+        ["127.0.0.1:53", "0.0.0.0:*"],
+        ["192.0.2.1:68", "0.0.0.0:*"],
+        ["192.0.2.1:22", "192.0.2.2:50022"],
+        ["127.0.0.1:45000", "127.0.0.1:10809"],
+        ["[::]:22", "[::]:*"],
+    ]
+    assert text.count("rb369280") == 2
