@@ -70,7 +70,9 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
     anonymous = 0 if limited else info["AnonPages"] + info["Shmem"]
     if pressed and swapping.size:
         wanted = max(anonymous + (0 if limited else swapping.used), room + min(swapping.size // 2, memory // 4))
-        working_set = min(wanted, room + swapping.size * 9 // 10)
+        # Where the swap is small, what the kernel itself needs is more than it.
+        fits = room if swapping.size >= memory // 8 else room * 15 // 16
+        working_set = min(wanted, fits + swapping.size * 9 // 10)
     else:
         # What is on a disk of its own has room there.
         out = swapping.used if swapping.on_disk and not limited else 0

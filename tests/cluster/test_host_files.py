@@ -478,3 +478,13 @@ def test_the_script_keeps_states_ports_and_sizes_and_no_address(tmp_path, shell)
         ["[::]:22", "[::]:*"],
     ]
     assert text.count("rb369280") == 2
+
+
+@pytest.mark.parametrize("size", [4, 64, 4096])
+def test_a_swap_that_is_small_makes_a_scenario_too(tmp_path, size):
+    """In kB, of 256 MiB of memory: programs need less than fits into both."""
+    swaps = f"{SWAPS}/dev/nbd0 partition {size} 0 -2\n"
+    text = from_host(folder_of(tmp_path, {"proc/swaps": swaps}, swap=size))
+    with open_cluster(text, stop="3s", timeline=[]) as cluster:
+        cluster.run_for(seconds(1))
+        assert cluster["A"].counters["lost_pages"] == 0
