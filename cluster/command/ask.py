@@ -42,11 +42,7 @@ def ask(
     budget_s = duration_checked("--budget", budget, as_json) / 1e9
     asking = Asking(subject, budget_s, _say_row, processors())
     runs, likely_s = checked(lambda: beforehand(subject), as_json)
-    say(
-        f"{runs} runs, about {likely_s:.0f} s of work in all if each goes to its end; searches if {subject.machine} "
-        f"does not outlive one; {budget_s:.0f} s are the most, {asking.processes} runs at a time. A second of work is a "
-        "second of CPU time on a fast computer, and several on a busy one"
-    )
+    say(_before(asking, runs, likely_s))
     again = line("ask", scenario, set=override, machine=machine, budget=budget, seed=seed, json=as_json)
     with study(as_json, lambda: f"{len(asking.rows)} answers are known and told above; to begin again: {again}"):
         rows = ask_all(asking)
@@ -62,6 +58,14 @@ def ask(
         write_json(folder / "asked.json", told)
     _shown(told | {"page": str(page) if page else None}, rows, _sentence(subject.machine, rows), as_json)
     raise typer.Exit(any(row.good is False and row.facts.get("verdict") for row in rows))
+
+
+def _before(asking: Asking, runs: int, likely_s: float) -> str:
+    return (
+        f"{runs} runs, about {likely_s:.0f} s of work in all if each goes to its end; searches if {asking.subject.machine} "
+        f"does not outlive one; {asking.budget_s:.0f} s are the most, {asking.processes} runs at a time. A second of work is a "
+        "second of CPU time on a fast computer, and several on a busy one"
+    )
 
 
 def _say_row(row: Row) -> None:

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Collects what netswap wants to know of this machine, into one file to be looked at and sent: sh collect.sh [OUT.tar.gz]
 #
-# It only reads text files of /proc and /sys, asks ethtool for the ring, and ss for sizes of buffers. It changes nothing, needs no rights (run it
-# as root if some files cannot be read), and sends nothing. It leaves out names of hosts, users, programs and cards, addresses
-# (other machines are 192.0.2.2 or 2001:db8::2, loopback stays), serial numbers, and the environment. Any POSIX shell runs it,
-# also busybox. A second argument names another root, for a machine that is mounted somewhere.
+# It only reads text files of /proc and /sys, asks ethtool for the ring, and ss for sizes of buffers. It changes nothing, needs
+# no rights (run it as root if some files cannot be read), and sends nothing. It leaves out names of hosts, users, programs and
+# cards, addresses (other machines are 192.0.2.2 or 2001:db8::2, loopback stays), serial numbers, and the environment. Any POSIX
+# shell runs it, also busybox. A second argument names another root, for a machine that is mounted somewhere.
 set -u
 umask 077
 out=${1:-netswap-host.tar.gz}
@@ -82,15 +82,18 @@ done
 for option in t u; do
     [ -z "$root" ] && command -v ss >/dev/null || continue
     ss -anm -$option 2>/dev/null | awk '
-        function plain(end, last,    at, address) {
-            for (at = length(end); at && substr(end, at, 1) != ":"; at--);
-            address = substr(end, 1, at - 1)
-            if (address ~ /^(127\.|\[::1\]|::1|\[::ffff:127\.)/) address = "127.0.0.1"
-            else if (address !~ /^(\*|0\.0\.0\.0|\[::\]|::)$/) address = "192.0.2." last
-            return address ":" substr(end, at + 1)
+        function address(end) { sub(/:[^:]*$/, "", end); return end }
+        function plain(end, last, inside,    name) {
+            name = address(end)
+            if (inside || name ~ /^(127\.|\[::1\]|::1|\[::ffff:127\.)/) name = "127.0.0.1"
+            else if (name !~ /^(\*|0\.0\.0\.0|\[::\]|::)$/) name = "192.0.2." last
+            return name substr(end, length(address(end)) + 1)
         }
         NR == 1 { print; next }
-        $2 ~ /^[0-9]+$/ && NF >= 5 { print $1, $2, $3, ($4 == $5 ? "127.0.0.1:0" : plain($4, 1)), plain($5, 2) }
+        $2 ~ /^[0-9]+$/ && NF >= 5 {
+            same = address($4) == address($5) && address($4) ~ /[1-9a-f]/
+            print $1, $2, $3, plain($4, 1, same), plain($5, 2, same)
+        }
         match($0, /skmem:\([a-z0-9,]*\)/) { print "\t " substr($0, RSTART, RLENGTH) }
     ' | put "ss-anm-$option.txt"
 done

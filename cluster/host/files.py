@@ -7,7 +7,6 @@ by its path as in /proc and /sys (`proc/net/tcp`), by the same below /proc (`net
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -155,8 +154,12 @@ class Saved:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Its lines, numbered from 1, one at a time: a table may have a million."""
-        for number, line in enumerate(StringIO(self.text), 1):
-            yield number, line.rstrip("\r\n")
+        number, start, end = 1, 0, len(self.text)
+        while start < end:
+            stop = self.text.find("\n", start)
+            stop = end if stop < 0 else stop
+            yield number, self.text[start:stop].rstrip("\r")
+            number, start = number + 1, stop + 1
 
     def wrong(self, line: int, message: str, hint: str = "copy the file again, or take it away") -> ScenarioError:
         """What is wrong with it, at a line."""

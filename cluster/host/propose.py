@@ -70,7 +70,9 @@ def numbers(host: Host, swapping: Swapping) -> Numbers:
     anonymous = 0 if limited else info["AnonPages"] + info["Shmem"]
     if pressed and swapping.size:
         wanted = max(anonymous + (0 if limited else swapping.used), room + min(swapping.size // 2, memory // 4))
-        working_set = min(wanted, room + swapping.size * 9 // 10)
+        # Where the swap is small, what the kernel itself needs is more than it.
+        fits = room if swapping.size >= memory // 8 else room * 15 // 16
+        working_set = min(wanted, fits + swapping.size * 9 // 10)
     else:
         # What is on a disk of its own has room there.
         out = swapping.used if swapping.on_disk and not limited else 0
@@ -140,7 +142,7 @@ def memory(host: Host, draft: Draft, found: Numbers, taken: Kernel) -> None:
     elif host.zones is not None and found.min_free:
         draft.add(2, f"min_free: {size_text(found.min_free)}", f"min of all zones in {host.zones.label}")
     else:
-        draft.assume(2, "min_free: none", "the kernel's own formula")
+        draft.assume(2, "min_free: none", "no file tells it: the kernel's own formula")
         if host.huge_pages is not None and host.huge_pages[0] != "never" and taken.memalloc_sockets:
             draft.add(2, "thp: on", f"which raises it ({host.huge_pages[1]})")
     if host.cpus is not None:
@@ -178,8 +180,8 @@ def _memory_differs(host: Host, draft: Draft) -> None:
         draft.assumed.append("pages of 4 KiB")
     if host.huge_pages is not None and host.huge_pages[0] != "never":
         draft.differs.append(
-            f"transparent huge pages are {host.huge_pages[0]} ({host.huge_pages[1]}): their part in min_free_kbytes is in the "
-            "value above, that they come in blocks of 2 MiB is not"
+            f"transparent huge pages are {host.huge_pages[0]} ({host.huge_pages[1]}): that they raise min_free_kbytes is in the "
+            "scenario, that they come in blocks of 2 MiB is not"
         )
     if host.blocks_free is not None:
         small = [name for name, counts in host.blocks_free.items() if not any(counts[3:])]
@@ -203,7 +205,7 @@ def card(host: Host, draft: Draft, taken: Kernel) -> tuple[Card, int]:
         draft.add(3, f"ring: {one.ring[0]}", f"receive descriptors in force, {one.ring[1]}")
     else:
         draft.missing.append("the card's ring (ethtool -g)")
-        draft.assume(3, "ring: none", "the driver's own number")
+        draft.assume(3, "ring: none", "no file tells it: the driver's own number")
     if one.driver is None:
         draft.missing.append("the card's driver (ethtool -i)")
         draft.assume(3, f"refill: {nearest.USUAL_REFILL}", "no file tells the driver")

@@ -10,14 +10,15 @@ from typing import Final, NamedTuple
 
 from netswap.cluster.host.files import Saved
 
-_END: Final = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})", re.IGNORECASE)
+_END: Final = r"([0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}):([0-9A-Fa-f]{4})"
+_LINE: Final = re.compile(rf"\s*\S+\s+{_END}\s+{_END}\s+([0-9A-Fa-f]{{2}})\s+\S")
 _ESTABLISHED, _LISTEN, _UNCONNECTED = "01", "0A", "07"
 STORAGE: Final = {10809: "nbd", 2049: "nfs", 3260: "iscsi", 4420: "nvme"}
 """Ports of servers that swap may go to."""
 
 
 class Connection(NamedTuple):
-    """One that is established. `local`: both ends are on this host."""
+    """A kind of those that are established. `peer_port`: 0 unless it is of storage; `local`: both ends are on this host."""
 
     port: int
     peer_port: int
@@ -56,7 +57,9 @@ class Sockets:
         """Count a socket: its state as the kernel numbers it, and its two ends."""
         inside = here.loopback or (here.address == there.address and not here.any)
         if state == _ESTABLISHED and there.port and not (inside and is_udp):
-            self.connections[Connection(here.port, there.port, inside or there.loopback)] += 1
+            # Ports of other peers than servers of storage say nothing, and there may be 300,000 of them.
+            peer_port = there.port if there.port in STORAGE else 0
+            self.connections[Connection(here.port, peer_port, inside or there.loopback)] += 1
         if state in (_LISTEN, _UNCONNECTED) or (state == _ESTABLISHED and is_udp):
             if inside:
                 self.loopback += 1
@@ -79,27 +82,26 @@ def add(sockets: Sockets, saved: Saved) -> None:
     is_udp = "udp" in saved.label.rpartition("/")[2].lower()
     number, has_drops = 0, False
     for number, line in saved.lines():
-        fields = line.split()
         if number == 1:
-            if fields[:2] != ["sl", "local_address"]:
+            columns = line.split()
+            if columns[:2] != ["sl", "local_address"]:
                 raise saved.wrong(1, "it does not begin with the names of its columns, as sl and local_address")
-            has_drops = fields[-1] == "drops"
+            has_drops = columns[-1] == "drops"
             continue
-        if not fields:
+        match = _LINE.match(line)
+        if match is None:
+            if line.strip():
+                raise saved.wrong(number, f'"{line.strip()[:50]}" is no line of a socket, or it is cut off')
             continue
-        here, there = (_END.fullmatch(one) for one in ([*fields, "", "", ""])[1:3])
-        if here is None or there is None or len(fields) < 5 or not re.fullmatch("[0-9A-Fa-f]{2}", fields[3]):
-            raise saved.wrong(number, f'"{line.strip()[:50]}" is no line of a socket, or it is cut off')
-        sockets.see(fields[3].upper(), _end(here), _end(there), is_udp)
-        if has_drops and len(fields) > 12 and fields[-1].isdigit():
-            sockets.dropped += int(fields[-1])
+        sockets.see(match[5].upper(), _end(match[1], match[2]), _end(match[3], match[4]), is_udp)
+        if has_drops and (drops := line.rpartition(" ")[2] or line.split()[-1]).isdigit():
+            sockets.dropped += int(drops)
     if number == 0:
         raise saved.wrong(1, "it is empty")
 
 
-def _end(match: re.Match[str]) -> End:
-    address = match[1].upper()
-    return End(address, int(match[2], 16), _is_loopback(address), not int(address, 16))
+def _end(address: str, port: str) -> End:
+    return End(address, int(port, 16), _is_loopback(address.upper()), not address.strip("0"))
 
 
 def _is_loopback(address: str) -> bool:

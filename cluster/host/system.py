@@ -1,6 +1,7 @@
 """What else a machine says of itself: kernel, settings, limits of control groups, transparent huge pages, size of a page."""
 
 import re
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from netswap.cluster.host.files import SYSCTLS, Saved, Tree
@@ -11,6 +12,7 @@ THREE: Final = ("net/ipv4/tcp_mem", "net/ipv4/udp_mem", "net/ipv4/tcp_rmem", "ne
 PAGE_SIZES: Final = (4096, 8192, 16_384, 65_536)
 LIMIT_MIN: Final = 16 << 20
 """Bytes of a limit below which nothing can be run that is worth asking about."""
+_LIMITS: Final = r"(?:.+/)?memory\.(max|limit_in_bytes)"
 UNLIMITED: Final = 1 << 62
 """A limit of a control group from here on is none: version 1 writes the largest number of whole pages."""
 
@@ -82,14 +84,19 @@ class Limit(NamedTuple):
 
 
 def limit(tree: Tree) -> Limit | None:
-    """The memory limit in force; of a folder with many groups that of those nearest the top. Raises ScenarioError."""
+    """The memory limit in force: the least of one group and those above it. Raises ScenarioError.
+
+    A folder with several groups beside each other is that of a whole machine, which none of their limits is about.
+    """
+    files = [(path.rpartition("/")[0], path, match[1]) for path, match in tree.matching(_LIMITS)]
+    groups = sorted({group for group, _, _ in files}, key=len)
+    if any(above and not below.startswith(f"{above}/") for above, below in pairwise(groups)):
+        return None
     found = []
-    for path, match in tree.matching(r"(?:.+/)?memory\.(max|limit_in_bytes)"):
+    for _, path, kind in files:
         saved = tree.get(path)
-        if saved is None:
-            continue
-        text = saved.text.strip()
-        if text == "max":
+        text = saved.text.strip() if saved is not None else "max"
+        if saved is None or text == "max":
             continue
         size = saved.number(1, text)
         if size < LIMIT_MIN:
@@ -97,9 +104,13 @@ def limit(tree: Tree) -> Limit | None:
                 1, f"a limit of {size} bytes leaves no room for a program", "name a group with 16 MiB or more"
             )
         if size < UNLIMITED:
-            found.append((path.count("/"), Limit(size, saved.label, 2 if match[1] == "max" else 1)))
-    on_the_way = [one for depth, one in found if tree.place == "/" or depth == found[0][0]]
-    return min(on_the_way, default=None)
+            found.append(Limit(size, saved.label, 2 if kind == "max" else 1))
+    return min(found, default=None)
+
+
+def groups(tree: Tree) -> int:
+    """How many files there are that say limits of control groups."""
+    return len(tree.matching(_LIMITS))
 
 
 def transparent_huge_pages(tree: Tree) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from netswap.cluster.host.listening import Group, Listening, listening
 from netswap.cluster.host.nearest import refill
 from netswap.cluster.host.propose import Numbers, accepts
 from netswap.cluster.host.swapping import NETWORK_FILES, ON_THE_NETWORK, Swapping, Way
+from netswap.cluster.host.system import groups
 from netswap.cluster.scenario import Problem, ScenarioError, load, models
 from netswap.protocol.nbd import TAGS
 from netswap.protocol.rpc import PAGE
@@ -195,7 +196,7 @@ def _programs(host: Host, draft: Draft, swapping: Swapping, found: Numbers, list
         "how fast programs go through memory no file tells: so that two seconds of an outage bring A from high to min"
     )
     draft.assume(5, f"touch: {size_text(found.touch)}", pace)
-    draft.assume(5, "compute: 100ms", "between two steps")
+    draft.assume(5, "compute: 100ms", "how long programs do without new pages no file tells")
     draft.assume(5, "pattern: random", "in which order programs go through memory no file tells")
     _services(host, draft, listens)
     if swapping.relayed and swapping.device.startswith("loop"):
@@ -264,7 +265,7 @@ def _service(draft: Draft, protocol: str, port: int, group: Group) -> None:
 
 def _buffer(draft: Draft, size: int | None, why: str) -> None:
     if size is None:
-        draft.assume(5, "buffer: none", "the kernel's default")
+        draft.assume(5, "buffer: none", "no file tells it: the kernel's default")
     elif 256 <= size <= 1 << 30:
         draft.add(5, f"buffer: {size}B", why)
 
@@ -318,6 +319,8 @@ def _differs(host: Host, draft: Draft, swapping: Swapping) -> None:
             "its root file system is on the network too: pages of programs that reclaim has dropped come back over the network, "
             "and in the scenario from a disk of A"
         )
+    if host.limit is None and (count := groups(host.tree)) > 1:
+        draft.differs.append(f"control groups ({count} files of limits): the scenario is about the machine as a whole")
     if swapping.way is Way.LOCAL and swapping.size and not swapping.on_disk:
         draft.differs.append(
             f"its swap in compressed memory ({swapping.device}) is not in the scenario, in which only what fits is used"

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final, TypeVar
 
 from netswap.actors.kernels import KERNELS
@@ -114,15 +115,19 @@ def _outages(asking: Asking) -> dict[Cell, Outcome]:
     if not subject.servers:
         why = "its server is itself" if subject.serves_itself else "it does not swap over the network"
         asking.add(Row(f"{subject.machine} without its swap server", f"no server can be away: {why}", None))
-    cells = list(_cells(subject))
     outcomes: dict[Cell, Outcome] = {}
-    with Pool(processes=asking.processes) as pool:
-        jobs = [Job(subject, *cell, limit_s=asking.budget_s / len(cells)) for cell in cells]
-        for number, outcome in pool.as_they_come(outlived, jobs):
-            outcomes[cells[number]] = needed(outcome)
-    for cell in cells:
-        asking.add(_outage_row(subject, cell, outcomes[cell]))
-    return {cell: outcomes[cell] for cell in cells}
+    # What is cheap goes first, and leaves the dear ones more to share.
+    for _, group in groupby(_cells(subject), key=lambda cell: cell[1]):
+        cells = list(group)
+        jobs = [Job(subject, *cell, limit_s=asking.left_s / len(cells)) for cell in cells]
+        told = 0
+        with Pool(processes=asking.processes) as pool:
+            for number, outcome in pool.as_they_come(outlived, jobs):
+                outcomes[cells[number]] = needed(outcome)
+                while told < len(cells) and cells[told] in outcomes:
+                    asking.add(_outage_row(subject, cells[told], outcomes[cells[told]]))
+                    told += 1
+    return {cell: outcomes[cell] for cell in _cells(subject)}
 
 
 def _outage_row(subject: Subject, cell: Cell, outcome: Outcome) -> Row:

@@ -3,6 +3,10 @@
 Each folder is made up here; what it must come to is computed from what is written into it.
 """
 
+import os
+import shutil
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from netswap.cluster.host.swapping import Way
 from netswap.cluster.lab import open_cluster
 from netswap.cluster.scenario import ScenarioError
 
+SCRIPT = Path(places.__file__).parent / "collect.sh"
 MIB = 1024
 MEMINFO = "MemTotal: {total} kB\nMemFree: 4096 kB\nAnonPages: 8192 kB\nSwapTotal: {swap} kB\nSwapFree: {swap} kB\n"
 TABLE = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode{more}\n"
@@ -396,3 +401,90 @@ def test_what_ethtool_refuses_says_nothing_and_a_card_is_named_by_what_it_prints
     found = read(folder_of(tmp_path, files)).cards
     assert {one.name for one in found} == {"eth2", "eth9"}
     assert (found[0].name, found[0].driver[0], found[0].ring[0]) == ("eth2", "tg3", 200)
+
+
+# -- packed folders -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packing", ["", "gz", "bz2", "xz"])
+def test_a_folder_may_be_packed_in_any_way(tmp_path, packing):
+    """With junk that packs a thousandfold beside it: it is passed over."""
+    folder = folder_of(tmp_path / "host", {"proc/sys/vm/min_free_kbytes": "2048\n"})
+    with (folder / "core").open("wb") as file:
+        file.truncate(20 << 20)
+    name = tmp_path / f"host.tar.{packing}"
+    with tarfile.open(name, f"w:{packing}") as archive:
+        archive.add(folder, arcname="host")
+    assert YAML(typ="safe").load(from_host(name)) == YAML(typ="safe").load(from_host(folder))
+
+
+# -- control groups -----------------------------------------------------------------------------------------------------
+
+
+def test_groups_above_each_other_limit_and_groups_beside_each_other_do_not(tmp_path):
+    """The least of a group and those above it; of a whole machine's groups none, however small."""
+    top = "sys/fs/cgroup"
+    files = {f"{top}/a.slice/memory.max": "134217728\n", f"{top}/a.slice/b.scope/memory.max": "max\n"}
+    folder = folder_of(tmp_path, files)
+    assert read(folder).limit.size == 128 << 20
+    folder_of(tmp_path, {f"{top}/c.slice/memory.max": "1048576\n"})
+    assert read(folder).limit is None
+    assert "the scenario is about the machine as a whole" in from_host(folder)
+
+
+def test_a_limit_of_version_1_that_is_none_is_none(tmp_path):
+    """It writes the largest number of whole pages."""
+    name = "sys/fs/cgroup/memory/memory.limit_in_bytes"
+    assert read(folder_of(tmp_path, {name: f"{(1 << 63) - 4096}\n"})).limit is None
+
+
+# -- what the script makes of ss ----------------------------------------------------------------------------------------
+
+SS = """#!/bin/sh
+cat <<'X'
+State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process
+UNCONN 0      0      127.0.0.53%lo:53        0.0.0.0:*     users:(("named",pid=17,fd=3))
+\t skmem:(r0,rb212992,t0,tb212992,f4096,w0,o0,bl0,d7)
+UNCONN 0      0      10.1.2.3%eth0:68        0.0.0.0:*
+\t skmem:(r0,rb8388608,t0,tb212992,f4096,w0,o0,bl0,d0)
+ESTAB  0      0      [2001:470:1::5]:22      [2001:470:1::6]:50022   timer:(keepalive,1min,0) ino:5 sk:6
+\t skmem:(r0,rb369280,t0,tb87040,f0,w0,o0,bl0,d0) ts sack cubic
+ESTAB  0      0      10.1.2.3:45000          10.1.2.3:10809
+\t skmem:(r0,rb369280,t0,tb87040,f0,w0,o0,bl0,d0)
+LISTEN 0      128    [::]:22                 [::]:*
+\t skmem:(r0,rb131072,t0,tb16384,f0,w0,o0,bl0,d0)
+X
+"""
+
+
+@pytest.mark.parametrize("shell", [one for one in ("dash", "bash", "busybox") if shutil.which(one)])
+def test_the_script_keeps_states_ports_and_sizes_and_no_address(tmp_path, shell):
+    """Loopback stays, another machine is another, and a connection to an address of one's own is inside."""
+    (tmp_path / "ss").write_text(SS)
+    (tmp_path / "ss").chmod(0o755)
+    command = [shell, *(["sh"] if shell == "busybox" else []), str(SCRIPT), str(tmp_path / "out.tar.gz")]
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    with tarfile.open(tmp_path / "out.tar.gz") as archive:
+        text = archive.extractfile("host/ss-anm-t.txt").read().decode()
+    for name in ("10.1.2.3", "2001:470", "named", "17", "eth0", "ino"):
+        assert name not in text
+    told = [line.split()[3:5] for line in text.splitlines()[1:] if "skmem" not in line]
+    assert told == [
+        ["127.0.0.1:53", "0.0.0.0:*"],
+        ["192.0.2.1:68", "0.0.0.0:*"],
+        ["192.0.2.1:22", "192.0.2.2:50022"],
+        ["127.0.0.1:45000", "127.0.0.1:10809"],
+        ["[::]:22", "[::]:*"],
+    ]
+    assert text.count("rb369280") == 2
+
+
+@pytest.mark.parametrize("size", [4, 64, 4096])
+def test_a_swap_that_is_small_makes_a_scenario_too(tmp_path, size):
+    """In kB, of 256 MiB of memory: programs need less than fits into both."""
+    swaps = f"{SWAPS}/dev/nbd0 partition {size} 0 -2\n"
+    text = from_host(folder_of(tmp_path, {"proc/swaps": swaps}, swap=size))
+    with open_cluster(text, stop="3s", timeline=[]) as cluster:
+        cluster.run_for(seconds(1))
+        assert cluster["A"].counters["lost_pages"] == 0

@@ -259,6 +259,15 @@ def test_faults_with_time_and_address_alone(tmp_path):
     ]
 
 
+def test_page_faults_of_risc_v_say_a_cause(tmp_path):
+    """0xd is a load, 0xf a store, 0xc an instruction, of which nothing is said; comm may have spaces and colons."""
+    fault = "exceptions:page_fault_user: user page fault, address=0x{page}400 cause={cause}"
+    line = f"tmux: server  563 [007]   115.{{at}}:   {fault}\n"
+    said = [("000001", "7f001", "0xd"), ("000002", "7f000", "0xf"), ("000003", "7f002", "0xc")]
+    lines = "".join(line.format(at=at, page=page, cause=cause) for at, page, cause in said)
+    assert converted(tmp_path, "perf", lines) == ["0 1 r", "1000 0 w", "2000 2"]
+
+
 DAMO = """base_time_absolute: 8 m 59.809 s
 
 monitoring_start:                0 ns
@@ -304,6 +313,16 @@ def test_regions_that_perf_traced(tmp_path):
     assert converted(tmp_path, "damon", lines) == ["0 1-2", "100000000 0-1"]
 
 
+def test_other_events_beside_those_of_damon_are_passed_over(tmp_path):
+    """damos_before_apply says the regions again."""
+    lines = (
+        "    kthreadd  6497 [031]  5702.069502: damon:damon_aggregated: target_id=0 nr_regions=1 4096-12288: 3 240\n"
+        "    kdamond.0 6497 [031]  5702.079502: damon:damos_before_apply: ctx_idx=0 scheme_idx=0 target_idx=0 nr_regions=1 "
+        "4096-8192: 3 136\n"
+    )
+    assert converted(tmp_path, "damon", lines) == ["0 0-1"]
+
+
 LACKEY = """==4242== Lackey, an example Valgrind tool
 ==4242== Command: ./solver
 ==4242==
@@ -324,6 +343,12 @@ I  0400109c,1
 def test_loads_and_stores_of_lackey(tmp_path):
     """An instruction is a nanosecond; what lies over the end of a page touches both; the same page twice is one line."""
     assert converted(tmp_path, "lackey", LACKEY) == ["0 1 w", "0 1 r", "1 1-2 w", "1 1 r", "2 0 r"]
+
+
+def test_superblocks_and_lines_without_their_margin_are_lackey_s_too(tmp_path):
+    """--trace-superblocks=yes adds the former, an editor or a filter takes the latter away."""
+    lines = "SB 04001090\nI  04001090,3\nS 1ffefff010,8\nL 1ffefff010,8\nSB 04001098\n M 1ffeffe010,8\n"
+    assert converted(tmp_path, "lackey", lines) == ["0 1 w", "0 1 r", "0 0 w"]
 
 
 def converted(folder: Path, tool: str, lines: str | bytes) -> list[str]:
