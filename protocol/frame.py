@@ -10,7 +10,7 @@ done to the machine itself from outside (a crash, a pause, a slow disk) stands i
 """
 
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -77,6 +77,7 @@ _STEP_BITS: Final = 14
 """A datagram has 65,535 bytes, and a fragment 8 or more."""
 PORT_MAX: Final = (1 << _PORT_BITS) - 1
 
+_OF_THE_KERNEL: Final = frozenset({PAGE_OUT, PAGE_OUT_REPLY, PAGE_IN, PAGE_IN_REPLY})
 _BROKEN: Final = (ValueError, msgpack.exceptions.UnpackException, msgpack.exceptions.BufferFull, TypeError)
 
 
@@ -216,8 +217,8 @@ def encode_control(at_ns: int, what: int, value: int = 0) -> bytes:
     return _pack((at_ns, what, value))
 
 
-def cut(data: bytes) -> list[tuple[Raw, bytes]]:
-    """The frames of a batch that a machine sent, each with its own bytes.
+def cut(data: bytes, *, bodies: bool = False) -> list[tuple[Raw, bytes]]:
+    """The frames of a batch that a machine sent, each with its own bytes. `bodies`: look at these too, as `arrivals` does.
 
     Raises `RemoteProtocolError` with the offset of the first frame that cannot be read.
     """
@@ -230,6 +231,8 @@ def cut(data: bytes) -> list[tuple[Raw, bytes]]:
             end = tell()
             if not _fits(item):
                 raise _refuse(item, start)
+            if bodies and not _body_fits(item[F_KIND], item[F_BODY]):
+                raise _refuse_body(item, start)
             frames.append((item, data[start:end]))
             start = end
     except _BROKEN as error:
@@ -237,6 +240,28 @@ def cut(data: bytes) -> list[tuple[Raw, bytes]]:
     if start != len(data):
         raise RemoteProtocolError(f"the last frame is cut off after {len(data) - start} bytes", start)
     return frames
+
+
+def as_read(sent: Sequence[tuple[Raw, bytes]]) -> list[tuple[Raw, bytes]]:
+    """Frames that this process has encoded itself, as they are read from their bytes.
+
+    Whole numbers and tuples within all limits are read as they were written, so these need not be read; all else is. What
+    the kernel itself says to a swap server, or this to it, has nothing else; programs may have put anything into the others.
+    Raises `RemoteProtocolError` where `cut` and `arrivals` do.
+    """
+    return [one if _is_read_as_written(one[0]) else cut(one[1], bodies=True)[0] for one in sent]
+
+
+def _is_read_as_written(frame: Raw) -> bool:
+    kind, body = frame[F_KIND], frame[F_BODY]
+    if kind & ~FRAGMENT in _OF_THE_KERNEL:
+        return True
+    if not _fits(frame) or not _body_fits(kind, body):
+        return False
+    if kind == TCP:
+        return True  # looked at in full
+    message = body[-1][-1] if kind & FRAGMENT else body[-1]
+    return not message or {*map(type, message)} == {int}
 
 
 def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival]:
@@ -262,7 +287,7 @@ def arrivals(data: bytes, controls: list[Control] | None = None) -> list[Arrival
             if not _fits(frame):
                 raise _refuse(frame, start)
             if not _body_fits(frame[F_KIND], frame[F_BODY]):
-                raise RemoteProtocolError(f"no stack can read the body {_shown(frame[F_BODY])}", start)
+                raise _refuse_body(frame, start)
             if whole:
                 one = (stamp, frame[F_SOURCE], frame[F_NUMBER], 0, frame[F_COUNT], frame[F_GAP], 0, 0, frame)
             else:
@@ -372,6 +397,10 @@ def _refuse_stamp(item: object, offset: int) -> RemoteProtocolError:
     """What should stand before a frame does not."""
     wanted = "an arrival is an integer from 0 or an array of 6, a control one of 3"
     return RemoteProtocolError(f"{wanted}, not {_shown(item)}", offset)
+
+
+def _refuse_body(frame: Raw, offset: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"no stack can read the body {_shown(frame[F_BODY])}", offset)
 
 
 def _refuse_stretch(first: int, count: int, frame: Raw, offset: int) -> RemoteProtocolError:

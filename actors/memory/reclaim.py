@@ -45,6 +45,8 @@ class Reclaim:
         self._kernel = kernel
         self._throttle = throttle
         self._serving = False
+        self._naps_for_slot = not (kernel.sleeps_for_slot or throttle.on)
+        """Whether all that becomes of a task without a request slot is that it naps."""
         self.flushers: set[Sleeper] = set()
         """The tasks whose allocations neither start a write nor wait for one (PF_MEMALLOC_NOIO)."""
         self.realtime: set[Sleeper] = set()
@@ -83,7 +85,7 @@ class Reclaim:
         oom = self.scan.oom
         if oom is not None:
             oom.begins(waiter)
-        rest_ns = self._enter(waiter)
+        rest_ns = self._kernel.reclaim_wait_ns if self._stops_at_once(waiter) else self._enter(waiter)
         floor = self.floor_of(process)
         # One that sleeps for a slot cannot take the page that its own pass has freed, nor may one overtake others.
         if waiter.asleep is _NOWHERE and not waiters and zone.has(floor) and zone.take(floor):
@@ -197,6 +199,13 @@ class Reclaim:
         if self._kernel.sleeps_for_slot and waiter.outcome is _NO_SLOT and not zone.has(floor):
             waiter.sleep(_SLOT)
         return rest_ns
+
+    def _stops_at_once(self, waiter: Waiter) -> bool:
+        """Whether the round of a new waiter ends with its first look, for want of a request slot."""
+        if not (self._naps_for_slot and waiter.may_io and self.scan.stops_at_once()) or self.kswapd.hopeless:
+            return False
+        waiter.outcome = _NO_SLOT
+        return True
 
     def _reclaim(self, waiter: Waiter) -> int:
         """Make passes down to the first that the waiter rests after, or that was enough; how long it rests (ns).

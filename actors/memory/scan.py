@@ -163,6 +163,13 @@ class Scan:
         self.writeout_naps += 1
         return _NAP
 
+    def stops_at_once(self) -> bool:
+        """Whether a pass begins and ends with a page to be written for which there is no request slot."""
+        swap = self.swap
+        if swap is None or swap.can_page_out() or self.cache.files or self.clean_minimum is not None:
+            return False
+        return self._needs_slot()
+
     def shrink_clean(self, priority: int, enough: int) -> Outcome:
         """The pass of a task that may neither start a write nor wait for one: it drops what is clean, and passes over the rest.
 

@@ -159,6 +159,27 @@ class SlabCache:
                     self._partial[top] = None
                 self._top = slab
 
+    def lend(self, floor: int) -> None:
+        """Do what to allocate an object and to free it again at once does, for a request that finds a page above its floor."""
+        if self.has_object():
+            return
+        if self._top.free or self._partial:
+            slab = self.take(floor)
+            assert slab is not None, f"{self.name}: there is a page for it"
+            self.give(slab)
+            return
+        # A page of one's own, for this moment. As an empty slab it comes to the top and stays there.
+        zone = self._zone
+        took = zone.take_unmovable(floor)
+        assert took, f"{self.name}: there is a page for it"
+        self.reserved = False
+        self._top = Slab(self, 0, False)
+        zone.give_unmovable()
+
+    def has_object(self) -> bool:
+        """Whether `take` finds an object in the slab on top."""
+        return self._top.free > 0 and not (self.reserved and self.guarded)
+
     def _return(self, slab: Slab) -> None:
         """Give back a page whose last object has been freed."""
         slab.free = 0

@@ -105,6 +105,17 @@ class Buffers:
             self.heads.give(head)
         return None if self._reserve is None else self._allocate_emergency(cache, truesize, self._reserve)
 
+    def lend_copy(self, cache: SlabCache) -> bool:
+        """Do what to allocate a buffer for a short frame, its data from `cache`, and to free it again at once does.
+
+        False, and nothing is done, unless it is simple: an ordinary buffer whose head needs no page.
+        """
+        floor = self._atomic
+        if not self.zone.has(floor) or not self.heads.has_object():
+            return False
+        cache.lend(floor)
+        return True
+
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
         """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         head = self.heads.take(self._atomic)

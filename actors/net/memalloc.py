@@ -42,6 +42,10 @@ class MemallocBuffers(Buffers):
         data = cache.take_memalloc(self._atomic) if self._access else None
         return None if data is None else self.with_head(data, truesize, FLAGGED)
 
+    def lend_copy(self, cache: SlabCache) -> bool:
+        """Never: heads come from the per-CPU cache, and do not go back there."""
+        return False
+
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
         """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         if self._cached_heads or self._cache_heads():

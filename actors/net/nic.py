@@ -12,7 +12,7 @@ The ring's buffers are outside free memory: they are allocated when the card is 
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import Run, SlabCache
@@ -66,6 +66,11 @@ def _copying(net: NetBoard, copybreak: int) -> tuple[int, int, list[tuple[SlabCa
     return beside, copybreak + beside if copybreak else 0, net.buffers.copies_by_length(copybreak)
 
 
+def _passes_short(net: NetBoard, stack: Stack | InputQueue) -> Stack | None:
+    """The stack that may take short frames without a buffer, if there is one: a trace that listens is to hear of each step."""
+    return stack if isinstance(stack, Stack) and net.board.teller is None else None
+
+
 class Nic:
     """One machine's network card."""
 
@@ -86,11 +91,12 @@ class Nic:
         self._kernel = kernel
         self._buffers = buffers
         self._stack = stack
+        self._passes_short = _passes_short(net, stack)
         self._counters = board.counters
         self._teller = board.teller
         self._index = index
         self._rate_bps = rate_bps
-        self._out: list[bytes] = []
+        self._out: list[tuple[Raw, bytes]] = []
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
@@ -107,8 +113,7 @@ class Nic:
         self._jumbo: deque[Buffer] = deque()
         """The ring for frames above 1500 bytes, of a card that has one."""
         self._fill()
-        if kernel.rx_standard is not None:
-            self._fill_jumbo(driver.jumbo_ring)
+        self._fill_jumbo(driver.jumbo_ring)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -131,9 +136,10 @@ class Nic:
         number = self.sent
         self.sent = number + count
         gap = 0 if count == 1 else _wire_ns(wire, rate_bps)
-        frame = encode((VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body))
-        self._out.append(frame)
-        self._events.sent(sent_ns, destination, len(frame))
+        frame: Any = (VERSION, sent_ns, self._index, number, destination, wire, tail, kind, port, count, gap, body)
+        data = encode(frame)
+        self._out.append((frame, data))
+        self._events.sent(sent_ns, destination, len(data))
         self.idle_ns = idle_ns = sent_ns + (count - 1) * gap
         if memory:
             self._events.at(idle_ns, self._buffers.release, memory)
@@ -143,22 +149,18 @@ class Nic:
     ) -> None:
         """Let `count` equal packets leave from now on, `gap_ns` apart; other packets find the wire busy for one of them."""
         self.idle_ns = first = max(self._events.now, self.idle_ns) + _wire_ns(wire, self._rate_bps)
-        frame = encode(
-            (VERSION, first, self._index, self.sent, destination, wire, wire, kind, port, count, gap_ns, body)
-        )
-        self._out.append(frame)
-        self._events.sent(first, destination, len(frame))
+        frame: Any = (VERSION, first, self._index, self.sent, destination, wire, wire, kind, port, count, gap_ns, body)
+        data = encode(frame)
+        self._out.append((frame, data))
+        self._events.sent(first, destination, len(data))
         self.sent += count
 
     def confirm(self, index: int) -> None:
         """A machine has answered, which a card does not care about; a neighbour table before it does."""
 
-    def take_out(self) -> bytes:
-        """The bytes of all that has been sent since the last call."""
-        if not self._out:
-            return b""
-        out = b"".join(self._out)
-        self._out.clear()
+    def take_out(self) -> list[tuple[Raw, bytes]]:
+        """All that has been sent since the last call, each frame with its bytes."""
+        out, self._out = self._out, []
         return out
 
     @property
@@ -305,6 +307,21 @@ class Nic:
             and self._stack.expects(frame)
         )
 
+    def receive_whole(self, arrival: Arrival, last_ns: int) -> bool:
+        """Receive a datagram that comes in several pieces from `arrival` to `last_ns`, nothing else in between.
+
+        Only if no fragment needs a look of its own, as in `receive`; else False, and nothing is done.
+        """
+        frame = arrival[A_FRAME]
+        if not self._is_easy(frame):
+            return False
+        self._events.now = last_ns
+        self._datagram(frame)
+        woken = self._stack.woken
+        while woken:
+            woken.pop(0)()
+        return True
+
     def _datagram(self, frame: Raw) -> None:
         """Receive all fragments of a datagram at once, with the result of one after the other."""
         count, take, batch = frame[F_COUNT], self._ring.popleft, self._refill_batch
@@ -330,7 +347,10 @@ class Nic:
         wire = frame[F_TAIL] if index == frame[F_COUNT] - 1 else frame[F_WIRE]
         buffer: Buffer | None
         if wire < self._copybreak:
-            buffer = self._copy(wire - self._beside)
+            passes, length = self._passes_short, wire - self._beside
+            if passes is not None and not flags and passes.pass_short(frame, self._copies[length][0]):
+                return
+            buffer = self._copy(length)
         elif self._keeps_ring:
             buffer = self._replace(wire)
         else:
@@ -377,7 +397,9 @@ class Nic:
         return ring.popleft()
 
     def _fill_jumbo(self, descriptors: int) -> None:
-        """Fill the ring of large buffers when the card is brought up, as far as there are blocks; the driver does with fewer."""
+        """Fill the ring of large buffers, if any, when the card is brought up, as far as there are blocks: fewer will do."""
+        if self._kernel.rx_standard is None:
+            return
         for _ in range(descriptors):
             buffer = self._buffers.allocate(self._buffers.receive, self._kernel.rx_truesize)
             if buffer is None:

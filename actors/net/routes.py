@@ -23,6 +23,10 @@ class Routes:
         self._entries: dict[int, Slab] = {}
         self._used_ns: dict[int, int] = {}
 
+    def has(self, source: int) -> bool:
+        """Whether there is an entry for packets from `source`."""
+        return source in self._entries
+
     def find(self, source: int, *, memalloc: bool) -> bool:
         """Use the entry for packets from `source`, a new one if need be; False if there is no memory for it."""
         if source not in self._entries:

@@ -29,7 +29,7 @@ class SharedCount:
         else:
             self._shared += kept
             self._kept = 0
-        return max(0, self._shared)
+        return self._shared if self._shared > 0 else 0
 
     def seen(self) -> int:
         """How many pages all CPUs see."""

@@ -8,6 +8,7 @@ PF_MEMALLOC, so that small allocations on the way (a route entry) succeed.
 from collections.abc import Callable
 from typing import Any, Final
 
+from netswap.actors.memory.slab import SlabCache
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE, Buffer
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
@@ -18,8 +19,11 @@ from netswap.protocol.frame import F_BODY, F_COUNT, F_KIND, F_PORT, F_SOURCE, FR
 _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
 
+_PORTS: Final = 4
+"""The place in the body of a whole datagram of how many ports its train goes to."""
+
 Handler = Callable[[Datagram], None]
-"""The kernel's own user of a port: it takes the datagram before that is freed, and never queues it."""
+"""The kernel's own user of a port: it takes what the datagram says; its buffers are free already."""
 
 
 Segments = Callable[[Raw, Buffer], str]
@@ -143,6 +147,36 @@ class Stack:
         else:
             self._datagram(frame, 0, datagram, buffers)
 
+    def pass_short(self, frame: Raw, cache: SlabCache) -> bool:
+        """Hand a short datagram to the kernel's own user of its port, as `input` does.
+
+        A buffer with its data from `cache` would be free again before its user sees the datagram, so nothing is left of it.
+        False, and nothing is done, if the frame is another one, or if its buffer or its route are not to be had simply.
+        """
+        if frame[F_KIND] >= TCP:
+            return False
+        port, source, body = frame[F_PORT], frame[F_SOURCE], frame[F_BODY]
+        handler = self._user(source, port, body)
+        if handler is None or not self._buffers.lend_copy(cache):
+            return False
+        if source in self._routed:
+            self._routes.find(source, memalloc=False)
+        self._counters.delivered += 1
+        source_port, payload, _, _, _, message = body
+        handler(_named(Datagram, (source, source_port, port, payload, message, (), 0)))
+        return True
+
+    def _user(self, source: int, port: int, body: tuple[Any, ...]) -> Handler | None:
+        """The kernel's own user of a port, if it gets this datagram without the need of a new route."""
+        if (
+            not port
+            or port in self.sockets
+            or body[_PORTS] > 1
+            or (source in self._routed and not self._routes.has(source))
+        ):
+            return None
+        return self._handlers.get(port)
+
     def input_whole(self, frame: Raw, fragments: list[Buffer]) -> None:
         """All fragments of a datagram have come one after the other: as `input` for each, if `expects` says so."""
         frames = len(fragments)
@@ -150,7 +184,16 @@ class Stack:
         held = self.noncritical + self.reassembly.frames + frames - 1
         if held > self.noncritical_max:
             self.noncritical_max = held
-        self._datagram(frame, 0, frame[F_BODY][2], tuple(fragments))
+        port, source, body = frame[F_PORT], frame[F_SOURCE], frame[F_BODY][2]
+        handler, buffers = self._user(source, port, body), tuple(fragments)
+        if handler is None:
+            self._datagram(frame, 0, body, buffers)
+            return
+        if source in self._routed:
+            self._routes.find(source, memalloc=False)
+        self._counters.delivered += frames
+        self._buffers.free_all(buffers)
+        handler(_named(Datagram, (source, body[0], port, body[1], body[-1], buffers, 0)))
 
     def expects(self, frame: Raw) -> bool:
         """Whether the fragments of this train would all find room in the cache, and nothing of their datagram there."""

@@ -199,14 +199,25 @@ class Steady:
         if frame[F_COUNT] == 1:
             self._watch = None
             return self._nic.receive(arrival, limit_ns)
+        if frame[F_KIND] & FRAGMENT:
+            self._cycle = self._doubt = self._watch = None
+            return self._nic.receive(arrival, limit_ns)
         self._forget()
         if self._sees(arrival):
             return self._look(arrival, limit_ns)
         few = _ROUNDS * self._nic.ring_size
-        if arrival[A_COUNT] <= few or frame[F_KIND] & FRAGMENT or not self._nic.receives():
+        if arrival[A_COUNT] <= few or not self._nic.receives():
             return self._nic.receive(arrival, limit_ns)
         # Not all of it: soon a search may be worth its while.
         return _after(arrival, self._each(arrival, few, limit_ns))
+
+    def receive_whole(self, arrival: Arrival, last_ns: int) -> bool:
+        """As `Nic.receive_whole`."""
+        if self._cycle is not None:
+            self.interrupt()
+        self._watch = None
+        self._forget()
+        return self._nic.receive_whole(arrival, last_ns)
 
     def interrupt(self) -> None:
         """Something else is about to happen: settle, and remember the state, which may be the same after it."""

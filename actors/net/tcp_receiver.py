@@ -226,7 +226,7 @@ class Receiver:
         account = self._account
         full = account.rcvbuf * share // whole
         free = (account.rcvbuf - account.rmem) * share // whole
-        segment = min(self._mss, full)
+        segment = self._mss if self._mss < full else full
         if free < segment:
             return 0
         if self._memory.pressure and 2 * free < full:

@@ -8,7 +8,7 @@ in a timeline. Windows end wherever a fault begins or ends, so that nothing chan
 
 from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from netswap.actors.events import NEVER
 from netswap.actors.network.link import ANY, SECOND_NS, Due, Link, LinkSettings, Piece, Port, split
@@ -24,6 +24,7 @@ from netswap.protocol.frame import (
     F_TAIL,
     F_WIRE,
     KIND_NAMES,
+    Arrival,
     Raw,
     encode_arrival,
     encode_time,
@@ -38,6 +39,16 @@ _SHARES: Final = {
 """What the faults that are a matter of chance change."""
 
 
+class Inbound(NamedTuple):
+    """What reaches a machine: `batch` as bytes, and beside it arrivals that are `handed` over as they are."""
+
+    batch: bytes
+    handed: Sequence[Arrival]
+
+
+NOTHING: Final = Inbound(b"", ())
+
+
 class Network:
     """All links of a cluster, and the frames under way on them."""
 
@@ -45,6 +56,8 @@ class Network:
     """The trace that is told what happens to frames, if there is one: asked once for each train."""
     losses: Trace | None = None
     """The trace that is told of the frames that are lost."""
+    hands_over = False
+    """Whether the machines are in this process, so that frames need not be decoded again."""
 
     def __init__(
         self,
@@ -150,27 +163,32 @@ class Network:
 
     def deliver(self, until_ns: int) -> dict[int, bytes]:
         """Take off what reaches the machines before `until_ns`: a batch for each machine that anything reaches."""
-        batches: dict[int, bytes] = {}
+        return {to: inbound.batch for to, inbound in self.collect(until_ns).items()}
+
+    def collect(self, until_ns: int) -> "dict[int, Inbound]":
+        """Take off what reaches the machines before `until_ns`, for each machine that anything reaches."""
+        found: dict[int, Inbound] = {}
         while self.first_ns() < until_ns:
             to = self._soonest[0][1]
-            batch = self.deliver_to(to, until_ns)
-            if batch:
-                batches[to] = batch
-        return batches
+            inbound = self.collect_for(to, until_ns)
+            if inbound is not NOTHING:
+                found[to] = inbound
+        return found
 
-    def deliver_to(self, to: int, until_ns: int) -> bytes:
-        """Take off the batch that reaches one machine before `until_ns`."""
+    def collect_for(self, to: int, until_ns: int) -> "Inbound":
+        """Take off what reaches one machine before `until_ns`; `NOTHING` if nothing does."""
         if self._first[to] >= until_ns:
-            return b""
+            return NOTHING
         if self._ports:
             self._through_port(to, until_ns)
-        batch = b"".join(self._outside.pending.pop(to, ()))
-        batch += self._batch(self._in_port[to] if self._ports else self._under_way[to], until_ns)
+        parts: list[bytes] = self._outside.pending.pop(to, [])
+        handed: list[Arrival] = []
+        self._take_off(self._in_port[to] if self._ports else self._under_way[to], until_ns, parts, handed)
         self._first[to] = NEVER
         for heap in (self._under_way[to], self._in_port[to]):
             if heap and heap[0][0] < self._first[to]:
                 self._expect(to, heap[0][0])
-        return batch
+        return Inbound(b"".join(parts), handed) if parts or handed else NOTHING
 
     def accept(self, frames: Iterable[tuple[Raw, bytes]], until_ns: int, settled_ns: int = 0) -> None:
         """Take what the machines have sent while they advanced to `until_ns`, or farther: each frame, and the same in bytes.
@@ -281,9 +299,10 @@ class Network:
 
         Each kind of chance draws from a stream of its own: one disturbance more leaves the draws of the others as they are.
         """
+        if link.steady:
+            self._cross_steadily(link, sent_ns, number, piece)
+            return
         now = link.now
-        if link.steady and piece[4] > 1:
-            sent_ns, number, piece = self._cross_together(link, sent_ns, number, piece)
         _, frame, data, first, count, gap_ns, _ = piece
         one: Any
         for index in range(count):
@@ -314,6 +333,24 @@ class Network:
                 self._travel(at_ns, number + index, one)
             if link.happens("duplicate", now.duplicate_ppm):
                 self._double(at_ns, number + index, one)
+
+    def _cross_steadily(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
+        """Put frames on a link that is a delay and a bandwidth: nothing about them is a matter of chance."""
+        if piece[4] > 1:
+            sent_ns, number, piece = self._cross_together(link, sent_ns, number, piece)
+        now = link.now
+        _, frame, data, first, count, gap_ns, _ = piece
+        one: Any
+        for index in range(count):
+            one = (link, frame, data, first + index, 1, 0, 0)
+            at_ns = sent_ns + index * gap_ns
+            if now.bandwidth_bps:
+                last = first + index == frame[F_COUNT] - 1
+                left_ns, at_ns = at_ns, link.enqueue(at_ns, frame[F_TAIL] if last else frame[F_WIRE], now.bandwidth_bps)
+                if at_ns < 0:
+                    self._drop(left_ns, one, "link-queue")
+                    continue
+            self._travel(at_ns + now.latency_ns, number + index, one)
 
     def _double(self, at_ns: int, number: int, piece: Piece) -> None:
         """Let a copy of a frame follow it."""
@@ -368,11 +405,12 @@ class Network:
             due = (port.free_ns, source, number, copy, piece)
             heappush(leaving, due)
 
-    def _batch(self, heap: list[Due], until_ns: int) -> bytes:
-        """Take off a heap what arrives before `until_ns` and can be reached."""
-        parts: list[bytes] = []
+    def _take_off(self, heap: list[Due], until_ns: int, parts: list[bytes], handed: list[Arrival]) -> None:
+        """Take off a heap what arrives before `until_ns` and can be reached: as bytes, or to be handed over as it is."""
+        hands_over = self.hands_over
         due: Any
         lost: Any
+        whole: Any
         while heap and heap[0][0] < until_ns:
             at_ns, source, number, copy, piece = heappop(heap)
             link, frame, data, first, count, gap_ns, flags = piece
@@ -395,12 +433,15 @@ class Network:
                 link.tally.delivered += count
                 if self.trace is not None:
                     self.trace.link_delivered(Frames(at_ns, frame, first, count, gap_ns, copy, flags))
+                if hands_over:
+                    whole = (at_ns, source, number, copy, count, gap_ns, first, flags, frame)
+                    handed.append(whole)
+                    continue
                 if count == frame[F_COUNT] and gap_ns == frame[F_GAP] and not (copy or flags):
                     stamp = encode_time(at_ns)
                 else:
                     stamp = encode_arrival(at_ns, copy, flags, first, count, gap_ns)
                 parts += (stamp, data)
-        return b"".join(parts)
 
     def _drop(self, at_ns: int, piece: Piece, cause: str, copy: int = 0) -> None:
         """Frames are lost here."""

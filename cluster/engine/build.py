@@ -23,19 +23,24 @@ def clock(
     first: Sequence[Answer],
     shares: Sequence[Sequence[int]] | None = None,
     trace: Trace | None = None,
+    *,
+    hands_over: bool = False,
 ) -> Clock:
     """Build the clock, and the network that it drives here.
 
     `first`: what each machine promised before anything has happened. `shares`: the machines of each shard, if there are to
-    be several; without, one has them all. `trace`: what clock and links tell.
+    be several; without, one has them all. `trace`: what clock and links tell. `hands_over`: the machines are in this process.
     """
     if len(first) <= FEW and shares is None:
         links = network(resolved)
+        links.hands_over = hands_over
         links.listen(trace)
         return Clock(Apart(links, exchange, first), resolved.timeline, trace)
     shares = shares or [range(len(first))]
     promised = dict(enumerate(first))
     shards = [shard(resolved, exchange, promised, shares, place, trace) for place in range(len(shares))]
+    for one in shards:
+        one.network.hands_over = hands_over
 
     def steps(steps: Sequence[Step]) -> list[Told]:
         return [shard.step(step) for shard, step in zip(shards, steps, strict=True)]

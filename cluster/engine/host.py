@@ -6,7 +6,7 @@ silent_until_ns, outbound, ...]. Where nothing is due the blob is empty.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
@@ -22,10 +22,13 @@ from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.recorder import Recorder
 from netswap.cluster.scenario.resolved import Resolved
 
+_TRAVELS: Final = 3
+"""What of an order goes to another process: what is handed over stays."""
+
 
 def pack_orders(share: Iterable[int], orders: Mapping[int, Order]) -> bytes:
     """What a host with these machines is to do."""
-    due = [part for index in share if index in orders for part in (index, *orders[index])]
+    due = [part for index in share if index in orders for part in (index, *orders[index][:_TRAVELS])]
     return _pack(due) if due else b""
 
 
@@ -76,6 +79,7 @@ class ShardHost(Host):
         """`shares`: the machines of each shard; `place`: which of them this is."""
         super().__init__([resolved.machines[index] for index in shares[place]], resolved.names, plan)
         self._shard = build.shard(resolved, self._advance, self.promises(), shares, place, self.recorder)
+        self._shard.network.hands_over = True
 
     def first_ns(self) -> int:
         """See `Told`."""
@@ -94,7 +98,7 @@ class ShardHost(Host):
         for index, order in orders.items():
             machine = self._machines[index]
             out = machine.advance(*order)
-            answers[index] = Answer(machine.next_ns(), machine.silent_until_ns(), out)
+            answers[index] = Answer(machine.next_ns(), machine.silent_until_ns(), out, machine.said)
         return answers
 
 

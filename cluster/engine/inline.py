@@ -31,18 +31,21 @@ class InlineEngine:
         shares: Sequence[Sequence[int]] | None = None,
         trace: Trace | None = None,
         plan: Plan | None = None,
+        hands_over: bool = True,
     ) -> None:
         """`record`: keep all that each machine sends, for `outbound`. `shares`: as in `build.clock`.
 
         `trace`: is told what happens to machines, links and the clock. `plan`: what is recorded instead, for `recorded`.
+        `hands_over`: frames go from machine to machine as they are, and are not decoded from their bytes.
         """
         self._recorder = None if plan is None else Recorder(plan)
         trace = trace or self._recorder
         self._names = resolved.names
+        self._hands_over = hands_over
         self._machines = [Machine(settings, trace) for settings in resolved.machines]
         self._outbound: list[list[bytes]] | None = [[] for _ in self._names] if record else None
         first = [Answer(machine.next_ns(), machine.silent_until_ns(), b"") for machine in self._machines]
-        self._clock = build.clock(resolved, self._exchange, first, shares, trace)
+        self._clock = build.clock(resolved, self._exchange, first, shares, trace, hands_over=hands_over)
         collector.hold()
         self._open = True
 
@@ -108,5 +111,7 @@ class InlineEngine:
             out = machine.advance(*order)
             if self._outbound is not None:
                 self._outbound[index].append(out)
-            answers[index] = Answer(machine.next_ns(), machine.silent_until_ns(), out)
+            answers[index] = Answer(
+                machine.next_ns(), machine.silent_until_ns(), out, machine.said if self._hands_over else None
+            )
         return answers

@@ -6,11 +6,10 @@ A pace is told the time before which all has happened, and the *settled* time: n
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from netswap.actors.network.network import Network
+from netswap.actors.network.network import NOTHING, Network
 from netswap.cluster.engine import horizons
 from netswap.cluster.engine.orders import Answer, Exchange, Order
 from netswap.cluster.engine.shard import Disturbance, Step, Told, Window
-from netswap.protocol.frame import cut
 from netswap.protocol.units import seconds
 
 AHEAD_NS: Final = seconds(1)
@@ -71,6 +70,8 @@ class Apart:
         self._announced = [0 for _ in first]
         """Bytes that each machine has announced since it was not ahead of the others."""
         self._limit_ns = 0
+        self._found: list[int] = []
+        """When each machine does something, as found when the last window was closed; empty if it may be otherwise by now."""
 
     def window(self, now_ns: int, settled_ns: int) -> Passed:
         """See `Pace.window`."""
@@ -103,7 +104,7 @@ class Apart:
 
     def _orders(self, now_ns: int, settled_ns: int) -> dict[int, Order]:
         """Open a window: which machines advance."""
-        acts = self._acts()
+        acts = self._found or self._acts()
         step_ns = max(AHEAD_NS, self._network.lookahead_ns)
         # In steps: a limit that slides would wake all in each window.
         self._limit_ns = min(settled_ns, (now_ns // step_ns + 2) * step_ns)
@@ -114,9 +115,9 @@ class Apart:
             if at_ns < ahead_ns:
                 self._announced[index] = 0
             if at_ns < reached[index] and self._announced[index] <= AHEAD_BYTES:
-                inbound = self._network.deliver_to(index, reached[index])
-                if inbound or self._next[index] < reached[index]:
-                    orders[index] = Order(reached[index], inbound, self._news(index))
+                inbound = self._network.collect_for(index, reached[index])
+                if inbound is not NOTHING or self._next[index] < reached[index]:
+                    orders[index] = Order(reached[index], inbound.batch, self._news(index), inbound.handed)
         return orders
 
     def _acts(self) -> list[int]:
@@ -146,22 +147,24 @@ class Apart:
     def _take(self, answers: Mapping[int, Answer], now_ns: int, settled_ns: int) -> int:
         """Close it: what they have sent; before the time that is returned, settled at most, all has happened."""
         network = self._network
-        for index, (next_ns, silent_until_ns, outbound) in answers.items():
-            self._next[index] = next_ns
-            self._silent[index] = silent_until_ns
-            self._announced[index] += len(outbound)
-        frames = (frame for index in sorted(answers) for frame in cut(answers[index].outbound))
+        for index, answer in answers.items():
+            self._next[index] = answer.next_ns
+            self._silent[index] = answer.silent_until_ns
+            self._announced[index] += len(answer.outbound)
+        frames = (frame for index in sorted(answers) for frame in answers[index].frames())
         network.accept(frames, now_ns, settled_ns)
         acts = self._acts()
         if network.undecided():
             sends = horizons.look(self._ways, acts, self._silent, self._limit_ns).sends
             network.place(sends, settled_ns)
             acts = self._acts()
+        self._found = acts
         return min(settled_ns, *acts)
 
     def _doubt(self, now_ns: int) -> None:
         """A fault has begun or ended: what was promised whatever happens was promised without it. Latencies may be others."""
         self._silent = [now_ns for _ in self._silent]
+        self._found = []
         ways = self._network.ways()
         if ways != self._ways:
             self._ways = ways

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from netswap.actors.events import NEVER
-from netswap.actors.network.network import Network
+from netswap.actors.network.network import Inbound, Network
 from netswap.cluster.engine.orders import Answer, Exchange, Order
 from netswap.protocol.frame import F_COUNT, F_DESTINATION, F_GAP, F_SENT, Raw, cut
 
@@ -89,7 +89,8 @@ class Shard:
         """
         network = self.network
         if step.foreign:
-            network.accept((frame for batch in step.foreign for frame in cut(batch)), *step.before)
+            bodies = network.hands_over  # else the machines look at them
+            network.accept((frame for batch in step.foreign for frame in cut(batch, bodies=bodies)), *step.before)
         for one in step.disturbances:
             self._disturb(one)
         answers = self._exchange(self._orders(step))
@@ -97,9 +98,7 @@ class Shard:
             if answer.next_ns != self._next[index]:
                 self._next[index] = answer.next_ns
                 heappush(self._wakes, (answer.next_ns, index))
-        frames = (
-            frame for index in sorted(answers) if answers[index].outbound for frame in cut(answers[index].outbound)
-        )
+        frames = (frame for index in sorted(answers) if answers[index].outbound for frame in answers[index].frames())
         if self._shards == 1:
             network.accept(frames, *step.window)
             return Told(self.first_ns(), [b""])
@@ -117,8 +116,8 @@ class Shard:
         """The machines that advance: those that something reaches in the window, or that do something by themselves."""
         end_ns = step.window.end_ns
         if step.everybody:
-            return {index: Order(end_ns, self.network.deliver_to(index, end_ns)) for index in self._next}
-        orders = {index: Order(end_ns, batch) for index, batch in self.network.deliver(end_ns).items()}
+            return {index: _order(end_ns, self.network.collect_for(index, end_ns)) for index in self._next}
+        orders = {index: _order(end_ns, inbound) for index, inbound in self.network.collect(end_ns).items()}
         while self._wakes_ns() < end_ns:
             _, index = heappop(self._wakes)
             self._next[index] = _UNKNOWN
@@ -157,6 +156,10 @@ class Shard:
         while wakes and self._next[wakes[0][1]] != wakes[0][0]:
             heappop(wakes)
         return wakes[0][0] if wakes else NEVER
+
+
+def _order(end_ns: int, inbound: Inbound) -> Order:
+    return Order(end_ns, inbound.batch, None, inbound.handed)
 
 
 def pack_step(step: Step) -> bytes:

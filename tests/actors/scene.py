@@ -96,7 +96,7 @@ class Host:
 
     def sent(self) -> list[Frame]:
         """What has left the card since the last call."""
-        return [Frame(*raw) for raw, _ in cut(self.nic.take_out())]
+        return [Frame(*raw) for raw, _ in cut(b"".join(data for _, data in self.nic.take_out()))]
 
     def dropped(self) -> dict[str, int]:
         """Frames dropped so far, by cause."""

@@ -175,3 +175,45 @@ def test_any_sequence_of_allocations_conserves_pages(size: int, guarded: bool, c
     for slab in held:
         cache.give(slab)
     assert (zone.free, zone.reserve_used, cache.slabs, cache.in_use) == (zone.total, 0, 0, 0)
+
+
+# -- an object for a moment ------------------------------------------------------------------------------------------
+
+STEPS = st.lists(st.sampled_from(["take", "memalloc", "give first", "give last", "moment"]), max_size=60)
+
+
+def walked(steps: list[str], size: int, *, guarded: bool, lends: bool) -> list[object]:
+    """What is to be seen of a zone and a cache after each step; a "moment" takes an object and gives it back."""
+    zone = Zone(60, 40)
+    cache = SlabCache(zone, "kmalloc", size, guarded=guarded)
+    wakes: list[int] = []
+    zone.on_pressure(lambda: wakes.append(zone.free))
+    zone.waiters = (None,)
+    zone.on_free_with_waiters(lambda: wakes.append(-zone.free))
+    held: list[Slab] = []
+    seen: list[object] = []
+    for step in steps:
+        if step in ("take", "memalloc"):
+            slab = cache.take(FLOOR) if step == "take" else cache.take_memalloc(FLOOR)
+            held += [] if slab is None else [slab]
+        elif step == "moment" and zone.free > FLOOR:
+            if lends:
+                cache.lend(FLOOR)
+            else:
+                cache.give(had(cache.take(FLOOR)))
+        elif held and step.startswith("give"):
+            cache.give(held.pop(0 if step == "give first" else -1))
+        slabs = {id(slab): number for number, slab in enumerate(dict.fromkeys(held))}
+        seen.append(
+            (zone.free, zone.free_min, zone.reserve_used, cache.slabs, cache.in_use, cache.reserved, list(wakes))
+        )
+        seen.append([(slabs[id(slab)], slab.free, slab.from_reserve) for slab in held])
+    return seen
+
+
+@given(STEPS, st.sampled_from([4096, 2048, 1024]), st.booleans())
+def test_an_object_that_is_lent_for_a_moment_leaves_what_one_does_that_is_taken_and_given_back(
+    steps: list[str], size: int, guarded: bool
+) -> None:
+    """Pages, marks, wakes of kswapd and of waiters, and which objects later requests get."""
+    assert walked(steps, size, guarded=guarded, lends=True) == walked(steps, size, guarded=guarded, lends=False)
