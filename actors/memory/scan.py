@@ -51,6 +51,8 @@ class Scan:
         self.swap = swap
         self.swap_pages: int | None = None
         """Pages that the swap space holds; None if it cannot become full."""
+        self.started = 0
+        """Pages of programs whose page-out has been started."""
         self.dropped = 0
         """Clean pages that have been dropped."""
         self.returned = 0
@@ -241,6 +243,7 @@ class Scan:
                     self._teller.page_begun(space, page, True, "swap")
                 swap.page_out(space, page)
                 started += 1
+                self.started += 1
                 if not started % self._kernel.swap_cluster_max and self._throttled(0):
                     return _NAP
                 can_write = swap.can_page_out()

@@ -135,8 +135,19 @@ def _swap_here(kind: MachineSettings, machine: Machine, written: str, index: int
     return replace(kind.swap, server=index)
 
 
-_SPOKEN_OF: Final = tuple(
-    ["count", "kernel", "safeguards", "reserve", "min_free", "thp", "zones", "files", "disk", "vm", "swap", "programs"]
+_SPOKEN_OF: Final = (
+    "count",
+    "kernel",
+    "safeguards",
+    "reserve",
+    "min_free",
+    "thp",
+    "zones",
+    "files",
+    "disk",
+    "vm",
+    "swap",
+    "programs",
 )
 
 
