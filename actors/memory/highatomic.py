@@ -1,12 +1,12 @@
 """Pages set aside for atomic requests of more than one page (MIGRATE_HIGHATOMIC).
 
-Source: mm/page_alloc.c of 6.1 and 6.11 (reserve_highatomic_pageblock, rmqueue_buddy, unreserve_highatomic_pageblock); facts 13.5.
-When an atomic request for a block fails at the low mark and is met from ordinary memory below it, its whole pageblock is set
-aside: from then on what is free there, or becomes so, goes only to such requests. `Kernel.aside_max` says how much. While they are
-free, these pages count for requests that may go below min, and cannot be had by a request for a single page: part of the reserve
-is there and useless. All other requests leave out every page that is set aside, free or in use ("this will over-estimate the size
-of the atomic reserve but it avoids a search"): what is in use there raises low, min and high for them. An atomic request for a
-block does not ignore the boost, as one for a page does (zone_watermark_fast). A direct
+Source: mm/page_alloc.c of 6.1 and 6.11 (reserve_highatomic_pageblock, rmqueue_buddy, unreserve_highatomic_pageblock); facts
+13.5. When an atomic request for a block fails at the low mark and is met from ordinary memory below it, its whole pageblock
+is set aside: from then on what is free there, or becomes so, goes only to such requests. `Kernel.aside_max` says how much.
+While they are free, these pages count for requests that may go below min, and cannot be had by a request for a single page:
+part of the reserve is there and useless. All other requests leave out every page that is set aside, free or in use ("this
+will over-estimate the size of the atomic reserve but it avoids a search"): what is in use there raises low, min and high for
+them. An atomic request for a block does not ignore the boost, as one for a page does (zone_watermark_fast). A direct
 reclaimer that has made progress and still finds no page gives a pageblock back, though not the last; before a program is
 killed, that too.
 
