@@ -20,7 +20,7 @@ from netswap.actors.memory.zone import Wake, Zone
 class GroupedZone(Zone):
     """Free pages of one machine that keeps unmovable ones together."""
 
-    __slots__ = ("_boost_max", "_claimed", "_high", "_part", "_pinned", "_raised", "_settled", "_spare")
+    __slots__ = ("_boost_max", "_claimed", "_high", "_moved", "_part", "_pinned", "_raised", "_settled", "_spare")
 
     def __init__(self, total: int, min_pages: int, emergency: int, kernel: Kernel, tally: Tally = FIRST) -> None:
         super().__init__(total, min_pages, emergency, kernel, tally)
@@ -38,6 +38,8 @@ class GroupedZone(Zone):
         """Whether the machine runs."""
         self._raised: Wake | None = None
         """Told of a boost in kswapd's place."""
+        self._moved: Wake | None = None
+        """Told of marks that have moved otherwise."""
 
     def settle(self) -> None:
         """From here on the machine runs; what its programs had at the start has been taken from either list."""
@@ -112,9 +114,9 @@ class GroupedZone(Zone):
             self.set_marks()
         (self._raised or self.press)()
 
-    def on_raise(self, raised: Wake) -> None:
-        """Call `raised` instead of waking kswapd when the marks are boosted."""
-        self._raised = raised
+    def on_marks(self, raised: Wake, moved: Wake) -> None:
+        """Call `raised` instead of waking kswapd when the marks are boosted, and `moved` when they move otherwise."""
+        self._raised, self._moved = raised, moved
 
     def balanced(self, boosts: tuple[int, ...]) -> None:
         """kswapd has reached its goal, and takes back what was boosted when it began."""

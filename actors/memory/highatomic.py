@@ -1,9 +1,12 @@
 """Pages set aside for atomic requests of more than one page (MIGRATE_HIGHATOMIC).
 
-Source: mm/page_alloc.c of 6.1 and 6.11 (reserve_highatomic_pageblock, rmqueue_buddy, unreserve_highatomic_pageblock); facts 13.5.
-When an atomic request for a block is met from ordinary memory, its whole pageblock is set aside: from then on what is free there,
-or becomes so, goes only to such requests. `Kernel.aside_max` says how much. While they are free, these pages count for requests
-that may go below min, and cannot be had by a request for a single page: part of the reserve is there and useless. A direct
+Source: mm/page_alloc.c of 6.1 and 6.11 (reserve_highatomic_pageblock, rmqueue_buddy, unreserve_highatomic_pageblock); facts
+13.5. When an atomic request for a block fails at the low mark and is met from ordinary memory below it, its whole pageblock
+is set aside: from then on what is free there, or becomes so, goes only to such requests. `Kernel.aside_max` says how much.
+While they are free, these pages count for requests that may go below min, and cannot be had by a request for a single page:
+part of the reserve is there and useless. All other requests leave out every page that is set aside, free or in use ("this
+will over-estimate the size of the atomic reserve but it avoids a search"): what is in use there raises low, min and high for
+them. An atomic request for a block does not ignore the boost, as one for a page does (zone_watermark_fast). A direct
 reclaimer that has made progress and still finds no page gives a pageblock back, though not the last; before a program is
 killed, that too.
 
@@ -14,7 +17,7 @@ from netswap.actors.counters import FIRST, Tally
 from netswap.actors.kernels.kernel import PAGEBLOCK, Kernel
 from netswap.actors.kernels.linux_6_11 import LINUX_6_11
 from netswap.actors.memory.grouped import GroupedZone
-from netswap.actors.memory.zone import Block, Zone
+from netswap.actors.memory.zone import Block, Zone, atomic_share
 
 
 class HighAtomicZone(GroupedZone):
@@ -61,6 +64,8 @@ class HighAtomicZone(GroupedZone):
         self._share -= there * in_use
         self._used -= there
         self.aside_free += there
+        if there:
+            self._reckon()
         Zone.give(self, pages - there)
 
     def take_block(self, order: int, floor: int) -> Block | None:
@@ -68,9 +73,14 @@ class HighAtomicZone(GroupedZone):
         if floor != self.floors.atomic:
             return super().take_block(order, floor)
         pages = 1 << order
+        if self.free - (pages - 1) > self.low_mark:
+            return super().take_block(order, self.low_mark)
+        self.press()
+        floor += atomic_share(self.boost)
         if self.aside_free >= pages and self.free + self.aside_free - (pages - 1) > floor:
             self.aside_free -= pages
             self._pinned += pages
+            self._reckon()
             return Block(order, aside=True)
         block = super().take_block(order, self._reached(floor))
         if block is not None and self.aside < self.aside_max:
@@ -83,6 +93,7 @@ class HighAtomicZone(GroupedZone):
         if block.aside and self.aside:
             self._pinned -= 1 << block.order
             self.aside_free += 1 << block.order
+            self._reckon()
         else:
             super().give_block(block)
 
@@ -95,6 +106,7 @@ class HighAtomicZone(GroupedZone):
         self.aside -= PAGEBLOCK
         self.aside_free -= free
         self._used -= used
+        self._reckon()
         Zone.give(self, free)
         return True
 
@@ -106,6 +118,16 @@ class HighAtomicZone(GroupedZone):
         self.free -= free
         self.aside_free += free
         self._used += beside - free
+        self._reckon()
+
+    def _reckon(self) -> None:
+        """Raise the marks by what is in use of the pages that are set aside."""
+        unusable = self.aside - self.aside_free
+        if unusable != self.unusable:
+            self.unusable = unusable
+            self.set_marks()
+            if self._moved is not None:
+                self._moved()
 
     def _reached(self, floor: int) -> int:
         """The floor in ordinary pages: the kernel's test counts the pages set aside as well for requests that go below min."""

@@ -162,7 +162,7 @@ class OomKiller:
         attempts.fruitless = 0 if freed != attempts.freed else attempts.fruitless + 1
         attempts.freed = freed
         zone = self._zone
-        reachable = zone.free + zone.aside_free + self._lru() > zone.floors.kernel
+        reachable = zone.free + self._lru() > zone.floors.kernel
         if attempts.fruitless <= self._rules.fruitless_attempts and reachable:
             return False
         attempts.fruitless = 0

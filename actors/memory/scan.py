@@ -51,6 +51,8 @@ class Scan:
         self.swap = swap
         self.swap_pages: int | None = None
         """Pages that the swap space holds; None if it cannot become full."""
+        self.started = 0
+        """Pages of programs whose page-out has been started."""
         self.dropped = 0
         """Clean pages that have been dropped."""
         self.returned = 0
@@ -229,14 +231,14 @@ class Scan:
         if not can_write and self._needs_slot():
             return _NO_SLOT
         zone, swap, room = self._zone, self.swap, self._swap_room()
-        started = 0
+        begun = self.started
         for space, page in self.hand.victims(quota):
             if not space.states[page] & DIRTY:
                 if isinstance(space, File):
                     self._drop_file(space, page)
                 else:
                     self._drop(space, page)
-            elif swap is None or swap.has_failed or started == room:
+            elif swap is None or swap.has_failed or self.started - begun == room:
                 continue  # there is no place to write it to: it stays, and the scan goes on behind it
             elif self.laundry is not None:
                 self.laundry.put_aside(space, page)
@@ -247,8 +249,8 @@ class Scan:
                 if self._teller is not None:
                     self._teller.page_begun(space, page, True, "swap")
                 swap.page_out(space, page)
-                started += 1
-                if not started % self._kernel.swap_cluster_max and self._throttled(0):
+                self.started += 1
+                if not (self.started - begun) % self._kernel.swap_cluster_max and self._throttled(0):
                     return _NAP
                 can_write = swap.can_page_out()
             else:
@@ -258,7 +260,7 @@ class Scan:
             if zone.free >= enough:
                 return _SCANNED
             # Falling asleep at once saves a look at the page that the hand stands at: it would be the branch above.
-            if not can_write and started != room and self._needs_slot():
+            if not can_write and self.started - begun != room and self._needs_slot():
                 return _NO_SLOT
         return _SCANNED
 

@@ -58,6 +58,12 @@ def floors(kernel: Kernel, min_pages: int, zone_pages: int, emergency: int = 0) 
     )
 
 
+def atomic_share(pages: int) -> int:
+    """What of so many pages of min an atomic request leaves: three eighths."""
+    half = pages - pages // 2
+    return half - half // 4
+
+
 def boosted(plain: Floors, kernel: Kernel, boost: int) -> Floors:
     """The floors with each share of min taken of the boosted one, but for atomic requests, which ignore the boost."""
     realtime = boost // 2 if kernel.realtime_half else boost // 4
@@ -102,6 +108,7 @@ class Zone:
         "reserve_used",
         "reserve_used_max",
         "total",
+        "unusable",
         "waiters",
         "withheld",
     )
@@ -121,6 +128,8 @@ class Zone:
         """Pages kept from all requests that stop at a watermark, beside the emergency pool (clean-minimum)."""
         self.lowmem_reserve = 0
         """Pages kept from requests for higher zones, of which there are none unless the machine has several."""
+        self.unusable = 0
+        """Pages in use that requests without a right below min take for free ones that are set aside (see `highatomic`)."""
         self.boost = 0
         """How far low, min and high are raised, for all but atomic requests (watermark_boost)."""
         self._set_reserve(emergency)
@@ -168,6 +177,11 @@ class Zone:
         """kswapd is woken when free pages are not above this."""
         self.min_mark = self.floors.kernel
         """min with all that raises it: half of it is where direct reclaimers are throttled."""
+        if self.unusable:
+            low, kernel_floor = self.floors.low + self.unusable, self.floors.kernel + self.unusable
+            self.floors = self.floors._replace(low=low, kernel=kernel_floor)
+            self.low_mark = low
+            self.high_mark += self.unusable
         if self.lowmem_reserve:
             self._keep()
 
@@ -218,8 +232,11 @@ class Zone:
         """Whether more than the floor is free after all, for a request that would fail without coming here."""
         return self._rescue(floor)
 
-    def on_raise(self, raised: Wake) -> None:
-        """Call `raised` instead of waking kswapd when the marks are boosted. Without groups by mobility they never are."""
+    def on_marks(self, raised: Wake, moved: Wake) -> None:
+        """Call `raised` instead of waking kswapd when the marks are boosted, and `moved` when they move otherwise.
+
+        Without groups by mobility they never do.
+        """
 
     def has(self, floor: int) -> bool:
         """Whether there is a page above this floor."""
@@ -236,6 +253,10 @@ class Zone:
     def kswapd_goal(self) -> int:
         """The number of free pages at which kswapd rests."""
         return self.high_mark + 1
+
+    def pass_pages(self) -> int:
+        """Pages beyond which a pass of kswapd does not go, if it looks at the marks only at its end; 0: after each page."""
+        return 0
 
     def boosts(self) -> tuple[int, ...]:
         """How far the marks of each zone are raised."""

@@ -69,7 +69,7 @@ class ZonedZone(Zone):
         zones = [part.zone for part in self.parts]
         super().__init__(sum(zone.total for zone in zones), sum(zone.min for zone in zones), 0, kernel, tally)
         for zone in zones:
-            zone.on_raise(self._raised)
+            zone.on_marks(self._raised, self._add_up)
 
     # -- marks --------------------------------------------------------------------------------------------------------
 
@@ -127,6 +127,11 @@ class ZonedZone(Zone):
     def kswapd_goal(self) -> int:
         """What is free now if one zone is above its high mark; else as much more as the nearest to it needs (pgdat_balanced)."""
         return self.free + max(0, min(part.zone.high_mark + 1 - part.zone.free for part in self.parts))
+
+    def pass_pages(self) -> int:
+        """What a pass of kswapd wants: the high marks of all zones, with their boost (kswapd_shrink_node)."""
+        cluster = self.kernel.swap_cluster_max
+        return sum(max(part.zone.high_mark - part.zone.lowmem_reserve, cluster) for part in self.parts)
 
     def boosts(self) -> tuple[int, ...]:
         """How far the marks of each zone are raised."""

@@ -7,7 +7,8 @@ On a link with an MTU above 1500 the e1000 of 2.6.22 takes the next power of two
 18 bytes and its shared info, for which kmalloc takes the next power of two again: 32 KiB in a row for 9000 bytes (noted by
 Morton, linux-kernel, September 2006). The tg3 has a second ring for frames above 1500 bytes, 100 buffers of 16 KiB. In 6.11 a
 frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has as many as the MTU fills. With virtio it takes
-as many buffers as it fills, each as large as the average packet and at most a page (get_mergeable_buf_len): here a page.
+as many buffers as it fills, each as large as the average packet and at most a page (get_mergeable_buf_len): here a page, and
+1536 bytes, which is the least, where no frame is larger than 1500.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ _LINK_HEADER: Final = 14 + 4
 """Header and checksum of a frame."""
 _GUEST_HEADER: Final = 12
 """struct virtio_net_hdr_mrg_rxbuf."""
+_MERGEABLE: Final = 1536
+"""A buffer for the header above and a frame with a VLAN tag, to whole cache lines (get_mergeable_buf_len, GOOD_PACKET_LEN)."""
 _SKB_PAD: Final = 16
 _IP_ALIGN: Final = 2
 _CACHE_LINE: Final = 64
@@ -81,7 +84,7 @@ def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     if DRIVERS[refill].copies_by_netdev and kernel.memalloc_sockets:
         kernel = _netdev_copies(kernel)
     if mtu <= MTU:
-        return kernel
+        return replace(kernel, rx_data=_MERGEABLE) if DRIVERS[refill].merges and kernel.memalloc_sockets else kernel
     if DRIVERS[refill].merges:
         return replace(
             kernel, rx_data=PAGE, rx_pages=merged(mtu + _LINK_HEADER) - 1, rx_truesize=PAGE + kernel.skb_head

@@ -58,7 +58,7 @@ class Fragments(SlabCache):
         if current is None:
             block = self._zone.take_block(self._order, floor) if self._order else None
             if block is not None:
-                current = FragmentBlock(self, self.per_slab << self._order, block)
+                current = FragmentBlock(self, (PAGE << self._order) // self.size, block)
             elif self._zone.take_unmovable(floor):
                 current = FragmentBlock(self, self.per_slab, None)
             else:
@@ -150,6 +150,8 @@ class VirtioNic(Nic):
         """What lies in the ring, each with the flag that a frame in it has."""
         self._zone = buffers.zone
         self._merged = Merged(buffers.zone)
+        self._linear = buffers.tx_headers if kernel.memalloc_sockets and kernel.rx_data < PAGE else None
+        """Where the first bytes of a frame are copied to, kmalloc-512 (napi_alloc_skb of GOOD_COPY_LEN in page_to_skb)."""
         self._most = 1 + kernel.rx_pages
         """Fragments of the largest frame."""
         self._enough_empty = min(BUDGET, ring) // 2 + 1
@@ -178,8 +180,8 @@ class VirtioNic(Nic):
             self._unserved.append((frame, index, 1, flags))
             self.unserved += 1
             return
-        data, flag = self._received(needed)
-        buffer = self._buffers.with_head(data, self._truesize + (needed - 1) * PAGE, flag)
+        data, flag = self._with_linear(*self._received(needed))
+        buffer = None if data is None else self._buffers.with_head(data, self._truesize + (needed - 1) * PAGE, flag)
         if buffer is None:
             self._refuse("no-memory")
         elif flags & CORRUPT:
@@ -196,6 +198,21 @@ class VirtioNic(Nic):
             return take()
         parts = [take() for _ in range(fragments)]
         return self._merged.join([data for data, _ in parts]), sum([flag for _, flag in parts])
+
+    def _with_linear(self, data: Slab, flag: int) -> tuple[Slab | None, int]:
+        """The same with memory for what is copied; None, and it is returned, if there is none."""
+        linear, floor = self._linear, self._zone.floors.atomic
+        if linear is None:
+            return data, flag
+        small = linear.take(floor)
+        if small is None:
+            granted = self._buffers.flag_of_data(linear.size)
+            small = linear.take_memalloc(floor) if granted else None
+            flag = max(flag, granted)
+        if small is None:
+            data.cache.give(data)
+            return None, 0
+        return self._merged.join([data, small]), flag
 
     def _fill(self) -> None:
         """Refill all empty descriptors; where memory is missing, leave it to the worker."""

@@ -11,6 +11,7 @@ from netswap.cluster.command.options import EngineName, Json, MachinesPerActor, 
 from netswap.cluster.command.status import checked, loaded_scenario, tell
 from netswap.cluster.lab.runs import How
 from netswap.cluster.scenario import Scenario, cost
+from netswap.cluster.show import zones
 
 
 def check(
@@ -42,6 +43,8 @@ def check(
         )
         for one in loaded.notes:
             print(f"{one.file}:{one.line}:{one.column}: note: {one.message}; {one.hint}")
+        for marks in zones.told(resolved.machines):
+            print(marks)
         print(f"a run takes {will_cost}")
         for message, hint in cost.too_much(will_cost, cost.available_bytes()):
             print(f"{message}; {hint}")

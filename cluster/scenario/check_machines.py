@@ -10,7 +10,7 @@ from netswap.actors.machine.sysctls import without_effect
 from netswap.actors.net.drivers import DRIVERS, mtu_max
 from netswap.actors.swap.transports import NBD, NFS
 from netswap.cluster.scenario import check_ranks, check_recordings, check_swap, check_user_space, user_programs
-from netswap.cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service, Swap
+from netswap.cluster.scenario.models import PROGRAMS, Machine, Network, Nic, ScenarioWords, Service, Swap, Zones
 from netswap.cluster.scenario.source import Place, Tree
 from netswap.cluster.scenario.words import PORT_MAX, nearest
 from netswap.cluster.scenario.written import (
@@ -368,6 +368,8 @@ def _zones(written: Written, name: str) -> None:
         return
     sizes: list[int | None] = []
     for zone, said in zones.items():
+        if zone not in Zones.model_fields:
+            return  # reported there
         whole = said if isinstance(said, dict) else {"size": said}
         size, boot = size_in(whole, "size", "none"), size_in(whole, "at_boot", "all")
         sizes.append(size if "size" in whole and whole["size"] != "none" else 0)

@@ -4,6 +4,8 @@ Facts 13.5; mm/page_alloc.c of 6.1 and 6.11: reserve_highatomic_pageblock and it
 __zone_watermark_unusable_free, unreserve_highatomic_pageblock.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from netswap.actors.kernels import LINUX_6_1, LINUX_6_11, Kernel
@@ -21,8 +23,8 @@ MIB = 256
 
 
 def zone_of(total: int = TOTAL, kernel: Kernel = LINUX_6_11) -> HighAtomicZone:
-    """All pages free."""
-    zone = HighAtomicZone(total, MIN, kernel=kernel)
+    """All pages free, and less than low: the marks are as far apart as the zone is large."""
+    zone = HighAtomicZone(total, MIN, kernel=replace(kernel, watermark_scale=10_000))
     assert (zone.floors.kernel, zone.floors.atomic) == (MIN, ATOMIC)
     return zone
 
