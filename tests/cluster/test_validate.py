@@ -275,6 +275,7 @@ def small(tmp_path, verdict):
     return path
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_never_cut_off_works(tmp_path):
     (one,) = cells.read(small(tmp_path, "works"))[0]
     run = trial.run(trial.Job(one, 1))
@@ -282,7 +283,7 @@ def test_a_machine_that_is_never_cut_off_works(tmp_path):
     assert run == trial.run(trial.Job(one, 1))
 
 
-@pytest.mark.parametrize(("verdict", "status"), [("works", 0), ("wedged", 1)])
+@pytest.mark.parametrize(("verdict", "status"), [pytest.param("works", 0, marks=pytest.mark.slow), ("wedged", 1)])
 def test_the_command_says_by_its_status_whether_all_agree(tmp_path, verdict, status):
     path = small(tmp_path, verdict)
     result = CliRunner().invoke(app, ["validate", "--cells", str(path), "--seeds", "1", "--processes", "1", "--json"])
@@ -292,6 +293,7 @@ def test_the_command_says_by_its_status_whether_all_agree(tmp_path, verdict, sta
     assert [run["verdict"] for run in out["cells"][0]["runs"]] == ["works"]
 
 
+@pytest.mark.slow
 def test_the_command_shows_a_line_for_each_cell(tmp_path):
     path = small(tmp_path, "works")
     result = CliRunner().invoke(app, ["validate", "x", "--cells", str(path), "--seeds", "1", "--markdown"])
