@@ -2,8 +2,8 @@
 
 Source: mm/vmscan.c of 6.1 and 6.11 (balance_pgdat, kswapd_shrink_node, shrink_lruvec). A pass wants as many pages as the high
 marks of all zones are together, boost included, and looks at no more than its share of the lists. Only at its end are the
-marks looked at, so it goes beyond them. A page that it has started to write is looked at, and not reclaimed: it is counted
-when it comes back, which whoever looks at it next would do. It waits for no page that it has started, only for a request
+marks looked at, so it goes beyond them. A page that it has started to write is looked at, and not reclaimed: it counts
+when it comes back, as the next look at it would count it. It waits for no page that it has started, only for a request
 slot. The next pass looks at twice as much, unless this one has looked at all it wanted and has reclaimed something.
 """
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netswap.actors.counters import FIRST, Tally
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.memory.zone import Block, Floors, Zone
 
 LOWMEM_RESERVE_RATIO: Final = 256

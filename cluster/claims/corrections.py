@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from netswap.actors.kernels import Kernel
+from netswap.actors.kernels.kernel import Kernel
 from netswap.actors.net.round_trip import RoundTrip
 from netswap.cluster.claims import formulas
 from netswap.cluster.claims.claim import EVERY, NEWER, Evidence, row
