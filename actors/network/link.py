@@ -58,6 +58,11 @@ class Piece(NamedTuple):
     flags: int
 
 
+P_LINK: Final = 0
+P_COUNT: Final = 4
+P_GAP: Final = 5
+
+
 def split(piece: Piece, before: int) -> tuple[Piece, Piece]:
     """The first `before` frames of a stretch, and the others."""
     link, frame, data, first, count, gap_ns, flags = piece
@@ -75,6 +80,9 @@ class Due(NamedTuple):
     number: int
     copy: int
     piece: Piece
+
+
+D_PIECE: Final = 4
 
 
 class Chances(dict[str, Random]):

@@ -33,14 +33,14 @@ def clock(
     """
     if len(first) <= FEW and shares is None:
         links = network(resolved)
-        links.hands_over = hands_over
+        links.arriving.hands_over = hands_over
         links.listen(trace)
         return Clock(Apart(links, exchange, first), resolved.timeline, trace)
     shares = shares or [range(len(first))]
     promised = dict(enumerate(first))
     shards = [shard(resolved, exchange, promised, shares, place, trace) for place in range(len(shares))]
     for one in shards:
-        one.network.hands_over = hands_over
+        one.network.arriving.hands_over = hands_over
 
     def steps(steps: Sequence[Step]) -> list[Told]:
         return [shard.step(step) for shard, step in zip(shards, steps, strict=True)]

@@ -79,7 +79,7 @@ class ShardHost(Host):
         """`shares`: the machines of each shard; `place`: which of them this is."""
         super().__init__([resolved.machines[index] for index in shares[place]], resolved.names, plan)
         self._shard = build.shard(resolved, self._advance, self.promises(), shares, place, self.recorder)
-        self._shard.network.hands_over = True
+        self._shard.network.arriving.hands_over = True
 
     def first_ns(self) -> int:
         """See `Told`."""

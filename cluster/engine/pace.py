@@ -6,7 +6,8 @@ A pace is told the time before which all has happened, and the *settled* time: n
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from netswap.actors.network.network import NOTHING, Network
+from netswap.actors.network.arriving import NOTHING
+from netswap.actors.network.network import Network
 from netswap.cluster.engine import horizons
 from netswap.cluster.engine.orders import Answer, Exchange, Order
 from netswap.cluster.engine.shard import Disturbance, Step, Told, Window
@@ -128,7 +129,7 @@ class Apart:
         """How far each machine may advance."""
         network = self._network
         reached, sends = horizons.look(self._ways, acts, self._silent, self._limit_ns)
-        if network.has_ports:
+        if network.arriving.has_ports:
             # What comes late to a port would have gone before others: the machine's own sends bound it, made or not.
             for index, row in enumerate(self._answers):
                 reached[index] = min(reached[index], sends[index] + min(row))

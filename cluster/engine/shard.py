@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from netswap.actors.events import NEVER
-from netswap.actors.network.network import Inbound, Network
+from netswap.actors.network.arriving import Inbound
+from netswap.actors.network.network import Network
 from netswap.cluster.engine.orders import Answer, Exchange, Order
 from netswap.protocol.frame import F_COUNT, F_DESTINATION, F_GAP, F_SENT, Raw, cut
 
@@ -89,7 +90,7 @@ class Shard:
         """
         network = self.network
         if step.foreign:
-            bodies = network.hands_over  # else the machines look at them
+            bodies = network.arriving.hands_over  # else the machines look at them
             network.accept((frame for batch in step.foreign for frame in cut(batch, bodies=bodies)), *step.before)
         for one in step.disturbances:
             self._disturb(one)
