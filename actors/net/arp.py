@@ -140,7 +140,8 @@ class Neighbours:
         elif neighbour.state in _USABLE:
             self._nic.transmit(memory, destination, packets)
         else:
-            self._queue(neighbour, Waiting(memory, packets, packets[2]))
+            _, _, frames, _, _, _ = packets
+            self._queue(neighbour, Waiting(memory, packets, frames))
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]

@@ -28,6 +28,8 @@ class Buffer(NamedTuple):
     """What the reserve was charged for it: 0 unless the buffer is an emergency one."""
 
 
+B_DATA: Final = 0
+B_HEAD: Final = 1
 B_TRUESIZE: Final = 2
 B_CHARGE: Final = 3
 """The places in a `Buffer`."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from netswap.actors.events import NEVER, Timer
 from netswap.actors.memory.slab import Run, Slab, SlabCache
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.buffers import Buffer, Buffers
+from netswap.actors.net.buffers import B_CHARGE, B_DATA, B_HEAD, Buffer, Buffers
 from netswap.actors.net.local import RESET, LocalSocket, PairUser
 from netswap.actors.net.tcp_connection import CLOSED, ESTABLISHED, Connection, Layer
 from netswap.actors.net.tcp_memory import TcpMemory
@@ -82,13 +82,14 @@ class LoopbackBuffers(Buffers):
 
     def free(self, buffer: Buffer) -> None:
         """Free what has been received."""
-        data = buffer[0]
+        data = buffer[B_DATA]
         if isinstance(data, Clone):
             for page in data.pages:
                 self.shared.give(page)
         else:
             data.cache.give(data)
-            buffer[1].cache.give(buffer[1])
+            head = buffer[B_HEAD]
+            head.cache.give(head)
 
 
 class Loopback(Layer):
@@ -168,7 +169,7 @@ class Loopback(Layer):
         other = self._others.get(connection)
         if other is None:
             self.buffers.free(buffer)
-        elif buffer[3] and self._drop_at_demux and not other.account.marked:
+        elif buffer[B_CHARGE] and self._drop_at_demux and not other.account.marked:
             self.dropped += 1
             self.buffers.free(buffer)
         elif other.input(body, buffer):

@@ -212,8 +212,8 @@ class Stack:
             return
         frames = len(buffers)
         if frames == 1:
-            truesize = buffers[0][2]
-            emergency = buffers[0][3]
+            truesize = buffers[0][B_TRUESIZE]
+            emergency = buffers[0][B_CHARGE]
         else:
             truesize = sum([one[B_TRUESIZE] for one in buffers])
             emergency = buffers[0][B_CHARGE] if self._head_decides else max([one[B_CHARGE] for one in buffers])
