@@ -35,7 +35,7 @@ def _drops_per_second(cluster: Cluster, from_s: float, to_s: float) -> float:
 
 @row(
     61,
-    "As merged, answers die in the driver for want of a head; with heads entitled, demux drops the flood and A resumes",
+    "As merged, answers die in the driver for want of a head; with heads from the reserve, demux drops the flood and A resumes",
     MERGED,
     eras=NEWER,
 )

@@ -1,14 +1,15 @@
 """A machine's memory as its kernel counts it: pages under the names of meminfo and vmstat."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from netswap.actors.machine.door import Machine
 from netswap.actors.memory.anonymous import ACCESSED, DIRTY, READING, RESIDENT, SWAPPED, WRITING
-from netswap.actors.memory.buddy import ORDERS, BuddyZone
 from netswap.actors.memory.large import LargeCache, PagedCache
 from netswap.actors.memory.slab import SlabCache
 from netswap.cluster.export.tally import Tallies
+from netswap.cluster.export.zone_view import ZoneView
 from netswap.protocol.rpc import PAGE
 
 _ACTIVE = (RESIDENT | ACCESSED, RESIDENT | ACCESSED | DIRTY)
@@ -33,19 +34,16 @@ def slabs_of(machine: Machine) -> list[tuple[str, int, int, int, int, int]]:
     return list(rows.values())
 
 
-def pages_of(machine: Machine, tallies: Tallies) -> dict[str, int]:
+def pages_of(machine: Machine, tallies: Tallies, zones: Sequence[ZoneView]) -> dict[str, int]:
     """What a machine's memory is used for, in pages, and its events, under the kernel's names."""
-    zone = machine.zone
+    free, low, high = (sum(column) for column in zip(*((one.free, one.low, one.high) for one in zones), strict=True))
     cache = machine.reclaim.scan.cache
     file = cache.resident()
     background, dirty = machine.writeback.limits()
     return {
         "total": machine.settings.memory // PAGE,
-        "free": zone.free,
-        "min": zone.floors.kernel,
-        "low": zone.low_mark,
-        "high": zone.high_mark,
-        "available": max(0, zone.free - zone.high_mark + file - min(file // 2, zone.low_mark)),
+        "free": free,
+        "available": max(0, free - high + file - min(file // 2, low)),
         "inactive_file": file,
         "file": file,
         "mapped": cache.text.resident(),
@@ -92,13 +90,6 @@ def _events(machine: Machine, counts: Counter[str]) -> dict[str, int]:
         "pageoutrun": machine.reclaim.kswapd.wakes,
         "oom_kill": counted.oom_kills,
     }
-
-
-def blocks_of(machine: Machine) -> list[int]:
-    """Free blocks of each order; where pages are only counted all are single ones."""
-    zone = machine.zone
-    blocks = list(zone.free_blocks()) if isinstance(zone, BuddyZone) else [zone.free]
-    return blocks + [0] * (ORDERS - len(blocks))
 
 
 def _count(states: Any, *wanted: int) -> int:

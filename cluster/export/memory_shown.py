@@ -5,12 +5,13 @@ mm/show_mem.c of 6.11; net/sunrpc/clnt.c call_timeout; drivers/block/nbd.c nbd_x
 model does not count is 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from netswap.actors.machine.door import Machine
 from netswap.actors.swap.nbd import NbdDevice
 from netswap.actors.swap.nfs import NfsDevice
+from netswap.cluster.export.zone_view import ZoneView, share_of
 from netswap.protocol.rpc import DOUBLINGS, PAGE
 from netswap.protocol.units import seconds
 
@@ -19,11 +20,14 @@ _STUCK_NS: Final = seconds(30)
 """The time-out of requests to block devices, at which nbd tells of one that it goes on waiting for."""
 
 
-def memory_shown(machine: Machine, pages: Mapping[str, int], blocks: list[int]) -> list[str]:
-    """The lines of SysRq m. `pages` by the kernel's names, as kernel_view has them; `blocks`: free ones of each order."""
+def memory_shown(machine: Machine, zones: Sequence[ZoneView], pages: Mapping[str, int]) -> list[str]:
+    """The lines of SysRq m. `pages` by the kernel's names, as kernel_view has them."""
     if machine.kernel.memalloc_sockets:
-        return ["sysrq: Show Memory", "Mem-Info:", *_counters_now(pages), _zone_now(pages), *_rest(pages, blocks)]
-    return ["SysRq : Show Memory", "Mem-info:", *_counters_2007(pages), _zone_2007(pages), *_rest(pages, blocks)]
+        head = ["sysrq: Show Memory", "Mem-Info:", *_counters_now(pages)]
+    else:
+        head = ["SysRq : Show Memory", "Mem-info:", *_counters_2007(pages)]
+    shown = [line for place in range(len(zones)) for line in _zone(machine, zones, place, pages)]
+    return [*head, *shown, *_blocks(zones), *_rest(pages)]
 
 
 def unanswered(machine: Machine, at_ns: int) -> list[str]:
@@ -73,35 +77,48 @@ def _counters_now(pages: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _marks(pages: Mapping[str, int]) -> str:
-    return " ".join(f"{name}:{pages[name] * _KIB}kB" for name in ("min", "low", "high"))
+def _zone(machine: Machine, zones: Sequence[ZoneView], place: int, pages: Mapping[str, int]) -> list[str]:
+    one = zones[place]
+    share = {name: share_of(count, zones, place) for name, count in pages.items()}
+    line = _zone_now(one, share) if machine.kernel.memalloc_sockets else _zone_2007(one, share)
+    return [line, f"lowmem_reserve[]:{''.join(f' {kept}' for kept in one.protection)}"]
 
 
-def _zone_2007(pages: Mapping[str, int]) -> str:
+def _marks(one: ZoneView) -> str:
+    return " ".join(f"{name}:{getattr(one, name) * _KIB}kB" for name in ("min", "low", "high"))
+
+
+def _zone_2007(one: ZoneView, pages: Mapping[str, int]) -> str:
     active, inactive = pages["active_anon"], pages["inactive_anon"] + pages["inactive_file"]
     return (
-        f"Normal free:{pages['free'] * _KIB}kB {_marks(pages)} active:{active * _KIB}kB inactive:{inactive * _KIB}kB "
-        f"present:{pages['total'] * _KIB}kB pages_scanned:0 all_unreclaimable? no"
+        f"{one.name} free:{one.free * _KIB}kB {_marks(one)} active:{active * _KIB}kB inactive:{inactive * _KIB}kB "
+        f"present:{one.total * _KIB}kB pages_scanned:0 all_unreclaimable? no"
     )
 
 
-def _zone_now(pages: Mapping[str, int]) -> str:
+def _zone_now(one: ZoneView, pages: Mapping[str, int]) -> str:
     lists = " ".join(f"{name}:{pages[name] * _KIB}kB" for name in ("active_anon", "inactive_anon"))
     pending = (pages["dirty"] + pages["writeback"]) * _KIB
-    total, locked = pages["total"] * _KIB, pages["locked"] * _KIB
+    total, locked = one.total * _KIB, pages["locked"] * _KIB
+    aside = f"reserved_highatomic:{one.reserved_highatomic * _KIB}KB free_highatomic:{one.free_highatomic * _KIB}KB"
     return (
-        f"Node 0 Normal free:{pages['free'] * _KIB}kB boost:0kB {_marks(pages)} reserved_highatomic:0KB free_highatomic:0KB "
+        f"Node 0 {one.name} free:{one.free * _KIB}kB boost:{one.boost * _KIB}kB {_marks(one)} {aside} "
         f"{lists} active_file:0kB inactive_file:{pages['inactive_file'] * _KIB}kB unevictable:{locked}kB "
         f"writepending:{pending}kB present:{total}kB managed:{total}kB mlocked:{locked}kB "
         f"bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:0kB"
     )
 
 
-def _rest(pages: Mapping[str, int], blocks: list[int]) -> list[str]:
-    sizes = " ".join(f"{count}*{_KIB << order}kB" for order, count in enumerate(blocks))
+def _blocks(zones: Sequence[ZoneView]) -> list[str]:
+    lines = []
+    for one in zones:
+        sizes = " ".join(f"{count}*{_KIB << order}kB" for order, count in enumerate(one.blocks))
+        lines.append(f"{one.name}: {sizes} = {one.free * _KIB}kB")
+    return lines
+
+
+def _rest(pages: Mapping[str, int]) -> list[str]:
     return [
-        "lowmem_reserve[]: 0 0",
-        f"Normal: {sizes} = {pages['free'] * _KIB}kB",
         f"{pages['swap_cache']} pages in swap cache",
         f"Free swap  = {pages['swap_free'] * _KIB}kB",
         f"Total swap = {pages['swap'] * _KIB}kB",

@@ -1,11 +1,11 @@
 """A machine as its kernel would show it in /proc, in the formats of 2.6.22 or 6.11.
 
 Sources: fs/proc/proc_misc.c, mm/vmstat.c, mm/slab.c, net/ipv4/proc.c of 2.6.22; fs/proc/meminfo.c, mm/vmstat.c, mm/slab_common.c,
-net/ipv4/proc.c, kernel/sched/psi.c of 6.11. A machine has one zone and one card. What the model does not count is 0.
+net/ipv4/proc.c, kernel/sched/psi.c of 6.11. A machine has one card. What the model does not count is 0.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from netswap.actors.machine.door import Machine
@@ -13,9 +13,10 @@ from netswap.actors.net.tcp_connection import ESTABLISHED
 from netswap.actors.wait import NOTHING
 from netswap.cluster.export import kernel_names as names
 from netswap.cluster.export.blocked import blocked, dump
-from netswap.cluster.export.kernel_view import blocks_of, pages_of, slabs_of
+from netswap.cluster.export.kernel_view import pages_of, slabs_of
 from netswap.cluster.export.memory_shown import memory_shown, swap_added, unanswered
 from netswap.cluster.export.tally import Pressure, Tallies, over
+from netswap.cluster.export.zone_view import ZoneView, share_of, zones_of
 from netswap.protocol.rpc import PAGE
 
 _KIB: Final = PAGE >> 10
@@ -29,33 +30,34 @@ def files(machine: Machine, tallies: Tallies, at_ns: int) -> dict[str, str]:
         return {"down": f"{machine.settings.name} is down at {at_ns / 1e9:.3f} s\n"}
     tallies.pressure[machine.settings.index].pass_to(at_ns)
     now = machine.kernel.memalloc_sockets
-    pages = pages_of(machine, tallies)
+    zones = zones_of(machine)
+    pages = pages_of(machine, tallies, zones)
     found = {
         "version": f"Linux version {machine.kernel.name.removeprefix('linux-')} (netswap)\n",
         "uptime": f"{at_ns / 1e9:.2f} 0.00\n",
         "stat": _stat(machine, at_ns),
         "meminfo": _meminfo(pages, now),
         "vmstat": "".join(f"{name} {value}\n" for name, value in _vmstat(pages, now).items()),
-        "zoneinfo": _zoneinfo(machine, pages, now),
-        "buddyinfo": f"Node 0, zone {'Normal':>8} {''.join(f'{count:6d} ' for count in blocks_of(machine))}\n",
+        "zoneinfo": _zoneinfo(machine, zones, pages, now),
+        "buddyinfo": "".join(
+            f"Node 0, zone {one.name:>8} {''.join(f'{count:6d} ' for count in one.blocks)}\n" for one in zones
+        ),
         "slabinfo": _slabinfo(machine),
         "net/dev": _dev(machine, tallies),
         "net/sockstat": _sockstat(machine, now),
         "net/snmp": _table(names.SNMP[now], _snmp(machine, tallies)),
         "net/netstat": _table(names.NETSTAT[now], _netstat(machine, tallies)),
-        "sysrq-w": dump(
-            machine, at_ns, [*memory_shown(machine, pages, blocks_of(machine)), *unanswered(machine, at_ns)]
-        ),
+        "sysrq-w": _log(machine, zones, pages, at_ns),
     }
     if now:
         found["pressure/memory"] = _pressure(tallies.pressure[machine.settings.index])
     return found
 
 
-def _log(machine: Machine, pages: Mapping[str, int], at_ns: int) -> str:
-    """What the kernel's log has after SysRq w and m, and of the swap."""
-    memory = memory_shown(machine, pages, blocks_of(machine))
-    return dump(machine, at_ns, [*memory, *unanswered(machine, at_ns)]) + swap_added(machine)
+def _log(machine: Machine, zones: Sequence[ZoneView], pages: Mapping[str, int], at_ns: int) -> str:
+    """What the kernel's log has of the swap, and after SysRq w and m."""
+    memory = memory_shown(machine, zones, pages)
+    return swap_added(machine) + dump(machine, at_ns, [*memory, *unanswered(machine, at_ns)])
 
 
 def _stat(machine: Machine, at_ns: int) -> str:
@@ -127,30 +129,39 @@ def _vmstat(pages: Mapping[str, int], now: bool) -> dict[str, int]:
     return {name: known.get(name, pages.get(name, 0)) for name in names.VMSTAT[now]}
 
 
-def _zoneinfo(machine: Machine, pages: Mapping[str, int], now: bool) -> str:
-    """The one zone; a right that is kept below its watermarks by the reserve is in `min`."""
+def _zoneinfo(machine: Machine, zones: Sequence[ZoneView], pages: Mapping[str, int], now: bool) -> str:
+    """All zones; a right that is kept below its watermarks by the reserve is in `min`. The node stands with the lowest zone."""
     counts = _vmstat(pages, now)
-    total, cpus = pages["total"], machine.settings.cpus
-    marks = [("min", pages["min"]), ("low", pages["low"]), ("high", pages["high"])]
-    lines = ["Node 0, zone   Normal"]
+    lines = []
+    for place, one in enumerate(zones):
+        lines.append(f"Node 0, zone {one.name:>8}")
+        if now and not place:
+            lines += ["  per-node stats", *(f"      {name:<12} {counts[name]}" for name in names.NODE_NOW)]
+        share = {name: share_of(count, zones, place) for name, count in counts.items()} | {"nr_free_pages": one.free}
+        lines += _zone(one, share, now)
+        lines.append("  pagesets")
+        for cpu in range(machine.settings.cpus):
+            lines += [f"    cpu: {cpu}", *(f"              {name:<6} 0" for name in ("count:", "high:", "batch:"))]
+        lines.append("  node_unreclaimable:  0" if now else "  all_unreclaimable: 0")
+        lines.append(f"  start_pfn:           {sum(below.total for below in zones[:place])}")
+    return "\n".join(lines) + "\n"
+
+
+def _zone(one: ZoneView, counts: Mapping[str, int], now: bool) -> list[str]:
+    """The lines of one zone from its free pages on."""
+    marks = [("min", one.min), ("low", one.low), ("high", one.high)]
     if now:
-        lines += ["  per-node stats", *(f"      {name:<12} {counts[name]}" for name in names.NODE_NOW)]
-        marks.insert(0, ("boost", 0))
-        sizes = [("spanned", total), ("present", total), ("managed", total), ("cma", 0)]
+        marks.insert(0, ("boost", one.boost))
+        sizes = [("spanned", one.total), ("present", one.total), ("managed", one.total), ("cma", 0)]
     else:
         marks.append(("scanned", 0))
-        sizes = [("spanned", total), ("present", total)]
-    lines.append(f"  pages free     {pages['free']}")
+        sizes = [("spanned", one.total), ("present", one.total)]
+    lines = [f"  pages free     {one.free}"]
     lines += [f"        {name:<8} {value}" + (" (a: 0 i: 0)" * (name == "scanned")) for name, value in marks + sizes]
+    protection = f"        protection: ({', '.join(map(str, one.protection))})"
     if now:
-        lines += ["        protection: (0, 0)", *(f"      {name:<12} {counts[name]}" for name in names.ZONE_NOW)]
-    else:
-        lines += [*(f"    {name:<12} {counts[name]}" for name in names.STATE_2007), "        protection: (0, 0)"]
-    lines.append("  pagesets")
-    for cpu in range(cpus):
-        lines += [f"    cpu: {cpu}", *(f"              {name:<6} 0" for name in ("count:", "high:", "batch:"))]
-    lines += ["  node_unreclaimable:  0" if now else "  all_unreclaimable: 0", "  start_pfn:           0"]
-    return "\n".join(lines) + "\n"
+        return [*lines, protection, *(f"      {name:<12} {counts[name]}" for name in names.ZONE_NOW)]
+    return [*lines, *(f"    {name:<12} {counts[name]}" for name in names.STATE_2007), protection]
 
 
 def _slabinfo(machine: Machine) -> str:

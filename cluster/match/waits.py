@@ -20,7 +20,7 @@ _OF_WAITING: Final = re.compile(
     r"wait|sched|sleep|bit|lock|down|throttle|congest|io_|timeout|sync|blkio|ktime|get_cycles"
 )
 """Of functions that stand on a stack within the one in which its task sleeps."""
-_STRANGERS: Final = 2
+_LEFT_OVER: Final = 2
 _RUNS: Final = (
     "soft lockup",
     "stall",
@@ -125,8 +125,8 @@ def wait_of(stack: Stack) -> Wait:
 
 
 def _is_asleep(names: list[str], where: str) -> bool:
-    """Whether what the function in which it would sleep has called is of waiting, too; old kernels print a stranger or two."""
-    return sum(not _OF_WAITING.search(name) for name in names[: names.index(where)]) <= _STRANGERS
+    """Whether the functions that `where` has called are of waiting, too, but for what old kernels print that was not called."""
+    return sum(not _OF_WAITING.search(name) for name in names[: names.index(where)]) <= _LEFT_OVER
 
 
 def _sleep(names: list[str], paths: frozenset[str]) -> tuple[int | None, str, str]:

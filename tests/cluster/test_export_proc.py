@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from functools import cache
+from math import isqrt
 from pathlib import Path
 
 import exported
@@ -105,7 +106,7 @@ def test_psutil_returns_our_memory(kind, proc):
     machine, _ = seen(kind)
     memory = psutil.virtual_memory()
     assert memory.total == machine.settings.memory
-    assert memory.free == machine.zone.free * PAGE
+    assert memory.free == (machine.zone.free + machine.zone.aside_free) * PAGE
     assert memory.cached == machine.reclaim.scan.cache.resident() * PAGE
     assert 0 < memory.available <= memory.total
 
@@ -157,7 +158,7 @@ def test_vmstat_finds_who_is_blocked_and_what_was_swapped(kind, proc):
     machine, _ = seen(kind)
     assert state["procs_blocked"] == (proc / "sysrq-w").read_text().count("Call Trace:") > 0
     assert (events["pswpin"], events["pswpout"]) == (machine.counters.pages_in, machine.counters.pages_out)
-    assert events["nr_free_pages"] == machine.zone.free
+    assert events["nr_free_pages"] == machine.zone.free + machine.zone.aside_free
     assert events["nr_writeback"] == machine.device.writeback
     assert events["pageoutrun"] == counters(machine)["kswapd_wakes"]
     assert events["nr_swapcached"] >= events["nr_writeback"] if "nr_swapcached" in events else True
@@ -169,11 +170,40 @@ def test_the_zone_has_our_marks(kind, proc):
     text = (proc / "zoneinfo").read_text()
     zone = seen(kind)[0].zone
     found = {name: int(value) for name, value in re.findall(r"^ +(min|low|high|boost|pages free) +(\d+)$", text, re.M)}
-    expected = {"pages free": zone.free, "min": zone.floors.kernel, "low": zone.low_mark, "high": zone.high_mark}
-    assert {name: found[name] for name in expected} == expected
+    unboosted = zone.kernel.marks(zone.min, zone.total)
+    shown = (zone.min, *unboosted)
+    free = zone.free + zone.aside_free
+    assert [found[name] for name in ("min", "low", "high")] == [mark + zone.boost for mark in shown]
+    assert (found["pages free"], found.get("boost", 0)) == (free, zone.boost)
     blocks = [int(word) for word in (proc / "buddyinfo").read_text().split()[4:]]
-    assert sum(count << order for order, count in enumerate(blocks)) == zone.free
+    assert sum(count << order for order, count in enumerate(blocks)) == free
     assert len(blocks) == 11
+
+
+def test_each_of_several_zones_is_shown(tmp_path):
+    """Facts 13.14: 80 MiB in DMA and DMA32, managed 18,024 pages when the marks were set."""
+    dma, dma32, at_boot = 15 << 8, 65 << 8, 18_024
+    zones = f"zones: {{DMA: 15MiB, DMA32: {{size: 65MiB, at_boot: {(at_boot - dma) * 4}KiB}}}}"
+    text = SCENE.format(kernel="linux-6.1", transport="nbd").replace("memory: 32MiB", f"memory: 80MiB\n    {zones}")
+    original = kept(text)
+    exports.to_proc(original, Asked(tmp_path, Window(0, original.end_ns), frozenset({0}), at_ns=(AT_NS,)))
+    folder = tmp_path / "A" / "at-800ms"
+    info = re.split(r"^Node 0, zone +", (folder / "zoneinfo").read_text(), flags=re.M)[1:]
+    assert [one.split(maxsplit=1)[0] for one in info] == ["DMA", "DMA32"]
+    assert [int(re.search(r"managed +(\d+)", one)[1]) for one in info] == [dma, dma32]
+    assert "protection: (0, 55)" in info[0]
+    assert "protection: (0, 0)" in info[1]
+    least = [isqrt(16 * at_boot * 4) // 4 * pages // at_boot for pages in (dma, at_boot - dma)]
+    for one, pages in zip(info, least, strict=True):
+        found = {name: int(value) for name, value in re.findall(r"^ +(min|boost) +(\d+)$", one, re.M)}
+        assert found["min"] == pages + found["boost"]
+    free = [int(re.search(r"pages free +(\d+)", one)[1]) for one in info]
+    assert sum(free) == table((folder / "vmstat").read_text())["nr_free_pages"]
+    lines = (folder / "buddyinfo").read_text().splitlines()
+    assert [sum(int(count) << order for order, count in enumerate(line.split()[4:])) for line in lines] == free
+    log = (folder / "sysrq-w").read_text()
+    assert f"Node 0 DMA free:{free[0] * 4}kB" in log
+    assert "lowmem_reserve[]: 0 55\n" in log
 
 
 @each
@@ -234,7 +264,8 @@ def test_blocked_tasks_sleep_in_the_functions_of_their_kernel(kind, proc):
     """The rank waits for a page that is on C: facts of hangs have `folio_wait_bit_common` under `do_swap_page`."""
     text = (proc / "sysrq-w").read_text()
     now = kind[0] == "linux-6.11"
-    assert ("sysrq: Show Blocked State" if now else "SysRq : Show Blocked State") in text.splitlines()[0]
+    assert f"Adding {(64 << 10) - 4}k swap on " in text.splitlines()[0]
+    assert ("sysrq: Show Blocked State" if now else "SysRq : Show Blocked State") in text.splitlines()[1]
     tasks = re.split(r"^\[ +[\d.]+\] (?=task:|\S+ +D )", text, flags=re.M)
     rank = next(task for task in tasks if "rank-0" in task)
     functions = [line.split("] ")[1].strip() for line in rank.splitlines()[2:]]
