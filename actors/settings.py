@@ -23,7 +23,7 @@ class Spread:
     servers: tuple[int, ...]
     """The machines' indexes."""
     parts: int
-    """Of each page, at a server each."""
+    """Parts of each page; each part is on another server."""
     needed: int
     """Parts that make a page: one of `needed` of them is that share of its bytes."""
     acks: int

@@ -151,7 +151,7 @@ class Trace:
         """It does so no more, or its machine goes down. Where it still waits, another wait begins at once."""
 
     def killed(self, at_ns: int, program: tuple[int, int]) -> None:
-        """A program has died, chosen by the OOM killer."""
+        """A program has been killed, by the OOM killer or by the SIGBUS of a page that cannot be read."""
 
     def machine_changed(self, at_ns: int, machine: int, what: int) -> None:
         """A machine obeys a control.

@@ -5,8 +5,6 @@ after 1.1 s, then after twice that, three doublings long; after this *major* tim
 at 1.1 s. A hard mount retries for ever.
 """
 
-from collections.abc import Iterator
-from itertools import count
 from typing import Final
 
 from netswap.protocol.errors import LocalProtocolError
@@ -61,11 +59,3 @@ def _no_message(value: object) -> LocalProtocolError:
 def retry_interval(attempt: int, timeout_ns: int = TIMEOUT_NS) -> int:
     """Nanoseconds between transmission `attempt` (from 0) and the next."""
     return timeout_ns << attempt % (DOUBLINGS + 1)
-
-
-def transmission_times(timeout_ns: int = TIMEOUT_NS) -> Iterator[int]:
-    """When a request that is never answered is sent, ns after the first time."""
-    at_ns = 0
-    for attempt in count():
-        yield at_ns
-        at_ns += retry_interval(attempt, timeout_ns)

@@ -181,16 +181,6 @@ def format_time(ns: int) -> str:
     return _format(ns, TIME_UNITS, ("s", "ms", "us", "ns"))
 
 
-def format_size(size: int) -> str:
-    """Bytes as `512MiB`, `1472B`; parse_size gives the same number back."""
-    return _format(size, SIZE_UNITS, ("TiB", "GiB", "MiB", "KiB", "B"))
-
-
-def format_rate(bits_per_second: int) -> str:
-    """Bits per second as `100Mbit/s`; parse_rate gives the same number back."""
-    return _format(bits_per_second, RATE_UNITS, ("Gbit/s", "Mbit/s", "kbit/s", "bit/s"))
-
-
 def unit_pattern(units: Iterable[str]) -> str:
     """A regular expression (as JSON Schema knows them) of the quantities with one of these units."""
     return f"^[0-9]+([.][0-9]+)? ?({'|'.join(units)})$"

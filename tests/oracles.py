@@ -3,6 +3,8 @@
 Files of Linux 2.6.22.19 and 6.11 are named where the numbers stand.
 """
 
+from collections.abc import Iterator
+from itertools import cycle
 from typing import Final
 
 PAGE: Final = 4096
@@ -24,6 +26,18 @@ def retransmissions(first_ns: int, most_ns: int, retries: int) -> list[int]:
     """
     waits = [min(first_ns << attempt, most_ns) for attempt in range(retries + 1)]
     return [sum(waits[: count + 1]) for count in range(len(waits))]
+
+
+def transmission_times(timeout_ns: int = 1_100_000_000) -> Iterator[int]:
+    """When a request over UDP that is never answered is sent, ns after the first time; 1.1 s is the time-out of a mount.
+
+    Each time-out is twice the one before, until three times doubled; then all begins anew (net/sunrpc/clnt.c, call_timeout;
+    net/sunrpc/timer.c), on a hard mount for ever.
+    """
+    at_ns = 0
+    for wait in cycle((1, 2, 4, 8)):
+        yield at_ns
+        at_ns += wait * timeout_ns
 
 
 def receive_limit_2007(reply_frames: int) -> int:

@@ -1,8 +1,8 @@
 """From the settings of a machine to its parts: the order in which they are made, and the arguments that each takes.
 
-A part is complete when it is made. Three ties lead back to what is made later, since memory is needed to write and writing
-frees it: the part that a device's answers go to (`Completion.own`), where a card's worker gets its page, and the OOM killer.
-All three are tied in `assemble`.
+A part is complete when it is made. Four ties lead back to what is made later, since memory is needed to write and writing
+frees it: the part that a device's answers go to (`Completion.own`), where a card's worker gets its page, the OOM killer,
+and the SIGBUS of a page that cannot be read. All four are tied in `assemble`.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from netswap.actors.machine.completion import Completion
 from netswap.actors.machine.parts import Lasting, Parts
 from netswap.actors.memory.anonymous import ClockHand
 from netswap.actors.memory.board import Board
-from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import LocalDisk, PageCache
 from netswap.actors.memory.oom import OomKiller
+from netswap.actors.memory.page_faults import PageFaults
 from netswap.actors.memory.ports import Toucher
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.scan import Scan
@@ -57,7 +57,7 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     swap = swap_parts(settings, board, frames, local)
     writeback = Writeback(board, PageCache(ClockHand()), local, swap.device)
     reclaim = build_memory.reclaim(board, swap.device, writeback)
-    faults = Faults(board, reclaim, swap.device, local, settings.swap.readahead if settings.swap else 1)
+    faults = PageFaults(board, reclaim, swap.device, local, settings.swap.readahead if settings.swap else 1)
     Completion(board, reclaim, writeback, faults).own(local, swap.device)
     if isinstance(frames.nic, VirtioNic):
         frames.nic.obtain = partial(reclaim.obtain, user=False)
@@ -79,7 +79,7 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
 
 
 def _host(
-    settings: MachineSettings, frames: NetParts, swap: SwapParts, faults: Faults, disk: Disk, writeback: Writeback
+    settings: MachineSettings, frames: NetParts, swap: SwapParts, faults: PageFaults, disk: Disk, writeback: Writeback
 ) -> Host:
     """The parts that system calls act on."""
     return Host(

@@ -2,8 +2,8 @@
 
 from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.board import Board
-from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import File, LocalDisk
+from netswap.actors.memory.page_faults import PageFaults
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.swap.device import PageRequest, SwapDevice
@@ -14,7 +14,7 @@ class Completion:
 
     __slots__ = ("_counters", "_faults", "_reclaim", "_scan", "_teller", "_writeback")
 
-    def __init__(self, board: Board, reclaim: Reclaim, writeback: Writeback, faults: Faults) -> None:
+    def __init__(self, board: Board, reclaim: Reclaim, writeback: Writeback, faults: PageFaults) -> None:
         self._counters = board.counters
         self._teller = board.teller
         self._reclaim = reclaim

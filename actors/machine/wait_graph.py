@@ -121,7 +121,9 @@ class _Graph:
         if Asleep.SLOT in asleep:
             device = self._machine.device
             what = device.hindrance() if device is not None else ""
-            said.append(f"{asleep.count(Asleep.SLOT)} who reclaim sleep, whatever becomes free, for {what or 'a slot'}")
+            said.append(
+                f"{asleep.count(Asleep.SLOT)} reclaiming tasks sleep, whatever becomes free, for {what or 'a slot'}"
+            )
         if Asleep.THROTTLE in asleep:
             throttled = asleep.count(Asleep.THROTTLE)
             said.append(f"{throttled} who would reclaim are throttled until kswapd has made half of min free")

@@ -1,4 +1,4 @@
-"""Arithmetic of sizes: what kmalloc gives for so many bytes, and how many pages that is.
+"""Arithmetic of sizes: what kmalloc gives for a number of bytes, and how many pages that is.
 
 Source: mm/slab.c, include/linux/kmalloc_sizes.h of 2.6.22.
 """

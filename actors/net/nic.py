@@ -80,7 +80,6 @@ class Nic:
         """`index`: the machine's, in the scenario. `ring`: descriptors. `refill`: the name of a driver."""
         board, buffers, kernel = net.board, net.buffers, net.board.kernel
         self.ring_size = ring
-        self.refill_rule = refill
         self.sent = board.tally.frames
         """Frames given to the network so far, those of trains under way included."""
         self.idle_ns = 0

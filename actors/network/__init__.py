@@ -1,1 +1,1 @@
-"""What lies between machines: links, switch ports, and disturbances of both and of machines."""
+"""What lies between machines: links, switch ports, and faults of both and of machines."""

@@ -16,7 +16,7 @@ class Crossing:
     def cross(self, link: Link, sent_ns: int, number: int, piece: Piece) -> None:
         """Put frames on a link that is more than a delay: as one those that need not queue, the others one by one.
 
-        Each kind of chance draws from a stream of its own: one disturbance more leaves the draws of the others as they are.
+        Each kind of chance draws from a stream of its own: one fault more leaves the draws of the others as they are.
         """
         if link.steady:
             self._cross_steadily(link, sent_ns, number, piece)

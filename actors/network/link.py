@@ -1,4 +1,4 @@
-"""One direction between two machines: what it does to frames, which disturbances it is under, and the fates of frames."""
+"""One direction between two machines: what it does to frames, which faults it is under, and the fates of frames."""
 
 from dataclasses import dataclass, field
 from random import Random

@@ -119,10 +119,6 @@ class Network:
         """When the first frame leaves its card that has been announced and is not on its way yet."""
         return min([link.leaving[0][0] for link in self._sending], default=NEVER)
 
-    def deliver(self, until_ns: int) -> dict[int, bytes]:
-        """Take off what reaches the machines before `until_ns`: a batch for each machine that anything reaches."""
-        return {to: inbound.batch for to, inbound in self.collect(until_ns).items()}
-
     def collect(self, until_ns: int) -> dict[int, Inbound]:
         """Take off what reaches the machines before `until_ns`, for each machine that anything reaches."""
         found: dict[int, Inbound] = {}
@@ -223,12 +219,12 @@ class Network:
             link = self._links[source, destination] = Link(source, destination, settings, self._seed, name)
         return link
 
-    # -- disturbances -----------------------------------------------------------------------------------------------
+    # -- faults -----------------------------------------------------------------------------------------------
 
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
-        """Begin a disturbance; the number by which it is ended.
+        """Begin a fault; the number by which it is ended.
 
-        `partition`: {"groups": lists of machine indexes}; disturbances of machines: {"machines": indexes} (`slow-disk` with
+        `partition`: {"groups": lists of machine indexes}; faults of machines: {"machines": indexes} (`slow-disk` with
         "latency_ns", `freeze` with "programs", their places); the others: {"from", "to", ...} with the link's settings.
         """
         self._fault += 1
@@ -247,7 +243,7 @@ class Network:
         return self._fault
 
     def end(self, fault: int, now_ns: int) -> None:
-        """End that disturbance; frames that were held leave in order."""
+        """End that fault; frames that were held leave in order."""
         verb, args = self._fates.pop(fault)
         if verb in MACHINE_FAULTS:
             self._outside.end(verb, args, now_ns)
@@ -352,7 +348,7 @@ def _kind(only: str | None) -> int:
 
 
 def _changes(verb: str, args: dict[str, Any]) -> dict[str, int]:
-    """The settings that a disturbance of this verb changes on its links."""
+    """The settings that a fault of this verb changes on its links."""
     if verb == "slow":
         names = ("latency_ns", "jitter_ns", "bandwidth_bps")
         return {name: args[name] for name in names if args.get(name) is not None}

@@ -1,4 +1,4 @@
-"""Disturbances of machines: crash, pause, slow disk, frozen programs.
+"""Faults of machines: crash, pause, slow disk, frozen programs.
 
 The machine itself is told of their effect in its inbound stream.
 
@@ -11,12 +11,12 @@ from typing import Any, Final, TypeVar
 
 from netswap.protocol.frame import CRASH, FREEZE, OWN_DISK, PAUSE, RESTART, RESUME, SLOW_DISK, THAW, encode_control
 
-Who = TypeVar("Who", int, tuple[int, int])
+Key = TypeVar("Key", int, tuple[int, int])
 VERBS: Final = ("crash", "pause", "slow-disk", "freeze")
 
 
 class Outside:
-    """The disturbances of each machine, by its index, and the controls that it has still to be sent."""
+    """The faults of each machine, by its index, and the controls that it has still to be sent."""
 
     __slots__ = ("_down", "_frozen", "_paused", "_slow", "pending")
 
@@ -38,7 +38,7 @@ class Outside:
         return machine in self._paused
 
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> None:
-        """Begin a disturbance of `args["machines"]`: a slow disk takes `args["latency_ns"]`, freeze `args["programs"]`."""
+        """Begin a fault of `args["machines"]`: a slow disk takes `args["latency_ns"]`, freeze `args["programs"]`."""
         for machine in args["machines"]:
             if verb == "slow-disk":
                 self._slow.setdefault(machine, []).append(args["latency_ns"])
@@ -51,7 +51,7 @@ class Outside:
                 self._tell(machine, now_ns, CRASH if verb == "crash" else PAUSE)
 
     def end(self, verb: str, args: dict[str, Any], now_ns: int) -> None:
-        """End that disturbance."""
+        """End that fault."""
         for machine in args["machines"]:
             if verb == "slow-disk":
                 slow = self._slow[machine]
@@ -68,16 +68,16 @@ class Outside:
         self.pending.setdefault(machine, []).append(encode_control(now_ns, what, value))
 
 
-def _begins(lasting: dict[Who, int], who: Who) -> bool:
-    """Whether this is the first disturbance of its kind that lasts."""
-    lasting[who] = lasting.get(who, 0) + 1
-    return lasting[who] == 1
+def _begins(lasting: dict[Key, int], key: Key) -> bool:
+    """Whether this is the first fault of its kind that lasts."""
+    lasting[key] = lasting.get(key, 0) + 1
+    return lasting[key] == 1
 
 
-def _ends(lasting: dict[Who, int], who: Who) -> bool:
+def _ends(lasting: dict[Key, int], key: Key) -> bool:
     """Whether that was the last one of its kind."""
-    lasting[who] -= 1
-    if lasting[who]:
+    lasting[key] -= 1
+    if lasting[key]:
         return False
-    del lasting[who]
+    del lasting[key]
     return True

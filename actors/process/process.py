@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from netswap.actors.memory.board import Board
-from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.oom import run_time_s
+from netswap.actors.memory.page_faults import PageFaults
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.process.loaded import Loaded
 from netswap.actors.programs.memory_calls import Touch, Write
@@ -83,7 +83,7 @@ class Process:
         "reaped",
     )
 
-    def __init__(self, one: Loaded, board: Board, reclaim: Reclaim, faults: Faults) -> None:
+    def __init__(self, one: Loaded, board: Board, reclaim: Reclaim, faults: PageFaults) -> None:
         self.dying = False
         self.dead = False
         self.reaped = False
@@ -157,7 +157,7 @@ class Process:
         self._count(self._take_memory, self._one.system.exit)
 
     def gets_bus_error(self) -> None:
-        """Die of a page that cannot be read, at once: the fault ends in a SIGBUS, which nobody here catches."""
+        """Die of a page that cannot be read, at once: the fault ends in a SIGBUS, which no program catches."""
         if self.dead:
             return
         self.dead = True

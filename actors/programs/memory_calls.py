@@ -4,8 +4,8 @@ from typing import Any
 
 from netswap.actors.memory.anonymous import READING, SWAPPED, AddressSpace
 from netswap.actors.memory.board import Board
-from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import File
+from netswap.actors.memory.page_faults import PageFaults
 from netswap.actors.memory.writeback import RATELIMIT, Limits, Writeback
 from netswap.actors.programs.task import Need, Reason, Task
 from netswap.actors.wait import BLOCKED, PAGE, THROTTLE
@@ -17,7 +17,7 @@ class Touch:
     __slots__ = ("_end", "_faults", "_page", "_space", "_write")
     idle = False
 
-    def __init__(self, faults: Faults, space: AddressSpace, first: int, count: int, write: bool) -> None:
+    def __init__(self, faults: PageFaults, space: AddressSpace, first: int, count: int, write: bool) -> None:
         if not 0 <= first <= first + count <= space.pages:
             raise ValueError(f"pages {first} to {first + count} of {space.name}, which has {space.pages}")
         self._faults = faults
@@ -57,7 +57,7 @@ class Allocate:
     __slots__ = ("_asked", "_faults", "_held", "_pages", "_what")
     idle = False
 
-    def __init__(self, faults: Faults, pages: int, what: str) -> None:
+    def __init__(self, faults: PageFaults, pages: int, what: str) -> None:
         self._faults = faults
         self._pages = pages
         self._what = what
@@ -111,7 +111,7 @@ class Write:
     idle = False
 
     def __init__(
-        self, board: Board, faults: Faults, writeback: Writeback, file: File, pages: tuple[int, int], limits: Limits
+        self, board: Board, faults: PageFaults, writeback: Writeback, file: File, pages: tuple[int, int], limits: Limits
     ) -> None:
         """`pages`: the first, and how many; `limits`: those that the writer has."""
         first, count = pages

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from netswap.actors.disk import Disk
 from netswap.actors.events import Events
 from netswap.actors.memory.anonymous import AddressSpace
-from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import File
+from netswap.actors.memory.page_faults import PageFaults
 from netswap.actors.memory.writeback import Limits, Writeback
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
@@ -56,7 +56,7 @@ class Host(NamedTuple):
     seed: int
     stall_after_ns: int
     net: NetBoard
-    faults: Faults
+    faults: PageFaults
     stack: Stack
     nic: Output
     disk: Disk

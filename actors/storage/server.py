@@ -43,7 +43,7 @@ class SwapServer:
     full: str = "evict"
     """What becomes of pages that do not fit into it: "evict" or "refuse"."""
     socket: str = "unix"
-    """Of a process that the machine's own pages go to: the kind of connection to the kernel."""
+    """Where the process serves its own machine: the kind of its connection to the kernel."""
     io_flusher: bool = False
     counts_pages: ClassVar[bool] = False
 

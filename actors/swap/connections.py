@@ -1,7 +1,7 @@
 """Several connections to one NBD server: each page has its connection, and another while that one takes no request.
 
 Source: drivers/block/nbd.c (nbd_handle_cmd, find_fallback, nbd_xmit_timeout), nbd-client(8), -connections. There a connection
-belongs to a queue of the block layer, and so to processors; here, to every so manieth page of the swap space (a choice: a machine
+belongs to a queue of the block layer, and so to processors; here, to every n-th page of the swap space (a choice: a machine
 has no processors of its own here). Requests on a connection that ends go on over another one that is open.
 """
 

@@ -18,7 +18,6 @@ from netswap.protocol.tcp import mss
 
 NFS: Final = "nfs"
 NBD: Final = "nbd"
-UBLK: Final = "ublk"
 FUSE: Final = "fuse"
 DISK: Final = "disk"
 """No transport: the machine's own disk."""

@@ -10,7 +10,7 @@ ERA_2_6_22: Final = "linux-2.6.22"
 ERA_6_1: Final = "linux-6.1"
 ERA_6_11: Final = "linux-6.11"
 NEWER: Final = (ERA_6_1, ERA_6_11)
-"""Those of rows about what came with Linux 3.6 and later."""
+"""Kernels with what Linux 3.6 took in."""
 EVERY: Final = (ERA_2_6_22, *NEWER)
 
 

@@ -8,7 +8,6 @@ from math import ceil, exp, factorial, isqrt, log2, sqrt
 from typing import Final
 
 PAGE: Final = 4096
-FULL_FRAME: Final = 1538
 """Bytes on the wire of a 1500-byte packet."""
 
 FRAME_REAL_2007: Final = 2048 + 256

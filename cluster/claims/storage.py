@@ -12,7 +12,7 @@ BATCH: Final = 32
 MIN_PAGES: Final = 1024
 MEMORY_MIB: Final = 64
 CROWD: Final = 24
-"""Of the scenario of row 51: programs, min, and memory."""
+"""Programs of row 51, after the min mark and the memory of their machine."""
 RECLAIMERS: Final = 4 + 1
 """The ranks of row 60, and kswapd. Over NFS of 2012 a reclaimer waits for the call of its page-out, so no more are under way."""
 NBD_QUEUE: Final = 128

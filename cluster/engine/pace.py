@@ -10,7 +10,7 @@ from netswap.actors.network.arriving import NOTHING
 from netswap.actors.network.network import Network
 from netswap.cluster.engine import horizons
 from netswap.cluster.engine.orders import Answer, Exchange, Order
-from netswap.cluster.engine.shard import Disturbance, Step, Told, Window
+from netswap.cluster.engine.shard import FaultChange, Step, Told, Window
 from netswap.protocol.units import seconds
 
 AHEAD_NS: Final = seconds(1)
@@ -192,15 +192,16 @@ class Together:
         self._tallies = tallies
         self._first_ns = min(first_ns)
         self._before = Window(0, 0)
-        self._disturbances: list[Disturbance] = []
-        self._faults = 0
+        self._changes: list[FaultChange] = []
+        self._begun = 0
+        """Faults that have begun so far."""
         self._foreign: list[list[bytes]] = [[] for _ in first_ns]
         """For each shard, what the others have sent to its machines."""
 
     def window(self, now_ns: int, settled_ns: int) -> Passed:
         """See `Pace.window`."""
         # What a fault does at once is not in what the shards have said.
-        first_ns = now_ns if self._disturbances else self._first_ns
+        first_ns = now_ns if self._changes else self._first_ns
         end_ns = max(min(settled_ns, first_ns + self._lookahead_ns), now_ns + 1)
         self._step(Window(end_ns, settled_ns))
         return Passed(end_ns, end_ns, anybody=True)
@@ -212,13 +213,13 @@ class Together:
 
     def settle(self) -> None:
         """See `Pace.settle`. In a window that is over nothing else happens any more."""
-        if self._disturbances or any(self._foreign):
+        if self._changes or any(self._foreign):
             self._step(self._before)
 
     def _step(self, window: Window, *, everybody: bool = False) -> None:
-        foreign, disturbances = self._foreign, self._disturbances
-        self._foreign, self._disturbances = [[] for _ in foreign], []
-        told = self._steps([Step(window, self._before, disturbances, batches, everybody) for batches in foreign])
+        foreign, changes = self._foreign, self._changes
+        self._foreign, self._changes = [[] for _ in foreign], []
+        told = self._steps([Step(window, self._before, changes, batches, everybody) for batches in foreign])
         for one in told:
             for batches, batch in zip(self._foreign, one.away, strict=True):
                 if batch:
@@ -228,13 +229,13 @@ class Together:
 
     def begin(self, verb: str, args: dict[str, Any], now_ns: int) -> int:
         """See `Pace.begin`. The shards hear of it in the next window."""
-        self._faults += 1
-        self._disturbances.append(Disturbance(True, self._faults, verb, args, now_ns))
-        return self._faults
+        self._begun += 1
+        self._changes.append(FaultChange(True, self._begun, verb, args, now_ns))
+        return self._begun
 
     def end(self, fault: int, now_ns: int) -> None:
         """See `Pace.end`."""
-        self._disturbances.append(Disturbance(False, fault, "", {}, now_ns))
+        self._changes.append(FaultChange(False, fault, "", {}, now_ns))
 
     def tallies(self) -> Tallies:
         """See `Pace.tallies`."""

@@ -28,7 +28,7 @@ class Window(NamedTuple):
     settled_ns: int
 
 
-class Disturbance(NamedTuple):
+class FaultChange(NamedTuple):
     """A fault that begins at `at_ns`, or ends; `number`: which one, counted by the clock."""
 
     begins: bool
@@ -44,7 +44,7 @@ class Step(NamedTuple):
     window: Window
     before: Window
     """The window before, in which other shards have sent `foreign`."""
-    disturbances: list[Disturbance]
+    changes: list[FaultChange]
     foreign: list[bytes]
     """What other shards have sent to this one's machines, a batch of each that has."""
     everybody: bool
@@ -92,8 +92,8 @@ class Shard:
         if step.foreign:
             bodies = network.arriving.hands_over  # else the machines look at them
             network.accept((frame for batch in step.foreign for frame in cut(batch, bodies=bodies)), *step.before)
-        for one in step.disturbances:
-            self._disturb(one)
+        for one in step.changes:
+            self._change(one)
         answers = self._exchange(self._orders(step))
         for index, answer in answers.items():
             if answer.next_ns != self._next[index]:
@@ -107,7 +107,7 @@ class Shard:
         felt_ns = self._sort(frames, away, step.window)
         return Told(min(felt_ns, self.first_ns()), [b"".join(parts) for parts in away])
 
-    def _disturb(self, one: Disturbance) -> None:
+    def _change(self, one: FaultChange) -> None:
         if one.begins:
             self._numbers[one.number] = self.network.begin(one.verb, one.args, one.at_ns)
         else:
@@ -171,8 +171,8 @@ def pack_step(step: Step) -> bytes:
 
 def unpack_step(blob: bytes) -> Step:
     """What `pack_step` has packed."""
-    window, before, disturbances, foreign, everybody = _unpack(blob)
-    return Step(Window(*window), Window(*before), [Disturbance(*one) for one in disturbances], foreign, everybody)
+    window, before, changes, foreign, everybody = _unpack(blob)
+    return Step(Window(*window), Window(*before), [FaultChange(*one) for one in changes], foreign, everybody)
 
 
 def pack_told(told: Told) -> bytes:

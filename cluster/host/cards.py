@@ -29,7 +29,6 @@ class Card:
     driver: tuple[str, str] | None = None
     ring: tuple[int, str] | None = None
     """Receive descriptors."""
-    ring_max: int | None = None
     rate_mbit: tuple[int, str] | None = None
     mtu: tuple[int, str] | None = None
     is_up: bool = True
@@ -125,8 +124,6 @@ def _rings(card: Card, saved: Saved) -> None:
         count = saved.number(number, match[1], 1 << 20)
         if section >= 2:
             card.ring = (count, saved.label) if count else None  # a virtual card may say that it has none
-        else:
-            card.ring_max = count
     if section < 2:
         last = max((number for number, _ in saved.lines()), default=1)
         raise saved.wrong(last, "there are no current hardware settings: the file is cut off")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from netswap.actors.kernels import KERNELS, Kernel
 from netswap.actors.machine.sysctls import without_effect
-from netswap.actors.net.drivers import DRIVERS, mtu_max
+from netswap.actors.net.drivers import mtu_max
 from netswap.cluster.host import nearest
 from netswap.cluster.host.cards import Card
 from netswap.cluster.host.draft import Draft, rate_text, size_text
@@ -23,7 +23,6 @@ STEPS: Final = 20
 USUAL_MBIT: Final = 1000
 USUAL_SWAPPINESS: Final = 60
 RING_MAX: Final = 65_536
-_OTHERS_CARD: Final = DRIVERS["e1000"]
 """That of B and C, which no file tells anything of."""
 
 

@@ -83,7 +83,7 @@ class Cluster:
         return self.engine.now_ns
 
     def run_for(self, duration_ns: int) -> Self:
-        """Advance every machine by so much; stops before the events of that moment."""
+        """Advance every machine by `duration_ns`; stops before the events of that moment."""
         return self.run_to(self.now_ns + duration_ns)
 
     def run_to(self, time_ns: int) -> Self:
@@ -102,7 +102,7 @@ class Cluster:
         return self.run_to(max(self.now_ns, self._resolved.stop_ns))
 
     def run_until(self, condition: Condition, *, within: int | None = None, every: int = milliseconds(10)) -> bool:
-        """Advance until a condition holds, looking `every` so often; False if it does not `within` so long.
+        """Advance until a condition holds, looking every `every` ns; False if it does not hold within `within` ns.
 
         A condition is a text (`"A is wedged"`, `"A.free_pages < 300"`) or a function of the cluster. Without `within`
         the scenario's `stop` is the end.

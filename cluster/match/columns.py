@@ -3,7 +3,6 @@
 import re
 from typing import Final
 
-_PIECE: Final = re.compile(r"\S+(?:\s{1,2}(?!\|)\S+)*")
 _ALIKE: Final = tuple(
     re.compile(pattern)
     for pattern in (

@@ -105,7 +105,7 @@ STATES: Final = {
     "swaps": "one waits for a page to come, to leave, or for a slot of the swap device",
     "short": "one waits for a free page",
     "stalled": "one has not got on for `stall_after`",
-    "killed": "one was killed for want of memory",
+    "killed": "one was killed, for want of memory or by a page that cannot be read",
     "paused": "it stands still",
     "down": "it has crashed",
 }
@@ -116,7 +116,7 @@ WHATS: Final = {
     "stall": "a program has not got on for `stall_after`, from its last progress to the next",
     "first drop": "a frame is lost for a cause for the first time",
     "below": "free pages have come to a mark or below; at most once between two looks",
-    "killed": "a program is killed for want of memory",
+    "killed": "a program is killed, for want of memory or by a page that cannot be read",
     "again": "a request or segment is sent again",
     "crash": "the machine goes down",
     "restart": "the machine starts again",

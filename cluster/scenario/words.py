@@ -372,7 +372,6 @@ def _whole(least: int, most: int) -> Any:
 
 Seed = Annotated[int, _whole(0, (1 << 63) - 1)]
 Pages = Annotated[int, _whole(0, PAGES_MAX)]
-SeveralPages = Annotated[int, _whole(1, PAGES_MAX)]
 Queue = Annotated[int, _whole(1, 1_000_000_000)]
 Sockets = Annotated[int, _whole(1, PORT_MAX)]
 Requests = Annotated[int, _whole(1, 65_536)]

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import transmission_times
 from scene import C, Host, answer, host, udp
 
 from netswap.actors.disk import Disk
 from netswap.actors.memory.anonymous import READING, RESIDENT, SWAPPED, AddressSpace
-from netswap.actors.memory.faults import Faults
 from netswap.actors.memory.files import LocalDisk
+from netswap.actors.memory.page_faults import PageFaults
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.slab import Slab
 from netswap.actors.swap.device import PageRequest
 from netswap.actors.swap.nfs import NfsDevice
 from netswap.protocol.frame import FRAGMENT, PAGE_IN, PAGE_OUT, Frame
-from netswap.protocol.rpc import transmission_times
 from netswap.protocol.units import milliseconds, seconds
 
 REQUEST_WIRE = 128 + 8 + 20 + 38
@@ -290,7 +290,7 @@ def test_a_page_that_comes_back_with_another_version_is_a_lost_page(version: int
     """It was written out with version 7; the page is resident in any case, and the counter says it."""
     scene = Scene()
     board = scene.a.net.board
-    faults = Faults(
+    faults = PageFaults(
         board,
         Reclaim(board, Scan(board, scene.device)),
         scene.device,

@@ -100,7 +100,7 @@ def record(name: str) -> Record:
     inbound: list[tuple[int, bytes]] = []
     sent: list[bytes] = []
     for end in range(LATENCY, END + 1, LATENCY):
-        batches = network.deliver(end)
+        batches = {to: inbound.batch for to, inbound in network.collect(end).items()}
         inbound.append((end, batches.get(A, b"")))
         out = [one.advance(end, batches.get(index, b"")) for index, one in enumerate(machines)]
         sent.append(out[A])

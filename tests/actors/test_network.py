@@ -105,8 +105,8 @@ def run(
         for place, fault in enumerate(faults):
             if fault.at_ns == start:
                 begun[place] = net.begin(fault.verb, fault.args, start)
-        for destination, batch in net.deliver(end).items():
-            for at_ns, source, number, copy, count, gap, _, flags, _ in arrivals(batch):
+        for destination, inbound in net.collect(end).items():
+            for at_ns, source, number, copy, count, gap, _, flags, _ in arrivals(inbound.batch):
                 assert start <= at_ns, "an arrival in the past"
                 assert at_ns + (count - 1) * gap < end, "an arrival beyond the window"
                 got += [

@@ -91,7 +91,7 @@ def left(verb: str, at_ns: int, lasts_ns: int) -> tuple[list[int], int]:
             fault = net.begin(verb, {"machines": [C]}, start)
         if start == at_ns + lasts_ns:
             net.end(fault, start)
-        for at, _, _, _, count, gap, *_ in arrivals(net.deliver(end).get(A, b"")):
+        for at, _, _, _, count, gap, *_ in arrivals(net.collect_for(A, end).batch):
             got += [at + index * gap for index in range(count)]
         net.accept(cut(encode(udp(10, source=C, gap_ns=100))) if start == 0 else (), end)
     return got, net.tallies()["C>A"]["sent"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from netswap.cluster.engine import build
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.engine.shard import (
-    Disturbance,
+    FaultChange,
     Step,
     Told,
     Window,
@@ -155,7 +155,7 @@ def test_windows_are_hardly_more_than_with_one_shard() -> None:
 
 
 def test_what_travels_is_what_was_said() -> None:
-    fault = Disturbance(True, 1, "cut", {"from": [0], "to": [1, 2]}, 5)
+    fault = FaultChange(True, 1, "cut", {"from": [0], "to": [1, 2]}, 5)
     step = Step(Window(10, 20), Window(5, 10), [fault], [b"a", b""], everybody=True)
     assert unpack_step(pack_step(step)) == step
     told = Told(1 << 62, [b"", b"x"])

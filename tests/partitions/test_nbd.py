@@ -3,11 +3,10 @@
 from itertools import pairwise
 
 import pytest
-from oracles import retransmissions
+from oracles import retransmissions, transmission_times
 from scenes import outage, seed
 
 from netswap.cluster.lab import Cluster
-from netswap.protocol.rpc import transmission_times
 from netswap.protocol.units import milliseconds, seconds
 
 NBD = ", transport: nbd"

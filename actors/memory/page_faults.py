@@ -14,7 +14,7 @@ _AT_ONCE: Final = 64
 """Most pages that one call finds without waiting."""
 
 
-class Faults:
+class PageFaults:
     """Finds pages for programs, zeroed, from the server or from disk, with read-ahead around a page that is read."""
 
     def __init__(
