@@ -7,7 +7,6 @@ from netswap.actors.machine.wait_graph import waits
 from netswap.actors.machine_report import MachineReport, ProgramReport
 from netswap.actors.memory.buddy import BuddyZone
 from netswap.actors.net.arp import ASKED
-from netswap.actors.process import loader
 from netswap.actors.process.loaded import Loaded
 from netswap.protocol.rpc import PAGE
 
@@ -76,7 +75,7 @@ def _program(one: Loaded, now_ns: int) -> ProgramReport:
         name=task.name,
         kind=one.kind,
         pages=one.space.pages,
-        locked=loader.is_locked(one),
+        locked=one.traits.lock,
         finished=task.finished,
         idle=not progress.busy,
         progress=progress.count,

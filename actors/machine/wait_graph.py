@@ -383,7 +383,8 @@ class _Graph:
         """The queues whose pages would come back if their owners read them."""
         machine = self._machine
         found: list[NodeId] = []
-        for _, _, _, system, task in machine.programs:
+        for one in machine.programs:
+            system, task = one.system, one.task
             unread = machine.tcp.unread(system.streams)
             frames = system.queues.buffers + unread[1]
             if not frames:

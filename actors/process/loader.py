@@ -11,6 +11,7 @@ from netswap.actors.memory.anonymous import AddressSpace
 from netswap.actors.memory.files import REMOTE_BASE, File, PageCache
 from netswap.actors.memory.zone import Zone
 from netswap.actors.process.loaded import Loaded
+from netswap.actors.process.traits import Traits, traits_of
 from netswap.actors.programs.file import Reader, Writer
 from netswap.actors.programs.flood import Flood
 from netswap.actors.programs.follower import Follower
@@ -59,8 +60,9 @@ def load(
         pages = _pages(index, kind, program) + _pages(index, kind, program, "mapped_pages")
         space = AddressSpace(f"{kind} {number}", base, pages)
         base += space.pages
-        progress = before[index].task.progress if before else _progress(host, program)
-        loaded.append(_loaded(host, index, kind, program, space, progress))
+        traits = traits_of(program)
+        progress = before[index].task.progress if before else _progress(host, traits)
+        loaded.append(_loaded(host, (index, kind, program, traits), space, progress))
     _place_remote_files(loaded)
     events = host.net.board.events
     for one in loaded:  # only now: no program runs, and so needs another, before all of them are wired
@@ -78,17 +80,18 @@ def _place_remote_files(loaded: Sequence[Loaded]) -> None:
                 base += file.pages
 
 
-def _progress(host: Host, program: Any) -> Progress:
-    """A program counts the pages that it touches unless its class says `counts_pages = False`."""
-    return Progress(host.net.board.events, host.stall_after_ns, counts_pages=getattr(program, "counts_pages", True))
+def _progress(host: Host, traits: Traits) -> Progress:
+    return Progress(host.net.board.events, host.stall_after_ns, counts_pages=traits.counts_pages)
 
 
-def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace, progress: Progress) -> Loaded:
+def _loaded(host: Host, made: tuple[int, str, Any, Traits], space: AddressSpace, progress: Progress) -> Loaded:
+    """`made`: the program's place, its kind, itself and its traits."""
+    index, kind, program, traits = made
     progress.work()
-    text, file = _files(index, kind, program, space.name)
+    text, file = _files(made, space.name)
     system = System(host, space.name, space, progress, text, file)
-    system.unkillable = bool(getattr(program, "unkillable", False))
-    if host.net.board.policy.exempt_daemons and is_on_swap_path(program):
+    system.unkillable = traits.unkillable
+    if host.net.board.policy.exempt_daemons and traits.on_swap_path:
         system.exempt_from_throttling()
     run = getattr(program, "run", None)
     steps: Any = run(system) if callable(run) else None
@@ -98,48 +101,38 @@ def _loaded(host: Host, index: int, kind: str, program: Any, space: AddressSpace
     if callable(wire):
         wire(system)
     task = Task(host.name, index, space.name, steps, progress)
-    if bool(getattr(program, "io_flusher", False)):
+    if traits.io_flusher:
         system.flush_only(task)
-    if bool(getattr(program, "realtime", False)):
+    if traits.realtime:
         system.schedule_in_real_time(task)
-    return Loaded(index, kind, program, system, task)
+    return Loaded(index, kind, program, traits, system, task)
 
 
-def _files(index: int, kind: str, program: Any, name: str) -> tuple[File | None, File | None]:
+def _files(made: tuple[int, str, Any, Traits], name: str) -> tuple[File | None, File | None]:
     """The program's text and the file it uses, each if it has one."""
+    index, kind, program, traits = made
     text, pages = _pages(index, kind, program, "text_pages"), _pages(index, kind, program, "file_pages")
-    remote = getattr(program, "on", "disk") == "swap"
-    distant = getattr(program, "text_on", "disk") == "swap"
-    mapped, overwritten = bool(getattr(program, "mapped", False)), isinstance(program, Writer)
+    remote, distant = traits.on == "swap", traits.text_on == "swap"
+    mapped, overwritten = traits.mapped, isinstance(program, Writer)
     return (
         File(f"the text of {name}", text, mapped=True, remote=distant) if text else None,
         File(f"the file of {name}", pages, mapped=mapped, overwritten=overwritten, remote=remote) if pages else None,
     )
 
 
-def is_on_swap_path(program: Any) -> bool:
-    """Whether it is a daemon of user space that page-outs, of this machine or another, have to go through."""
-    return bool(getattr(program, "on_swap_path", False))
-
-
 def oldest_first(loaded: Sequence[Loaded]) -> list[Loaded]:
     """Daemons before ranks: they were started first, and the clock hand begins with them."""
-    return sorted(loaded, key=lambda one: one.kind == "rank")
+    return sorted(loaded, key=lambda one: one.is_workload)
 
 
 def swappable(loaded: Sequence[Loaded]) -> list[AddressSpace]:
     """The memory in which the clock hand looks for pages, in its order."""
-    return [one.space for one in oldest_first(loaded) if one.space.pages and not is_locked(one)]
+    return [one.space for one in oldest_first(loaded) if one.space.pages and not one.traits.lock]
 
 
 def locked(loaded: Sequence[Loaded]) -> list[AddressSpace]:
     """The memory that may not leave."""
-    return [one.space for one in loaded if one.space.pages and is_locked(one)]
-
-
-def is_locked(one: Loaded) -> bool:
-    """Whether a program's pages may not leave."""
-    return bool(getattr(one.program, "lock", False))
+    return [one.space for one in loaded if one.space.pages and one.traits.lock]
 
 
 def warm_up(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> None:
@@ -151,7 +144,7 @@ def warm_up(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> Non
     """
     for one in loaded:
         _warm_daemon(one, zone)
-    ranks = [one for one in loaded if one.kind == "rank" and one.program.start == "warm"]
+    ranks = [one for one in loaded if one.is_workload and one.traits.start == "warm"]
     wanted = sum(one.space.pages for one in ranks)
     _warm_files(loaded, zone, max(0, wanted - (swap_pages or 0)))
     _warm_ranks(ranks, zone, swap_pages)
@@ -160,7 +153,7 @@ def warm_up(loaded: Sequence[Loaded], zone: Zone, swap_pages: int | None) -> Non
 def _warm_daemon(one: Loaded, zone: Zone) -> None:
     """The memory of a program that is no rank is resident, and so is the text of any."""
     text = one.system.text
-    if one.kind != "rank" and one.space.pages:
+    if not one.is_workload and one.space.pages:
         if zone.take_many(zone.high_mark, one.space.pages) < one.space.pages:
             raise SettingsError(
                 f"{one.space.name} needs {one.space.pages} pages and does not fit into memory",
@@ -177,11 +170,7 @@ def _warm_daemon(one: Loaded, zone: Zone) -> None:
 
 def _warm_files(loaded: Sequence[Loaded], zone: Zone, kept_free: int) -> None:
     """Files that are read are in memory as far as there is room, but for the pages that ranks cannot do without."""
-    files = [
-        one.system.file
-        for one in loaded
-        if one.system.file is not None and getattr(one.program, "start", "cold") == "warm"
-    ]
+    files = [one.system.file for one in loaded if one.system.file is not None and one.traits.start == "warm"]
     room = max(0, zone.free - zone.high_mark - kept_free)
     for file, pages in zip(files, _shares([file.pages for file in files], room), strict=True):
         file.cache(zone.take_many(zone.high_mark, pages))

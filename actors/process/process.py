@@ -99,7 +99,7 @@ class Process:
 
     def is_protected(self) -> bool:
         """Whether it is part of the kernel or exempt (a class with `unkillable = True`), or has ended already."""
-        return self._one.task.finished or bool(getattr(self._one.program, "unkillable", False))
+        return self._one.task.finished or self._one.traits.unkillable
 
     def total_pages(self) -> int:
         """Anonymous memory and program text, resident or not (total_vm)."""

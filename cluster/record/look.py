@@ -42,8 +42,8 @@ class Look:
         self.parts = machine.parts
         self._machine = machine
         self._programs = [(one, one.task, one.space, one.task.progress) for one in machine.programs]
-        self._ranks = [one.space for one in machine.programs if one.kind == "rank"]
-        self._others = [one.space for one in machine.programs if one.kind != "rank"]
+        self._ranks = [one.space for one in machine.programs if one.is_workload]
+        self._others = [one.space for one in machine.programs if not one.is_workload]
         self._links: Sequence[SwapDevice] = machine.device.links if machine.device is not None else ()
         self._has_files = bool(machine.reclaim.scan.cache.files)
         self._next: object = None
