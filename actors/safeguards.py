@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netswap.protocol.errors import HintedError
 from netswap.protocol.units import shortened
 
 
@@ -31,13 +32,8 @@ class Preset:
     source: str
 
 
-class SafeguardError(ValueError):
+class SafeguardError(HintedError):
     """A safeguard that cannot be had; `message` says why, `hint` what can."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(f"{message}; {hint}")
-        self.message = message
-        self.hint = hint
 
 
 class UnknownSafeguard(SafeguardError):  # noqa: N818  (it is what a reader looks for)

@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netswap.actors.policy import Policy
+from netswap.protocol.errors import HintedError
 
 
-class SettingsError(ValueError):
+class SettingsError(HintedError):
     """A machine that cannot be: its parts do not fit together. `program` is the index of the one at fault, if one is."""
 
     def __init__(self, message: str, hint: str, program: int | None = None) -> None:
-        super().__init__(f"{message}; {hint}")
-        self.message = message
-        self.hint = hint
+        super().__init__(message, hint)
+        self.args = (message, hint, program)
         self.program = program
 
 

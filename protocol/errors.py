@@ -1,4 +1,16 @@
-"""What can be wrong with what crosses the wire."""
+"""What can be wrong with what crosses the wire, and with what somebody has written."""
+
+
+class HintedError(ValueError):
+    """Something that was written cannot be used: `message` says what is wrong, `hint` what would be right; str() is both."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)  # both, so that it can be pickled
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}"
 
 
 class ProtocolError(Exception):

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
+from netswap.protocol.errors import HintedError
+
 TIME_UNITS: dict[str, Fraction] = {
     "ns": Fraction(1),
     "us": Fraction(1_000),
@@ -47,16 +49,8 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _QUANTITY = re.compile(r"(?P<sign>[+-]?)(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>[^\s0-9.+-]\S*)", re.ASCII)
 
 
-class UnitError(ValueError):
-    """A text that is not the quantity that is needed.
-
-    `message` says what is wrong, `hint` what would be right; str() is both.
-    """
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(f"{message}; {hint}")
-        self.message = message
-        self.hint = hint
+class UnitError(HintedError):
+    """A text that is not the quantity that is needed."""
 
 
 def shortened(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from netswap.actors import counters
 from netswap.protocol import units
+from netswap.protocol.errors import HintedError
 from netswap.protocol.units import UnitError
 
 VERDICTS: tuple[str, ...] = (
@@ -48,13 +49,8 @@ _LOSS = re.compile(_NAME + r"\s+lost\s+(?P<negated>no\s+)?data")
 _COMPARISON = re.compile(_NAME + r"\.(?P<attribute>[A-Za-z0-9_.-]+)\s*(?P<op>[<>=!]+)\s*(?P<value>\S.*)")
 
 
-class ExpectationError(ValueError):
+class ExpectationError(HintedError):
     """A text that is no expectation; `message` says why, `hint` what would be right."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(f"{message}; {hint}")
-        self.message = message
-        self.hint = hint
 
 
 class MachineView(Protocol):

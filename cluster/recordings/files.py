@@ -12,16 +12,13 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Final
 
+from netswap.protocol.errors import HintedError
+
 _GZIP: Final = b"\x1f\x8b"
 
 
-class RecordingError(ValueError):
+class RecordingError(HintedError):
     """Why a file cannot be used, with the byte or line of it; `hint`: what would be right."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(f"{message}; {hint}")
-        self.message = message
-        self.hint = hint
 
     @property
     def line(self) -> int | None:

@@ -1,5 +1,6 @@
 """One machine, driven through its door alone: cutting time differently changes nothing, and bad bytes harm nobody."""
 
+import pickle
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from netswap.actors.machine import Machine
 from netswap.actors.network.link import LinkSettings
 from netswap.actors.network.network import Network
 from netswap.actors.policy import Policy
-from netswap.actors.settings import MachineSettings, Swap
+from netswap.actors.settings import MachineSettings, SettingsError, Swap
 from netswap.protocol.errors import RemoteProtocolError
 from netswap.protocol.frame import (
     CRASH,
@@ -328,3 +329,9 @@ def test_a_message_that_is_no_call_and_no_reply_is_dropped_and_never_a_crash(
         frame = encode((VERSION, 0, B, number, index, 1538, 1538, 1, port, 1, 0, body))
         one.advance(milliseconds(5 * number + 9), stamp + frame)
         assert one.counters.received == number + 1
+
+
+def test_an_error_of_settings_crosses_to_another_process() -> None:
+    """It still knows which program it is about."""
+    again = pickle.loads(pickle.dumps(SettingsError("it does not fit", "give it more", 3)))
+    assert (str(again), again.hint, again.program) == ("it does not fit; give it more", "give it more", 3)

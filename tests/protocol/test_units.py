@@ -1,5 +1,6 @@
 """Units: exact, whole, and clear about what is missing."""
 
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -146,3 +147,10 @@ def test_what_is_formatted_is_read_back_as_the_same_number(value: int) -> None:
 def test_formats_are_as_a_person_writes(text: str, expected: str) -> None:
     """The largest unit that needs at most three decimals."""
     assert text == expected
+
+
+def test_an_error_with_a_hint_crosses_to_another_process() -> None:
+    """A pickled one says the same."""
+    error = UnitError("is no size", "write 1MiB")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.hint) == (UnitError, "is no size; write 1MiB", "write 1MiB")
