@@ -419,6 +419,6 @@ def _refuse(item: object, offset: int) -> RemoteProtocolError:
             return RemoteProtocolError(f"{name} is {_shown(value)}, not an integer", offset)
         if not 0 <= value <= most:
             return RemoteProtocolError(f"{name} {value} is not within 0 to {most}", offset)
-    if item[9] == 0:
+    if item[F_COUNT] == 0:
         return RemoteProtocolError("count 0: a train has at least one frame", offset)
-    return RemoteProtocolError(f"body {_shown(item[11])} is not an array of 3, 6 or 8", offset)
+    return RemoteProtocolError(f"body {_shown(item[F_BODY])} is not an array of 3, 6 or 8", offset)

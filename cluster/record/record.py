@@ -69,18 +69,20 @@ class Record:
     def moments(self) -> list[Moment]:
         """In the order of time, then of the scenario. The detail of a fault says what it does and to whom."""
         told = [self._fault(fault) for fault in self._faults]
-        told += [(at_ns, None, machine, -1, "first drop", cause, None) for machine, cause, at_ns in self._first_lost]
-        told += [tuple(one) for one in self._moments]
+        told += [
+            Moment(at_ns, None, machine, -1, "first drop", cause, None) for machine, cause, at_ns in self._first_lost
+        ]
+        told += [Moment(*one) for one in self._moments]
         ends = {index: self._columns[index][0][-1] for index in self._machines}
         for machine, what, detail, count in self._left_out:
             said = f"{count - MOST_MOMENTS} {what} {detail}".rstrip()
-            told.append((ends[machine], None, machine, -1, "not kept", said, None))
-        return sorted(told, key=lambda one: (one[0], one[2], one[3], one[4], one[5]))
+            told.append(Moment(ends[machine], None, machine, -1, "not kept", said, None))
+        return sorted(told, key=lambda one: (one.at_ns, one.machine, one.program, one.what, one.detail))
 
     def _fault(self, fault: Sequence[Any]) -> Moment:
-        at_ns, until_ns, _, _, verb, args, _ = fault
-        said = self.said(verb, msgpack.unpackb(bytes.fromhex(args)))
-        return (at_ns, until_ns, -1, -1, "fault", said, None)
+        begun = Moment(*fault)
+        said = self.said(begun.what, msgpack.unpackb(bytes.fromhex(begun.detail)))
+        return begun._replace(what="fault", detail=said)
 
     def said(self, verb: str, args: dict[str, Any]) -> str:
         """A fault in words: "partition A B | C", "cut C > A"."""

@@ -92,12 +92,11 @@ class Recorder(Trace):
 
     def fault_begun(self, at_ns: int, place: int, verb: str, args: dict[str, Any]) -> None:
         """A fault begins."""
-        self._faults[place] = (at_ns, None, -1, -1, verb, msgpack.packb(args).hex(), None)
+        self._faults[place] = Moment(at_ns, None, -1, -1, verb, msgpack.packb(args).hex(), None)
 
     def fault_ended(self, at_ns: int, place: int) -> None:
         """That fault ends."""
-        fault = self._faults[place]
-        self._faults[place] = (fault[0], at_ns, *fault[2:])
+        self._faults[place] = self._faults[place]._replace(end_ns=at_ns)
 
     def killed(self, at_ns: int, program: tuple[int, int]) -> None:
         """A program has died."""
@@ -117,7 +116,7 @@ class Recorder(Trace):
         key = (machine, what, detail)
         count = self._counts[key] = self._counts.get(key, 0) + 1
         if count <= MOST_MOMENTS:
-            self._moments.append((at_ns, None, machine, program, what, detail, free))
+            self._moments.append(Moment(at_ns, None, machine, program, what, detail, free))
 
     # -- what there is ----------------------------------------------------------------------------------------------
 
@@ -134,7 +133,8 @@ class Recorder(Trace):
             names = [one.task.name for one in door.programs]
             machines[index] = (names, len(row), [*(rows.packed() if rows is not None else ()), *last.packed()])
             moments += [
-                (begin, end, index, place, "stall", "", None) for begin, end, place in stalls(door.programs, now_ns)
+                Moment(begin, end, index, place, "stall", "", None)
+                for begin, end, place in stalls(door.programs, now_ns)
             ]
         told = {
             "every_ns": self.every_ns,

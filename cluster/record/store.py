@@ -21,6 +21,7 @@ from netswap.cluster.record.columns import (
     TABLES,
     WAITS,
 )
+from netswap.cluster.record.moments import Moment
 from netswap.cluster.record.plan import Plan
 from netswap.cluster.record.record import Record
 
@@ -133,7 +134,7 @@ def _moments(record: Record) -> Any:
     return _described(pa.table({name: pa.array(columns[name], kinds[name]) for name in MOMENTS}), MOMENTS)
 
 
-def _named(record: Record, moment: Sequence[Any]) -> tuple[Any, ...]:
+def _named(record: Record, moment: Moment) -> tuple[Any, ...]:
     at_ns, until_ns, machine, program, what, detail, free = moment
     name = None if machine < 0 else record.names[machine]
     return (at_ns, until_ns, name, None if program < 0 else record.programs(machine)[program], what, detail, free)
