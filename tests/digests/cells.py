@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.claims import prove, scenes
 from netswap.cluster.claims.ablation import ABLATIONS, ablate
-from netswap.cluster.claims.claim import CLAIMS, ERA_2_6_22, ERA_6_11
+from netswap.cluster.claims.claim import CLAIMS, ERA_2_6_22, ERA_6_1, ERA_6_11
 from netswap.cluster.lab import Cluster, open_scenario
 from netswap.cluster.scenario import Scenario, ScenarioError, load
 from netswap.cluster.study.experiment import load_experiment
@@ -28,6 +28,7 @@ SHORT: Final = {"mpi-64.yaml": "100ms", "slab-leak.yaml": "60s"}
 """The stop of a run that `make test` compares, where it is not a moment after the scenario's first fault."""
 MOMENT_MS: Final = 500
 
+NO_RUN: Final = "-"
 Digests = dict[str, str]
 """By the name of the run, SHA-256 in hex."""
 
@@ -74,10 +75,10 @@ class Claimed:
         return f"claim {self.row} {self.era}"
 
     def digests(self) -> Digests:
-        """Of each run, in the order in which the claim opens them; none where a claim is arithmetic alone."""
+        """Of each run, in the order in which the claim opens them; a claim that is arithmetic alone has `NO_RUN`."""
         with scenes.watched() as opened:
             CLAIMS[self.row, self.era].show(KERNELS[self.era])
-        return _numbered(self.name, opened)
+        return _numbered(self.name, opened) or {self.name: NO_RUN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,9 @@ def experiment_files() -> list[Path]:
 
 
 def of_scenario(path: Path) -> Iterator[One]:
-    """A scenario under the kernels of 2007 and of 2024, where they take it: with the safeguards that it names, and with others.
+    """A scenario under the kernels that take it: of 2007 and of 2024 with the safeguards that it names, and with others.
 
+    Under the kernel of the real cells, 6.1, it has those that it names.
     A public report is of one machine: it runs as it is written.
     """
     words = load(path).words
@@ -145,6 +147,7 @@ def of_scenario(path: Path) -> Iterator[One]:
     for kernel in (ERA_2_6_22, ERA_6_11):
         for safeguards in [written, *(policy for policy in POLICIES if policy != written)]:
             yield from _where_it_runs(path, {"kernel": kernel, "safeguards": safeguards}, LARGE.get(path.name))
+    yield from _where_it_runs(path, {"kernel": ERA_6_1, "safeguards": written}, LARGE.get(path.name))
 
 
 def short(path: Path) -> One:
