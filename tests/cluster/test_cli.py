@@ -153,8 +153,8 @@ class TestStatus:
 
     def test_the_status_is_that_of_the_process(self) -> None:
         """What the shell sees."""
-        words = ["run", "scene.yaml", "--engine", "inline", "--set"]
-        assert process(*words, "expect=[A is undecided]").returncode == MET
+        words = ["run", "scene.yaml", "--engine", "inline", "--set", "stop=100ms", "--set", "timeline=[]", "--set"]
+        assert process(*words, "expect=[A is healthy]").returncode == MET
         assert process(*words, "expect=[A is wedged]").returncode == NOT_MET
         assert process(*words, "expect=[A is wegded]").returncode == WRONG_INPUT
 
@@ -245,7 +245,9 @@ class TestJson:
 
     def test_a_process_prints_the_object_and_nothing_else(self) -> None:
         """Neither a progress line nor a warning goes to standard output."""
-        done = process("run", "scene.yaml", "--engine", "inline", "--json")
+        done = process(
+            "run", "scene.yaml", "--engine", "inline", "--json", "--set", "stop=100ms", "--set", "timeline=[]"
+        )
         assert done.returncode == MET
         assert only_object(done.stdout)["scenario"] == TITLE
         assert done.stderr == ""
@@ -329,6 +331,7 @@ class TestFolder:
     def test_runs_at_the_same_time_do_not_share_a_folder(self) -> None:
         """Each makes its own."""
         words = [sys.executable, "-m", "netswap", "run", "scene.yaml", "--engine", "inline", "--json"]
+        words += ["--set", "stop=100ms", "--set", "timeline=[]"]
         both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         told = [only_object(one.communicate()[0])["run"] for one in both]
         assert len(set(told)) == 2

@@ -15,6 +15,7 @@ from netswap.cluster.export.window import Window
 from netswap.protocol.tcp import SYN
 from netswap.protocol.units import milliseconds
 
+pytestmark = pytest.mark.xdist_group("exports")  # its runs are made once
 ALL = 1 << 40
 NBD = [name for name in SCENES if name.startswith("nbd")]
 

@@ -103,7 +103,7 @@ def test_a_run_that_ends_leaves_nothing(exchange: str) -> None:
 )
 def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: int) -> None:
     """Interrupted in the middle: it has shown some progress already."""
-    run = OnATerminal("netswap", "run", "long.yaml", "--run-dir", "here")
+    run = OnATerminal("netswap", "run", "long.yaml", "--run-dir", "here", "--machines-per-actor", "3")
     run.read_until("frames/s")
     assert run.end(number) == status
     assert Path("here/resolved.json").exists()
