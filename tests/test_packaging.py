@@ -12,6 +12,7 @@ import pytest
 
 import netswap
 
+pytestmark = pytest.mark.xdist_group("wheel")  # it is built once
 ROOT = Path(__file__).parents[1]
 SOURCES = ("netswap", "protocol", "actors", "cluster", "configs", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 OURS = ("protocol", "actors", "cluster", "configs")

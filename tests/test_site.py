@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("site")  # it is built once
 ROOT = Path(__file__).parents[1]
 BUILT = ROOT / ".venv" / ".installed"
 PAGES = ("index", "CONTRIBUTING", "CHANGELOG", "examples/index")

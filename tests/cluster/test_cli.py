@@ -33,6 +33,7 @@ HEALED_NS = seconds(2)
 STOP_NS = seconds(3)
 SCENE = seed(stop="3s", flood_from="1s", timeline=outage("1s", "1s")).replace("the seed, small", TITLE)
 """So short that nothing can be said of A without safeguards, and that A resumes with them."""
+UNSEEN = ["--record", "none"]
 WITHOUT = ["--set", "expect=[A is undecided]"]
 
 
@@ -52,8 +53,8 @@ def netswap(*words: str) -> Result:
 
 
 def run(*words: str) -> Result:
-    """`netswap run` of the scene in this process."""
-    return netswap("run", "scene.yaml", "--engine", "inline", *words)
+    """`netswap run` of the scene in this process, without the series and the report, which take longer."""
+    return netswap("run", "scene.yaml", "--engine", "inline", *UNSEEN, *words)
 
 
 def run_json(*words: str) -> dict[str, Any]:
@@ -143,7 +144,7 @@ class TestStatus:
     def test_no_ray_cluster_at_an_address_is_3(self) -> None:
         """Ray's failure is never a result: there is no digest, no machine and no expectation."""
         nobody_listens = "127.0.0.1:1"
-        done = process("run", "scene.yaml", "--address", nobody_listens, "--json")
+        done = process("run", "scene.yaml", "--address", nobody_listens, "--json", *UNSEEN)
         assert done.returncode == INFRASTRUCTURE
         told = only_object(done.stdout)
         assert told["verdict"] == "infrastructure failed"
@@ -153,8 +154,19 @@ class TestStatus:
 
     def test_the_status_is_that_of_the_process(self) -> None:
         """What the shell sees."""
-        words = ["run", "scene.yaml", "--engine", "inline", "--set"]
-        assert process(*words, "expect=[A is undecided]").returncode == MET
+        words = [
+            "run",
+            "scene.yaml",
+            "--engine",
+            "inline",
+            *UNSEEN,
+            "--set",
+            "stop=100ms",
+            "--set",
+            "timeline=[]",
+            "--set",
+        ]
+        assert process(*words, "expect=[A is healthy]").returncode == MET
         assert process(*words, "expect=[A is wedged]").returncode == NOT_MET
         assert process(*words, "expect=[A is wegded]").returncode == WRONG_INPUT
 
@@ -245,7 +257,9 @@ class TestJson:
 
     def test_a_process_prints_the_object_and_nothing_else(self) -> None:
         """Neither a progress line nor a warning goes to standard output."""
-        done = process("run", "scene.yaml", "--engine", "inline", "--json")
+        done = process(
+            "run", "scene.yaml", "--engine", "inline", "--json", "--set", "stop=100ms", "--set", "timeline=[]"
+        )
         assert done.returncode == MET
         assert only_object(done.stdout)["scenario"] == TITLE
         assert done.stderr == ""
@@ -329,6 +343,7 @@ class TestFolder:
     def test_runs_at_the_same_time_do_not_share_a_folder(self) -> None:
         """Each makes its own."""
         words = [sys.executable, "-m", "netswap", "run", "scene.yaml", "--engine", "inline", "--json"]
+        words += [*UNSEEN, "--set", "stop=100ms", "--set", "timeline=[]"]
         both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         told = [only_object(one.communicate()[0])["run"] for one in both]
         assert len(set(told)) == 2
@@ -431,7 +446,7 @@ def test_a_users_program_that_fails_is_told_with_its_line(
     """It is the user's, so its line and the virtual time are told, on Ray too, and no traceback."""
     monkeypatch.setenv("PYTHONPATH", str(Path(programs.__file__).parent))
     own = f"machines.B.programs=[{{programs:Fails: {{after: 7ms, confused: {confused}}}}}]"
-    done = process("run", "scene.yaml", "--engine", engine, "--json", "--set", own)
+    done = process("run", "scene.yaml", "--engine", engine, "--json", *UNSEEN, "--set", own)
     assert done.returncode == WRONG_INPUT
     [error] = only_object(done.stdout)["errors"]
     lines = Path(programs.__file__).read_text().splitlines()

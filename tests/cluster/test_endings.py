@@ -27,7 +27,7 @@ EXPERIMENT = "title: one\nscenario: short.yaml\nvary: {seed: [1, 2]}\nshow: [A.v
 OK, NOT_MET, INPUT, INFRASTRUCTURE, INTERNAL, CUT_SHORT = range(6)
 NO_FOLDER = ["check", "list", "schema", "claims", "minimum", "remedies"]
 VERBS = {
-    "run": ["short.yaml", "--engine", "inline", "--run-dir", "here"],
+    "run": ["short.yaml", "--engine", "inline", "--run-dir", "here", "--record", "none"],
     "check": ["short.yaml"],
     "list": ["causes"],
     "schema": [],

@@ -15,6 +15,7 @@ from netswap.cluster.export.window import Window
 from netswap.protocol.tcp import SYN
 from netswap.protocol.units import milliseconds
 
+pytestmark = pytest.mark.xdist_group("exports")  # its runs are made once
 ALL = 1 << 40
 NBD = [name for name in SCENES if name.startswith("nbd")]
 
@@ -42,8 +43,13 @@ def test_each_frame_that_was_sent_stands_on_the_interface_of_its_link(name):
     assert seen == links
 
 
-@pytest.mark.parametrize("snap", [0, pcapng.SNAP])
-@pytest.mark.parametrize("name", [*SCENES, *ODD])
+ODD_AND_SHORT = [pytest.param(name, pcapng.SNAP, marks=pytest.mark.slow) for name in ODD]
+
+
+@pytest.mark.parametrize(
+    ("name", "snap"),
+    [*((name, 0) for name in (*SCENES, *ODD)), *((name, pcapng.SNAP) for name in SCENES), *ODD_AND_SHORT],
+)
 def test_no_packet_is_malformed_and_no_checksum_wrong(name, snap):
     """But for what tshark says of a segment that is sent again within milliseconds.
 

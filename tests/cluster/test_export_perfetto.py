@@ -16,6 +16,7 @@ from netswap.cluster.export.exports import Asked
 from netswap.cluster.export.window import Window
 from netswap.protocol.units import milliseconds
 
+pytestmark = pytest.mark.xdist_group("exports")  # its runs are made once
 ALL = 1 << 40
 EVERY = milliseconds(10)
 NAMES = ["nbd", "nfs", "rough"]

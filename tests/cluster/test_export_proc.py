@@ -26,6 +26,7 @@ from netswap.cluster.export.window import Window
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds
 
+pytestmark = pytest.mark.xdist_group("proc")  # its runs are made once
 AT_NS = milliseconds(800)
 """In the outage."""
 SCENE = """

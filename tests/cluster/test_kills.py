@@ -48,6 +48,7 @@ class Run:
     def __init__(self, base: Path) -> None:
         self._base = base
         words = ["run", "long.yaml", "--json", "--run-dir", "here"]
+        words += ["--record", "none", "--machines-per-actor", "3"]  # one actor beside that of the network
         self.process = subprocess.Popen(
             [sys.executable, "-m", "netswap", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -5,15 +5,18 @@ import os
 import random
 import subprocess
 import sys
-from functools import cache
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from netswap.cluster.engine.results import frames
 from netswap.cluster.lab import Cluster, open_scenario
 from netswap.cluster.pytest_plugin import Open
-from netswap.cluster.study.experiment import Experiment, Run, load_experiment
+from netswap.cluster.scenario import Scenario, load
+from netswap.cluster.study.experiment import load_experiment
 from netswap.protocol.units import seconds
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs"
@@ -21,21 +24,32 @@ EXPERIMENT = FOLDER / "experiments" / "policy-by-workload.yaml"
 DRAWN = 6
 
 
-@cache
-def matrix() -> Experiment:
-    """All cells."""
-    return load_experiment(EXPERIMENT)
+WORDS = YAML(typ="safe").load(EXPERIMENT)
 
 
-def drawn(seed: int) -> list[Run]:
+@dataclass(frozen=True)
+class Cell:
+    """A scenario under a kernel and a policy, as the experiment writes them."""
+
+    scenario: str
+    kernel: str
+    safeguards: str | list[str]
+
+    def __str__(self) -> str:
+        return f"{Path(self.scenario).stem}, {self.kernel}, {self.safeguards}"
+
+    def load(self) -> Scenario:
+        """What the experiment runs."""
+        path = (EXPERIMENT.parent / self.scenario).resolve()
+        return load(path, kernel=self.kernel, safeguards=self.safeguards)
+
+
+CELLS = [Cell(*values) for values in product(WORDS["scenario"], *WORDS["vary"].values())]
+
+
+def drawn(seed: int) -> list[Cell]:
     """Some of the cells, by this seed."""
-    return random.Random(seed).sample(matrix().runs, DRAWN)
-
-
-def name(run: Run) -> str:
-    """A cell's scenario, kernel and policy."""
-    scenario, kernel, safeguards = run.varied.values()
-    return f"{Path(scenario).stem}, {kernel}, {safeguards}"
+    return random.Random(seed).sample(CELLS, DRAWN)
 
 
 def assert_sound(cluster: Cluster) -> None:
@@ -47,21 +61,25 @@ def assert_sound(cluster: Cluster) -> None:
     assert all(view.counters["lost_pages"] == 0 for view in cluster.views().values())
 
 
-def test_every_policy_meets_every_workload_under_both_kernels() -> None:
-    assert len(matrix().runs) == 5 * 2 * len({str(run.varied["safeguards"]) for run in matrix().runs})
+def test_the_experiment_runs_every_policy_on_every_workload_under_both_kernels() -> None:
+    runs = load_experiment(EXPERIMENT).runs
+    assert [Cell(*run.varied.values()) for run in runs] == CELLS
+    assert len(CELLS) == 5 * 2 * len({str(cell.safeguards) for cell in CELLS})
+    for cell, run in zip(CELLS[:: len(CELLS) // DRAWN], runs[:: len(CELLS) // DRAWN], strict=True):
+        assert cell.load().resolved() == run.scenario.resolved()
 
 
-@pytest.mark.parametrize("run", drawn(seed=1), ids=name)
-def test_packets_and_pages_are_conserved(run: Run) -> None:
+@pytest.mark.parametrize("cell", drawn(seed=1), ids=str)
+def test_packets_and_pages_are_conserved(cell: Cell) -> None:
     """To 5 s after the heal, when those that recover have."""
-    with open_scenario(run.scenario) as cluster:
+    with open_scenario(cell.load()) as cluster:
         assert_sound(cluster.run_to(seconds(24)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", matrix().runs, ids=name)
-def test_packets_and_pages_are_conserved_to_the_end(run: Run) -> None:
-    with open_scenario(run.scenario) as cluster:
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_packets_and_pages_are_conserved_to_the_end(cell: Cell) -> None:
+    with open_scenario(cell.load()) as cluster:
         assert_sound(cluster.run())
 
 
@@ -85,24 +103,23 @@ def swept(folder: Path, hash_seed: str) -> str:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("run", drawn(seed=2), ids=name)
-def test_a_cell_has_the_same_digest_on_ray(netswap: Open, run: Run) -> None:
+@pytest.mark.parametrize("cell", drawn(seed=2), ids=str)
+def test_a_cell_has_the_same_digest_on_ray(netswap: Open, cell: Cell) -> None:
     """To 1 s after the outage began: the flood has queued frames, and page-outs time out."""
-    assert_same_on_ray(netswap, run, seconds(5))
+    assert_same_on_ray(netswap, cell, seconds(5))
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("run", drawn(seed=2), ids=name)
-def test_a_cell_has_the_same_digest_on_ray_at_its_end(netswap: Open, run: Run) -> None:
-    assert_same_on_ray(netswap, run, run.scenario.resolved().stop_ns)
+@pytest.mark.parametrize("cell", drawn(seed=2), ids=str)
+def test_a_cell_has_the_same_digest_on_ray_at_its_end(netswap: Open, cell: Cell) -> None:
+    assert_same_on_ray(netswap, cell, cell.load().resolved().stop_ns)
 
 
-def assert_same_on_ray(netswap: Open, run: Run, until_ns: int) -> None:
+def assert_same_on_ray(netswap: Open, cell: Cell, until_ns: int) -> None:
     """An actor for each machine and the network sends the same bytes as this process."""
-    scenario, kernel, safeguards = run.varied.values()
-    with open_scenario(run.scenario) as here:
+    scenario = cell.load()
+    with open_scenario(scenario) as here:
         expected = here.run_to(until_ns).digest()
-    path = (EXPERIMENT.parent / scenario).resolve()
-    on_ray = netswap(path, engine="ray", kernel=kernel, safeguards=safeguards)
+    on_ray = netswap(scenario.path, engine="ray", kernel=cell.kernel, safeguards=cell.safeguards)
     assert on_ray.run_to(until_ns).digest() == expected

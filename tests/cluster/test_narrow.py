@@ -33,6 +33,7 @@ from netswap.cluster.study.remedies import Remedies, Tried
 from netswap.cluster.study.sweep import Row
 from netswap.protocol.units import seconds
 
+pytestmark = pytest.mark.xdist_group("narrow")  # its run is made once
 WIDTHS = (30, 40, 80, 200)
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 

@@ -103,7 +103,9 @@ def test_a_run_that_ends_leaves_nothing(exchange: str) -> None:
 )
 def test_an_interrupted_run_leaves_nothing_but_its_folder(number: int, status: int) -> None:
     """Interrupted in the middle: it has shown some progress already."""
-    run = OnATerminal("netswap", "run", "long.yaml", "--run-dir", "here")
+    run = OnATerminal(
+        "netswap", "run", "long.yaml", "--run-dir", "here", "--record", "none", "--machines-per-actor", "3"
+    )
     run.read_until("frames/s")
     assert run.end(number) == status
     assert Path("here/resolved.json").exists()
@@ -159,9 +161,9 @@ def existing(netswap_ray: Callable[[], None]) -> tuple[str, dict[str, str]]:
 def test_a_run_can_be_a_guest_of_an_existing_cluster(existing: tuple[str, dict[str, str]]) -> None:
     """Same bytes, and the cluster goes on."""
     address, environment = existing
-    done = netswap("run", "short.yaml", "--json", "--address", address, environment=environment)
+    done = netswap("run", "short.yaml", "--json", "--record", "none", "--address", address, environment=environment)
     assert done.returncode == 0, done.stderr
-    alone = netswap("run", "short.yaml", "--json", "--engine", "inline")
+    alone = netswap("run", "short.yaml", "--json", "--record", "none", "--engine", "inline")
     digests = [text.split('"digest": "')[1][:64] for text in (done.stdout, alone.stdout)]
     assert digests[0] == digests[1]
     assert ray.get(ray.remote(lambda: 42).options(num_cpus=0).remote()) == 42

@@ -25,6 +25,7 @@ from netswap.cluster.report.page import specifications, tell
 from netswap.cluster.scenario import load
 from netswap.cluster.show.present import worst_first
 
+pytestmark = pytest.mark.xdist_group("report")  # its runs are made once
 CROWD = """
 title: many ranks, one server away for a while
 stop: 3s

@@ -1,6 +1,7 @@
 """Short ways through a machine and its network: with each of them and without, all that a run says is the same."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -132,6 +133,10 @@ def test_what_the_kernel_says_to_a_swap_server_is_not_read_again() -> None:
 # -- within a machine -------------------------------------------------------------------------------------------------
 
 
+told_once = cache(told)
+"""Each short way is compared with the same run."""
+
+
 def never(*_: object) -> bool:
     """The long way."""
     return False
@@ -150,6 +155,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> list[bool]:
     return results
 
 
+@pytest.mark.xdist_group("short ways")
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize(("of", "name"), SHORT_WAYS)
@@ -158,7 +164,7 @@ def test_a_short_way_changes_nothing(
 ) -> None:
     """Short frames without a buffer of their own, datagrams in two pieces, and in one, reclaim that ends at once."""
     text = swaps(kernel, network, throttled=of is not Scan)  # there reclaim goes the long way
-    short = told(text)
+    short = told_once(text)
     monkeypatch.setattr(of, name, never)
     assert told(text) == short
 

@@ -1,5 +1,6 @@
 """What the bytes of every run were when its digest was committed, they are now: shortly here, all of it where there is time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import digests
@@ -26,8 +27,9 @@ class Planted:
 
 @pytest.fixture
 def make(tmp_path, monkeypatch, capsys):
-    """`make digests` with a file of its own, and these runs alone: its status, and what it prints."""
+    """`make digests` with a file of its own, and these runs alone, in this process: its status, and what it prints."""
     monkeypatch.setattr(digests, "FILE", tmp_path / "digests.txt")
+    monkeypatch.setattr(digests, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))
 
     def made(*words, runs):
         monkeypatch.setattr(digests, "all_cells", lambda: iter(runs))
