@@ -33,15 +33,19 @@ from netswap.protocol.frame import (
     F_TAIL,
     F_WIRE,
     FRAGMENT,
+    TCP,
     VERSION,
     Arrival,
     Raw,
     encode,
 )
 from netswap.protocol.ip import ETHERNET, LINK_HEADER, MTU
+from netswap.protocol.tcp import S_PAYLOAD, Body
 from netswap.protocol.units import seconds
 
 _SECOND: Final = seconds(1)
+bursts = True
+"""Whether segments that leave together are announced together, in machines that are made from now on. Tests see no difference."""
 _STANDARD: Final = MTU + ETHERNET
 """Bytes on the wire of the largest frame for the ring of small buffers."""
 
@@ -96,7 +100,11 @@ class Nic:
         self._teller = board.teller
         self._index = index
         self._rate_bps = rate_bps
+        self._bursts = bursts and board.of_frames is None
+        """Whether segments may be announced together: a trace that hears of frames is told of each."""
         self._out: list[tuple[Raw, bytes]] = []
+        self._lent: tuple[int, int, list[Run]] | None = None
+        """When transmit buffers are free that have been given while a frame is received, as which event, and the buffers."""
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
@@ -142,7 +150,47 @@ class Nic:
         self._events.sent(sent_ns, destination, len(data))
         self.idle_ns = idle_ns = sent_ns + (count - 1) * gap
         if memory:
-            self._events.at(idle_ns, self._buffers.release, memory)
+            if idle_ns < self._events.quiet_ns and self._lent is None:
+                self._lent = (idle_ns, self._events.reserve(), memory)
+            else:
+                self._events.at(idle_ns, self._buffers.release, memory)
+
+    def send_segments(
+        self, destination: int, port: int, overhead: int, bodies: list[Body], *, memalloc: bool = False
+    ) -> None:
+        """Put segments of one connection on the wire behind all others, `overhead` bytes more each than their payload.
+
+        What of them leaves at one distance is announced at once, as a burst (`netswap.protocol.frame.is_burst`).
+        """
+        first = 0
+        while first < len(bodies):
+            payload, last = bodies[first][S_PAYLOAD], first + 1
+            while last < len(bodies) and bodies[last][S_PAYLOAD] == payload:
+                last += 1
+            wire = payload + overhead
+            if last - first == 1 or not self._bursts:
+                self.transmit([], destination, (TCP, port, 1, wire, wire, bodies[first]))
+                first += 1
+            else:
+                self._send_burst(destination, port, wire, bodies[first:last])
+                first = last
+
+    def _send_burst(self, destination: int, port: int, wire: int, bodies: list[Body]) -> None:
+        events, index, number = self._events, self._index, self.sent
+        gap = _wire_ns(wire, self._rate_bps)
+        first_ns = sent_ns = max(events.now, self.idle_ns) + gap
+        parts: list[bytes] = []
+        for body in bodies:
+            parts.append(encode((VERSION, sent_ns, index, number, destination, wire, wire, TCP, port, 1, 0, body)))
+            sent_ns += gap
+            number += 1
+        data, count = b"".join(parts), len(bodies)
+        all_of_them = tuple(bodies)
+        frame: Any = (VERSION, first_ns, index, self.sent, destination, wire, wire, TCP, port, count, gap, all_of_them)
+        self.sent = number
+        self.idle_ns = sent_ns - gap
+        self._out.append((frame, data))
+        events.sent(first_ns, destination, len(data))
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]
@@ -185,10 +233,14 @@ class Nic:
         woken = self._stack.woken
         if count == 1:  # by far the most common: none of the bookkeeping of a train
             events.now = at_ns
+            events.quiet_ns = limit_ns
             self._counters.received += 1
             self._frame(frame, index, flags)
             while woken:
                 woken.pop(0)()
+            events.quiet_ns = 0
+            if self._lent is not None:
+                self._return_lent()
             return None
         heap = events.heap
         # Fragments that come whole, with no event in between and memory for all, need no look at each of them: nothing in
@@ -215,10 +267,15 @@ class Nic:
                 frames = self._lose(at_ns, end - index, gap, limit_ns)
             else:
                 events.now = at_ns
+                next_ns = at_ns + gap
+                events.quiet_ns = limit_ns if index + 1 == end or limit_ns < next_ns else next_ns
                 counters.received += 1
                 self._frame(frame, index, flags)
                 while woken:  # a process runs after the softirq, and may free what the next frame needs
                     woken.pop(0)()
+                events.quiet_ns = 0
+                if self._lent is not None:
+                    self._return_lent()
             index += frames
             at_ns += frames * gap
             if index == end:
@@ -228,6 +285,22 @@ class Nic:
                 done = index - arrival[A_FIRST]
                 left = count - done
                 return (at_ns, source, number + done, copy, left, gap, index, flags, frame)  # type: ignore[return-value]  # a plain tuple
+
+    def _return_lent(self) -> None:
+        """Free transmit buffers at once if nothing can see that they are free some moments early, else in time."""
+        assert self._lent is not None, "buffers have been given"
+        idle_ns, number, memory = self._lent
+        self._lent = None
+        events = self._events
+        heap = events.heap
+        if not events.soon and not (heap and heap[0][0] <= idle_ns):
+            for slab, count in memory:
+                if slab.free + count >= slab.cache.per_slab:  # a page would come back, which others may wait for
+                    break
+            else:
+                self._buffers.release(memory)
+                return
+        events.put(idle_ns, number, self._buffers.release, memory)
 
     @property
     def ring(self) -> Sequence[Buffer]:

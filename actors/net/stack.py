@@ -14,7 +14,7 @@ from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE, Buffer
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.actors.net.routes import Routes
 from netswap.actors.net.sockets import Datagram, Queues, Socket
-from netswap.protocol.frame import F_BODY, F_COUNT, F_KIND, F_PORT, F_SOURCE, FRAGMENT, TCP, Raw
+from netswap.protocol.frame import F_BODY, F_COUNT, F_KIND, F_PORT, F_SOURCE, FRAGMENT, TCP, Raw, one_of
 
 _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
@@ -134,7 +134,7 @@ class Stack:
         body = frame[F_BODY]
         kind = frame[F_KIND]
         if kind == TCP:
-            self._segment(frame, buffer)
+            self._segment(frame if frame[F_COUNT] == 1 else one_of(frame, index), buffer)
             return
         if not kind & FRAGMENT:
             self._datagram(frame, index, body, (buffer,))

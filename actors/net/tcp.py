@@ -14,6 +14,7 @@ from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
 from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
+from netswap.actors.net.tcp_sender import Segment
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
 from netswap.protocol.tcp import ACK, RST, S_PAYLOAD, S_PORT, SYN, Body, Record, segment_wire
 
@@ -185,6 +186,22 @@ class Tcp(Layer):
         self._output.transmit(memory, connection.peer, (TCP, peer_port, 1, wire, wire, body), memalloc=memalloc)
         connection.acknowledging()
         return True
+
+    def transmit_new(self, connection: Connection, segments: list[Segment]) -> None:
+        """As there; those of one size are announced together."""
+        receiver = connection.receiver
+        if receiver.early or len(segments) == 1:
+            super().transmit_new(connection, segments)
+            return
+        port, acknowledged, window = connection.port, receiver.nxt, receiver.window()
+        bodies: list[Body] = [
+            (port, ACK, one.seq, acknowledged, window, one.end - one.seq, (), one.records) for one in segments
+        ]
+        memalloc = connection.memalloc or connection.writer_memalloc
+        self._output.send_segments(
+            connection.peer, connection.peer_port, self._overhead, bodies, memalloc=memalloc
+        )
+        connection.acknowledging(len(bodies))
 
     def _memory_to_send(self, *, memalloc: bool) -> list[Run]:
         memory = self.buffers.transmit(1, self.floor, memalloc=memalloc)

@@ -5,6 +5,7 @@ Left out: closing by FIN, keepalive, and the backlog of a socket whose lock is h
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from netswap.actors.events import NEVER
@@ -55,6 +56,16 @@ class Callbacks(Protocol):
         """The connection is gone, and all that it held."""
 
 
+class Reader(Protocol):
+    """A program that owns connections and waits for a message: it does nothing about bytes of which none is the last of one."""
+
+    def reads_on(self) -> bool:
+        """Whether it would read such bytes at once, do nothing else, and wait as before."""
+
+    def has_read_on(self) -> None:
+        """Note that it has run for that."""
+
+
 class Layer:
     """The TCP of a machine, as its connections see it."""
 
@@ -71,6 +82,8 @@ class Layer:
         """The segment size in whole multiples of which windows are offered."""
         self.floor = board.zone.floors.atomic
         """How far down its allocations go (GFP_ATOMIC)."""
+        self.woken: list[Callable[[], None]] | None = None
+        """What runs once the card has been served, where that is before all else of this moment."""
         self.memory = TcpMemory(board.kernel, limits, pages, exempts=board.policy.tcp_exemption)
         self.reserve_access = board.policy.reserve_access
 
@@ -90,6 +103,11 @@ class Layer:
         `closed`: with a window of zero. `own`: from its own buffers, whose second head serves the card (SKB_FCLONE).
         """
         raise NotImplementedError
+
+    def transmit_new(self, connection: "Connection", segments: list[Segment]) -> None:
+        """Send segments for the first time, from their own buffers: there is memory for that."""
+        for segment in segments:
+            self.transmit(connection, ACK, segment.seq, segment.end - segment.seq, segment.records, own=True)
 
     def reset(self, peer: int, peer_port: int, port: int) -> None:
         """Tell the other side that there is no such connection."""
@@ -131,6 +149,7 @@ class Connection:
         "peer",
         "peer_port",
         "port",
+        "reader",
         "receiver",
         "sender",
         "state",
@@ -146,6 +165,8 @@ class Connection:
         self.peer_port = peer_port
         self.port = port
         self.owner = owner
+        self.reader: Reader | None = None
+        """The owner, if it is one that may read on without being woken."""
         self.state = CLOSED
         self.memalloc = marked and tcp.reserve_access
         """Whether memory for what it sends may come from the reserve."""
@@ -276,7 +297,8 @@ class Connection:
             receiver.measure(end - seq, buffer)
         what = receiver.arrive(seq, end, records, buffer)
         if what == IN_ORDER:
-            self.owner.readable(self)
+            if not (self.reader is not None and not records and self._reads_on()):
+                self.owner.readable(self)
             if self.state != CLOSED:
                 self._consider_ack()
         elif what == EARLY:
@@ -290,6 +312,22 @@ class Connection:
                 self._send_ack(closed=True)
             return what
         return ""
+
+    def _reads_on(self) -> bool:
+        """Have the owner read what has just come without waking it, if it would do nothing else; whether it does."""
+        tcp, reader = self._tcp, self.reader
+        events, woken = tcp.events, tcp.woken
+        if woken is None or woken or events.soon or not events.quiet_ns or len(self.receiver.ready) != 1:
+            return False
+        if reader is None or not reader.reads_on():
+            return False
+        woken.append(self._read_on)
+        return True
+
+    def _read_on(self) -> None:
+        self.read()
+        if self.reader is not None:
+            self.reader.has_read_on()
 
     # -- acknowledging ----------------------------------------------------------------------------------------------
 
@@ -307,12 +345,12 @@ class Connection:
         if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), closed=closed):
             self._set_ack_timer(self._tcp.events.now + self._tcp.rules.starved_ack_ns)
 
-    def acknowledging(self) -> None:
-        """Note that a segment leaves, which acknowledges all that has come."""
+    def acknowledging(self, segments: int = 1) -> None:
+        """Note that segments leave, each of which acknowledges all that has come."""
         self._acked = self.receiver.nxt
         self.ack_due_ns = NEVER
         if self._quick > 0:
-            self._quick -= 1
+            self._quick = max(0, self._quick - segments)
 
     def _send_control(self, flags: int) -> None:
         self._tcp.transmit(self, flags, 0, 0, ())
@@ -445,6 +483,10 @@ class Connection:
         """Put a segment of the write queue on the wire."""
         payload = segment.end - segment.seq
         return self._tcp.transmit(self, ACK, segment.seq, payload, segment.records, own=not segment.transmissions)
+
+    def transmit_new(self, segments: list[Segment]) -> None:
+        """Put segments on the wire that have never been there."""
+        self._tcp.transmit_new(self, segments)
 
     def sent_again(self) -> None:
         """Tell, if anybody listens, that a segment has been sent again."""
