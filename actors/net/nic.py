@@ -17,7 +17,7 @@ from typing import Any, Final
 from netswap.actors.events import NEVER
 from netswap.actors.memory.slab import Run, SlabCache
 from netswap.actors.net.board import NetBoard
-from netswap.actors.net.buffers import Buffer
+from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE, Buffer
 from netswap.actors.net.drivers import DRIVERS
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.stack import Stack
@@ -28,6 +28,7 @@ from netswap.protocol.frame import (
     A_FRAME,
     A_GAP,
     CORRUPT,
+    F_BODY,
     F_COUNT,
     F_KIND,
     F_TAIL,
@@ -38,6 +39,7 @@ from netswap.protocol.frame import (
     Arrival,
     Raw,
     encode,
+    is_burst,
 )
 from netswap.protocol.ip import ETHERNET, LINK_HEADER, MTU
 from netswap.protocol.tcp import S_PAYLOAD, Body
@@ -109,6 +111,7 @@ class Nic:
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
         self._beside, self._copybreak, self._copies = _copying(net, driver.copybreak)
+        self._passes_bursts = type(self) is Nic and not driver.keeps_ring and isinstance(stack, Stack)
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
@@ -253,7 +256,49 @@ class Nic:
                 while woken:
                     woken.pop(0)()
                 return None
+        if frame[F_KIND] == TCP and self._passes_bursts and not flags and is_burst(frame):
+            return self._receive_burst(arrival, limit_ns)
         return self.receive_each(arrival, limit_ns)
+
+    def _receive_burst(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
+        """As `receive_each`, for a connection whose owner reads each segment at once: as far as nothing else is to be done."""
+        at_ns, source, number, copy, count, gap, index, flags, frame = arrival
+        to = self._stack.express(frame)
+        if to is None or frame[F_WIRE] < self._copybreak:
+            return self.receive_each(arrival, limit_ns)
+        events, ring, bodies = self._events, self._ring, frame[F_BODY]
+        heap, soon, stack, free = events.heap, events.soon, self._stack, self._buffers.free
+        end = index + count
+        while ring and not ring[0][B_CHARGE]:
+            events.now = at_ns
+            next_ns = at_ns + gap
+            events.quiet_ns = limit_ns if index + 1 == end or limit_ns < next_ns else next_ns
+            if not to.pass_on(bodies[index], ring[0][B_TRUESIZE]):
+                break
+            buffer = ring.popleft()
+            self._cleaned += 1
+            self._counters.received += 1
+            stack.passed_on()
+            if self._cleaned >= self._refill_batch or not ring:
+                self._fill()
+            free(buffer)
+            to.passed_on()
+            if self._lent is not None:
+                self._return_lent()
+            index += 1
+            at_ns = next_ns
+            if index == end or at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
+                break
+        events.quiet_ns = 0
+        done = index - arrival[A_FIRST]
+        if done:
+            to.ends_passing()
+        if index == end:
+            return None
+        rest: Any = (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)
+        if at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
+            return rest  # type: ignore[no-any-return]
+        return self.receive_each(rest, limit_ns)
 
     def receive_each(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """As `receive`, each frame by itself, but for those that find the ring empty."""

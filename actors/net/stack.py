@@ -6,7 +6,7 @@ PF_MEMALLOC, so that small allocations on the way (a route entry) succeed.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from netswap.actors.memory.slab import SlabCache
 from netswap.actors.net.board import NetBoard
@@ -30,6 +30,23 @@ Segments = Callable[[Raw, Buffer], str]
 """Takes a received TCP segment with its buffer; else the cause for which it must be dropped."""
 
 
+class Express(Protocol):
+    """A TCP connection whose owner reads at once, for segments that come one after the other."""
+
+    def pass_on(self, segment: Any, truesize: int) -> bool:
+        """Take a segment that will be free, with its buffer of this truesize, once the card has been served; else False."""
+
+    def passed_on(self) -> None:
+        """The buffer is free, and the owner has read."""
+
+    def ends_passing(self) -> None:
+        """No more comes for now."""
+
+
+def _no_express(frame: Raw) -> Express | None:
+    return None
+
+
 def _no_tcp(frame: Raw, buffer: Buffer) -> str:
     return "no-socket"
 
@@ -45,6 +62,7 @@ class Stack:
         "_dropped",
         "_emergency_links",
         "_events",
+        "_express",
         "_head_decides",
         "_handlers",
         "_memalloc_processing",
@@ -75,6 +93,7 @@ class Stack:
         self._routes = Routes(events, kernel, buffers.routes, board.zone.floors.atomic)
         self._drop_at_demux = policy.drop_at_demux
         self._segments: Segments = _no_tcp
+        self._express: Callable[[Raw], Express | None] = _no_express
         self._memalloc_processing = policy.memalloc_processing
         self._head_decides = kernel.memalloc_sockets
         """Whether the mark of a datagram is that of its head, into which the others are put (inet_frag_reasm_prepare)."""
@@ -107,9 +126,21 @@ class Stack:
         """Let a program's socket take what comes to its port."""
         self.sockets[socket.port] = socket
 
-    def serve_tcp(self, segments: Segments) -> None:
-        """Let `segments` take all TCP segments."""
+    def serve_tcp(self, segments: Segments, express: Callable[[Raw], Express | None] = _no_express) -> None:
+        """Let `segments` take all TCP segments; `express` finds the connection of a burst that may be passed on."""
         self._segments = segments
+        self._express = express
+
+    def express(self, frame: Raw) -> Express | None:
+        """Who takes the segments of a burst, if they need nothing here, no route either."""
+        return None if frame[F_SOURCE] in self._routed or self.woken else self._express(frame)
+
+    def passed_on(self) -> None:
+        """A segment has been received, delivered and read."""
+        self._counters.delivered += 1
+        held = self.noncritical + self.reassembly.frames + 1
+        if held > self.noncritical_max:
+            self.noncritical_max = held
 
     def has_handler(self, port: int, kind: int) -> bool:
         """Whether the kernel itself takes what comes to this port, or frames of this kind to none."""

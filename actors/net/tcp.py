@@ -14,6 +14,7 @@ from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
 from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
+from netswap.actors.net.stack import Express
 from netswap.actors.net.tcp_sender import Segment
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
 from netswap.protocol.tcp import ACK, RST, S_PAYLOAD, S_PORT, SYN, Body, Record, segment_wire
@@ -113,6 +114,13 @@ class Tcp(Layer):
         if segment[S_PAYLOAD]:  # only payload waits in a socket
             self.count(connection)
         return cause
+
+    def express(self, frame: Raw) -> Express | None:
+        """The connection that a burst is for, if its owner reads at once, and no segment of it needs a look of its own."""
+        connection = self.connections.get((frame[F_SOURCE], frame[F_BODY][0][S_PORT], frame[F_PORT]))
+        if connection is None or self.woken is None or connection.account.marked or not connection.may_pass():
+            return None
+        return connection
 
     def _unconnected(self, peer: int, port: int, segment: Body, buffer: Buffer) -> str:
         """Answer a segment of no connection: a SYN may open one, anything else is reset."""

@@ -253,6 +253,52 @@ class Connection:
             return ""
         return self._data(seq, seq + payload, records, buffer)
 
+    def pass_on(self, segment: Body, truesize: int) -> bool:
+        """Take a segment as `input` does, and read it as the owner does at once; False, and nothing is done, if not simply.
+
+        Of the two it does all but what its buffer is needed for: no memory may be short, and no other segment missing.
+        """
+        _, flags, seq, ack, window, payload, blocks, records = segment
+        receiver, sender = self.receiver, self.sender
+        if (
+            flags != ACK
+            or not payload
+            or records
+            or blocks
+            or seq != receiver.nxt
+            or ack + window != sender.edge
+            or not self.account.lend(truesize)
+        ):
+            return False
+        if payload >= self._rcv_mss:
+            self._rcv_mss = min(payload, self._tcp.mss)
+            if self._tcp.rules.measures_share:
+                receiver.share = payload, truesize
+        receiver.nxt = seq + payload
+        self.account.rmem = truesize  # the window that it is told is one with this unread
+        self._consider_ack()
+        self.account.rmem = 0
+        return True
+
+    def passed_on(self) -> None:
+        """Tell the sender of the room, if that matters: as when the owner has read it."""
+        self._say_room()
+
+    def ends_passing(self) -> None:
+        """Note that the owner has run for what has been passed on to it."""
+        if self.reader is not None:
+            self.reader.has_read_on()
+
+    def may_pass(self) -> bool:
+        """Whether the owner would read at once what comes next, and nothing waits here in either direction."""
+        receiver, sender, reader = self.receiver, self.sender, self.reader
+        return (
+            self.state == ESTABLISHED
+            and reader is not None
+            and not (receiver.ready or receiver.early or sender.flight or sender.queue)
+            and reader.reads_on()
+        )
+
     def _handshake(self, flags: int, ack: int, window: int) -> bool:
         """Take a segment that opens or resets a connection; whether there may be more in the segment."""
         if flags & RST:
@@ -369,12 +415,15 @@ class Connection:
         """
         messages = self.receiver.read()
         self._tcp.count(self)
+        self._say_room()
+        return messages
+
+    def _say_room(self) -> None:
         receiver = self.receiver
         twice = 2 * (receiver.edge - receiver.nxt)
         share, whole = receiver.share
         if twice * whole <= self.account.rcvbuf * share and receiver.room() >= max(twice, 1):
             self._send_ack()
-        return messages
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
