@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from netswap.protocol.errors import RemoteProtocolError
-from netswap.protocol.tcp import is_body
+from netswap.protocol.tcp import is_body, is_plain
 
 VERSION: Final = 1
 
@@ -280,7 +280,9 @@ def _is_read_as_written(frame: Raw) -> bool:
     if kind & ~FRAGMENT in _OF_THE_KERNEL:
         return True
     if kind == TCP and frame[F_COUNT] > 1 and is_burst(frame):
-        return all(map(is_body, body)) and _fits((*frame[:F_BODY], body[0]))
+        return all([is_plain(one) or is_body(one) for one in body])
+    if kind == TCP and frame[F_COUNT] == 1 and is_plain(body):
+        return True
     if not _fits(frame) or not _body_fits(kind, body):
         return False
     if kind == TCP:

@@ -47,6 +47,10 @@ def _no_express(frame: Raw) -> Express | None:
     return None
 
 
+def _no_acknowledge(frame: Raw) -> bool:
+    return False
+
+
 def _no_tcp(frame: Raw, buffer: Buffer) -> str:
     return "no-socket"
 
@@ -55,6 +59,7 @@ class Stack:
     """The protocol layers of one machine."""
 
     __slots__ = (
+        "_acknowledge",
         "_buffers",
         "_caches_routes",
         "_counters",
@@ -94,6 +99,7 @@ class Stack:
         self._drop_at_demux = policy.drop_at_demux
         self._segments: Segments = _no_tcp
         self._express: Callable[[Raw], Express | None] = _no_express
+        self._acknowledge: Callable[[Raw], bool] = _no_acknowledge
         self._memalloc_processing = policy.memalloc_processing
         self._head_decides = kernel.memalloc_sockets
         """Whether the mark of a datagram is that of its head, into which the others are put (inet_frag_reasm_prepare)."""
@@ -126,10 +132,20 @@ class Stack:
         """Let a program's socket take what comes to its port."""
         self.sockets[socket.port] = socket
 
-    def serve_tcp(self, segments: Segments, express: Callable[[Raw], Express | None] = _no_express) -> None:
-        """Let `segments` take all TCP segments; `express` finds the connection of a burst that may be passed on."""
+    def serve_tcp(
+        self,
+        segments: Segments,
+        express: Callable[[Raw], Express | None] = _no_express,
+        acknowledge: Callable[[Raw], bool] = _no_acknowledge,
+    ) -> None:
+        """Let `segments` take all TCP segments.
+
+        `express` finds the connection of a burst that may be passed on. `acknowledge` takes a segment that only acknowledges, if
+        nothing is allocated for what it lets happen.
+        """
         self._segments = segments
         self._express = express
+        self._acknowledge = acknowledge
 
     def express(self, frame: Raw) -> Express | None:
         """Who takes the segments of a burst, if they need nothing here, no route either."""
@@ -185,7 +201,7 @@ class Stack:
         False, and nothing is done, if the frame is another one, or if its buffer or its route are not to be had simply.
         """
         if frame[F_KIND] >= TCP:
-            return False
+            return frame[F_KIND] == TCP and self._pass_segment(frame, cache)
         port, source, body = frame[F_PORT], frame[F_SOURCE], frame[F_BODY]
         handler = self._user(source, port, body)
         if handler is None or not self._buffers.lend_copy(cache):
@@ -195,6 +211,15 @@ class Stack:
         self._counters.delivered += 1
         source_port, payload, _, _, _, message = body
         handler(_named(Datagram, (source, source_port, port, payload, message, (), 0)))
+        return True
+
+    def _pass_segment(self, frame: Raw, cache: SlabCache) -> bool:
+        """As `pass_short`, for a segment that only acknowledges."""
+        if frame[F_COUNT] > 1 or frame[F_SOURCE] in self._routed or not self._buffers.would_lend(cache):
+            return False
+        if not self._acknowledge(frame):
+            return False
+        self._counters.delivered += 1
         return True
 
     def _user(self, source: int, port: int, body: tuple[Any, ...]) -> Handler | None:

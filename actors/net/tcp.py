@@ -115,6 +115,12 @@ class Tcp(Layer):
             self.count(connection)
         return cause
 
+    def acknowledge(self, frame: Raw) -> bool:
+        """Take a segment that only acknowledges, and lets nothing be sent; else False, and nothing is done."""
+        segment: Body = frame[F_BODY]
+        connection = self.connections.get((frame[F_SOURCE], segment[S_PORT], frame[F_PORT]))
+        return connection is not None and connection.only_acknowledges(segment)
+
     def express(self, frame: Raw) -> Express | None:
         """The connection that a burst is for, if its owner reads at once, and no segment of it needs a look of its own."""
         connection = self.connections.get((frame[F_SOURCE], frame[F_BODY][0][S_PORT], frame[F_PORT]))

@@ -253,6 +253,25 @@ class Connection:
             return ""
         return self._data(seq, seq + payload, records, buffer)
 
+    def only_acknowledges(self, segment: Body) -> bool:
+        """Take a segment as `input` does if it has nothing but an acknowledgement, and nothing is to be sent; else False."""
+        _, flags, seq, ack, window, payload, blocks, _ = segment
+        sender = self.sender
+        if (
+            flags != ACK
+            or payload
+            or blocks
+            or self.state != ESTABLISHED
+            or sender.queue
+            or sender.lost
+            or seq < self._acked
+            or self._waiting
+        ):
+            return False
+        if sender.flight or ack + window != sender.edge:
+            self._acknowledged(ack, window, blocks)
+        return True
+
     def pass_on(self, segment: Body, truesize: int) -> bool:
         """Take a segment as `input` does, and read it as the owner does at once; False, and nothing is done, if not simply.
 
