@@ -215,7 +215,9 @@ class Stack:
 
     def _pass_segment(self, frame: Raw, cache: SlabCache) -> bool:
         """As `pass_short`, for a segment that only acknowledges."""
-        if frame[F_COUNT] > 1 or frame[F_SOURCE] in self._routed or not self._buffers.would_lend(cache):
+        if not self._events.quiet_ns or frame[F_COUNT] > 1 or frame[F_SOURCE] in self._routed:
+            return False
+        if not self._buffers.would_lend(cache):
             return False
         if not self._acknowledge(frame):
             return False
