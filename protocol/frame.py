@@ -280,7 +280,7 @@ def _is_read_as_written(frame: Raw) -> bool:
     if kind & ~FRAGMENT in _OF_THE_KERNEL:
         return True
     if kind == TCP and frame[F_COUNT] > 1 and is_burst(frame):
-        return all([is_plain(one) or is_body(one) for one in body])
+        return all(is_plain(one) or is_body(one) for one in body)
     if kind == TCP and frame[F_COUNT] == 1 and is_plain(body):
         return True
     if not _fits(frame) or not _body_fits(kind, body):

@@ -163,7 +163,8 @@ class Buffers:
         """Allocate `count` full receive buffers, after `plenty` has said that there is memory for them."""
         if count == 1:
             head, one = self.heads.take(self._atomic), self.receive.take(self._atomic)
-            assert head is not None and one is not None, "there is memory for it"
+            assert head is not None, "there is memory for it"
+            assert one is not None, "there is memory for it"
             return iter(((one, head, self.kernel.rx_truesize, 0),))  # type: ignore[arg-type]  # a plain tuple
         heads = self.heads.take_many(count, self._atomic)
         data = self.receive.take_many(count, self._atomic)
@@ -204,7 +205,8 @@ class Buffers:
         """Allocate heads and header buffers for `packets` packets, all or none; page data is sent from the page itself."""
         if packets == 1 and self.zone.free > floor + 2:
             head, header = self.heads.take(floor), self.tx_headers.take(floor)
-            assert head is not None and header is not None, "there is memory for both"
+            assert head is not None, "there is memory for both"
+            assert header is not None, "there is memory for both"
             return [(head, 1), (header, 1)]
         if self.zone.free > floor + 2 * packets:
             return self.heads.take_many(packets, floor) + self.tx_headers.take_many(packets, floor)

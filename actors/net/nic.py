@@ -105,16 +105,13 @@ class Nic:
         self._teller = board.teller
         self._index = index
         self._rate_bps = rate_bps
-        self._bursts = bursts and board.of_frames is None
-        """Whether segments may be announced together: a trace that hears of frames is told of each."""
+        self._bursts = bursts and board.of_frames is None  # a trace that hears of frames is told of each
         self._out: list[tuple[Raw, bytes]] = []
-        self._lent: tuple[int, int, list[Run]] | None = None
-        """When transmit buffers are free that have been given while a frame is received, as which event, and the buffers."""
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
         self._beside, self._copybreak, self._copies = _copying(net, driver.copybreak)
-        self._passes_bursts = type(self) is Nic and not driver.keeps_ring and isinstance(stack, Stack)
+        self._passes_bursts = stack if self._gives_buffers_up() and isinstance(stack, Stack) else None
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
@@ -128,6 +125,10 @@ class Nic:
         """The ring for frames above 1500 bytes, of a card that has one."""
         self._fill()
         self._fill_jumbo(driver.jumbo_ring)
+
+    def _gives_buffers_up(self) -> bool:
+        """Whether a received frame takes its buffer out of the ring, which is refilled later, and nothing else has to be done."""
+        return type(self) is Nic and not self._keeps_ring
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -260,18 +261,18 @@ class Nic:
                 while woken:
                     woken.pop(0)()
                 return None
-        if frame[F_KIND] == TCP and self._passes_bursts and not flags and is_burst(frame):
-            return self._receive_burst(arrival, limit_ns)
+        if frame[F_KIND] == TCP and self._passes_bursts is not None and not flags and is_burst(frame):
+            return self._receive_burst(self._passes_bursts, arrival, limit_ns)
         return self.receive_each(arrival, limit_ns)
 
-    def _receive_burst(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
+    def _receive_burst(self, stack: Stack, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """As `receive_each`, for a connection whose owner reads each segment at once: as far as nothing else is to be done."""
         at_ns, source, number, copy, count, gap, first, flags, frame = arrival
-        to = self._stack.express(frame)
+        to = stack.express(frame)
         if to is None or frame[F_WIRE] < self._copybreak:
             return self.receive_each(arrival, limit_ns)
         events, ring, bodies = self._events, self._ring, frame[F_BODY]
-        heap, soon, stack, free = events.heap, events.soon, self._stack, self._buffers.free
+        heap, soon, free = events.heap, events.soon, self._buffers.free
         index, end = first, first + count
         while ring and not ring[0][B_CHARGE]:
             events.now = at_ns
@@ -336,6 +337,9 @@ class Nic:
                 done = index - arrival[A_FIRST]
                 left = count - done
                 return (at_ns, source, number + done, copy, left, gap, index, flags, frame)  # type: ignore[return-value]  # a plain tuple
+
+    _lent: tuple[int, int, list[Run]] | None = None
+    """When transmit buffers are free that have been given while a frame is received, as which event, and the buffers."""
 
     def _return_lent(self) -> None:
         """Free transmit buffers at once if nothing can see that they are free some moments early, else in time."""

@@ -13,8 +13,8 @@ from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
-from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
 from netswap.actors.net.stack import Express
+from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
 from netswap.actors.net.tcp_sender import Segment
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
 from netswap.protocol.tcp import ACK, RST, S_PAYLOAD, S_PORT, SYN, Body, Record, segment_wire
@@ -212,9 +212,7 @@ class Tcp(Layer):
             (port, ACK, one.seq, acknowledged, window, one.end - one.seq, (), one.records) for one in segments
         ]
         memalloc = connection.memalloc or connection.writer_memalloc
-        self._output.send_segments(
-            connection.peer, connection.peer_port, self._overhead, bodies, memalloc=memalloc
-        )
+        self._output.send_segments(connection.peer, connection.peer_port, self._overhead, bodies, memalloc=memalloc)
         connection.acknowledging(len(bodies))
 
     def _memory_to_send(self, *, memalloc: bool) -> list[Run]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from netswap.actors.net import nic
 from netswap.actors.net.nic import Nic
+from netswap.actors.net.stack import Stack
 from netswap.actors.net.tcp import Tcp
 from netswap.cluster.engine.inline import InlineEngine
 from netswap.cluster.lab import Cluster
@@ -142,7 +143,9 @@ def test_so_it_does_under_each_kernel_and_where_frames_are_decoded(kernel: str, 
     same(told(text, hands_over=hands_over), told(text, bursts=False))
 
 
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # to shrink takes minutes
+@settings(
+    max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+)  # to shrink takes minutes
 @given(
     values=st.fixed_dictionaries(
         {
@@ -179,8 +182,8 @@ def test_bursts_are_what_a_message_is_announced_and_received_as(monkeypatch: pyt
         announced.append(len(bodies))
         send(self, destination, port, wire, bodies)
 
-    def receives(self: Nic, arrival: Any, limit_ns: int) -> Any:
-        rest = receive(self, arrival, limit_ns)
+    def receives(self: Nic, stack: Stack, arrival: Any, limit_ns: int) -> Any:
+        rest = receive(self, stack, arrival, limit_ns)
         passed.append(arrival[4] - (0 if rest is None else rest[4]))
         return rest
 
