@@ -77,7 +77,7 @@ def told(text: str, looks: tuple[int, ...] = (), *, bursts: bool = True, hands_o
 
 
 def _held(engine: InlineEngine, index: int) -> list[str]:
-    """All that a machine holds, but for the flag itself and what it has said last; what is coming frame by frame."""
+    """All that a machine holds, but for the flag itself, what it has said last and no loan; what is coming frame by frame."""
     machine = engine.machine(index)
     machine.said = []
     machine._arrivals = sorted(one for arrival in machine._arrivals for one in _each(arrival))
@@ -86,7 +86,7 @@ def _held(engine: InlineEngine, index: int) -> list[str]:
         for frame, first, count, flags in machine.nic._unserved
         for place in range(count)
     ]
-    return [line.replace("_bursts=True", "_bursts=False") for line in drawn(machine)]
+    return [line.replace("_bursts=True", "_bursts=False").replace(" _lent=None", "") for line in drawn(machine)]
 
 
 def _each(arrival: Arrival) -> Iterator[Any]:
