@@ -80,6 +80,12 @@ def _passes_short(net: NetBoard, stack: Stack | InputQueue) -> Stack | None:
     return stack if isinstance(stack, Stack) and net.board.teller is None else None
 
 
+def _bursts(net: NetBoard, stack: Stack | InputQueue, *, keeps_ring: bool) -> tuple[bool, Stack | None]:
+    """Whether segments are announced in bursts, of which a trace that hears of frames is not told; the stack that takes them."""
+    announces = bursts and net.board.of_frames is None
+    return announces, stack if announces and not keeps_ring and isinstance(stack, Stack) else None
+
+
 class Nic:
     """One machine's network card."""
 
@@ -103,15 +109,13 @@ class Nic:
         self._passes_short = _passes_short(net, stack)
         self._counters = board.counters
         self._teller = board.teller
-        self._index = index
-        self._rate_bps = rate_bps
-        self._bursts = bursts and board.of_frames is None  # a trace that hears of frames is told of each
+        self._index, self._rate_bps = index, rate_bps
         self._out: list[tuple[Raw, bytes]] = []
         driver = DRIVERS[refill]
         self._keeps_ring = driver.keeps_ring
         self._refill_batch = kernel.rx_refill_batch
         self._beside, self._copybreak, self._copies = _copying(net, driver.copybreak)
-        self._passes_bursts = stack if self._gives_buffers_up() and isinstance(stack, Stack) else None
+        self._bursts, self._passes_bursts = _bursts(net, stack, keeps_ring=driver.keeps_ring)
         self._cleaned = 0
         """Descriptors emptied since the last refill."""
         self._ring: deque[Buffer] = deque()
@@ -125,10 +129,6 @@ class Nic:
         """The ring for frames above 1500 bytes, of a card that has one."""
         self._fill()
         self._fill_jumbo(driver.jumbo_ring)
-
-    def _gives_buffers_up(self) -> bool:
-        """Whether a received frame takes its buffer out of the ring, which is refilled later, and nothing else has to be done."""
-        return type(self) is Nic and not self._keeps_ring
 
     # -- out --------------------------------------------------------------------------------------------------------
 
