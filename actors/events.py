@@ -35,7 +35,7 @@ def _halt(_: object) -> None:
 class Events:
     """The events of a machine. Those of one time happen in the order in which they were asked for."""
 
-    __slots__ = ("_marks", "_number", "_room", "answers", "halt_ns", "heap", "now", "soon", "stood_ns")
+    __slots__ = ("_marks", "_number", "_room", "answers", "halt_ns", "heap", "now", "quiet_ns", "soon", "stood_ns")
 
     def __init__(self) -> None:
         self.now = 0
@@ -48,6 +48,8 @@ class Events:
         """For each machine, how long (ns) what is sent to it takes until something caused by it can be back; empty: unknown."""
         self.halt_ns = NEVER
         """How far the machine may go: what it sends may make this sooner."""
+        self.quiet_ns = 0
+        """While the card receives a frame: before then nothing comes but events. 0 at other times."""
         self._number = 0
         self._marks = 0
         """Halts in the heap. Their number is 0: they come before all that happens at their time."""
@@ -68,6 +70,15 @@ class Events:
             heappush(self.heap, (self.now + delay_ns, number, action, argument))
         else:
             self.soon.append((action, argument))
+
+    def reserve(self) -> int:
+        """The number of an event that may be asked for later, by `put`: it keeps its place among those of its time."""
+        self._number = number = self._number + 1
+        return number
+
+    def put(self, time_ns: int, number: int, action: Action, argument: Any) -> None:
+        """Let `action(argument)` happen at `time_ns`, which is to come, as the event of this number."""
+        heappush(self.heap, (time_ns, number, action, argument))
 
     def begin(self, until_ns: int) -> None:
         """The machine may go on until then, or until something can come of what it sends meanwhile."""

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from netswap.protocol.errors import RemoteProtocolError
-from netswap.protocol.tcp import is_body
+from netswap.protocol.tcp import is_body, is_plain
 
 VERSION: Final = 1
 
@@ -247,14 +247,41 @@ def as_read(sent: Sequence[tuple[Raw, bytes]]) -> list[tuple[Raw, bytes]]:
 
     Whole numbers and tuples within all limits are read as they were written, so these need not be read; all else is. What
     the kernel itself says to a swap server, or this to it, has nothing else; programs may have put anything into the others.
-    Raises `RemoteProtocolError` where `cut` and `arrivals` do.
+    A burst whose segments have to be read is no burst any more. Raises `RemoteProtocolError` where `cut` and `arrivals` do.
     """
-    return [one if _is_read_as_written(one[0]) else cut(one[1], bodies=True)[0] for one in sent]
+    read: list[tuple[Raw, bytes]] = []
+    for one in sent:
+        if _is_read_as_written(one[0]):
+            read.append(one)
+        else:
+            read += cut(one[1], bodies=True)
+    return read
+
+
+def is_burst(frame: Raw) -> bool:
+    """Whether a frame is a burst: segments of TCP that leave as a train, with a body for each instead of one for all.
+
+    A burst never crosses as one: its bytes are those of its segments one after the other. It is handed over within a process.
+    """
+    return frame[F_KIND] == TCP and frame[F_COUNT] > 1 and type(frame[F_BODY][0]) is tuple
+
+
+def one_of(frame: Raw, index: int) -> Raw:
+    """Segment `index` of a burst, as a frame by itself; any other frame as it is."""
+    if not is_burst(frame):
+        return frame
+    version, sent_ns, source, number, to, wire, tail, kind, port, _, gap, body = frame
+    one: Any = (version, sent_ns + index * gap, source, number + index, to, wire, tail, kind, port, 1, 0, body[index])
+    return one  # type: ignore[no-any-return]
 
 
 def _is_read_as_written(frame: Raw) -> bool:
     kind, body = frame[F_KIND], frame[F_BODY]
     if kind & ~FRAGMENT in _OF_THE_KERNEL:
+        return True
+    if kind == TCP and frame[F_COUNT] > 1 and is_burst(frame):
+        return all(is_plain(one) or is_body(one) for one in body)
+    if kind == TCP and frame[F_COUNT] == 1 and is_plain(body):
         return True
     if not _fits(frame) or not _body_fits(kind, body):
         return False

@@ -67,6 +67,12 @@ def is_body(body: tuple[Any, ...]) -> bool:
     return len(ends) == len(records) + 1 <= RECORDS_MAX + 1 and ordered and bool(ends[-1] <= seq + payload)
 
 
+def is_plain(body: Body) -> bool:
+    """Whether a segment that our own TCP has made has nothing in it that a program has said: numbers of an open connection."""
+    _, flags, _, _, _, _, blocks, records = body
+    return flags == ACK and not blocks and not records
+
+
 def _is_range(value: object) -> bool:
     return type(value) is tuple and tuple(map(type, value)) == (int, int) and 0 <= value[0] < value[1] <= _OFFSET_MAX
 

@@ -51,7 +51,10 @@ def net_parts(settings: MachineSettings, board: Board, data: Node | None) -> Net
     neighbours = _neighbours(settings, net, nic, stack) if settings.arp else None
     output = neighbours or nic
     tcp = Tcp(net, output, stack.hold, None if settings.tcp_mem is None else TcpMem(*settings.tcp_mem))
-    stack.serve_tcp(tcp.input)
+    stack.serve_tcp(tcp.input, tcp.express, tcp.acknowledge)
+    teller = board.teller
+    if queue is None and (teller is None or not teller.hears & {"waits", "steps"}):
+        tcp.woken = stack.woken
     return NetParts(net, stack, queue, nic, _steady(net, stack, queue, nic), neighbours, output, tcp)
 
 

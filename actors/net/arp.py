@@ -34,7 +34,8 @@ from netswap.protocol.arp import (
     wire,
 )
 from netswap.protocol.errors import LocalProtocolError
-from netswap.protocol.frame import ARP
+from netswap.protocol.frame import ARP, TCP
+from netswap.protocol.tcp import S_PAYLOAD, Body
 
 NONE: Final = "none"
 INCOMPLETE: Final = "incomplete"
@@ -142,6 +143,19 @@ class Neighbours:
         else:
             _, _, frames, _, _, _ = packets
             self._queue(neighbour, Waiting(memory, packets, frames))
+
+    def send_segments(
+        self, destination: int, port: int, overhead: int, bodies: list[Body], *, memalloc: bool = False
+    ) -> None:
+        """Send segments of one connection, each as `transmit` does; the socket keeps their memory."""
+        neighbour = self.entries.get(destination)
+        if neighbour is not None and neighbour.state in _USABLE:
+            self._for_sending(destination, memalloc=memalloc)
+            self._nic.send_segments(destination, port, overhead, bodies)
+            return
+        for body in bodies:
+            wire = body[S_PAYLOAD] + overhead
+            self.transmit([], destination, (TCP, port, 1, wire, wire, body), memalloc=memalloc)
 
     def send_train(
         self, destination: int, kind: int, port: int, count: int, gap_ns: int, wire: int, body: tuple[object, ...]

@@ -118,6 +118,14 @@ class Buffers:
         cache.lend(floor)
         return True
 
+    def would_lend(self, cache: SlabCache) -> bool:
+        """Whether a buffer with its data from `cache` could be allocated, and be freed after others, as if it had not been.
+
+        The slab that its head would come from keeps an object then, so that it stays where it is in its cache.
+        """
+        heads = self.heads
+        return heads.top.free > 1 and heads.has_object() and cache.has_object() and not self.zone.waiters
+
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
         """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         head = self.heads.take(self._atomic)
@@ -155,6 +163,11 @@ class Buffers:
 
     def allocate_plenty(self, count: int) -> Iterator[Buffer]:
         """Allocate `count` full receive buffers, after `plenty` has said that there is memory for them."""
+        if count == 1:
+            head, one = self.heads.take(self._atomic), self.receive.take(self._atomic)
+            assert head is not None, "there is memory for it"
+            assert one is not None, "there is memory for it"
+            return iter(((one, head, self.kernel.rx_truesize, 0),))  # type: ignore[arg-type]  # a plain tuple
         heads = self.heads.take_many(count, self._atomic)
         data = self.receive.take_many(count, self._atomic)
         buffers: Iterator[Any] = zip(_each(data), _each(heads), repeat(self.kernel.rx_truesize), repeat(0))
@@ -192,6 +205,11 @@ class Buffers:
 
     def transmit(self, packets: int, floor: int, memalloc: bool) -> list[Run] | None:
         """Allocate heads and header buffers for `packets` packets, all or none; page data is sent from the page itself."""
+        if packets == 1 and self.zone.free > floor + 2:
+            head, header = self.heads.take(floor), self.tx_headers.take(floor)
+            assert head is not None, "there is memory for both"
+            assert header is not None, "there is memory for both"
+            return [(head, 1), (header, 1)]
         if self.zone.free > floor + 2 * packets:
             return self.heads.take_many(packets, floor) + self.tx_headers.take_many(packets, floor)
         taken: list[Run] = []

@@ -46,6 +46,10 @@ class MemallocBuffers(Buffers):
         """Never: heads come from the per-CPU cache, and do not go back there."""
         return False
 
+    def would_lend(self, cache: SlabCache) -> bool:
+        """Never, for the same reason."""
+        return False
+
     def with_head(self, data: Slab, truesize: int, flag: int = 0) -> Buffer | None:
         """Make a buffer of this data, allocated as `flag` says; None, and the data is freed, without memory for its head."""
         if self._cached_heads or self._cache_heads():

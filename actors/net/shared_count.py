@@ -31,6 +31,13 @@ class SharedCount:
             self._kept = 0
         return self._shared if self._shared > 0 else 0
 
+    def lend(self, pages: int) -> int:
+        """What `add` would return for a positive number, where giving them back leaves all as it was; -1 where it does not."""
+        batch = self._batch
+        if batch == 1:
+            return max(0, self._shared + pages)
+        return self.seen() if self._kept + pages < batch else -1
+
     def seen(self) -> int:
         """How many pages all CPUs see."""
         return max(0, self._shared)

@@ -6,7 +6,7 @@ PF_MEMALLOC, so that small allocations on the way (a route entry) succeed.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from netswap.actors.memory.slab import SlabCache
 from netswap.actors.net.board import NetBoard
@@ -14,7 +14,7 @@ from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE, Buffer
 from netswap.actors.net.reassembly import Reassembly, RefusingReassembly
 from netswap.actors.net.routes import Routes
 from netswap.actors.net.sockets import Datagram, Queues, Socket
-from netswap.protocol.frame import F_BODY, F_COUNT, F_KIND, F_PORT, F_SOURCE, FRAGMENT, TCP, Raw
+from netswap.protocol.frame import F_BODY, F_COUNT, F_KIND, F_PORT, F_SOURCE, FRAGMENT, TCP, Raw, one_of
 
 _named: Final = tuple.__new__
 """Names the fields of a tuple that is complete already (four times as fast as the named tuple's own constructor)."""
@@ -30,6 +30,27 @@ Segments = Callable[[Raw, Buffer], str]
 """Takes a received TCP segment with its buffer; else the cause for which it must be dropped."""
 
 
+class Express(Protocol):
+    """A TCP connection whose owner reads at once, for segments that come one after the other."""
+
+    def pass_on(self, segment: Any, truesize: int) -> bool:
+        """Take a segment that will be free, with its buffer of this truesize, once the card has been served; else False."""
+
+    def passed_on(self) -> None:
+        """The buffer is free, and the owner has read."""
+
+    def ends_passing(self) -> None:
+        """No more comes for now."""
+
+
+def _no_express(frame: Raw) -> Express | None:
+    return None
+
+
+def _no_acknowledge(frame: Raw) -> bool:
+    return False
+
+
 def _no_tcp(frame: Raw, buffer: Buffer) -> str:
     return "no-socket"
 
@@ -38,6 +59,7 @@ class Stack:
     """The protocol layers of one machine."""
 
     __slots__ = (
+        "_acknowledge",
         "_buffers",
         "_caches_routes",
         "_counters",
@@ -45,6 +67,7 @@ class Stack:
         "_dropped",
         "_emergency_links",
         "_events",
+        "_express",
         "_head_decides",
         "_handlers",
         "_memalloc_processing",
@@ -75,6 +98,8 @@ class Stack:
         self._routes = Routes(events, kernel, buffers.routes, board.zone.floors.atomic)
         self._drop_at_demux = policy.drop_at_demux
         self._segments: Segments = _no_tcp
+        self._express: Callable[[Raw], Express | None] = _no_express
+        self._acknowledge: Callable[[Raw], bool] = _no_acknowledge
         self._memalloc_processing = policy.memalloc_processing
         self._head_decides = kernel.memalloc_sockets
         """Whether the mark of a datagram is that of its head, into which the others are put (inet_frag_reasm_prepare)."""
@@ -107,9 +132,31 @@ class Stack:
         """Let a program's socket take what comes to its port."""
         self.sockets[socket.port] = socket
 
-    def serve_tcp(self, segments: Segments) -> None:
-        """Let `segments` take all TCP segments."""
+    def serve_tcp(
+        self,
+        segments: Segments,
+        express: Callable[[Raw], Express | None] = _no_express,
+        acknowledge: Callable[[Raw], bool] = _no_acknowledge,
+    ) -> None:
+        """Let `segments` take all TCP segments.
+
+        `express` finds the connection of a burst that may be passed on. `acknowledge` takes a segment that only acknowledges, if
+        nothing is allocated for what it lets happen.
+        """
         self._segments = segments
+        self._express = express
+        self._acknowledge = acknowledge
+
+    def express(self, frame: Raw) -> Express | None:
+        """Who takes the segments of a burst, if they need nothing here, no route either."""
+        return None if frame[F_SOURCE] in self._routed or self.woken else self._express(frame)
+
+    def passed_on(self) -> None:
+        """A segment has been received, delivered and read."""
+        self._counters.delivered += 1
+        held = self.noncritical + self.reassembly.frames + 1
+        if held > self.noncritical_max:
+            self.noncritical_max = held
 
     def has_handler(self, port: int, kind: int) -> bool:
         """Whether the kernel itself takes what comes to this port, or frames of this kind to none."""
@@ -134,7 +181,7 @@ class Stack:
         body = frame[F_BODY]
         kind = frame[F_KIND]
         if kind == TCP:
-            self._segment(frame, buffer)
+            self._segment(frame if frame[F_COUNT] == 1 else one_of(frame, index), buffer)
             return
         if not kind & FRAGMENT:
             self._datagram(frame, index, body, (buffer,))
@@ -154,7 +201,7 @@ class Stack:
         False, and nothing is done, if the frame is another one, or if its buffer or its route are not to be had simply.
         """
         if frame[F_KIND] >= TCP:
-            return False
+            return frame[F_KIND] == TCP and self._pass_segment(frame, cache)
         port, source, body = frame[F_PORT], frame[F_SOURCE], frame[F_BODY]
         handler = self._user(source, port, body)
         if handler is None or not self._buffers.lend_copy(cache):
@@ -164,6 +211,17 @@ class Stack:
         self._counters.delivered += 1
         source_port, payload, _, _, _, message = body
         handler(_named(Datagram, (source, source_port, port, payload, message, (), 0)))
+        return True
+
+    def _pass_segment(self, frame: Raw, cache: SlabCache) -> bool:
+        """As `pass_short`, for a segment that only acknowledges."""
+        if not self._events.quiet_ns or frame[F_COUNT] > 1 or frame[F_SOURCE] in self._routed:
+            return False
+        if not self._buffers.would_lend(cache):
+            return False
+        if not self._acknowledge(frame):
+            return False
+        self._counters.delivered += 1
         return True
 
     def _user(self, source: int, port: int, body: tuple[Any, ...]) -> Handler | None:

@@ -199,7 +199,7 @@ class Steady:
         if frame[F_COUNT] == 1:
             self._watch = None
             return self._nic.receive(arrival, limit_ns)
-        if frame[F_KIND] & FRAGMENT:
+        if frame[F_KIND] & FRAGMENT or frame[F_KIND] == TCP:
             self._cycle = self._doubt = self._watch = None
             return self._nic.receive(arrival, limit_ns)
         self._forget()

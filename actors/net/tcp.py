@@ -13,7 +13,9 @@ from netswap.actors.memory.slab import Run
 from netswap.actors.net.arp import Output
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_CHARGE, Buffer
+from netswap.actors.net.stack import Express
 from netswap.actors.net.tcp_connection import KILLED, Callbacks, Connection, Layer
+from netswap.actors.net.tcp_sender import Segment
 from netswap.protocol.frame import F_BODY, F_PORT, F_SOURCE, TCP, Raw
 from netswap.protocol.tcp import ACK, RST, S_PAYLOAD, S_PORT, SYN, Body, Record, segment_wire
 
@@ -113,6 +115,19 @@ class Tcp(Layer):
             self.count(connection)
         return cause
 
+    def acknowledge(self, frame: Raw) -> bool:
+        """Take a segment that only acknowledges, and lets nothing be sent; else False, and nothing is done."""
+        segment: Body = frame[F_BODY]
+        connection = self.connections.get((frame[F_SOURCE], segment[S_PORT], frame[F_PORT]))
+        return connection is not None and connection.only_acknowledges(segment)
+
+    def express(self, frame: Raw) -> Express | None:
+        """The connection that a burst is for, if its owner reads at once, and no segment of it needs a look of its own."""
+        connection = self.connections.get((frame[F_SOURCE], frame[F_BODY][0][S_PORT], frame[F_PORT]))
+        if connection is None or self.woken is None or connection.account.marked or not connection.may_pass():
+            return None
+        return connection
+
     def _unconnected(self, peer: int, port: int, segment: Body, buffer: Buffer) -> str:
         """Answer a segment of no connection: a SYN may open one, anything else is reset."""
         peer_port, flags, _, _, window, _, _, _ = segment
@@ -185,6 +200,20 @@ class Tcp(Layer):
         self._output.transmit(memory, connection.peer, (TCP, peer_port, 1, wire, wire, body), memalloc=memalloc)
         connection.acknowledging()
         return True
+
+    def transmit_new(self, connection: Connection, segments: list[Segment]) -> None:
+        """As there; those of one size are announced together."""
+        receiver = connection.receiver
+        if receiver.early or len(segments) == 1:
+            super().transmit_new(connection, segments)
+            return
+        port, acknowledged, window = connection.port, receiver.nxt, receiver.window()
+        bodies: list[Body] = [
+            (port, ACK, one.seq, acknowledged, window, one.end - one.seq, (), one.records) for one in segments
+        ]
+        memalloc = connection.memalloc or connection.writer_memalloc
+        self._output.send_segments(connection.peer, connection.peer_port, self._overhead, bodies, memalloc=memalloc)
+        connection.acknowledging(len(bodies))
 
     def _memory_to_send(self, *, memalloc: bool) -> list[Run]:
         memory = self.buffers.transmit(1, self.floor, memalloc=memalloc)

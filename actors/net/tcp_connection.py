@@ -5,6 +5,7 @@ Left out: closing by FIN, keepalive, and the backlog of a socket whose lock is h
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from netswap.actors.events import NEVER
@@ -55,6 +56,16 @@ class Callbacks(Protocol):
         """The connection is gone, and all that it held."""
 
 
+class Reader(Protocol):
+    """A program that owns connections and waits for a message: it does nothing about bytes of which none is the last of one."""
+
+    def reads_on(self) -> bool:
+        """Whether it would read such bytes at once, do nothing else, and wait as before."""
+
+    def has_read_on(self) -> None:
+        """Note that it has run for that."""
+
+
 class Layer:
     """The TCP of a machine, as its connections see it."""
 
@@ -71,6 +82,8 @@ class Layer:
         """The segment size in whole multiples of which windows are offered."""
         self.floor = board.zone.floors.atomic
         """How far down its allocations go (GFP_ATOMIC)."""
+        self.woken: list[Callable[[], None]] | None = None
+        """What runs once the card has been served, where that is before all else of this moment."""
         self.memory = TcpMemory(board.kernel, limits, pages, exempts=board.policy.tcp_exemption)
         self.reserve_access = board.policy.reserve_access
 
@@ -90,6 +103,11 @@ class Layer:
         `closed`: with a window of zero. `own`: from its own buffers, whose second head serves the card (SKB_FCLONE).
         """
         raise NotImplementedError
+
+    def transmit_new(self, connection: "Connection", segments: list[Segment]) -> None:
+        """Send segments for the first time, from their own buffers: there is memory for that."""
+        for segment in segments:
+            self.transmit(connection, ACK, segment.seq, segment.end - segment.seq, segment.records, own=True)
 
     def reset(self, peer: int, peer_port: int, port: int) -> None:
         """Tell the other side that there is no such connection."""
@@ -131,6 +149,7 @@ class Connection:
         "peer",
         "peer_port",
         "port",
+        "reader",
         "receiver",
         "sender",
         "state",
@@ -146,6 +165,8 @@ class Connection:
         self.peer_port = peer_port
         self.port = port
         self.owner = owner
+        self.reader: Reader | None = None
+        """The owner, if it is one that may read on without being woken."""
         self.state = CLOSED
         self.memalloc = marked and tcp.reserve_access
         """Whether memory for what it sends may come from the reserve."""
@@ -232,6 +253,71 @@ class Connection:
             return ""
         return self._data(seq, seq + payload, records, buffer)
 
+    def only_acknowledges(self, segment: Body) -> bool:
+        """Take a segment as `input` does if it has nothing but an acknowledgement, and nothing is to be sent; else False."""
+        _, flags, seq, ack, window, payload, blocks, _ = segment
+        sender = self.sender
+        if (
+            flags != ACK
+            or payload
+            or blocks
+            or self.state != ESTABLISHED
+            or sender.queue
+            or sender.lost
+            or seq < self._acked
+            or self._waiting
+        ):
+            return False
+        if sender.flight or ack + window != sender.edge:
+            self._acknowledged(ack, window, blocks)
+        return True
+
+    def pass_on(self, segment: Body, truesize: int) -> bool:
+        """Take a segment as `input` does, and read it as the owner does at once; False, and nothing is done, if not simply.
+
+        Of the two it does all but what its buffer is needed for: no memory may be short, and no other segment missing.
+        """
+        _, flags, seq, ack, window, payload, blocks, records = segment
+        receiver, sender = self.receiver, self.sender
+        if (
+            flags != ACK
+            or not payload
+            or records
+            or blocks
+            or seq != receiver.nxt
+            or ack + window != sender.edge
+            or not self.account.lend(truesize)
+        ):
+            return False
+        if payload >= self._rcv_mss:
+            self._rcv_mss = min(payload, self._tcp.mss)
+            if self._tcp.rules.measures_share:
+                receiver.share = payload, truesize
+        receiver.nxt = seq + payload
+        self.account.rmem = truesize  # the window that it is told is one with this unread
+        self._consider_ack()
+        self.account.rmem = 0
+        return True
+
+    def passed_on(self) -> None:
+        """Tell the sender of the room, if that matters: as when the owner has read it."""
+        self._say_room()
+
+    def ends_passing(self) -> None:
+        """Note that the owner has run for what has been passed on to it."""
+        if self.reader is not None:
+            self.reader.has_read_on()
+
+    def may_pass(self) -> bool:
+        """Whether the owner would read at once what comes next, and nothing waits here in either direction."""
+        receiver, sender, reader = self.receiver, self.sender, self.reader
+        return (
+            self.state == ESTABLISHED
+            and reader is not None
+            and not (receiver.ready or receiver.early or sender.flight or sender.queue)
+            and reader.reads_on()
+        )
+
     def _handshake(self, flags: int, ack: int, window: int) -> bool:
         """Take a segment that opens or resets a connection; whether there may be more in the segment."""
         if flags & RST:
@@ -276,7 +362,8 @@ class Connection:
             receiver.measure(end - seq, buffer)
         what = receiver.arrive(seq, end, records, buffer)
         if what == IN_ORDER:
-            self.owner.readable(self)
+            if not (self.reader is not None and not records and self._reads_on()):
+                self.owner.readable(self)
             if self.state != CLOSED:
                 self._consider_ack()
         elif what == EARLY:
@@ -290,6 +377,22 @@ class Connection:
                 self._send_ack(closed=True)
             return what
         return ""
+
+    def _reads_on(self) -> bool:
+        """Have the owner read what has just come without waking it, if it would do nothing else; whether it does."""
+        tcp, reader = self._tcp, self.reader
+        events, woken = tcp.events, tcp.woken
+        if woken is None or woken or events.soon or not events.quiet_ns or len(self.receiver.ready) != 1:
+            return False
+        if reader is None or not reader.reads_on():
+            return False
+        woken.append(self._read_on)
+        return True
+
+    def _read_on(self) -> None:
+        self.read()
+        if self.reader is not None:
+            self.reader.has_read_on()
 
     # -- acknowledging ----------------------------------------------------------------------------------------------
 
@@ -307,12 +410,12 @@ class Connection:
         if not self._tcp.transmit(self, ACK, self.sender.nxt, 0, (), closed=closed):
             self._set_ack_timer(self._tcp.events.now + self._tcp.rules.starved_ack_ns)
 
-    def acknowledging(self) -> None:
-        """Note that a segment leaves, which acknowledges all that has come."""
+    def acknowledging(self, segments: int = 1) -> None:
+        """Note that segments leave, each of which acknowledges all that has come."""
         self._acked = self.receiver.nxt
         self.ack_due_ns = NEVER
         if self._quick > 0:
-            self._quick -= 1
+            self._quick = max(0, self._quick - segments)
 
     def _send_control(self, flags: int) -> None:
         self._tcp.transmit(self, flags, 0, 0, ())
@@ -331,12 +434,15 @@ class Connection:
         """
         messages = self.receiver.read()
         self._tcp.count(self)
+        self._say_room()
+        return messages
+
+    def _say_room(self) -> None:
         receiver = self.receiver
         twice = 2 * (receiver.edge - receiver.nxt)
         share, whole = receiver.share
         if twice * whole <= self.account.rcvbuf * share and receiver.room() >= max(twice, 1):
             self._send_ack()
-        return messages
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -445,6 +551,10 @@ class Connection:
         """Put a segment of the write queue on the wire."""
         payload = segment.end - segment.seq
         return self._tcp.transmit(self, ACK, segment.seq, payload, segment.records, own=not segment.transmissions)
+
+    def transmit_new(self, segments: list[Segment]) -> None:
+        """Put segments on the wire that have never been there."""
+        self._tcp.transmit_new(self, segments)
 
     def sent_again(self) -> None:
         """Tell, if anybody listens, that a segment has been sent again."""

@@ -61,6 +61,13 @@ class TcpMemory:
         """Charge pages, or with a negative number give some back; how many the limits see then."""
         return self._count.add(pages)
 
+    def lend(self, pages: int) -> bool:
+        """Charge pages below the low limit and give them back at once; False, and nothing is done, where that is not simple."""
+        if not 0 <= self._count.lend(pages) < self.limits.low:
+            return False
+        self.pressure = False
+        return True
+
     def roomy(self) -> bool:
         """Whether one socket may be given more than its share."""
         return not self.pressure and self._count.seen() < self.limits.low
@@ -106,6 +113,17 @@ class Account:
                 return False
         self.rmem += size
         return True
+
+    def lend(self, size: int) -> bool:
+        """Charge a segment and uncharge it at once, with nothing else waiting to be read.
+
+        Only where the limits refuse nobody, and are as they were afterwards; else False, and nothing is done.
+        """
+        charged = (self.wmem + QUANTUM - 1) >> _SHIFT
+        if self.rmem or charged != self.pages:
+            return False
+        needed = ((self.wmem + size + QUANTUM - 1) >> _SHIFT) - charged
+        return needed <= 0 or self._memory.lend(needed)
 
     def read(self, size: int) -> None:
         """Uncharge `size` bytes of what has been received: they have been read, or dropped."""

@@ -55,6 +55,9 @@ class Wire(Protocol):
     def transmit(self, segment: Segment) -> bool:
         """Send it; False if there is no memory for that."""
 
+    def transmit_new(self, segments: list[Segment]) -> None:
+        """Send segments for the first time, which needs no memory."""
+
     def sent_again(self) -> None:
         """Note that this segment had been sent before."""
 
@@ -173,18 +176,32 @@ class Sender:
         if self.lost:
             self._repair(now)
         queue = self.queue
-        while queue and queue[0].end <= self.edge:
-            if self.pipe >= self.cwnd:
-                self.limited = True
-                break
-            segment = queue[0]
-            if not self._transmit(segment, now):
-                break
-            queue.popleft()
-            self.flight.append(segment)
-            self.pipe += 1
+        if queue and queue[0].end <= self.edge:
+            self._push_new(now)
         if self.due_ns == NEVER and (self.flight or queue):  # what found no memory, too, is tried again only then
             self.due_ns = now + self.round_trip.timeout_ns(self.backoff)
+
+    def _push_new(self, now: int) -> None:
+        """Send what has never been sent, as far as both windows let it: it has its memory, so that cannot fail."""
+        queue, edge, room = self.queue, self.edge, self.cwnd - self.pipe
+        order = self._order
+        new: list[Segment] = []
+        while queue and queue[0].end <= edge:
+            if len(new) >= room:
+                self.limited = True
+                break
+            segment = queue.popleft()
+            new.append(segment)
+            order += 1
+            segment.order = order
+            segment.sent_ns = now
+        if new:
+            self._wire.transmit_new(new)
+            self._order = order
+            for segment in new:
+                segment.transmissions = 1
+            self.flight += new
+            self.pipe += len(new)
 
     def _repair(self, now: int) -> None:
         """Send lost segments again; the first of them even if the pipe is full when recovery begins."""

@@ -19,7 +19,7 @@ from netswap.actors.net.drivers import merged
 from netswap.actors.net.input_queue import InputQueue
 from netswap.actors.net.nic import Nic
 from netswap.actors.net.stack import Stack
-from netswap.protocol.frame import CORRUPT, F_COUNT, F_TAIL, F_WIRE, Raw
+from netswap.protocol.frame import CORRUPT, F_COUNT, F_TAIL, F_WIRE, Arrival, Raw
 from netswap.protocol.rpc import PAGE
 
 BUDGET: Final = 64
@@ -168,6 +168,9 @@ class VirtioNic(Nic):
     def _is_dry(self) -> bool:
         """Whether no frame could be received, however small."""
         return self.unserved * self._most >= len(self._data)
+
+    def _receive_burst(self, stack: Stack, arrival: Arrival, limit_ns: int) -> Arrival | None:
+        return self.receive_each(arrival, limit_ns)
 
     def _frame(self, frame: Raw, index: int, flags: int) -> None:
         needed = 1

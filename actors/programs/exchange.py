@@ -120,7 +120,7 @@ class Exchange:
                 return None
             self._begin_round()
             self.serve()
-        self._system.streams.wait(task.wake)
+        self._system.streams.wait(task.wake, task if self._only_reads() else None)
         return task.block(MESSAGE if self._missing() is not None else CONNECTION)
 
     def reason(self) -> Reason:
@@ -134,6 +134,17 @@ class Exchange:
     def is_over(self) -> bool:
         """Whether all messages that this round needs have come."""
         return bool(self._rounds) and self._is_round_done()
+
+    def _only_reads(self) -> bool:
+        """Whether there is nothing to write, or no connection to write it to: all that `serve` could do is to read."""
+        if self._owed:
+            return False
+        for line in self._lines.values():
+            if line.connection is None or line.connection.state != ESTABLISHED:
+                continue
+            if line.left or line.state == _NEW or (line.state == _WELCOME and line.number < line.due):
+                return False
+        return True
 
     def _missing(self) -> int | None:
         """The machine of the first partner whose message of this round has not come."""

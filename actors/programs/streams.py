@@ -34,6 +34,7 @@ class Streams:
 
     __slots__ = (
         "_line",
+        "_patient",
         "_ports",
         "_read",
         "_tcp",
@@ -61,6 +62,8 @@ class Streams:
         self._read: deque[Delivery] = deque()
         self._ports: list[int] = []
         self._waiting: list[Wake] = []
+        self._patient: Task | None = None
+        """The task that waits, if nothing but a whole message, or a change of a connection, can end its wait."""
 
     # -- what the kernel says ---------------------------------------------------------------------------------------
 
@@ -94,15 +97,31 @@ class Streams:
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
+        self._patient = None
         for wake in waiting:
             self._tcp.events.after(0, wake)
+
+    def reads_on(self) -> bool:
+        """As `Reader.reads_on`."""
+        task = self._patient
+        return task is not None and not task.frozen and len(self._waiting) == 1 and not self._line and not self._read
+
+    def has_read_on(self) -> None:
+        """As `Reader.has_read_on`."""
+        if self._patient is not None:
+            waited = self._patient.progress.waited
+            waited.turn(waited.kind)
 
     # -- what the program does --------------------------------------------------------------------------------------
 
     def listen(self, port: int, rcvbuf: int | None) -> None:
         """Accept all callers on a port."""
-        self._tcp.listen(port, lambda connection: self, rcvbuf)
+        self._tcp.listen(port, self._accept, rcvbuf)
         self._ports.append(port)
+
+    def _accept(self, connection: Connection) -> "Streams":
+        connection.reader = self
+        return self
 
     def exit(self) -> None:
         """Close all connections and ports, since the program has ended; it is not told."""
@@ -112,11 +131,17 @@ class Streams:
 
     def call(self, to: int, port: int) -> Connection:
         """Begin to open a connection."""
-        return self._tcp.connect(to, port, self)
+        connection = self._tcp.connect(to, port, self)
+        connection.reader = self
+        return connection
 
-    def wait(self, wake: Wake) -> None:
-        """Call `wake` when anything has changed."""
+    def wait(self, wake: Wake, patient: Task | None = None) -> None:
+        """Call `wake` when anything has changed.
+
+        `patient`: the task, if all that it would do about bytes of which none is the last of a message is to read them.
+        """
         self._waiting.append(wake)
+        self._patient = patient
 
     @property
     def floor(self) -> int:
@@ -161,7 +186,7 @@ class ReceiveMessage:
         """Return a `Delivery`."""
         message = self._streams.next_message()
         if message is None:
-            self._streams.wait(task.wake)
+            self._streams.wait(task.wake, task)
             return task.block(MESSAGE)
         return message
 

@@ -15,8 +15,8 @@ from netswap.actors.net.nic import Packets
 from netswap.actors.net.tcp import Tcp
 from netswap.actors.net.tcp_connection import Connection
 from netswap.actors.policy import Policy
-from netswap.protocol.frame import VERSION
-from netswap.protocol.tcp import Message
+from netswap.protocol.frame import TCP, VERSION
+from netswap.protocol.tcp import S_PAYLOAD, Body, Message
 from netswap.protocol.units import microseconds, seconds
 
 LATENCY_NS = microseconds(100)
@@ -61,6 +61,12 @@ class Card:
         self.sent += 1
         self._carry(Sent(self._idle_ns, self._index, (port, body), wire))
         self._events.at(self._idle_ns, self._release, memory)
+
+    def send_segments(self, to: int, port: int, overhead: int, bodies: list[Body], *, memalloc: bool = False) -> None:
+        """As the real one."""
+        for body in bodies:
+            wire = body[S_PAYLOAD] + overhead
+            self.transmit([], to, (TCP, port, 1, wire, wire, body))
 
     def confirm(self, index: int) -> None:
         """As the real one: an answer means nothing to it."""
