@@ -34,6 +34,8 @@ class Teller:
         self.pages: Pages | None = None
         """The memory of this boot."""
         self.below = [False for _ in MARKS]
+        self.crossings = 0
+        """Watermarks that have been crossed so far."""
         self._events = events
         self._frame: Raw | None = None
         self._first = 0
@@ -91,6 +93,7 @@ class Teller:
 
     def crossed(self, place: int, free: int) -> None:
         """Free pages have come to the other side of a mark, one of `MARKS`."""
+        self.crossings += 1
         self.below[place] = below = not self.below[place]
         self.trace.mark_crossed(self.machine, MARKS[place], below, (self._events.now, free))
 

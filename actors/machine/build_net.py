@@ -84,8 +84,8 @@ def _nic(settings: MachineSettings, net: NetBoard, above: Stack | InputQueue) ->
 
 
 def _steady(net: NetBoard, stack: Stack, queue: InputQueue | None, nic: Nic) -> Steady | None:
-    """Not where a trace is told of each frame, or where each frame takes its time."""
-    if not steady.enabled or net.board.teller is not None or queue is not None or not supports(net, nic):
+    """Not where a trace is told of each frame or step, or where each frame takes its time."""
+    if not steady.enabled or net.board.of_steps is not None or queue is not None or not supports(net, nic):
         return None
     return Steady(net, stack, nic)
 

@@ -144,6 +144,7 @@ class Machine:
         teller = self._teller
         while teller is not None and self._tick_ns < min(until_ns, self.events.halt_ns):
             self._run(self._tick_ns)
+            self.settle()
             teller.trace.tick(self._tick_ns, teller.machine, self)
             self._tick_ns += teller.every_ns
         self._run(until_ns)

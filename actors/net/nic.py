@@ -76,8 +76,8 @@ def _copying(net: NetBoard, copybreak: int) -> tuple[int, int, list[tuple[SlabCa
 
 
 def _passes_short(net: NetBoard, stack: Stack | InputQueue) -> Stack | None:
-    """The stack that may take short frames without a buffer, if there is one: a trace that listens is to hear of each step."""
-    return stack if isinstance(stack, Stack) and net.board.teller is None else None
+    """The stack that may take short frames without a buffer, if there is one: a trace may want to hear of each step."""
+    return stack if isinstance(stack, Stack) and net.board.of_steps is None else None
 
 
 def _bursts(net: NetBoard, stack: Stack | InputQueue, *, keeps_ring: bool) -> tuple[bool, Stack | None]:

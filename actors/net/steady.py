@@ -11,7 +11,8 @@ settled: whole periods by multiplying what one of them has added to each counter
 reader's slots of progress: where each frame of a period is one step of progress, they are filled by arithmetic, else the debt is
 settled at each edge and the frame after it is received by itself. How long a reader has waited depends on its last frame alone,
 and that one is always received by itself. (3) kswapd, when it is stuck, looks again after a while: nothing is owed beyond.
-A period asks for no event, since the number of events asked for is compared too, so none can be missed.
+A period asks for no event, since the number of events asked for is compared too, so none can be missed; nor does it cross a
+watermark that a trace is told of.
 
 *Which slab is which.* Slabs are numbered in the order in which they are met. A slab of which somebody else holds an object is
 itself, not a number: what is freed later must come back to it. A slab on top that has no free object is no slab: the first
@@ -163,6 +164,7 @@ class Steady:
         self._nic = nic
         self._events = net.board.events
         self._zone = net.board.zone
+        self._teller = net.board.teller
         self._counters: Counters = net.board.counters
         self._cycle: Cycle | None = None
         self._doubt: Picture | None = None
@@ -416,8 +418,12 @@ class Steady:
         watch.frames = 0
         watch.base = self._picture(watch.flow)
         watch.counts = self._counts(stack_round.readers)
-        watch.number = self._events.asked
+        watch.number = self._happened()
         return True
+
+    def _happened(self) -> int:
+        """A number that stands still where no event is asked for and no trace is told of a watermark."""
+        return self._events.asked + (0 if self._teller is None else self._teller.crossings)
 
     def _look(self, arrival: Arrival, limit_ns: int) -> Arrival | None:
         """Receive frames one by one up to where states are compared; the rest of the train."""
@@ -429,7 +435,7 @@ class Steady:
         watch.frames += done
         watch.last_ns = self._events.now
         watch.next = (frame[F_BODY][2] + arrival[A_FIRST] + done) % frame[F_BODY][3]
-        if self._events.soon or self._events.asked != watch.number or not self._nic.receives():
+        if self._events.soon or self._happened() != watch.number or not self._nic.receives():
             self._watch = None
         elif watch.frames == goal:
             self._compare(watch)

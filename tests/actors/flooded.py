@@ -12,6 +12,7 @@ from netswap.actors.machine_report import MachineReport
 from netswap.actors.net import steady
 from netswap.actors.policy import Policy
 from netswap.actors.settings import Files, MachineSettings, Swap
+from netswap.actors.trace import Trace
 from netswap.protocol.frame import UDP, VERSION, encode, encode_arrival, encode_control
 from netswap.protocol.units import kib, mib, milliseconds, seconds
 
@@ -84,8 +85,10 @@ class Case:
     """It is let go on up to each of them."""
     looks: frozenset[int] = field(default_factory=frozenset)
     """Which of the stops are looked at."""
+    listens: bool = False
+    """Whether a `Listener` hears of it."""
 
-    def machine(self) -> Machine:
+    def machine(self, trace: "Listener | None" = None) -> Machine:
         """A of 4 MiB; it swaps if it has a rank."""
         swaps = SWAPS in self.programs
         return Machine(
@@ -109,8 +112,32 @@ class Case:
                 framing=FRAMING,
                 mtu=MTU,
                 files=Files(clean=kib(512), text=kib(128)) if self.files else Files(),
-            )
+            ),
+            trace,
         )
+
+
+class Listener(Trace):
+    """Looks now and then, as a recorder does, and hears of watermarks and of the first frame lost for a cause."""
+
+    every_ns = milliseconds(20)
+    hears = frozenset({"marks"})
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def tick(self, at_ns: int, machine: int, door: Any) -> None:
+        """All numbers of the machine as they are then."""
+        waits = [one.task.progress.count for one in door.programs]
+        self.told.append((at_ns, door.zone.free, door.counters.received, dict(door.counters.dropped), waits))
+
+    def mark_crossed(self, machine: int, mark: str, below: bool, free: tuple[int, int]) -> None:
+        """Downward and upward."""
+        self.told.append((mark, below, free))
+
+    def first_dropped(self, at_ns: int, machine: int, cause: str, free: int) -> None:
+        """Once for a cause."""
+        self.told.append((at_ns, cause, free))
 
 
 @dataclass
@@ -120,15 +147,17 @@ class Seen:
     reports: list[MachineReport]
     drawings: list[list[str]]
     sent: bytes
+    told: list[object]
 
 
 def run(case: Case, *, stretches: bool, draw: bool = True) -> Seen:
     """The case, with steady stretches or without."""
     before, steady.enabled = steady.enabled, stretches
     try:
-        machine = case.machine()
+        listener = Listener() if case.listens else None
+        machine = case.machine(listener)
         sent = b""
-        seen = Seen([], [], b"")
+        seen = Seen([], [], b"", [] if listener is None else listener.told)
         numbers = dict.fromkeys((B, C), 0)
         coming: list[tuple[int, bytes]] = [(at_ns, encode_control(at_ns, what)) for at_ns, what in case.controls]
         for train in case.trains:

@@ -23,6 +23,7 @@ def same(case: Case) -> None:
     on, off = run(case, stretches=True), run(case, stretches=False)
     assert on.reports == off.reports
     assert on.sent == off.sent
+    assert on.told == off.told
     for ours, theirs in zip(on.drawings, off.drawings, strict=True):
         assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]][:5] == []
 
@@ -60,11 +61,12 @@ STEADY = {
 }
 
 
+@pytest.mark.parametrize("listens", [False, True])
 @pytest.mark.parametrize("name", STEADY)
-def test_most_frames_of_a_steady_flood_are_only_counted(name: str, received: list[int]) -> None:
-    """12,000 frames: at most 6,000 are received one by one, and nothing else differs."""
+def test_most_frames_of_a_steady_flood_are_only_counted(name: str, listens: bool, received: list[int]) -> None:
+    """12,000 frames: at most 6,000 are received one by one, a recorder hears the same, and nothing else differs."""
     case = STEADY[name]
-    case = replace(case, trains=case.trains or (FLOOD,), stops=(END,))
+    case = replace(case, trains=case.trains or (FLOOD,), stops=(END,), listens=listens)
     run(case, stretches=True, draw=False)
     assert sum(received) < FRAMES // 2
     same(case)
@@ -209,6 +211,7 @@ def cases(draw: st.DrawFn) -> Case:
         tuple(controls),
         tuple(sorted({stop for stop in stops if stop})),
         draw(st.frozensets(st.integers(0, 6))),
+        draw(st.booleans()),
     )
 
 
