@@ -255,7 +255,7 @@ class Zone:
         return self.high_mark + 1
 
     def pass_pages(self) -> int:
-        """Pages beyond which a pass of kswapd does not go, if it looks at the marks only at its end; 0: after each page."""
+        """What a pass of kswapd wants, if it looks at the marks only at its end; 0: after each page."""
         return 0
 
     def boosts(self) -> tuple[int, ...]:
