@@ -62,15 +62,15 @@ class Kernel:
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
     scan_least: int
     """Pages that a pass looks at at least: the shares of a small list add up until they are a cluster (nr_scan_inactive in
-    shrink_zone); since 2.6.38 or so a share is a share, and of a small list at a high priority none (get_scan_count in mm/vmscan.c)."""
+    shrink_zone). In 6.x a share is a share, and of a small list at a high priority none (get_scan_count in mm/vmscan.c)."""
     reclaim_wait_ns: int
     """congestion_wait in reclaim (mm/vmscan.c)."""
     kswapd_gives_up: int
     """Runs of kswapd in a row without progress after which it sleeps until a direct reclaimer has freed something
     (MAX_RECLAIM_RETRIES, balance_pgdat and wakeup_kswapd in mm/vmscan.c of 4.12 and later); 0: it never does."""
     kswapd_by_node: bool
-    """kswapd looks at the marks only after it has reclaimed the high marks of all zones, or has looked at its share of the lists, and
-    rests once any zone is above its own; before, after each few pages, until all zones are (balance_pgdat, mm/vmscan.c, 4.8)."""
+    """kswapd looks at the marks only after it has reclaimed the high marks of all zones, or has looked at its share of the
+    lists, and rests once any zone is above its own; before 4.8 after each few pages, until all zones are (balance_pgdat)."""
     sleeps_for_slot: bool
     """A task without a free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
     def_priority: int
@@ -114,6 +114,9 @@ class Kernel:
     """The charge to a socket for a received frame: the aligned buffer and the head, not the shared info."""
     rx_pages: int
     """Whole pages, beside that object, in each of the card's receive buffers."""
+    rx_frag_order: int
+    """Order of the blocks that the card's receive buffers are cut from (PAGE_FRAG_CACHE_MAX_ORDER, mm/page_alloc.c); 0: they are
+    objects of kmalloc."""
     rx_standard: tuple[int, int] | None
     """Object and truesize of frames up to 1500 bytes where the card keeps a second ring, of buffers as above, for larger ones."""
     page_frag_order: int
@@ -215,10 +218,10 @@ class Kernel:
         return max(PAGEBLOCK, high * self.watermark_boost // 10_000)
 
     def hardly_dirty(self, cpus: int) -> int:
-        """Pages of a device, dirty or under writeback, up to which its writers are let go after a pause; -1: there is no such rule.
+        """Pages of a device, dirty or under writeback, up to which its writers are let go after a pause; -1: they never are.
 
-        What the counts of all CPUs may be wrong by: a batch of 8 (1 + log2 of them) for each (wb_stat_error, include/linux/
-        backing-dev.h).
+        What the counts of all CPUs may be wrong by: a batch of 8 (1 + log2 of them) for each (wb_stat_error in
+        include/linux/backing-dev.h).
         """
         return -1 if self.writers_write else cpus * 8 * cpus.bit_length()
 

@@ -55,6 +55,7 @@ LINUX_2_6_22: Final = Kernel(
     rx_data=2048,
     rx_truesize=1600 + 232,
     rx_pages=0,
+    rx_frag_order=0,
     rx_standard=None,
     page_frag_order=3,
     rx_refill_batch=16,

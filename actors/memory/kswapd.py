@@ -2,12 +2,12 @@
 
 Source: mm/vmscan.c (balance_pgdat, kswapd) of 2.6.22, and of 6.1 and 6.11 (kswapd_shrink_node, shrink_lruvec too).
 
-What kernels differ in is what lies between two looks at the marks. In 6.x a pass wants as many pages as the high marks of all zones
-are together, boost included, and looks at no more than its share of the lists; only then are the marks looked at, so it goes
-beyond them. A page that it has started to write is looked at, and not reclaimed: it counts when it comes back, as the next look
-at it would count it. It waits for no page that it has started, only for a request slot. The next pass looks at twice as much,
-unless this one has looked at all it wanted and has reclaimed something. On a machine of one zone the marks are looked at after
-each page, also under 6.x (ours: docs/model.md says why).
+What kernels differ in is what lies between two looks at the marks. In 6.x a pass wants as many pages as the high marks of all
+zones are together, boost included, and looks at no more than its share of the lists; only then are the marks looked at, so it
+goes beyond them. A page that it has started to write is looked at, and not reclaimed: it counts when it comes back, as the next
+look at it would count it. It waits for no page that it has started, only for a request slot. The next pass looks at twice as
+much, unless this one has looked at all it wanted and has reclaimed something. On a machine of one zone the marks are looked at
+after each page, also under 6.x (ours: docs/model.md says why).
 
 In 2.6.22 a pass wants nothing: it looks at its share, 32 pages of lists of up to 131,072 at the first priority, and after 32 that
 it has reclaimed it begins at that priority anew. Here the marks are looked at after each page then (ours: it would go less than

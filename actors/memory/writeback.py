@@ -1,8 +1,8 @@
 """Writeback: how much may be dirty, which writers are held up when it is more, and how it is written.
 
-Source: mm/page-writeback.c and mm/pdflush.c of 2.6.22, mm/page-writeback.c of 6.1 and 6.11. Anonymous pages are not dirty by this count, but once they are
-being swapped out they are under writeback like any other page: so a program that only writes a file is held up by what
-is under way to the swap server.
+Source: mm/page-writeback.c and mm/pdflush.c of 2.6.22, mm/page-writeback.c of 6.1 and 6.11. Anonymous pages are not dirty by
+this count, but once they are being swapped out they are under writeback like any other page: so a program that only writes a
+file is held up by what is under way to the swap server.
 """
 
 from typing import Final, NamedTuple
@@ -41,8 +41,7 @@ class Writeback:
         cpus: int = 1,
     ) -> None:
         self._hardly_any = board.kernel.hardly_dirty(cpus)
-        """Pages of a device, dirty or under writeback, with which its writers are let go after a pause; negative: there is no such
-        rule."""
+        """Pages of a device, dirty or under writeback, with which its writers are let go after a pause; negative: never."""
         self.cache = cache
         self.disk = disk
         self.under_way_max = board.tally.under_way_max
@@ -142,8 +141,8 @@ class Writeback:
     def pause(self, file: File) -> tuple[int, bool]:
         """How long a writer above the limits sleeps (ns), and whether it goes on then, whatever they say.
 
-        Since 3.2 it does if the device of its file has hardly anything dirty (wb_stat_error at the end of balance_dirty_pages), and
-        sleeps for a jiffy (wb_max_pause): so that a device that does not answer leaves a way to the others.
+        Since 3.2 it does if the device of its file has hardly anything dirty (the end of balance_dirty_pages), and sleeps for a
+        jiffy (wb_max_pause): so that a device that does not answer leaves a way to the others.
         """
         kernel = self._kernel
         if self._of_disk(file) <= self._hardly_any:

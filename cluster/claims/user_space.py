@@ -86,8 +86,8 @@ def unmarked(kernel: Kernel) -> Evidence:
 
 @row(
     52,
-    "A limit on requests under way does not cure a deadlock that the dirty limit of a helper makes; exempting the helper does; and "
-    "since 3.2 there is none, since the helper's own disk is clean",
+    "A limit on requests under way does not cure a deadlock that the dirty limit of a helper makes; exempting the helper does; "
+    "since 3.2 there is none, as the helper's own disk is clean",
     "Snitzer, 170fa0d20709172027g3b83d606 (mail.gmail.com); Phillips, 200709181140.58256.phillips@phunq.net; "
     "balance_dirty_pages in mm/page-writeback.c",
     eras=EVERY,
