@@ -356,6 +356,10 @@ class Zone:
     def give_back_reserve(self) -> None:
         """Free a page taken by `take_ignoring_watermarks`."""
         self.reserve_used -= 1
+        self.give_from_below()
+
+    def give_from_below(self) -> None:
+        """Free a page of the kernel's own that was taken below the watermarks. Without pages set aside it is one like others."""
         self.give_unmovable()
 
     def give_back_reserve_block(self, block: Block) -> None:

@@ -239,6 +239,11 @@ class ZonedZone(Zone):
             self._owed(UNMOVABLE).zone.give_unmovable()
         self._given()
 
+    def give_from_below(self) -> None:
+        """Free a page that was taken below the watermarks."""
+        self._owed(UNMOVABLE).zone.give_from_below()
+        self._given()
+
     def _owed(self, kind: int) -> Part:
         """The zone of the next page of a kind that comes back: over time each has its share of those in use."""
         used = 0
