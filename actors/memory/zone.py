@@ -242,6 +242,10 @@ class Zone:
         """Whether there is a page above this floor."""
         return self.free > floor
 
+    def could_reach_min(self, pages: int) -> bool:
+        """Whether more than min would be free if so many pages of programs and files were (should_reclaim_retry)."""
+        return self.free + pages > self.floors.kernel
+
     def totalreserve(self) -> int:
         """Pages that are kept free and not to be dirtied: the high mark as it is without a boost (totalreserve_pages)."""
         return self.kernel.marks(self.min, self.total)[1]

@@ -173,6 +173,11 @@ class ZonedZone(Zone):
         """Whether a page can be had although the sum does not say so; or else after a rescue."""
         return self.has(floor) or self._rescue(floor)
 
+    def could_reach_min(self, pages: int) -> bool:
+        """Whether more than min would be free in some zone if so many pages were, each zone's share of those in use."""
+        used = max(1, sum(part.used[MOVABLE] for part in self.parts))
+        return any(part.zone.could_reach_min(pages * part.used[MOVABLE] // used) for part in self.parts)
+
     def take(self, floor: int) -> bool:
         """Take a page from the highest zone that has one above its low mark, or else above this floor."""
         row = self._row(floor)

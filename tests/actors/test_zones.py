@@ -177,6 +177,19 @@ def test_reclaimers_are_throttled_at_half_of_both_boosted_mins_without_what_is_k
     assert throttle.holds()
 
 
+def test_reclaim_goes_on_while_one_zone_could_come_above_its_min() -> None:
+    """should_reclaim_retry looks at each zone by itself; the sum of the zones would say no, at 1000 pages to reclaim."""
+    zone = left_with(zones_of(), 0, 0)
+    for part in zone.parts:
+        part.zone.boost = PAGEBLOCK
+    zone.set_marks()
+    assert [part.zone.floors.kernel for part in zone.parts] == [210 + PAGEBLOCK, 57 + PAGEBLOCK + KEPT]
+    highest = 1000 * DMA32 // AT_BOOT
+    assert 210 + PAGEBLOCK < highest < 1000 < 210 + 57 + 2 * PAGEBLOCK + KEPT
+    assert zone.could_reach_min(1000)
+    assert not zone.could_reach_min((210 + PAGEBLOCK) * AT_BOOT // DMA32)
+
+
 def test_pages_come_back_to_the_zones_that_they_lie_in() -> None:
     """All are taken and given back: each zone is whole again, whatever order they come in."""
     zone = zones_of()
