@@ -13,8 +13,8 @@ as many buffers as it fills, each as large as the average packet and at most a p
 What __netdev_alloc_skb of 6.1 and 6.11 (net/core/skbuff.c) is asked for in softirq is cut from blocks of 32 KiB (page_frag_alloc)
 if it is more than a small head, 704 bytes with its padding, and no more than a page holds; else it comes from kmalloc, as does
 what may sleep: the first ring of a card that is brought up. So e1000e's buffers for frames of up to 1500 bytes are fragments;
-here those of the first ring too, as after a long run (ours). The e1000 of 6.x makes its own in the same way (e1000_alloc_frag),
-which is not modelled: it has objects of kmalloc.
+here if `page_frags` says so, and then those of the first ring too, as after a long run (ours; docs/model.md says why that is not
+the default). The e1000 of 6.x makes its own in the same way (e1000_alloc_frag), which is not modelled: they are of kmalloc.
 """
 
 from dataclasses import dataclass, replace
@@ -91,12 +91,15 @@ def mtu_max(refill: str, kernel: Kernel) -> int:
     return MTU if driver.jumbo_ring and kernel.jumbo_in_pages else driver.mtu_max
 
 
-def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
-    """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes the kernel's own."""
+def on_link(kernel: Kernel, refill: str, mtu: int, *, page_frags: bool = False) -> Kernel:
+    """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes the kernel's own.
+
+    `page_frags`: what a driver asks netdev_alloc_skb for in 6.x is cut from blocks of pages.
+    """
     if DRIVERS[refill].copies_by_netdev and kernel.memalloc_sockets:
         kernel = _netdev_copies(kernel)
     if mtu <= MTU:
-        return _standard(kernel, DRIVERS[refill]) if kernel.memalloc_sockets else kernel
+        return _standard(kernel, DRIVERS[refill], page_frags=page_frags) if kernel.memalloc_sockets else kernel
     if DRIVERS[refill].merges:
         return replace(
             kernel, rx_data=PAGE, rx_pages=merged(mtu + _LINK_HEADER) - 1, rx_truesize=PAGE + kernel.skb_head
@@ -111,11 +114,11 @@ def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     return _in_a_row(kernel, (1 << (mtu + _LINK_HEADER - 1).bit_length()) + _SKB_PAD + _IP_ALIGN)
 
 
-def _standard(kernel: Kernel, driver: Driver) -> Kernel:
+def _standard(kernel: Kernel, driver: Driver, *, page_frags: bool) -> Kernel:
     """The rule book of 6.x with the buffers of this driver for frames of up to 1500 bytes."""
     if driver.merges:
         return replace(kernel, rx_data=_MERGEABLE)
-    if not driver.takes_fragments:
+    if not (page_frags and driver.takes_fragments):
         return kernel
     size = _VLAN_FRAME + _SKB_PAD_6 + _SHARED_INFO_6
     data = -(-size // _CACHE_LINE) * _CACHE_LINE

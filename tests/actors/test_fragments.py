@@ -31,7 +31,7 @@ def test_a_full_buffer_of_e1000e_is_a_fragment_of_1920_bytes(kernel: Kernel) -> 
     """A frame with a VLAN tag (1522), the padding of the stack (64), shared info (320); truesize with the head (256)."""
     lines = -(-(1522 + 64 + 320) // 64)
     assert lines * 64 == SIZE
-    book = on_link(kernel, "e1000e", 1500)
+    book = on_link(kernel, "e1000e", 1500, page_frags=True)
     assert (book.rx_data, book.rx_truesize, 4096 << book.rx_frag_order) == (SIZE, SIZE + 256, 32 * 1024)
     buffers = MemallocBuffers(zone_with(1000, kernel), book, access=False, rx_head=False, guarded=True)
     assert isinstance(buffers.receive, PageFragCache)
@@ -42,9 +42,14 @@ def test_a_full_buffer_of_e1000e_is_a_fragment_of_1920_bytes(kernel: Kernel) -> 
 
 def test_the_twins_2_6_22_other_drivers_and_small_heads_come_from_kmalloc() -> None:
     """704 bytes with their padding or less are no fragments of this cache: with jumbo frames the head is that small."""
-    assert on_link(LINUX_2_6_22, "e1000e", 1500) == LINUX_2_6_22
-    for refill, mtu in (("e1000", 1500), ("8139cp", 1500), ("e1000e", 9000)):
-        book = on_link(LINUX_6_11, refill, mtu)
+    assert on_link(LINUX_2_6_22, "e1000e", 1500, page_frags=True) == LINUX_2_6_22
+    for refill, mtu, on in (
+        ("e1000", 1500, True),
+        ("8139cp", 1500, True),
+        ("e1000e", 9000, True),
+        ("e1000e", 1500, False),
+    ):
+        book = on_link(LINUX_6_11, refill, mtu, page_frags=on)
         assert book.rx_frag_order == 0
         buffers = MemallocBuffers(zone_with(1000), book, access=False, rx_head=False, guarded=True)
         assert not isinstance(buffers.receive, PageFragCache)
@@ -99,7 +104,7 @@ def test_where_there_is_no_block_a_page_gives_two() -> None:
 def test_all_fragments_of_a_page_from_the_reserve_are_the_reserves() -> None:
     """Also one that is asked for when there is memory again; a block is never asked for there (__GFP_NOMEMALLOC)."""
     zone = zone_with(24)
-    book = on_link(LINUX_6_11, "e1000e", 1500)
+    book = on_link(LINUX_6_11, "e1000e", 1500, page_frags=True)
     buffers = MemallocBuffers(zone, book, access=True, rx_head=True, guarded=True)
     first = buffers.allocate(buffers.receive, book.rx_truesize)
     assert first is not None
@@ -117,6 +122,6 @@ def test_all_fragments_of_a_page_from_the_reserve_are_the_reserves() -> None:
 
 def test_without_access_the_floor_is_the_end() -> None:
     """The twin: no socket is marked."""
-    book = on_link(LINUX_6_11, "e1000e", 1500)
+    book = on_link(LINUX_6_11, "e1000e", 1500, page_frags=True)
     buffers = MemallocBuffers(zone_with(24), book, access=False, rx_head=True, guarded=True)
     assert buffers.allocate(buffers.receive, book.rx_truesize) is None
