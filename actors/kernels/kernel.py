@@ -60,11 +60,17 @@ class Kernel:
     net/core/skbuff.c); before, with Zijlstra's series, a pool is added under every watermark and its use is charged."""
     swap_cluster_max: int
     """Pages a reclaimer wants to free or start in one go (include/linux/swap.h)."""
+    scan_least: int
+    """Pages that a pass looks at at least: the shares of a small list add up until they are a cluster (nr_scan_inactive in
+    shrink_zone). In 6.x a share is a share, and of a small list at a high priority none (get_scan_count in mm/vmscan.c)."""
     reclaim_wait_ns: int
     """congestion_wait in reclaim (mm/vmscan.c)."""
     kswapd_gives_up: int
     """Runs of kswapd in a row without progress after which it sleeps until a direct reclaimer has freed something
     (MAX_RECLAIM_RETRIES, balance_pgdat and wakeup_kswapd in mm/vmscan.c of 4.12 and later); 0: it never does."""
+    kswapd_by_node: bool
+    """kswapd looks at the marks only after it has reclaimed the high marks of all zones, or has looked at its share of the
+    lists, and rests once any zone is above its own; before 4.8 after each few pages, until all zones are (balance_pgdat)."""
     sleeps_for_slot: bool
     """A task without a free request slot sleeps until there is one, uninterruptibly (block/blk-mq-tag.c, mm/mempool.c)."""
     def_priority: int
@@ -85,6 +91,9 @@ class Kernel:
     """Least effective dirty ratio, percent; in force when all memory is mapped (mm/page-writeback.c)."""
     dirty_limits_adapt: bool
     """All memory is dirtyable, and the ratio at most half of what is not mapped; else file pages and free ones only."""
+    writers_write: bool
+    """A writer above the dirty limit writes pages of its own device, and goes on when it has written enough; since 3.2 it only
+    sleeps, and goes on if that device has hardly anything dirty (balance_dirty_pages in mm/page-writeback.c)."""
     flush_interval_ns: int
     """How often the flusher looks for pages that have been dirty for too long."""
     dirty_expire_ns: int
@@ -105,6 +114,9 @@ class Kernel:
     """The charge to a socket for a received frame: the aligned buffer and the head, not the shared info."""
     rx_pages: int
     """Whole pages, beside that object, in each of the card's receive buffers."""
+    rx_frag_order: int
+    """Order of the blocks that the card's receive buffers are cut from (PAGE_FRAG_CACHE_MAX_ORDER, mm/page_alloc.c); 0: they are
+    objects of kmalloc."""
     rx_standard: tuple[int, int] | None
     """Object and truesize of frames up to 1500 bytes where the card keeps a second ring, of buffers as above, for larger ones."""
     page_frag_order: int
@@ -204,6 +216,14 @@ class Kernel:
         if not self.watermark_boost or zone_pages < 4 * PAGEBLOCK:
             return 0
         return max(PAGEBLOCK, high * self.watermark_boost // 10_000)
+
+    def hardly_dirty(self, cpus: int) -> int:
+        """Pages of a device, dirty or under writeback, up to which its writers are let go after a pause; -1: they never are.
+
+        What the counts of all CPUs may be wrong by: a batch of 8 (1 + log2 of them) for each (wb_stat_error in
+        include/linux/backing-dev.h).
+        """
+        return -1 if self.writers_write else cpus * 8 * cpus.bit_length()
 
     def buffer_pages(self, memory_pages: int) -> int:
         """What lies above the high mark when the machine is booted, in pages (nr_free_buffer_pages in mm/page_alloc.c)."""

@@ -55,7 +55,7 @@ def assemble(settings: MachineSettings, lasting: Lasting, tally: Tally, before: 
     files = settings.files
     local = LocalDisk(events, lasting.disk, files.disk_latency_ns, files.disk_bandwidth, kernel.block_queue)
     swap = swap_parts(settings, board, frames, local)
-    writeback = Writeback(board, PageCache(ClockHand()), local, swap.device)
+    writeback = Writeback(board, PageCache(ClockHand()), local, swap.device, settings.cpus)
     reclaim = build_memory.reclaim(board, swap.device, writeback)
     faults = PageFaults(board, reclaim, swap.device, local, settings.swap.readahead if settings.swap else 1)
     Completion(board, reclaim, writeback, faults).own(local, swap.device)

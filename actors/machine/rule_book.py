@@ -16,7 +16,7 @@ def rule_book(settings: MachineSettings) -> Kernel:
     kernel = replace(kernel, tcp=_tcp(settings, kernel.tcp), **_ipfrag(settings, kernel))
     if not settings.nic_high_order_alloc:
         kernel = replace(kernel, page_frag_order=0)
-    return on_link(kernel, settings.nic_refill, settings.mtu)
+    return on_link(kernel, settings.nic_refill, settings.mtu, page_frags=settings.nic_page_frags)
 
 
 def _ipfrag(settings: MachineSettings, kernel: Kernel) -> dict[str, Any]:

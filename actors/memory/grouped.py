@@ -71,9 +71,12 @@ class GroupedZone(Zone):
 
     def give_unmovable(self, pages: int = 1) -> None:
         """Free such pages: to the unmovable lists, as far as they lie in unmovable pageblocks."""
+        self._unpin(pages)
+        self.give(pages)
+
+    def _unpin(self, pages: int) -> None:
         self._pinned -= pages
         self._spare += min(pages, max(0, self._claimed - self._pinned - self._spare))
-        self.give(pages)
 
     def bring_back(self, pages: int) -> None:
         """Of movable pages that are freed, those in unmovable pageblocks go to the unmovable lists: their share."""

@@ -10,7 +10,8 @@ them. An atomic request for a block does not ignore the boost, as one for a page
 reclaimer that has made progress and still finds no page gives a pageblock back, though not the last; before a program is
 killed, that too.
 
-Simplification (ours): free pages, and those that are freed, lie evenly over pageblocks.
+Simplification (ours): free pages, and those that are freed, lie evenly over pageblocks; but for a page that was taken below the
+watermarks, when blocks had been set aside: it lies in none of them.
 """
 
 from netswap.actors.counters import FIRST, Tally
@@ -67,6 +68,15 @@ class HighAtomicZone(GroupedZone):
         if there:
             self._reckon()
         Zone.give(self, pages - there)
+
+    def give_from_below(self) -> None:
+        """Free a page that was taken below the watermarks.
+
+        It lies in none of the pageblocks that are set aside: a single page is not taken from there, and they had been set aside
+        when the low mark was reached.
+        """
+        self._unpin(1)
+        Zone.give(self)
 
     def take_block(self, order: int, floor: int) -> Block | None:
         """Take a block of 2^order pages; if the request is atomic, one that is set aside, or will be."""

@@ -1,6 +1,17 @@
 """kswapd: the thread that frees pages in the background, from the low mark on until the high mark is reached.
 
-Source: mm/vmscan.c (balance_pgdat, kswapd) of 2.6.22 and 6.11.
+Source: mm/vmscan.c (balance_pgdat, kswapd) of 2.6.22, and of 6.1 and 6.11 (kswapd_shrink_node, shrink_lruvec too).
+
+What kernels differ in is what lies between two looks at the marks. In 6.x a pass wants as many pages as the high marks of all
+zones are together, boost included, and looks at no more than its share of the lists; only then are the marks looked at, so it
+goes beyond them. A page that it has started to write is looked at, and not reclaimed: it counts when it comes back, as the next
+look at it would count it. It waits for no page that it has started, only for a request slot. The next pass looks at twice as
+much, unless this one has looked at all it wanted and has reclaimed something. On a machine of one zone the marks are looked at
+after each page, also under 6.x (ours: docs/model.md says why).
+
+In 2.6.22 a pass wants nothing: it looks at its share, 32 pages of lists of up to 131,072 at the first priority, and after 32 that
+it has reclaimed it begins at that priority anew. Here the marks are looked at after each page then (ours: it would go less than
+a cluster beyond them).
 """
 
 from collections.abc import Callable
@@ -45,6 +56,13 @@ class Kswapd:
         self._outcome = _NOTHING
         self._stuck_ns = 0
         """From when on it is taken to be stuck, if it sleeps for a slot."""
+        self._by_pass = board.zone.pass_pages() > 0
+        """Whether it looks at the marks only between passes."""
+        self._wanted = 0
+        """Pages that the pass under way wants; 0: none is."""
+        self._looked_before = 0
+        self._reclaimed_before = 0
+        """What had been looked at, and reclaimed, when it began."""
 
     def wake(self) -> None:
         """An allocation has failed at the low mark.
@@ -142,6 +160,15 @@ class Kswapd:
             self._throttle.failures = 0
 
     def _balance(self) -> None:
+        """Make passes until there is enough, a slot is missing, or there is nothing left to try for now."""
+        if self._by_pass:
+            self._balance_by_pass()
+        else:
+            self._balance_by_page()
+
+    # -- the marks after each page ----------------------------------------------------------------------------------------
+
+    def _balance_by_page(self) -> None:
         """Make passes until the high mark is reached. They go round twice: marked pages have a second chance and no third.
 
         While mapped pages are spared there may be nothing to look at, and then nothing to wait for either.
@@ -152,8 +179,7 @@ class Kswapd:
             outcome = scan.shrink(priority, goal, self._outcome, rounds=2)
             self._outcome = outcome
             if outcome is _NO_SLOT:
-                self.wants_slot = True
-                self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
+                self._sleep_for_slot()
             if outcome in ASLEEP:
                 return  # the pass has not ended: the same priority goes on when it is woken
             if scan.oom is not None:
@@ -165,3 +191,49 @@ class Kswapd:
                 or (outcome is _SCANNED and scan.naps_after(priority))
             ):
                 return
+
+    # -- the marks after each pass ----------------------------------------------------------------------------------------
+
+    def _balance_by_pass(self) -> None:
+        """Make passes until enough is free at the end of one, a slot is missing, or the last has been made."""
+        zone, scan = self._zone, self._scan
+        while self._wanted or zone.free < zone.kswapd_goal():
+            if not self._wanted:
+                self._begin()
+            left = self._wanted - (self._freed() - self._reclaimed_before)
+            self._outcome = scan.shrink(self._priority, zone.free + left, self._outcome) if left > 0 else self._outcome
+            if self._outcome is _NO_SLOT and not self._is_over():
+                self._sleep_for_slot()
+                return
+            if self._ends():
+                return
+
+    def _sleep_for_slot(self) -> None:
+        self.wants_slot = True
+        self._stuck_ns = self._events.now + self._kernel.reclaim_wait_ns
+
+    def _looked(self) -> int:
+        """Pages looked at so far: those written, those dropped, and those that came back."""
+        return self._scan.started + self._freed()
+
+    def _begin(self) -> None:
+        self._wanted = self._zone.pass_pages()
+        self._looked_before, self._reclaimed_before = self._looked(), self._freed()
+
+    def _is_over(self) -> bool:
+        """Whether the pass has looked at its share of the lists, or has reclaimed what it wanted."""
+        share = self._scan.cache.resident() + self._scan.hand.resident() >> self._priority
+        looked, reclaimed = self._looked() - self._looked_before, self._freed() - self._reclaimed_before
+        return looked >= share or reclaimed >= self._wanted
+
+    def _ends(self) -> bool:
+        """End the pass; whether it was the last."""
+        looked, reclaimed = self._looked() - self._looked_before, self._freed() - self._reclaimed_before
+        wanted, self._wanted = self._wanted, 0
+        if looked >= wanted and reclaimed:
+            return False
+        self._priority -= 1
+        if self._priority >= 1:
+            return False
+        self._priority = self._kernel.def_priority
+        return True

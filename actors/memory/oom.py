@@ -161,8 +161,7 @@ class OomKiller:
         freed = self._progress(attempts)
         attempts.fruitless = 0 if freed != attempts.freed else attempts.fruitless + 1
         attempts.freed = freed
-        zone = self._zone
-        reachable = zone.free + self._lru() > zone.floors.kernel
+        reachable = self._zone.could_reach_min(self._lru())
         if attempts.fruitless <= self._rules.fruitless_attempts and reachable:
             return False
         attempts.fruitless = 0

@@ -16,7 +16,6 @@ from typing import Final
 
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.kswapd import Kswapd
-from netswap.actors.memory.node_kswapd import NodeKswapd
 from netswap.actors.memory.ports import Sleeper
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.throttle import NO_FS_NS, Throttle
@@ -39,8 +38,7 @@ class Reclaim:
         zone, kernel = board.zone, board.kernel
         throttle = Throttle(zone, scan.reclaimable, on=board.policy.reclaim_throttle)
         self.scan = scan
-        kind = NodeKswapd if zone.pass_pages() and kernel.kswapd_gives_up else Kswapd
-        self.kswapd = kind(board, scan, throttle, self._wake_throttled)
+        self.kswapd = Kswapd(board, scan, throttle, self._wake_throttled)
         self.waiters: deque[Waiter] = deque()
         self._events = board.events
         self._zone = zone

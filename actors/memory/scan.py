@@ -339,4 +339,4 @@ def _quota(resident: int, priority: int, rounds: int, kernel: Kernel) -> int:
     """How many pages a pass looks at, of a list of `resident` pages."""
     if not resident:
         return 0
-    return rounds * resident + 1 if rounds else max(kernel.swap_cluster_max, resident >> priority)
+    return rounds * resident + 1 if rounds else max(kernel.scan_least, resident >> priority)

@@ -1,8 +1,8 @@
 """Writeback: how much may be dirty, which writers are held up when it is more, and how it is written.
 
-Source: mm/page-writeback.c and mm/pdflush.c of 2.6.22. Anonymous pages are not dirty by this count, but once they are
-being swapped out they are under writeback like any other page: so a program that only writes a file is held up by what
-is under way to the swap server.
+Source: mm/page-writeback.c and mm/pdflush.c of 2.6.22, mm/page-writeback.c of 6.1 and 6.11. Anonymous pages are not dirty by
+this count, but once they are being swapped out they are under writeback like any other page: so a program that only writes a
+file is held up by what is under way to the swap server.
 """
 
 from typing import Final, NamedTuple
@@ -38,7 +38,10 @@ class Writeback:
         cache: PageCache,
         disk: LocalDisk,
         swap: UnderWriteback | None,
+        cpus: int = 1,
     ) -> None:
+        self._hardly_any = board.kernel.hardly_dirty(cpus)
+        """Pages of a device, dirty or under writeback, with which its writers are let go after a pause; negative: never."""
         self.cache = cache
         self.disk = disk
         self.under_way_max = board.tally.under_way_max
@@ -110,8 +113,10 @@ class Writeback:
         return self.cache.dirty() + self.under_way() > (limit + limit // 4 if limits.less_throttle else limit)
 
     def _of_disk(self, file: File) -> int:
-        """Pages of files dirty or being written of the disk that a file is on."""
-        return sum(one.dirty + one.flushing for one in self.cache.files if one.disk is file.disk)
+        """Pages of files dirty or being written of the disk that a file is on; what is swapped out is no file's."""
+        files = [one for one in self.cache.files if one.disk is file.disk]
+        writing = self.disk.writing if file.disk is None else sum(one.flushing for one in files)
+        return sum(one.dirty for one in files) + writing
 
     # -- a program that writes --------------------------------------------------------------------------------------
 
@@ -125,16 +130,37 @@ class Writeback:
             self._armed = True
             interval = self._kernel.flush_interval_ns
             self._events.at((self._events.now // interval + 1) * interval, self._beat)
+        self._start()
+
+    def _start(self) -> None:
+        """Start the flusher, if more is dirty than the background limit."""
         if not self._in_background and self.cache.dirty() > self.limits()[0]:
             self._in_background = True
             self._events.after(0, self._flush)
 
+    def pause(self, file: File) -> tuple[int, bool]:
+        """How long a writer above the limits sleeps (ns), and whether it goes on then, whatever they say.
+
+        Since 3.2 it does if the device of its file has hardly anything dirty (the end of balance_dirty_pages), and sleeps for a
+        jiffy (wb_max_pause): so that a device that does not answer leaves a way to the others.
+        """
+        kernel = self._kernel
+        if self._of_disk(file) <= self._hardly_any:
+            return kernel.retry_wait_ns, True
+        return kernel.reclaim_wait_ns, False
+
     def has_paid(self, written: int, file: File | None = None, limits: Limits = _USUAL) -> bool:
-        """Whether a writer above the limits may go on after it has written `written` pages out itself."""
+        """Whether a writer above the limits may go on after it has written `written` pages out itself (until 3.1)."""
         return written >= _CHUNK or not self.exceeded(file, limits)
 
     def write_some(self, file: File, written: int) -> int:
-        """Let a writer above the limits write dirty pages of its own disk; the number it has written in all."""
+        """Let a writer above the limits write dirty pages of its own disk; the number it has written in all.
+
+        Since 3.2 it writes none, and leaves that to the flusher.
+        """
+        if not self._kernel.writers_write:
+            self._start()
+            return 0
         while written < _CHUNK and self._write_any(beside=file):
             written += 1
         return written

@@ -242,6 +242,10 @@ class Zone:
         """Whether there is a page above this floor."""
         return self.free > floor
 
+    def could_reach_min(self, pages: int) -> bool:
+        """Whether more than min would be free if so many pages of programs and files were (should_reclaim_retry)."""
+        return self.free + pages > self.floors.kernel
+
     def totalreserve(self) -> int:
         """Pages that are kept free and not to be dirtied: the high mark as it is without a boost (totalreserve_pages)."""
         return self.kernel.marks(self.min, self.total)[1]
@@ -255,7 +259,7 @@ class Zone:
         return self.high_mark + 1
 
     def pass_pages(self) -> int:
-        """Pages beyond which a pass of kswapd does not go, if it looks at the marks only at its end; 0: after each page."""
+        """What a pass of kswapd wants, if it looks at the marks only at its end; 0: after each page."""
         return 0
 
     def boosts(self) -> tuple[int, ...]:
@@ -356,6 +360,10 @@ class Zone:
     def give_back_reserve(self) -> None:
         """Free a page taken by `take_ignoring_watermarks`."""
         self.reserve_used -= 1
+        self.give_from_below()
+
+    def give_from_below(self) -> None:
+        """Free a page of the kernel's own that was taken below the watermarks. Without pages set aside it is one like others."""
         self.give_unmovable()
 
     def give_back_reserve_block(self, block: Block) -> None:

@@ -125,11 +125,30 @@ class ZonedZone(Zone):
     # -- kswapd -------------------------------------------------------------------------------------------------------
 
     def kswapd_goal(self) -> int:
-        """What is free now if one zone is above its high mark; else as much more as the nearest to it needs (pgdat_balanced)."""
+        """What is free now if kswapd may rest; else as much more as the zones that it waits for need.
+
+        6.x: any one zone above its high mark (pgdat_balanced); before, each (balance_pgdat, all_zones_ok).
+        """
+        if not self.kernel.kswapd_by_node:
+            return self.free + self._missing()
         return self.free + max(0, min(part.zone.high_mark + 1 - part.zone.free for part in self.parts))
 
+    def _missing(self) -> int:
+        """What the highest zone that is not above its plain high mark needs, and each below it, with what it keeps.
+
+        It keeps that from a request for the first of these; here as if that were the highest of all (ours).
+        """
+        missing = 0
+        for part in self.parts:
+            zone = part.zone
+            kept = zone.lowmem_reserve if missing else 0
+            missing += max(0, zone.high_mark - zone.lowmem_reserve + kept + 1 - zone.free)
+        return missing
+
     def pass_pages(self) -> int:
-        """What a pass of kswapd wants: the high marks of all zones, with their boost (kswapd_shrink_node)."""
+        """What a pass of kswapd wants: the high marks of all zones, with their boost (kswapd_shrink_node); 0 before 4.8."""
+        if not self.kernel.kswapd_by_node:
+            return 0
         cluster = self.kernel.swap_cluster_max
         return sum(max(part.zone.high_mark - part.zone.lowmem_reserve, cluster) for part in self.parts)
 
@@ -153,6 +172,11 @@ class ZonedZone(Zone):
     def rescued(self, floor: int) -> bool:
         """Whether a page can be had although the sum does not say so; or else after a rescue."""
         return self.has(floor) or self._rescue(floor)
+
+    def could_reach_min(self, pages: int) -> bool:
+        """Whether more than min would be free in some zone if so many pages were, each zone's share of those in use."""
+        used = max(1, sum(part.used[MOVABLE] for part in self.parts))
+        return any(part.zone.could_reach_min(pages * part.used[MOVABLE] // used) for part in self.parts)
 
     def take(self, floor: int) -> bool:
         """Take a page from the highest zone that has one above its low mark, or else above this floor."""
@@ -218,6 +242,11 @@ class ZonedZone(Zone):
         """Free such pages."""
         for _ in range(pages):
             self._owed(UNMOVABLE).zone.give_unmovable()
+        self._given()
+
+    def give_from_below(self) -> None:
+        """Free a page that was taken below the watermarks."""
+        self._owed(UNMOVABLE).zone.give_from_below()
         self._given()
 
     def _owed(self, kind: int) -> Part:

@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from netswap.actors.kernels.kernel import Kernel
+from netswap.actors.memory.fragments import PageFragCache
 from netswap.actors.memory.large import LargeCache, PagedCache
 from netswap.actors.memory.reserve import Node, charge_of
 from netswap.actors.memory.slab import PageMarkedCache, Run, Slab, SlabCache
@@ -65,7 +66,9 @@ class Buffers:
         if kernel.short_data != kernel.copy_data:
             self.shorts = cache(zone, _name_of_shorts(kernel), kernel.short_data, guarded=guarded)
         self.receive: SlabCache
-        if kernel.rx_pages:
+        if kernel.rx_frag_order:
+            self.receive = PageFragCache(zone, kernel.rx_data, kernel.rx_frag_order)
+        elif kernel.rx_pages:
             self.receive = PagedCache(zone, self.copies, kernel.rx_pages)
         elif kernel.rx_data > PAGE:
             self.receive = LargeCache(zone, f"kmalloc-{kernel.rx_data}", kernel.rx_data)

@@ -9,6 +9,12 @@ Morton, linux-kernel, September 2006). The tg3 has a second ring for frames abov
 frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has as many as the MTU fills. With virtio it takes
 as many buffers as it fills, each as large as the average packet and at most a page (get_mergeable_buf_len): here a page, and
 1536 bytes, which is the least, where no frame is larger than 1500.
+
+What __netdev_alloc_skb of 6.1 and 6.11 (net/core/skbuff.c) is asked for in softirq is cut from blocks of 32 KiB (page_frag_alloc)
+if it is more than a small head, 704 bytes with its padding, and no more than a page holds; else it comes from kmalloc, as does
+what may sleep: the first ring of a card that is brought up. So e1000e's buffers for frames of up to 1500 bytes are fragments;
+here if `page_frags` says so, and then those of the first ring too, as after a long run (ours; docs/model.md says why that is not
+the default). The e1000 of 6.x makes its own in the same way (e1000_alloc_frag), which is not modelled: they are of kmalloc.
 """
 
 from dataclasses import dataclass, replace
@@ -32,6 +38,10 @@ _CACHE_LINE: Final = 64
 _SHARED_INFO: Final = 312
 _SHARED_INFO_6: Final = 320
 _SKB_PAD_6: Final = 64
+_VLAN_FRAME: Final = 1518 + 4
+"""rx_buffer_len: a frame with a VLAN tag and its checksum (VLAN_ETH_FRAME_LEN, ETH_FCS_LEN)."""
+_FRAG_ORDER: Final = 3
+"""PAGE_FRAG_CACHE_MAX_ORDER: 32 KiB. high_order_alloc_disable is not asked there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,8 @@ class Driver:
     """Frames shorter than this (bytes) are copied into a small buffer of their own."""
     copies_by_netdev: bool = False
     """Whether it asks netdev_alloc_skb for that buffer, in 6.x too; the others ask napi_alloc_skb there."""
+    takes_fragments: bool = False
+    """Whether its buffers are cut from blocks of pages in 6.x (netdev_alloc_skb of a full frame)."""
     keeps_ring: bool = False
     """Whether a frame is passed up only once another buffer has been found; else it is dropped, and its buffer stays."""
     mtu_max: int = MTU
@@ -68,7 +80,7 @@ DRIVERS: Final = {
         jumbo_size=9046 + 2 + 64,
     ),
     "virtio": Driver(ring=256, mtu_max=65_535, merges=True),
-    "e1000e": Driver(ring=256, copybreak=256, mtu_max=9212),
+    "e1000e": Driver(ring=256, copybreak=256, takes_fragments=True, mtu_max=9212),
     "8139cp": Driver(ring=64, keeps_ring=True),
 }
 
@@ -79,12 +91,15 @@ def mtu_max(refill: str, kernel: Kernel) -> int:
     return MTU if driver.jumbo_ring and kernel.jumbo_in_pages else driver.mtu_max
 
 
-def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
-    """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes the kernel's own."""
+def on_link(kernel: Kernel, refill: str, mtu: int, *, page_frags: bool = False) -> Kernel:
+    """The rule book with the receive buffers of a card on a link of this MTU; up to 1500 bytes the kernel's own.
+
+    `page_frags`: what a driver asks netdev_alloc_skb for in 6.x is cut from blocks of pages.
+    """
     if DRIVERS[refill].copies_by_netdev and kernel.memalloc_sockets:
         kernel = _netdev_copies(kernel)
     if mtu <= MTU:
-        return replace(kernel, rx_data=_MERGEABLE) if DRIVERS[refill].merges and kernel.memalloc_sockets else kernel
+        return _standard(kernel, DRIVERS[refill], page_frags=page_frags) if kernel.memalloc_sockets else kernel
     if DRIVERS[refill].merges:
         return replace(
             kernel, rx_data=PAGE, rx_pages=merged(mtu + _LINK_HEADER) - 1, rx_truesize=PAGE + kernel.skb_head
@@ -97,6 +112,17 @@ def on_link(kernel: Kernel, refill: str, mtu: int) -> Kernel:
     if driver.jumbo_ring:
         return _in_a_row(kernel, driver.jumbo_size + _SKB_PAD, standard=(kernel.rx_data, kernel.rx_truesize))
     return _in_a_row(kernel, (1 << (mtu + _LINK_HEADER - 1).bit_length()) + _SKB_PAD + _IP_ALIGN)
+
+
+def _standard(kernel: Kernel, driver: Driver, *, page_frags: bool) -> Kernel:
+    """The rule book of 6.x with the buffers of this driver for frames of up to 1500 bytes."""
+    if driver.merges:
+        return replace(kernel, rx_data=_MERGEABLE)
+    if not (page_frags and driver.takes_fragments):
+        return kernel
+    size = _VLAN_FRAME + _SKB_PAD_6 + _SHARED_INFO_6
+    data = -(-size // _CACHE_LINE) * _CACHE_LINE
+    return replace(kernel, rx_data=data, rx_truesize=data + kernel.skb_head, rx_frag_order=_FRAG_ORDER)
 
 
 def _netdev_copies(kernel: Kernel) -> Kernel:

@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from netswap.actors.memory.fragments import FragmentBlock, Fragments
 from netswap.actors.memory.slab import Slab, SlabCache
-from netswap.actors.memory.zone import Block, Zone
+from netswap.actors.memory.zone import Zone
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.drivers import merged
 from netswap.actors.net.input_queue import InputQueue
@@ -27,75 +28,6 @@ BUDGET: Final = 64
 
 Obtain = Callable[[str, Callable[[], None]], bool]
 """Allocates a page for a process, as `Reclaim.obtain` does."""
-
-
-class FragmentBlock(Slab):
-    """A block of pages that fragments are cut from; `free`: not cut yet; `out`: cut and not returned."""
-
-    __slots__ = ("block", "out")
-
-    def __init__(self, cache: SlabCache, fragments: int, block: Block | None, *, from_reserve: bool = False) -> None:
-        super().__init__(cache, fragments, from_reserve)
-        self.block = block
-        """The block, or None for a single page."""
-        self.out = 0
-
-
-class Fragments(SlabCache):
-    """Fragments of one size. What has been cut is not handed out again: a block returns when all of it has come back."""
-
-    __slots__ = ("_current", "_order")
-
-    def __init__(self, zone: Zone, size: int, order: int) -> None:
-        """`order`: of the blocks that are asked for first; 0: single pages only."""
-        super().__init__(zone, "page_frag", size, guarded=False)
-        self._order = order
-        self._current: FragmentBlock | None = None
-
-    def take(self, floor: int) -> FragmentBlock | None:
-        """Cut the next fragment of the current block, or of a new block or page for a request with this floor."""
-        current = self._current
-        if current is None:
-            block = self._zone.take_block(self._order, floor) if self._order else None
-            if block is not None:
-                current = FragmentBlock(self, (PAGE << self._order) // self.size, block)
-            elif self._zone.take_unmovable(floor):
-                current = FragmentBlock(self, self.per_slab, None)
-            else:
-                return None
-        return self._cut(current)
-
-    def take_from_reserve(self) -> FragmentBlock | None:
-        """Cut the first fragment of a page from the reserve, after an ordinary one has been refused."""
-        if not self._zone.take_ignoring_watermarks():
-            return None
-        return self._cut(FragmentBlock(self, self.per_slab, None, from_reserve=True))
-
-    def take_from_page(self) -> FragmentBlock:
-        """Cut the first fragment of a page that has been taken already."""
-        self._zone.pin()
-        return self._cut(FragmentBlock(self, self.per_slab, None))
-
-    def give(self, slab: Slab, count: int = 1) -> None:
-        """Return fragments."""
-        assert isinstance(slab, FragmentBlock), "only what has been cut comes back"
-        slab.out -= count
-        if slab.out:
-            return
-        if slab is self._current:
-            self._current = None
-        if slab.block is not None:
-            self._zone.give_block(slab.block)
-        elif slab.from_reserve:
-            self._zone.give_back_reserve()
-        else:
-            self._zone.give_unmovable()
-
-    def _cut(self, block: FragmentBlock) -> FragmentBlock:
-        block.free -= 1
-        block.out += 1
-        self._current = block if block.free else None
-        return block
 
 
 class MergedSlab(Slab):

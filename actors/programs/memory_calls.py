@@ -103,8 +103,8 @@ class Write:
         "_file",
         "_held_up",
         "_limits",
-        "_nap_ns",
         "_page",
+        "_passes",
         "_writeback",
         "_written",
     )
@@ -124,8 +124,9 @@ class Write:
         self._file = file
         self._page = first
         self._end = first + count
-        self._nap_ns = board.kernel.reclaim_wait_ns
         self._held_up = False
+        self._passes = False
+        """Whether it goes on after its nap, whatever the limits say."""
         self._written = 0
 
     def begin(self, task: Task) -> Any:
@@ -155,13 +156,17 @@ class Write:
         return False
 
     def _waits_for_writeback(self, task: Task) -> bool:
-        """Whether it has to nap: it writes some pages itself, and looks again."""
-        if self._held_up:
-            self._written = self._writeback.write_some(self._file, self._written)
-            self._held_up = not self._writeback.has_paid(self._written, self._file, self._limits)
-        if self._held_up:
-            self._events.after(self._nap_ns, task.wake)
-        return self._held_up
+        """Whether it has to nap: it may write some pages itself, and looks again."""
+        writeback = self._writeback
+        if self._held_up and not self._passes:
+            self._written = writeback.write_some(self._file, self._written)
+            self._held_up = not writeback.has_paid(self._written, self._file, self._limits)
+            if self._held_up:
+                nap_ns, self._passes = writeback.pause(self._file)
+                self._events.after(nap_ns, task.wake)
+                return True
+        self._held_up = self._passes = False
+        return False
 
     def reason(self) -> Reason:
         """The limits, or a page."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from netswap.actors.machine.door import Machine
 from netswap.actors.memory.anonymous import ACCESSED, DIRTY, READING, RESIDENT, SWAPPED, WRITING
+from netswap.actors.memory.fragments import Fragments
 from netswap.actors.memory.large import LargeCache, PagedCache
 from netswap.actors.memory.slab import SlabCache
 from netswap.cluster.export.tally import Tallies
@@ -24,7 +25,7 @@ def slabs_of(machine: Machine) -> list[tuple[str, int, int, int, int, int]]:
         buffers.routes, buffers.neighbours,
     ]  # fmt: skip
     rows: dict[str, tuple[str, int, int, int, int, int]] = {}
-    for one in {id(cache): cache for cache in caches if not isinstance(cache, PagedCache)}.values():
+    for one in {id(cache): cache for cache in caches if not isinstance(cache, (PagedCache, Fragments))}.values():
         large = isinstance(one, LargeCache)
         per_slab = 1 if large else one.per_slab
         used = one.slabs if large else one.in_use

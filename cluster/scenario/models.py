@@ -183,6 +183,7 @@ class Nic(EmptyAllowed):
     ring: words.RequestsOrNone = usually("none", "descriptors; none is the driver's own number")
     refill: words.Refill = "e1000"
     softirq: words.Delay = usually("0ns")
+    page_frags: words.PageFrags = Field(default="off", description="receive buffers of e1000e from blocks of pages")
     high_order_alloc: words.HighOrder = Field(default="on", description="page fragments from blocks of several pages")
 
 

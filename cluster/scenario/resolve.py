@@ -169,6 +169,7 @@ def _kind(words: ScenarioWords, cast: Cast, machine: Machine) -> MachineSettings
             **_reserve(words.reserve, machine.reserve),
             "min_free": _min_free(machine),
             "thp": machine.thp == "on",
+            "nic_page_frags": machine.nic.page_frags == "on",
             "nic_high_order_alloc": machine.nic.high_order_alloc == "on",
             "nic_ring": machine.nic.ring or DRIVERS[machine.nic.refill].ring,
             "files": Files(**_named(Files, files)),

@@ -444,6 +444,7 @@ Realtime = Annotated[bool, Field(description="scheduled in real time: what it al
 PairKind = Annotated[str, OneOf("kind of socket", ("unix", "tcp"))]
 Thp = Annotated[str, OneOf("setting of transparent huge pages", ("on", "off"))]
 Reads = Annotated[str, OneOf("habit of reading", ("always", "never"))]
+PageFrags = Annotated[str, OneOf("setting of page_frags", ("on", "off"))]
 HighOrder = Annotated[str, OneOf("setting of high_order_alloc", ("on", "off"))]
 Arp = Annotated[str, OneOf("setting of ARP", ("on", "off"))]
 LinkProtocol = Annotated[str, OneOf("protocol of a link", ("ipv4", "arp", "ipv6", "vlan", "qinq", "other"))]

@@ -68,6 +68,29 @@ def test_pages_of_the_pageblock_that_others_use_are_set_aside_when_they_are_free
     assert zone.free == TOTAL - PAGEBLOCK
 
 
+def test_a_page_from_below_the_watermarks_comes_back_to_all() -> None:
+    """It was taken after the pageblock had been set aside. The twin: of ordinary pages that come back some lie in it."""
+    for from_below in (True, False):
+        zone = zone_of()
+        left_with(zone, MIN)
+        atomic_block(zone)
+        aside = zone.aside_free
+        zone.take_many(0, zone.free)
+        for _ in range(TOTAL // 4):
+            zone.give()
+        lay_there = zone.aside_free - aside
+        assert lay_there > PAGEBLOCK // 8
+        aside = zone.aside_free
+        taken = sum(zone.take_ignoring_watermarks() for _ in range(TOTAL // 4 - lay_there))
+        assert taken == TOTAL // 4 - lay_there
+        for _ in range(taken):
+            if from_below:
+                zone.give_back_reserve()
+            else:
+                zone.give_unmovable()
+        assert (zone.aside_free == aside, zone.free == taken) == (from_below, from_below)
+
+
 def test_the_block_of_a_request_that_may_wait_is_ordinary() -> None:
     """The twin: nothing is set aside, and the pages come back to all."""
     zone = zone_of()

@@ -8,6 +8,7 @@ from scene import KERNEL
 
 from netswap.actors.disk import Disk
 from netswap.actors.events import NEVER, Events
+from netswap.actors.kernels import LINUX_6_1, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import (
     ACCESSED,
     DIRTY,
@@ -25,6 +26,7 @@ from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.writeback import Writeback
 from netswap.actors.memory.zone import Zone
+from netswap.actors.memory.zones import Part, ZonedZone
 from netswap.protocol.units import milliseconds, seconds
 
 COLD = RESIDENT | DIRTY
@@ -61,12 +63,23 @@ class Swap:
 class Scene:
     """A zone, an address space in it, and reclaim. min 64, low 80, high 96."""
 
-    def __init__(self, states: list[int], free: int, swap: Swap | None = None, total: int = 4096) -> None:
+    def __init__(
+        self,
+        states: list[int],
+        free: int = 0,
+        swap: Swap | None = None,
+        total: int = 4096,
+        *,
+        zone: Zone | None = None,
+        kernel: Kernel = KERNEL,
+    ) -> None:
+        """`zone`: another one, with as many free pages as it has."""
         self.events = Events()
-        self.zone = Zone(total, 64)
-        self.zone.free = self.zone.free_min = free
+        self.zone = Zone(total, 64, kernel=kernel) if zone is None else zone
+        if zone is None:
+            self.zone.free = self.zone.free_min = free
         self.swap = swap
-        self.board = Board(self.events, self.zone, KERNEL)
+        self.board = Board(self.events, self.zone, kernel)
         self.reclaim = Reclaim(self.board, Scan(self.board, swap))
         self.space = AddressSpace("rank 0", 0, len(states))
         self.space.states[:] = bytes(states)
@@ -128,6 +141,61 @@ def test_kswapd_stops_above_the_high_mark_and_not_before() -> None:
     assert scene.zone.free == 97
     assert scene.reclaim.kswapd.asleep
     assert list(scene.space.states[:]).count(SWAPPED) == 97 - 79
+
+
+def two_zones(kernel: Kernel, *free: int) -> ZonedZone:
+    """2048 pages each, of which all but so many are in use, the highest first; low 40, high 48."""
+    zone = ZonedZone([Part(name, Zone(2048, 32, kernel=kernel)) for name in ("DMA32", "Normal")], kernel)
+    for part, pages in zip(zone.parts, free, strict=True):
+        part.used[0] += part.zone.take_many(0, 2048 - pages)
+    zone.settle()
+    return zone
+
+
+@pytest.mark.parametrize("kernel", [LINUX_6_1, LINUX_6_11])
+@pytest.mark.parametrize("least", [10, 40])
+def test_in_6_x_kswapd_of_a_node_looks_at_the_marks_only_after_a_pass(kernel: Kernel, least: int) -> None:
+    """Clean pages, half of them of each zone: passes over list >> priority, with no least number, until a zone is above 48."""
+    pages = 1 << 13
+    scene = Scene([CLEAN] * pages, zone=two_zones(kernel, least, least), kernel=kernel)
+    scene.zone.press()
+    scene.settle()
+    freed, priority = 0, 12
+    while (freed + 1) // 2 < 49 - least:
+        freed += (pages - freed) >> priority
+        priority -= 1
+    assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (2 * least + freed, True)
+    assert freed > 2 * (49 - least), "beyond what the marks need"
+
+
+def test_the_twin_2_6_22_stops_when_both_zones_are_above_their_marks() -> None:
+    """all_zones_ok: 49 pages free in each, and not one more."""
+    scene = Scene([CLEAN] * 4000, zone=two_zones(KERNEL, 10, 10))
+    scene.zone.press()
+    scene.settle()
+    assert (scene.zone.free, scene.reclaim.kswapd.asleep) == (2 * 49, True)
+
+
+def test_a_pass_that_reclaims_nothing_is_followed_by_one_over_twice_as_much() -> None:
+    """Dirty pages are looked at, and written: list >> priority from 12 down to 1, and then it looks again later."""
+    swap = Swap()
+    scene = Scene([COLD] * 20_000, swap=swap, zone=two_zones(LINUX_6_11, 10, 10), kernel=LINUX_6_11)
+    scene.zone.press()
+    scene.settle()
+    left = 20_000
+    for priority in range(12, 0, -1):
+        left -= left >> priority
+    assert len(swap.started) == 20_000 - left
+    assert (scene.reclaim.kswapd.asleep, scene.events.next_ns()) == (False, milliseconds(100))
+
+
+def test_a_pass_ends_with_the_pages_of_the_high_marks() -> None:
+    """A pass at priority 1 would look at half of the list; 96 pages are wanted, those of both marks."""
+    scene = Scene([CLEAN] * 4000, zone=two_zones(LINUX_6_11, 10, 10), kernel=LINUX_6_11)
+    scene.reclaim.kswapd._priority = 1
+    scene.zone.press()
+    scene.settle()
+    assert scene.zone.free == 20 + 96
 
 
 def test_between_the_marks_kswapd_goes_on_if_it_is_awake_and_sleeps_on_if_it_sleeps() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from netswap.actors.disk import Disk
 from netswap.actors.events import Events
-from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_11, Kernel
+from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_1, LINUX_6_11, Kernel
 from netswap.actors.memory.anonymous import DIRTY, RESIDENT, AddressSpace, ClockHand
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk, PageCache
@@ -125,6 +125,40 @@ def test_a_writer_above_the_limit_may_go_on_once_it_has_written_a_chunk_itself()
     assert scene.writeback.write_some(scene.file, 0) == 12
     assert scene.writeback.exceeded()
     assert scene.writeback.has_paid(12)
+
+
+@pytest.mark.parametrize("kernel", [LINUX_6_1, LINUX_6_11])
+@pytest.mark.parametrize(("cpus", "error"), [(1, 8), (2, 2 * 16), (4, 4 * 24), (6, 6 * 24)])
+def test_since_3_2_a_writer_whose_device_has_hardly_anything_dirty_goes_on_after_a_pause(
+    kernel: Kernel, cpus: int, error: int
+) -> None:
+    """wb_stat_error: for each CPU a batch of 8 (1 + ilog2 of them); what other devices have does not matter (3.2)."""
+    scene = Scene(cached=1_000, kernel=kernel)
+    scene.writeback = Writeback(Board(scene.events, scene.zone, kernel), scene.cache, scene.disk, None, cpus)
+    other = File("on another device", 3_000)
+    other.disk = LocalDisk(scene.events, Disk(), milliseconds(1), DISK_BANDWIDTH, 128)
+    other.cache(3_000, dirty=True)
+    scene.cache.add(other)
+    scene.file.touch(0, error - 3, write=True)
+    scene.disk.writing = 3
+    assert scene.writeback.exceeded(scene.file)
+    assert scene.writeback.pause(scene.file) == (kernel.retry_wait_ns, True)
+    scene.file.touch(0, error - 2, write=True)
+    assert scene.writeback.pause(scene.file) == (kernel.reclaim_wait_ns, False)
+    assert scene.writeback.pause(other) == (kernel.reclaim_wait_ns, False)
+
+
+def test_the_twins_2_6_22_has_no_such_rule_and_its_writers_write_themselves() -> None:
+    """Nobody goes on without having written 12 pages; since 3.2 a writer writes none, and the flusher is started for it."""
+    old, new = Scene(cached=1_000), Scene(cached=1_000, kernel=LINUX_6_11)
+    assert old.writeback.pause(old.file) == (LINUX_2_6_22.reclaim_wait_ns, False)
+    assert new.writeback.pause(new.file) == (LINUX_6_11.retry_wait_ns, True)
+    for scene, written in ((old, 12), (new, 0)):
+        scene.file.touch(0, 1_000, write=True)
+        scene.zone.free = 0
+        assert scene.writeback.write_some(scene.file, 0) == written == scene.disk.writing
+    new.run_until(1)
+    assert new.disk.writing == LINUX_6_11.block_queue
 
 
 def test_what_is_under_way_to_the_swap_server_counts_against_a_writer() -> None:

@@ -150,6 +150,20 @@ def test_kswapd_rests_when_any_zone_is_above_its_high_mark() -> None:
     assert left_with(zones_of(), 100, HIGH_DMA + KEPT + 1).kswapd_goal() == zone.free + 1
 
 
+def test_in_2_6_22_kswapd_rests_when_every_zone_is_above_its_high_mark() -> None:
+    """all_zones_ok: for the highest that is not, each below has to have what it keeps from it too; alone it has not."""
+    marks = [min_ + min_ // 2 for min_ in (57, 210)]
+    assert marks == [85, 315]
+    lacks_both = left_with(zones_of(LINUX_2_6_22), 100, 85 + KEPT)
+    assert lacks_both.kswapd_goal() == lacks_both.free + 216 + 1
+    lacks_high = left_with(zones_of(LINUX_2_6_22), 100, 85 + KEPT + 1)
+    assert lacks_high.kswapd_goal() == lacks_high.free + 216
+    lacks_low = left_with(zones_of(LINUX_2_6_22), 316, 85)
+    assert lacks_low.kswapd_goal() == lacks_low.free + 1
+    enough = left_with(zones_of(LINUX_2_6_22), 316, 86)
+    assert enough.kswapd_goal() == enough.free
+
+
 def test_reclaimers_are_throttled_at_half_of_both_boosted_mins_without_what_is_kept() -> None:
     """allow_direct_reclaim adds up min and free pages of all zones: (210 + 57 + 512) // 2."""
     zone = zones_of()
@@ -161,6 +175,19 @@ def test_reclaimers_are_throttled_at_half_of_both_boosted_mins_without_what_is_k
     assert not throttle.holds()
     zone.take_many(0, 1)
     assert throttle.holds()
+
+
+def test_reclaim_goes_on_while_one_zone_could_come_above_its_min() -> None:
+    """should_reclaim_retry looks at each zone by itself; the sum of the zones would say no, at 1000 pages to reclaim."""
+    zone = left_with(zones_of(), 0, 0)
+    for part in zone.parts:
+        part.zone.boost = PAGEBLOCK
+    zone.set_marks()
+    assert [part.zone.floors.kernel for part in zone.parts] == [210 + PAGEBLOCK, 57 + PAGEBLOCK + KEPT]
+    highest = 1000 * DMA32 // AT_BOOT
+    assert 210 + PAGEBLOCK < highest < 1000 < 210 + 57 + 2 * PAGEBLOCK + KEPT
+    assert zone.could_reach_min(1000)
+    assert not zone.could_reach_min((210 + PAGEBLOCK) * AT_BOOT // DMA32)
 
 
 def test_pages_come_back_to_the_zones_that_they_lie_in() -> None:
@@ -196,4 +223,4 @@ def test_a_pass_of_kswapd_wants_the_high_marks_of_all_zones_with_their_boost() -
     zone.parts[0].zone.boost = PAGEBLOCK
     zone.set_marks()
     assert zone.pass_pages() == HIGH + HIGH_DMA + PAGEBLOCK
-    assert Zone(AT_BOOT, MIN, kernel=LINUX_6_1).pass_pages() == 0
+    assert Zone(AT_BOOT, MIN, kernel=LINUX_6_1).pass_pages() == zones_of(LINUX_2_6_22).pass_pages() == 0
