@@ -112,6 +112,7 @@ def _archive(place: Path) -> Tree:
     try:
         with _unpacked(place) as file, tarfile.open(fileobj=file, mode="r:") as archive:
             for seen, member in enumerate(archive):
+                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps a list of all that it has seen
                 path = member.name.removeprefix("./").lstrip("/")
                 if seen > ENTRIES_MAX or size > KEPT_MAX:
                     break
@@ -122,7 +123,6 @@ def _archive(place: Path) -> Tree:
                 data = member.linkname.encode() if member.issym() else _member(archive, member)
                 size += len(data)
                 kept[path] = data
-                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps a list of all that it has seen
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         what = f"this is no tar.gz, or it is cut off: {error}"
         raise ScenarioError([Problem(str(place), 1, 1, what, "pack the folder again, or name it unpacked")]) from None
