@@ -12,13 +12,11 @@ says how much was left out, and its command repeats the run with all of it.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from netswap.actors.events import NEVER
 from netswap.cluster.judge.state import State
-from netswap.cluster.lab import Cluster
-from netswap.cluster.lab.cluster import Undo
 from netswap.protocol.units import milliseconds, seconds
 
 _LOOKS: Final = 8
@@ -71,18 +69,21 @@ class Lulls:
     """Lets traffic stand still where it changes nothing. `heals_ns`: when the outage ends."""
 
     def __init__(
-        self, cluster: Cluster, members: Sequence[str], servers: Sequence[str], senders: Sequence[str], heals_ns: int
+        self,
+        members: Sequence[str],
+        servers: Sequence[str],
+        heals_ns: int,
+        freeze: Callable[[], Callable[[], None]] | None,
     ) -> None:
-        """`senders`: machines whose floods stand still; none if that would stop what goes elsewhere."""
+        """`freeze` lets floods stand still, and gives back what ends that; None if they may not."""
         self.left_out_ns = 0
         """How long traffic has stood still so far."""
-        self._cluster = cluster
         self._members = frozenset(members)
         self._others = frozenset(servers)
-        self._senders = senders
+        self._freeze = freeze
         self._heals_ns = heals_ns
         self._seen: deque[_Look] = deque(maxlen=_LOOKS)
-        self._frozen: tuple[Undo, int] | None = None
+        self._frozen: tuple[Callable[[], None], int] | None = None
 
     def look(self, state: State) -> int:
         """Look at a run; until when it has not to be looked at again, 0 if it goes on with its traffic."""
@@ -91,15 +92,15 @@ class Lulls:
             self._go_on(now_ns)
         self._seen.append(self._looked(state))
         until_ns = self._until_ns(state)
-        if not self._senders or until_ns <= now_ns or not self._is_calm():
+        if self._freeze is None or until_ns <= now_ns or not self._is_calm():
             return 0
-        self._frozen = (self._cluster.freeze(list(self._senders), "flood"), now_ns)
+        self._frozen = (self._freeze(), now_ns)
         return until_ns
 
     def _go_on(self, now_ns: int) -> None:
         assert self._frozen is not None, "something stands still"
-        undo, since_ns = self._frozen
-        undo.heal()
+        go_on, since_ns = self._frozen
+        go_on()
         self.left_out_ns += now_ns - since_ns
         self._frozen = None
         self._seen.clear()

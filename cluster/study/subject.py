@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from netswap.cluster.judge.state import State
 from netswap.cluster.judge.verdict import BAD, Judgement, Verdict, judge
-from netswap.cluster.lab import Cluster, open_scenario
+from netswap.cluster.lab.cluster import Cluster, open_scenario
 from netswap.cluster.scenario import Problem, Scenario, ScenarioError, cost, load
 from netswap.cluster.scenario.models import Machine
 from netswap.cluster.scenario.overrides import Override
@@ -27,8 +27,10 @@ STEP_MAX_NS: Final = milliseconds(250)
 LOOK_WORK_S: Final = 0.25
 """Work between two looks while traffic comes, about."""
 SETTLED_S: Final = 5
-SETTLED_FRAMES: Final = 200_000
+SETTLED_FRAMES: Final = 400_000
 """After the outage, or received since it went on, before a machine is said to have outlived it: whichever comes first."""
+TRAFFIC_FRAMES: Final = 1_000_000
+"""The same where there is no outage, and traffic is all that could harm it."""
 _GOOD: Final = (Verdict.RECOVERED, Verdict.SLOW, Verdict.HEALTHY, Verdict.FINISHED)
 _ORDER: Final = list(Verdict)
 
@@ -204,9 +206,11 @@ class _Asked:
         self._members = [cast.names[at] for at in cast.indexes(subject.machine)]
         servers = [cast.names[at] for name in subject.servers for at in cast.indexes(name)]
         self._heals_ns = seconds(OUTAGE_AT_S + job.outage_s)
+        self._settled = SETTLED_FRAMES if job.outage_s else TRAFFIC_FRAMES
         self._floods_ns = self.stop_ns if job.traffic is Traffic.IDLE else subject.begins_ns(job.outage_s)
         senders = [] if job.traffic is Traffic.IDLE else subject.senders(scenario)
-        self.lulls = Lulls(cluster, self._members, servers, senders, self._heals_ns)
+        freeze = (lambda: cluster.freeze(senders, "flood").heal) if senders else None
+        self.lulls = Lulls(self._members, servers, self._heals_ns, freeze)
         self._step_ns = STEP_MIN_NS
         self._well_at: int | None = None
         """Frames that had come when it was seen to be well again."""
@@ -220,7 +224,7 @@ class _Asked:
             return False
         return (
             self._cluster.now_ns >= self._heals_ns + seconds(SETTLED_S)
-            or self._delivered() - self._well_at >= SETTLED_FRAMES
+            or self._delivered() - self._well_at >= self._settled
         )
 
     def go_on(self) -> None:

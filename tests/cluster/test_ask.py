@@ -16,6 +16,7 @@ from netswap.cluster.study.ask import OUTAGES_S, Asking, Row, beforehand
 from netswap.cluster.study.minimum import Answer, Question
 from netswap.cluster.study.subject import Job, Outcome, Traffic, outlived, subject_of
 from netswap.cluster.study.trials import Trials, values_of
+from netswap.protocol.units import seconds
 
 ROOT = Path(__file__).parents[2]
 PAIR = str(ROOT / "examples" / "partition_test" / "pair.yaml")
@@ -94,6 +95,14 @@ def test_a_run_that_costs_more_than_its_share_is_not_decided():
     assert seen.cut
     assert not seen.well
     assert not seen.ill
+
+
+def test_traffic_alone_is_looked_at_for_as_long_as_nothing_else_ends_it(tmp_path):
+    """10 Mbit/s are 4,000 frames in 5 s, and a million would end it sooner."""
+    seen = outlived(Job(subject_of(of(FLOODED, tmp_path), ()), 0, Traffic.LINE, 100.0))
+    assert seen.well
+    assert seen.left_out_ns == 0
+    assert seen.at_ns >= seconds(subject.OUTAGE_AT_S + subject.SETTLED_S)
 
 
 @pytest.mark.parametrize(

@@ -33,16 +33,18 @@ machines:
 
 
 class Senders:
-    """Stands for a cluster: it notes who stands still."""
+    """It notes whether they stand still."""
 
-    def __init__(self) -> None:
-        self.still: list[str] = []
+    still = False
 
-    def freeze(self, machines, program):
-        """As `Cluster.freeze`."""
-        assert program == "flood"
-        self.still += machines
-        return SimpleNamespace(heal=self.still.clear)
+    def freeze(self):
+        """As `Cluster.freeze`, and what ends it."""
+        self.still = True
+        return self.go_on
+
+    def go_on(self) -> None:
+        """They send again."""
+        self.still = False
 
 
 def state(at: int, *, free: int = 1000, due_ns: int = 0, stalled: int | None = 5, **counters: int):
@@ -54,28 +56,28 @@ def state(at: int, *, free: int = 1000, due_ns: int = 0, stalled: int | None = 5
     return SimpleNamespace(now_ns=seconds(4) + at * milliseconds(20), machines=[machine])
 
 
-def lulls_of(cluster: Senders, heals_ns: int = HEALS_NS) -> Lulls:
-    """For A, to which B sends."""
-    return Lulls(cluster, ["A"], ["C"], ["B"], heals_ns)
+def lulls_of(senders: Senders | None, heals_ns: int = HEALS_NS) -> Lulls:
+    """For A, whose server is C."""
+    return Lulls(["A"], ["C"], heals_ns, senders.freeze if senders else None)
 
 
 def test_traffic_that_changes_nothing_stands_still_until_shortly_before_the_outage_ends():
     """40,000 frames at 20 ms for each 15,000 are 53 ms."""
-    cluster = Senders()
-    lulls = lulls_of(cluster)
+    senders = Senders()
+    lulls = lulls_of(senders)
     until = [lulls.look(state(at)) for at in range(_LOOKS)]
     assert until[:-1] == [0] * (_LOOKS - 1)
     assert until[-1] == HEALS_NS - milliseconds(20) * 40_000 // FRAMES_PER_LOOK
-    assert cluster.still == ["B"]
+    assert senders.still
 
 
 def test_it_goes_on_at_the_next_look_and_is_counted():
-    cluster = Senders()
-    lulls = lulls_of(cluster)
+    senders = Senders()
+    lulls = lulls_of(senders)
     for at in range(_LOOKS):
         lulls.look(state(at))
     assert lulls.look(state(2 * _LOOKS)) == 0
-    assert cluster.still == []
+    assert not senders.still
     assert lulls.left_out_ns == (_LOOKS + 1) * milliseconds(20)
 
 
@@ -103,7 +105,7 @@ def test_nothing_is_left_out_after_fewer_frames():
 
 
 def test_nothing_is_left_out_where_nobody_may_stand_still():
-    lulls = Lulls(Senders(), ["A"], ["C"], [], HEALS_NS)
+    lulls = lulls_of(None)
     assert not any(lulls.look(state(at)) for at in range(5 * _LOOKS))
 
 
