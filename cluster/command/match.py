@@ -16,6 +16,7 @@ from netswap.cluster.match.meminfo import MemInfo
 from netswap.cluster.match.reading import NotText
 from netswap.cluster.match.ring import Ring, ring_of
 from netswap.cluster.match.scenario import chosen, scenario_of
+from netswap.cluster.recordings.packed import DAMAGED, unpacked
 from netswap.cluster.scenario.errors import Problem
 
 _STANDARD_INPUT = "-"
@@ -65,6 +66,10 @@ def _read(name: str, as_json: bool) -> Log:
         _refuse(name, "this may not be read", "copy it as root: dmesg > FILE", as_json)
     except ValueError as error:
         _refuse(name, f"this is no path: {error}", "name a log, or - for standard input", as_json)
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        _refuse(name, f"this is packed, and damaged or cut off: {error}", "unpack it as far as it goes", as_json)
     if not found.reading.size:
         _refuse(name, "this is empty", "name a log that has something in it", as_json)
     return found
@@ -75,7 +80,7 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
     if name == _STANDARD_INPUT:
         yield sys.stdin.buffer
         return
-    with open(name, "rb") as stream:
+    with open(name, "rb") as file, unpacked(file) as stream:
         yield stream
 
 

@@ -115,18 +115,19 @@ def _of_ethtool(known: _Cards, name: str, option: str, saved: Saved) -> None:
 
 def _rings(card: Card, saved: Saved) -> None:
     """`RX:` stands twice: the most that is possible, then what is in force."""
-    section = 0
+    section = in_force = 0
     for number, line in saved.lines():
         section += line.startswith(("Pre-set", "Current"))
         match = re.fullmatch(r"RX:\s*(\S*)\s*", line)
+        in_force += match is not None and section >= 2
         if match is None or match[1] == "n/a":
             continue
         count = saved.number(number, match[1], 1 << 20)
         if section >= 2:
             card.ring = (count, saved.label) if count else None  # a virtual card may say that it has none
-    if section < 2:
+    if not in_force:
         last = max((number for number, _ in saved.lines()), default=1)
-        raise saved.wrong(last, "there are no current hardware settings: the file is cut off")
+        raise saved.wrong(last, "there are no current hardware settings, or none with RX: the file is cut off")
 
 
 def _line(saved: Saved, at: int) -> int:

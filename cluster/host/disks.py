@@ -98,6 +98,8 @@ def swaps(saved: Saved) -> list[SwapArea]:
         if number == 1:
             if fields[:2] != ["Filename", "Type"]:
                 raise saved.wrong(1, "it does not begin with Filename and Type")
+            if fields[-1] != "Priority" and "\n" not in saved.text:
+                raise saved.wrong(1, "the names of its columns are cut off, and there is nothing below")
         elif fields:
             if len(fields) < 5 or fields[-4] not in ("partition", "file") or not _PRIORITY.fullmatch(fields[-1]):
                 raise saved.wrong(number, f'"{line[:50]}" is no line of swaps, or it is cut off')

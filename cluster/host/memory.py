@@ -23,6 +23,9 @@ _BOUNDED: Final = ("MemTotal", "SwapTotal", "SwapFree", "HugePages_Total", "Huge
 """Those that a scenario is made of. Others have been seen with a wrapped number, as Committed_AS."""
 _ZONE: Final = re.compile(r"Node\s+(\d+), zone\s+(\S+)")
 _MARK: Final = re.compile(r"\s+(?:pages )?(free|boost|min|low|high|spanned|present|managed|cma)(?:\s+(\S*))?\s*")
+_END: Final = "start_pfn"
+_LAST: Final = re.compile(rf"\s*{_END}:\s+\d+\s*")
+"""What a zone with pages ends with, in all kernels that have the file."""
 _NEEDED: Final = ("free", "min", "low", "high", "present")
 
 
@@ -121,6 +124,7 @@ def zoneinfo(saved: Saved) -> Zoneinfo:
     cpus: set[str] = set()
     head: tuple[int, str, str] | None = None
     marks: dict[str, int] = {}
+    number, ended = 0, 0
     for number, line in saved.lines():
         zone = _ZONE.match(line)
         if zone is not None:
@@ -128,6 +132,8 @@ def zoneinfo(saved: Saved) -> Zoneinfo:
             head, marks = (number, zone[1], zone[2]), {}
         elif head is None and line.strip():
             raise saved.wrong(number, f'"{line[:50]}" stands before the first zone')
+        elif line.strip().startswith(_END):
+            ended += _LAST.fullmatch(line) is not None
         elif line.strip().startswith("cpu:"):
             cpus.add(line.split(":")[1].strip())
         elif mark := _MARK.fullmatch(line):
@@ -135,6 +141,8 @@ def zoneinfo(saved: Saved) -> Zoneinfo:
     zones += _zone(saved, head, marks)
     if not zones:
         raise saved.wrong(1, "it has no zone with pages")
+    if (ended or cpus) and ended < len(zones):
+        raise saved.wrong(number, f"zone {zones[-1].name} does not end with {_END}: the file is cut off")
     return Zoneinfo(saved.label, tuple(zones), len(cpus))
 
 

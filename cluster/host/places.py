@@ -1,16 +1,12 @@
 """Where a host's files are: a folder, a packed folder, or this computer."""
 
-import bz2
-import gzip
-import lzma
 import os
 import stat
 import tarfile
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import Final
 
 from netswap.cluster.host.files import (
     BYTES_MAX,
@@ -23,15 +19,10 @@ from netswap.cluster.host.files import (
     may_be_known,
     tree_of,
 )
+from netswap.cluster.recordings.packed import DAMAGED, unpacked
 from netswap.cluster.scenario.errors import Problem, ScenarioError
 
 LIVE: Final = "/"
-_PACKERS: Final[dict[bytes, Callable[..., object]]] = {
-    b"\x1f\x8b": gzip.open,
-    b"\xfd7zXZ\0": lzma.open,
-    b"BZh": bz2.open,
-}
-"""What a packed file begins with, and who unpacks it: sosreport packs with xz."""
 KEPT_MAX: Final = 128 << 20
 """Bytes of known files of an archive, all together."""
 _LIVE: Final = (
@@ -110,8 +101,9 @@ def _archive(place: Path) -> Tree:
     kept: dict[str, bytes] = {}
     size = 0
     try:
-        with _unpacked(place) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with place.open("rb") as packed, unpacked(packed) as file, tarfile.open(fileobj=file, mode="r:") as archive:
             for seen, member in enumerate(archive):
+                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps a list of all that it has seen
                 path = member.name.removeprefix("./").lstrip("/")
                 if seen > ENTRIES_MAX or size > KEPT_MAX:
                     break
@@ -122,19 +114,10 @@ def _archive(place: Path) -> Tree:
                 data = member.linkname.encode() if member.issym() else _member(archive, member)
                 size += len(data)
                 kept[path] = data
-                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps a list of all that it has seen
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+    except (tarfile.TarError, *DAMAGED, OSError) as error:
         what = f"this is no tar.gz, or it is cut off: {error}"
         raise ScenarioError([Problem(str(place), 1, 1, what, "pack the folder again, or name it unpacked")]) from None
     return tree_of(str(place), kept, lambda path, most: kept[path][:most])
-
-
-def _unpacked(place: Path) -> IO[bytes]:
-    """The tar itself, unpacked as it is read. Raises OSError."""
-    with place.open("rb") as file:
-        begin = file.read(6)
-    opener: Callable[..., object] = next((one for magic, one in _PACKERS.items() if begin.startswith(magic)), open)
-    return cast("IO[bytes]", opener(place, "rb"))
 
 
 def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -12,6 +12,8 @@ from netswap.cluster.host.files import Saved
 
 _END: Final = r"([0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}):([0-9A-Fa-f]{4})"
 _LINE: Final = re.compile(rf"\s*\S+\s+{_END}\s+{_END}\s+([0-9A-Fa-f]{{2}})\s+\S")
+_TO_INODE: Final = 10
+"""Fields of a row up to its inode: queues and timers are two columns each, and one field."""
 _ESTABLISHED, _LISTEN, _UNCONNECTED = "01", "0A", "07"
 STORAGE: Final = {10809: "nbd", 2049: "nfs", 3260: "iscsi", 4420: "nvme"}
 """Ports of servers that swap may go to."""
@@ -80,16 +82,13 @@ def add(sockets: Sockets, saved: Saved) -> None:
     """Read a table of /proc/net (udp, udp6, tcp, tcp6). Raises ScenarioError, with the line."""
     sockets.labels.append(saved.label)
     is_udp = "udp" in saved.label.rpartition("/")[2].lower()
-    number, has_drops = 0, False
+    number, least, has_drops = 0, 0, False
     for number, line in saved.lines():
         if number == 1:
-            columns = line.split()
-            if columns[:2] != ["sl", "local_address"]:
-                raise saved.wrong(1, "it does not begin with the names of its columns, as sl and local_address")
-            has_drops = columns[-1] == "drops"
+            least, has_drops = _columns(saved, line)
             continue
         match = _LINE.match(line)
-        if match is None:
+        if match is None or len(line.split()) < least:
             if line.strip():
                 raise saved.wrong(number, f'"{line.strip()[:50]}" is no line of a socket, or it is cut off')
             continue
@@ -98,6 +97,16 @@ def add(sockets: Sockets, saved: Saved) -> None:
             sockets.dropped += int(drops)
     if number == 0:
         raise saved.wrong(1, "it is empty")
+
+
+def _columns(saved: Saved, line: str) -> tuple[int, bool]:
+    """Fields that each row has at least, and whether its last is that of drops; by the table's first line."""
+    columns = line.split()
+    if columns[:2] != ["sl", "local_address"]:
+        raise saved.wrong(1, "it does not begin with the names of its columns, as sl and local_address")
+    if "inode" not in columns and "\n" not in saved.text:
+        raise saved.wrong(1, "the names of its columns are cut off, and there is nothing below")
+    return (_TO_INODE if "inode" in columns else 0), columns[-1] == "drops"
 
 
 def _end(address: str, port: str) -> End:

@@ -9,6 +9,7 @@ from netswap.cluster.host.memory import Meminfo, Zoneinfo
 
 THREE: Final = ("net/ipv4/tcp_mem", "net/ipv4/udp_mem", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem")
 """Settings that are three numbers."""
+_CPU: Final = re.compile(r"cpu\d+(?: |$)")
 PAGE_SIZES: Final = (4096, 8192, 16_384, 65_536)
 LIMIT_MIN: Final = 16 << 20
 """Bytes of a limit below which nothing can be run that is worth asking about."""
@@ -148,7 +149,11 @@ def page_size(tree: Tree, memory: Meminfo, zones: Zoneinfo | None) -> tuple[int,
 def cpus(tree: Tree, zones: Zoneinfo | None) -> tuple[int, str] | None:
     """How many there are, and the file that says it."""
     saved = tree.get("proc/stat")
-    count = len(re.findall(r"^cpu\d+ ", saved.text, re.M)) if saved is not None else 0
-    if saved is not None and count:
-        return count, saved.label
+    fields = (
+        [] if saved is None else [(number, len(line.split())) for number, line in saved.lines() if _CPU.match(line)]
+    )
+    if saved is not None and fields:
+        if fields[-1][1] < fields[0][1]:
+            raise saved.wrong(fields[-1][0], "this line has fewer numbers than the others: the file is cut off")
+        return len(fields), saved.label
     return (zones.cpus, zones.label) if zones is not None and zones.cpus else None

@@ -7,10 +7,8 @@ The budget is of work as `cost.reckoned_s` reckons it, from frames and windows, 
 what is answered, depends on the scenario and the budget alone, and not on how fast a computer is or how many processors it has.
 """
 
-import resource
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final, TypeVar
@@ -18,16 +16,15 @@ from typing import Any, Final, TypeVar
 from netswap.actors.kernels import KERNELS
 from netswap.cluster.scenario import cost, load
 from netswap.cluster.study.failure import needed
-from netswap.cluster.study.minimum import Answer, Question, narrow, runs_at_most, tries
+from netswap.cluster.study.minimum import Answer, Question, narrow, runs_at_most
 from netswap.cluster.study.pool import Pool
-from netswap.cluster.study.remedies import Patient, as_it_is, runs_when_ill, search
+from netswap.cluster.study.remedies import Patient, Tried, runs_when_ill, search_under
 from netswap.cluster.study.subject import Job, Outcome, Subject, Traffic, outlived
+from netswap.cluster.study.trials import WIDTH, Trials, parts_of, values_of
 
 Done = TypeVar("Done")
 
 OUTAGES_S: Final = (1, 10, 60)
-WIDTH: Final = 2
-"""Values that a search tries at a time, however many processors there are."""
 SOCKETS_MAX: Final = 16
 """Times as many sockets as there are, at most, are tried where the machine is well."""
 _MBIT: Final = 1_000_000
@@ -138,9 +135,14 @@ def _outage_row(subject: Subject, cell: Cell, outcome: Outcome) -> Row:
     command = shlex.join([*words, *_sets(subject.settings(outage_s, traffic))])
     facts = {"verdict": outcome.verdict, "outage_s": outage_s, "traffic": traffic.name.lower()}
     facts |= {"stalled_ns": outcome.stalled_ns, "recovered_after_ns": outcome.after_ns}
-    facts |= {"whole_s": round(outcome.work_s * outcome.stop_ns / max(outcome.at_ns, 1), 2)}
+    facts |= {"whole_s": round(_whole_s(outcome), 2), "left_out_ns": outcome.left_out_ns}
     answer = _told(subject, outcome)
     return Row(f"{away}, {traffic}", answer, good, 1, outcome.cpu_s, outcome.work_s, command, facts)
+
+
+def _whole_s(outcome: Outcome) -> float:
+    """The work of the run until its verdict is known, or would have been at its end."""
+    return outcome.work_s * outcome.stop_ns / max(outcome.at_ns, 1) if outcome.cut else outcome.work_s
 
 
 def _told(subject: Subject, outcome: Outcome) -> str:
@@ -151,12 +153,16 @@ def _told(subject: Subject, outcome: Outcome) -> str:
         return (
             f"not known: its share of the budget ended at {outcome.at_ns / 1e9:.0f} s of {outcome.stop_ns / 1e9:.0f} s"
         )
+    if not outcome.well:
+        return f"not known: it is {outcome.verdict}"
+    lull_s = outcome.left_out_ns / 1e9
+    lull = f"; {lull_s:.1f} s of traffic that changed nothing were left out" if lull_s else ""
     if outcome.verdict == "recovered":
         after = "" if outcome.after_ns is None else f", and goes on {outcome.after_ns / 1e9:.1f} s after it"
-        return f"yes: it stands still for {outcome.stalled_ns / 1e9:.1f} s{after}"
+        return f"yes: it stands still for {outcome.stalled_ns / 1e9:.1f} s{after}{lull}"
     if outcome.verdict == "slow":
-        return "yes, at less than half of its pace"
-    return "yes: nothing comes to a stand" if outcome.well else f"not known: it is {outcome.verdict}"
+        return f"yes, at less than half of its pace{lull}"
+    return f"yes: nothing comes to a stand{lull}"
 
 
 def _worst(outcomes: dict[Cell, Outcome]) -> Cell | None:
@@ -192,11 +198,11 @@ def _searches(asking: Asking, outage_s: int, traffic: Traffic) -> None:
         asking.add(_outage_row(subject, (outage_s, Traffic.OWN), own))
         traffic = Traffic.OWN if own.ill else traffic
         _rate(asking, outage_s, away)
-        _sockets(asking, outage_s, traffic)
-    each_s = _each_s(asking, outage_s, traffic)
-    _kernels(asking, outage_s, traffic, each_s)
-    _min_free(asking, outage_s, traffic, each_s)
-    _switches(asking, outage_s, traffic, each_s)
+        _sockets(asking, (outage_s, traffic))
+    cell = (outage_s, traffic)
+    _kernels(asking, cell)
+    _min_free(asking, cell)
+    _switches(asking, cell)
 
 
 def _runs(asking: Asking, jobs: Sequence[Job]) -> list[Outcome]:
@@ -207,39 +213,36 @@ def _runs(asking: Asking, jobs: Sequence[Job]) -> list[Outcome]:
     return [found[number] for number in range(len(jobs))]
 
 
-@contextmanager
-def _measured() -> Iterator[list[float]]:
-    """CPU time of all processes that end inside, seconds, when it is over."""
-    spent: list[float] = [0.0]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    yield spent
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent[0] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _smallest(asking: Asking, title: str, question: Question, most: int, each_s: float) -> Answer | None:
+def _smallest(
+    asking: Asking, title: str, question: Question, most: int, cell: Cell, more: tuple[str, ...] = ()
+) -> None:
     """A search, if the budget is enough for it; otherwise a row that says how to make it alone.
 
     It tries `WIDTH` values at a time on every computer, so that its answer is the same where the answer is not monotone.
     """
     answer = Answer(most)
-    runs = runs_at_most(question, answer, WIDTH)
+    runs, each_s = runs_at_most(question, answer, WIDTH), _each_s(asking, cell)
     command = _minimum_line(question, most)
     if runs * each_s > asking.left_s:
         asking.add(_too_dear(asking, title, runs, each_s, command))
-        return None
-    with _measured() as spent, Pool(processes=asking.processes) as pool:
-        for _ in narrow(question, answer, tries(question, pool), WIDTH):
+        return
+    with Pool(processes=asking.processes) as pool:
+        trials = Trials(asking.subject, *cell, asking.left_s, pool)
+        for _ in narrow(question, answer, values_of(trials, question, answer, more), WIDTH):
             pass
-    found = f"{answer.minimum:,}{question.unit}" if answer.minimum is not None else None
-    told = f"from {found} on" if found else f"not even at {most:,}{question.unit}"
-    if not answer.is_monotone:
-        told += "; not monotone: some larger values were not enough"
-    saves = " is not " in question.until
+    told = _found(question, answer, most)
+    good: bool | None = (" is not " in question.until) == (answer.minimum is not None)
+    if trials.cut:
+        told, good = f"not known: a run of the search was not over within its share of the budget ({told} else)", None
     facts = {"minimum": answer.minimum, "unit": question.unit, "most": most}
-    made = len(answer.tried)
-    asking.add(Row(title, told, saves == bool(found), made, spent[0], made * each_s, command, facts))
-    return answer
+    asking.add(Row(title, told, good, len(trials.outcomes), trials.cpu_s, trials.work_s, command, facts))
+
+
+def _found(question: Question, answer: Answer, most: int) -> str:
+    """The answer of a search in words."""
+    unit = question.unit
+    told = f"from {answer.minimum:,}{unit} on" if answer.minimum is not None else f"not even at {most:,}{unit}"
+    return told if answer.is_monotone else f"{told}; not monotone: some larger values were not enough"
 
 
 def _too_dear(asking: Asking, title: str, runs: int, each_s: float, command: str) -> Row:
@@ -258,8 +261,9 @@ def _sets(overrides: Sequence[str]) -> list[str]:
     return [word for one in overrides for word in ("--set", one)]
 
 
-def _each_s(asking: Asking, outage_s: int, traffic: Traffic) -> float:
-    """What a run to its end is reckoned at, seconds, as those so far have gone, without traffic and with this one."""
+def _each_s(asking: Asking, cell: Cell) -> float:
+    """What a run is reckoned at, seconds, as those so far have gone, without traffic and with this one."""
+    outage_s, traffic = cell
     names = (Traffic.IDLE.name.lower(), traffic.name.lower())
     seen = [
         row.facts["whole_s"]
@@ -279,10 +283,10 @@ def _rate(asking: Asking, outage_s: int, away: str) -> None:
     question = Question(subject.scenario, overrides, key, f"{subject.machine} is wedged", "Mbit/s", 1)
     most = max(1, subject.line_bps // _MBIT)
     title = f"from which rate on it wedges ({away})"
-    _smallest(asking, title, question, most, _each_s(asking, outage_s, Traffic.OWN))
+    _smallest(asking, title, question, most, (outage_s, Traffic.LINE), silent)
 
 
-def _sockets(asking: Asking, outage_s: int, traffic: Traffic) -> None:
+def _sockets(asking: Asking, cell: Cell) -> None:
     """Search the sockets of the first service that is flooded."""
     subject = asking.subject
     machine = load(subject.scenario, overrides=subject.overrides).words.machines[subject.machine]
@@ -294,26 +298,22 @@ def _sockets(asking: Asking, outage_s: int, traffic: Traffic) -> None:
     room = min((one.port for one in after if one.port > service.port), default=65_536) - service.port
     most = min(room, max(service.sockets, 1))
     key = f"machines.{subject.machine}.programs.{place}.service.sockets"
-    question = Question(
-        subject.scenario, subject.settings(outage_s, traffic), key, f"{subject.machine} is wedged", "", 1
-    )
-    _smallest(
-        asking, f"from which socket count on it wedges ({traffic})", question, most, _each_s(asking, outage_s, traffic)
-    )
+    question = Question(subject.scenario, subject.settings(*cell), key, f"{subject.machine} is wedged", "", 1)
+    _smallest(asking, f"from which socket count on it wedges ({cell[1]})", question, most, cell)
 
 
-def _kernels(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
+def _kernels(asking: Asking, cell: Cell) -> None:
     """The same machine under each other kernel that netswap has."""
-    subject = asking.subject
+    subject, each_s = asking.subject, _each_s(asking, cell)
     words = load(subject.scenario, overrides=subject.overrides).words
     own = words.machines[subject.machine].kernel or words.kernel
     others = [name for name in KERNELS if name != own]
-    title = f"what kernel would save it ({traffic})"
+    title = f"what kernel would save it ({cell[1]})"
     if not others or len(others) * each_s > asking.left_s:
         asking.add(_too_dear(asking, title, len(others), each_s, ""))
         return
     limit_s = asking.left_s / len(others)
-    jobs = [Job(subject, outage_s, traffic, limit_s, (f"machines.{subject.machine}.kernel={name}",)) for name in others]
+    jobs = [Job(subject, *cell, limit_s, (f"machines.{subject.machine}.kernel={name}",)) for name in others]
     outcomes = _runs(asking, jobs)
     saved = [name for name, outcome in zip(others, outcomes, strict=True) if outcome.well]
     told = f"{', '.join(saved)}" if saved else f"none that netswap has: not {', '.join(others)}"
@@ -322,45 +322,41 @@ def _kernels(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> 
     asking.add(Row(title, told, bool(saved), len(jobs), cpu_s, work_s, "", facts))
 
 
-def _min_free(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
+def _min_free(asking: Asking, cell: Cell) -> None:
     """In MiB, up to a quarter of memory."""
     subject = asking.subject
     memory = load(subject.scenario, overrides=subject.overrides).words.machines[subject.machine].memory
     until = f"{subject.machine} is not wedged"
     key = f"machines.{subject.machine}.min_free"
-    question = Question(subject.scenario, subject.settings(outage_s, traffic), key, until, "MiB", 1)
-    title = f"what min_free_kbytes would save it ({traffic})"
-    _smallest(asking, title, question, max(1, memory // 4 // _MIB), each_s)
+    question = Question(subject.scenario, subject.settings(*cell), key, until, "MiB", 1)
+    _smallest(asking, f"what min_free_kbytes would save it ({cell[1]})", question, max(1, memory // 4 // _MIB), cell)
 
 
-def _switches(asking: Asking, outage_s: int, traffic: Traffic, each_s: float) -> None:
+def _switches(asking: Asking, cell: Cell) -> None:
     """Every proposal, and the fewest parts of the reserve."""
     subject = asking.subject
-    title = f"what switch would save it ({traffic})"
-    overrides = subject.settings(outage_s, traffic)
+    title = f"what switch would save it ({cell[1]})"
+    overrides = subject.settings(*cell)
     command = shlex.join(["netswap", "remedies", subject.scenario, *_sets(overrides)])
-    runs = 1 + sum(runs_when_ill())
+    runs, each_s = sum(runs_when_ill()), _each_s(asking, cell)
     if runs * each_s > asking.left_s:
         asking.add(_too_dear(asking, title, runs, each_s, command))
         return
-    patient = Patient(subject.scenario, overrides)
-    made = [0]
-
-    def one_more() -> None:
-        made[0] += 1
-
-    with _measured() as spent, Pool(processes=asking.processes) as pool:
-        found = search(patient, as_it_is(patient, pool), pool, one_more)
+    patient = Patient(subject.scenario, overrides, (subject.machine,))
+    with Pool(processes=asking.processes) as pool:
+        trials = Trials(subject, *cell, asking.left_s, pool)
+        found = search_under(Tried(None, {subject.machine: "wedged"}, None, 0), parts_of(trials, patient, runs))
     helps = [" + ".join(one.safeguards or []) for one in found.presets if one.helps]
     parts = " + ".join(found.fewest.safeguards or []) if found.fewest is not None else ""
     told = "; ".join(
         [*([", ".join(helps)] if helps else []), *([f"of the reserve {parts} is enough"] if parts else [])]
     )
+    if trials.cut:
+        told = f"{told or 'none that is known'}; some runs were not over within their share of the budget"
+    good = True if helps or parts else None if trials.cut else False
     facts = {"presets": helps, "fewest": found.fewest.safeguards if found.fewest is not None else None}
-    count = 1 + made[0]
-    asking.add(
-        Row(title, told or "none of them", bool(helps or parts), count, spent[0], count * each_s, command, facts)
-    )
+    made = len(trials.outcomes)
+    asking.add(Row(title, told or "none of them", good, made, trials.cpu_s, trials.work_s, command, facts))
 
 
 def _nothing_to_save(asking: Asking, outcomes: dict[Cell, Outcome]) -> None:

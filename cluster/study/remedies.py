@@ -31,12 +31,16 @@ class Patient:
 
     def load(self, safeguards: Sequence[str] | None = None) -> Scenario:
         """The scenario with these safeguards everywhere, or as it is. Raises `ScenarioError`."""
-        as_is = load(self.scenario, overrides=self.overrides)
-        if safeguards is None:
-            return as_is
-        own = [name for name, machine in as_is.words.machines.items() if machine.safeguards is not None]
-        keys = ["safeguards", *(f"machines.{name}.safeguards" for name in own)]
-        return load(self.scenario, overrides=[*self.overrides, *((key, list(safeguards)) for key in keys)])
+        more = () if safeguards is None else self.settings(safeguards)
+        return load(self.scenario, overrides=[*self.overrides, *more])
+
+    def settings(self, safeguards: Sequence[str]) -> tuple[tuple[str, list[str]], ...]:
+        """Overrides that put these safeguards everywhere. Raises `ScenarioError`."""
+        machines = load(self.scenario, overrides=self.overrides).words.machines
+        own = [name for name, machine in machines.items() if machine.safeguards is not None]
+        return tuple(
+            (key, list(safeguards)) for key in ["safeguards", *(f"machines.{name}.safeguards" for name in own)]
+        )
 
 
 class Tried(NamedTuple):
@@ -83,7 +87,8 @@ def attempt(job: tuple[Patient, list[str] | None]) -> Tried:
     )
 
 
-Try = Callable[[Iterable[list[str]]], list[Tried]]
+Under = Callable[[Iterable[list[str]]], list[Tried]]
+"""Runs the patient under each of some safeguards."""
 
 
 def as_it_is(patient: Patient, pool: Pool) -> Tried:
@@ -109,6 +114,11 @@ def search(patient: Patient, as_is: Tried, pool: Pool, one_more: Callable[[], No
             one_more()
         return [tried[number] for number in range(len(jobs))]
 
+    return search_under(as_is, under)
+
+
+def search_under(as_is: Tried, under: Under) -> Remedies:
+    """Each proposal, and the fewest parts of the reserve, for somebody who is ill as it is."""
     presets = under([name] for name in proposals())
     return Remedies(as_is, fewest(in_order(PRESETS[PARTS].switches), under), presets)
 
@@ -123,7 +133,7 @@ def runs_when_ill() -> tuple[int, int]:
     return len(proposals()), len(PRESETS[PARTS].switches) + 2
 
 
-def fewest(parts: list[str], under: Try) -> Tried | None:
+def fewest(parts: list[str], under: Under) -> Tried | None:
     """So few of the parts that none can be spared; None if not even all of them help.
 
     Those that are missed when they alone are taken away are often enough; otherwise the others are given up one by one.
@@ -137,7 +147,7 @@ def fewest(parts: list[str], under: Try) -> Tried | None:
     return enough if enough.helps else _given_up(whole, [one for one in parts if one not in missed], under)
 
 
-def _given_up(whole: Tried, spare: list[str], under: Try) -> Tried:
+def _given_up(whole: Tried, spare: list[str], under: Under) -> Tried:
     kept = whole
     for one in spare:
         (less,) = under([_without(kept.safeguards or [], one)])

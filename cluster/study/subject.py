@@ -6,13 +6,15 @@ from enum import StrEnum
 from time import process_time
 from typing import Final, NamedTuple
 
-from netswap.cluster.judge.verdict import BAD, Verdict
-from netswap.cluster.judge.views import MachineView
-from netswap.cluster.lab import Cluster, open_scenario
+from netswap.cluster.judge.state import State
+from netswap.cluster.judge.verdict import BAD, Judgement, Verdict, judge
+from netswap.cluster.lab.cluster import Cluster, open_scenario
 from netswap.cluster.scenario import Problem, Scenario, ScenarioError, cost, load
 from netswap.cluster.scenario.models import Machine
+from netswap.cluster.scenario.overrides import Override
 from netswap.cluster.scenario.resolve import cast_of, flood_address, servers_of
-from netswap.protocol.units import seconds
+from netswap.cluster.study.lulls import Lulls
+from netswap.protocol.units import milliseconds, seconds
 
 OUTAGE_AT_S: Final = 2
 FLOOD_AT_S: Final = 2
@@ -20,8 +22,15 @@ FLOOD_AT_S: Final = 2
 LATER_S: Final = 30
 """After an outage a run goes on for this and as long again as the outage: then TCP has tried again at least once."""
 STEP_S: Final = 1
+STEP_MIN_NS: Final = milliseconds(5)
+STEP_MAX_NS: Final = milliseconds(250)
+LOOK_WORK_S: Final = 0.25
+"""Work between two looks while traffic comes, about."""
 SETTLED_S: Final = 5
-"""After the outage, before a machine is said to have outlived it."""
+SETTLED_FRAMES: Final = 400_000
+"""After the outage, or received since it went on, before a machine is said to have outlived it: whichever comes first."""
+TRAFFIC_FRAMES: Final = 1_000_000
+"""The same where there is no outage, and traffic is all that could harm it."""
 _GOOD: Final = (Verdict.RECOVERED, Verdict.SLOW, Verdict.HEALTHY, Verdict.FINISHED)
 _ORDER: Final = list(Verdict)
 
@@ -60,8 +69,24 @@ class Subject:
             *self._traffic(outage_s, traffic),
         )
 
+    def begins_ns(self, outage_s: int) -> int:
+        """When traffic begins."""
+        return seconds(OUTAGE_AT_S) + min(seconds(FLOOD_AT_S), outage_s * seconds(1) // 2)
+
+    def senders(self, scenario: Scenario) -> list[str]:
+        """The machines of the floods, if all their floods are among these, and none is a recording; otherwise none."""
+        found = list(dict.fromkeys(name for name, _ in self.floods))
+        sent = [
+            (name, place, program.flood)
+            for name in found
+            for place, program in enumerate(scenario.words.machines[name].programs)
+            if program.flood is not None
+        ]
+        own = all((name, place) in self.floods and flood.pcap is None for name, place, flood in sent)
+        return found if own else []
+
     def _traffic(self, outage_s: int, traffic: Traffic) -> Iterator[str]:
-        begins_ms = OUTAGE_AT_S * 1000 + min(FLOOD_AT_S * 1000, outage_s * 500)
+        begins_ms = self.begins_ns(outage_s) // milliseconds(1)
         for name, place in self.floods:
             key = f"machines.{name}.programs.{place}.flood"
             yield f"{key}.from={'10000h' if traffic is Traffic.IDLE else f'{begins_ms}ms'}"
@@ -79,7 +104,7 @@ class Job(NamedTuple):
     outage_s: int
     traffic: Traffic
     limit_s: float
-    more: tuple[str, ...] = ()
+    more: tuple[Override, ...] = ()
     """Overrides beyond those of the outage and the traffic."""
 
 
@@ -97,6 +122,8 @@ class Outcome(NamedTuple):
     cpu_s: float
     work_s: float
     cut: bool
+    left_out_ns: int = 0
+    """How long traffic stood still where it would have changed nothing."""
 
     @property
     def ill(self) -> bool:
@@ -141,31 +168,97 @@ def _line_bps(loaded: Scenario, machine: Machine) -> int:
 
 
 def outlived(job: Job) -> Outcome:
-    """Run until the verdict is known, the scenario's end has come, or the run's share of work is done."""
+    """Run until the verdict is known, the scenario's end has come, or the run's share of work is done.
+
+    Traffic that changes nothing is left out: see `lulls`.
+    """
     began_s = process_time()
     scenario = load(job.subject.scenario, overrides=[*job.subject.settings(job.outage_s, job.traffic), *job.more])
-    stop_ns = scenario.resolved().stop_ns
-    decided_ns = seconds(OUTAGE_AT_S + job.outage_s + SETTLED_S)
-    cut = False
     with open_scenario(scenario) as cluster:
-        members = [cast_of(scenario.words).names[at] for at in cast_of(scenario.words).indexes(job.subject.machine)]
-        while cluster.now_ns < stop_ns and not cut:
-            cluster.run_for(min(seconds(STEP_S), stop_ns - cluster.now_ns))
-            if cluster.now_ns >= decided_ns and _worst(cluster, members).verdict in (*BAD, *_GOOD):
-                break
-            cut = _work_s(cluster) > job.limit_s and cluster.now_ns < stop_ns
-        view, work_s = _worst(cluster, members), _work_s(cluster)
-        cpu_s, now_ns = process_time() - began_s, cluster.now_ns
+        asked = _Asked(cluster, scenario, job)
+        cut = False
+        while not asked.is_over() and not cut:
+            asked.go_on()
+            cut = asked.work_s > job.limit_s and not asked.is_over()
+        view = asked.worst
         return Outcome(
-            str(view.verdict), view.stalled_ns or 0, view.recovered_after_ns, now_ns, stop_ns, cpu_s, work_s, cut
+            str(view.verdict),
+            view.stalled_ns or 0,
+            view.recovered_after_ns,
+            cluster.now_ns,
+            asked.stop_ns,
+            process_time() - began_s,
+            asked.work_s,
+            cut,
+            asked.lulls.left_out_ns,
         )
+
+
+class _Asked:
+    """A run under way. It is looked at every `STEP_S`, and as long as traffic comes after about so much work as `_LOOK_S`."""
+
+    def __init__(self, cluster: Cluster, scenario: Scenario, job: Job) -> None:
+        subject, cast = job.subject, cast_of(scenario.words)
+        self.stop_ns = scenario.resolved().stop_ns
+        self.work_s = 0.0
+        self._cluster = cluster
+        self._stall_after_ns = scenario.resolved().stall_after_ns
+        self._members = [cast.names[at] for at in cast.indexes(subject.machine)]
+        servers = [cast.names[at] for name in subject.servers for at in cast.indexes(name)]
+        self._heals_ns = seconds(OUTAGE_AT_S + job.outage_s)
+        self._settled = SETTLED_FRAMES if job.outage_s else TRAFFIC_FRAMES
+        self._floods_ns = self.stop_ns if job.traffic is Traffic.IDLE else subject.begins_ns(job.outage_s)
+        senders = [] if job.traffic is Traffic.IDLE else subject.senders(scenario)
+        freeze = (lambda: cluster.freeze(senders, "flood").heal) if senders else None
+        self.lulls = Lulls(self._members, servers, self._heals_ns, freeze)
+        self._step_ns = STEP_MIN_NS
+        self._well_at: int | None = None
+        """Frames that had come when it was seen to be well again."""
+        self.worst = self._worst(cluster.state())
+
+    def is_over(self) -> bool:
+        """Whether the end has come, or the verdict is known."""
+        if self._cluster.now_ns >= self.stop_ns or self.worst.verdict in BAD:
+            return True
+        if self._well_at is None:
+            return False
+        return (
+            self._cluster.now_ns >= self._heals_ns + seconds(SETTLED_S)
+            or self._delivered() - self._well_at >= self._settled
+        )
+
+    def go_on(self) -> None:
+        """Run to the next look, or past a lull."""
+        cluster = self._cluster
+        lull_ns = self.lulls.look(cluster.state()) if cluster.now_ns > self._floods_ns else 0
+        cluster.run_to(min(self.stop_ns, lull_ns or self._next_look_ns()))
+        state, before_s = cluster.state(), self.work_s
+        self.work_s = _work_s(cluster)
+        spent_s = self.work_s - before_s
+        if spent_s > 2 * LOOK_WORK_S:
+            self._step_ns = max(STEP_MIN_NS, self._step_ns // 2)
+        elif spent_s < LOOK_WORK_S and not lull_ns:
+            self._step_ns = min(STEP_MAX_NS, self._step_ns * 2)
+        self.worst = self._worst(state)
+        if cluster.now_ns < self._heals_ns or self.worst.verdict not in _GOOD:
+            self._well_at = None
+        elif self._well_at is None:
+            self._well_at = self._delivered()
+
+    def _next_look_ns(self) -> int:
+        now_ns = self._cluster.now_ns
+        if now_ns < self._floods_ns:
+            return min(now_ns + seconds(STEP_S), self._floods_ns)
+        return now_ns + self._step_ns
+
+    def _delivered(self) -> int:
+        return sum(one.counters["delivered"] for one in self._cluster.state().machines if one.name in self._members)
+
+    def _worst(self, state: State) -> Judgement:
+        judged = judge(self.lulls.without(state), self._stall_after_ns)
+        return min((judged[name] for name in self._members), key=lambda one: _ORDER.index(one.verdict))
 
 
 def _work_s(cluster: Cluster) -> float:
     state, frames = cluster.state(), cluster.frames()
     return cost.reckoned_s(frames["sent"], frames["delivered"], state.windows, len(state.machines))
-
-
-def _worst(cluster: Cluster, members: list[str]) -> MachineView:
-    views = cluster.views()
-    return min((views[name] for name in members), key=lambda view: _ORDER.index(view.verdict))

@@ -1,6 +1,7 @@
 """`netswap ask`: which runs it makes, what it makes of their outcomes, and what it does not ask for want of a budget."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from netswap.cluster.scenario import ScenarioError, load
 from netswap.cluster.study import ask as asking
 from netswap.cluster.study import subject
 from netswap.cluster.study.ask import OUTAGES_S, Asking, Row, beforehand
-from netswap.cluster.study.minimum import Question
+from netswap.cluster.study.minimum import Answer, Question
 from netswap.cluster.study.subject import Job, Outcome, Traffic, outlived, subject_of
+from netswap.cluster.study.trials import Trials, values_of
+from netswap.protocol.units import seconds
 
 ROOT = Path(__file__).parents[2]
 PAIR = str(ROOT / "examples" / "partition_test" / "pair.yaml")
@@ -94,6 +97,14 @@ def test_a_run_that_costs_more_than_its_share_is_not_decided():
     assert not seen.ill
 
 
+def test_traffic_alone_is_looked_at_for_as_long_as_nothing_else_ends_it(tmp_path):
+    """10 Mbit/s are 4,000 frames in 5 s, and a million would end it sooner."""
+    seen = outlived(Job(subject_of(of(FLOODED, tmp_path), ()), 0, Traffic.LINE, 100.0))
+    assert seen.well
+    assert seen.left_out_ns == 0
+    assert seen.at_ns >= seconds(subject.OUTAGE_AT_S + subject.SETTLED_S)
+
+
 @pytest.mark.parametrize(
     ("seen", "good", "words"),
     [
@@ -123,8 +134,9 @@ def test_the_worst_is_the_shortest_outage_without_traffic_if_that_is_enough():
 def test_a_search_that_is_too_dear_is_not_made_and_says_how_to_make_it():
     told: list[Row] = []
     one = Asking(subject_of(PAIR, ()), budget_s=1.0, tell=told.append, processes=2)
-    asking._min_free(one, 10, Traffic.LINE, each_s=100.0)
-    asking._switches(one, 10, Traffic.LINE, each_s=100.0)
+    one.rows.append(Row("what went before", "", None, facts={"traffic": "line", "outage_s": 10, "whole_s": 100.0}))
+    asking._min_free(one, (10, Traffic.LINE))
+    asking._switches(one, (10, Traffic.LINE))
     assert [row.runs for row in told] == [0, 0]
     assert all("not asked" in row.answer for row in told)
     assert told[0].command.startswith("netswap minimum ")
@@ -185,21 +197,69 @@ def test_a_search_tries_the_same_values_whatever_the_number_of_processors(monkey
     """Two values at a time: 8 values in two rounds after the ends."""
     tried: list[tuple[int, ...]] = []
 
-    def under(question, pool):
+    def values_of(trials, question, answer, more):
         def run(values):
             tried.append(tuple(values))
             return iter([(one, one >= 5) for one in values])
 
         return run
 
-    monkeypatch.setattr(asking, "tries", under)
+    monkeypatch.setattr(asking, "values_of", values_of)
     question = Question(PAIR, (), "machines.A.min_free", "A is not wedged", "MiB", 1)
     seen = []
     for processes in (1, 16):
         tried.clear()
         told: list[Row] = []
-        asking._smallest(Asking(subject_of(PAIR, ()), 100.0, told.append, processes), "x", question, 8, each_s=1.0)
+        one = Asking(subject_of(PAIR, ()), 100.0, told.append, processes)
+        asking._smallest(one, "x", question, 8, (1, Traffic.LINE))
         assert told[0].facts["minimum"] == 5
-        assert told[0].work_s == told[0].runs
         seen.append(list(tried))
     assert seen[0] == seen[1]
+
+
+class Made:
+    """Stands for a pool: each run ends with the verdict that `ends` says for its job."""
+
+    def __init__(self, ends) -> None:
+        self.ends, self.jobs = ends, []
+
+    def as_they_come(self, work, jobs):
+        """As `Pool.as_they_come`, in another order."""
+        assert work is outlived
+        self.jobs += jobs
+        return [(number, self.ends(jobs[number])) for number in reversed(range(len(jobs)))]
+
+
+def test_the_runs_of_a_search_share_what_is_left_and_end_when_they_are_decided():
+    """Of 12 s, 10 runs get 1.2 s each; after two of 0.5 s each, 8 share 11 s."""
+    pool = Made(lambda job: outcome("wedged" if job.more[0][1] == "1MiB" else "recovered"))
+    trials = Trials(subject_of(PAIR, ()), 10, Traffic.LINE, 12.0, pool)
+    assert dict(trials.make([(("key", "1MiB"),), (("key", "2MiB"),)], 10))[0].verdict == "wedged"
+    assert [job.limit_s for job in pool.jobs] == pytest.approx([1.2, 1.2])
+    list(trials.make([(("key", "3MiB"),)], 8))
+    assert pool.jobs[-1].limit_s == pytest.approx(11 / 8)
+    assert trials.work_s == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("until", "met"), [("A is wedged", [True, False]), ("A is not wedged", [False, True])])
+def test_a_value_meets_what_is_asked_if_the_machine_ends_so(until, met):
+    question = Question(PAIR, (), "machines.A.min_free", until, "MiB", 1)
+    pool = Made(lambda job: outcome("wedged" if job.more[-1] == ("machines.A.min_free", "1MiB") else "recovered"))
+    trials = Trials(subject_of(PAIR, ()), 10, Traffic.LINE, 12.0, pool)
+    assert dict(values_of(trials, question, Answer(8))([1, 8])) == dict(zip([1, 8], met, strict=True))
+
+
+def test_a_search_with_a_run_that_was_cut_knows_nothing(monkeypatch):
+    monkeypatch.setattr(asking, "Pool", lambda processes: nullcontext(Made(lambda job: outcome("undecided", cut=True))))
+    told: list[Row] = []
+    one = Asking(subject_of(PAIR, ()), 1000.0, told.append, 2)
+    asking._min_free(one, (10, Traffic.LINE))
+    assert told[0].good is None
+    assert "not known" in told[0].answer
+
+
+def test_what_traffic_was_left_out_is_said():
+    seen = outcome("recovered")._replace(left_out_ns=41_500_000_000)
+    row = asking._outage_row(subject_of(PAIR, ()), (60, Traffic.LINE), seen)
+    assert "41.5 s of traffic that changed nothing were left out" in row.answer
+    assert row.facts["left_out_ns"] == 41_500_000_000

@@ -241,6 +241,12 @@ def test_pages_of_64_kib_are_said_and_counted_as_sixteen(tmp_path):
 
 # -- what is wrong ------------------------------------------------------------------------------------------------------
 
+SOCKETS = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+ROW = "   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 30001 1 0000000000000000"
+MARKS = {"min": 17, "low": 21, "high": 25, "present": 262144}
+ZONE = "Node 0, zone   Normal\n  pages free     12\n" + "".join(
+    f"        {name} {pages}\n" for name, pages in MARKS.items()
+)
 BROKEN = {
     "meminfo": ("MemTotal: 1048576 kB\nMemFree: 12", 2),
     "meminfo ": ("MemFree: 1024 kB\n", 1),
@@ -254,11 +260,18 @@ BROKEN = {
     "version": ("Linux\n", 1),
     "net/udp": ("  sl  local_address rem_address\n 0: 00000000:00\n", 2),
     "net/tcp": ("nothing\n", 1),
+    "net/tcp ": (f"{SOCKETS}\n{ROW}\n   1: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:0000", 3),
+    "net/udp6": ("  sl  local_address rem_addr", 1),
+    "stat": ("cpu0 1 2 3 4\ncpu1 1 2", 2),
     "net/sockstat": ("TCP: inuse\n", 1),
     "sys/vm/min_free_kbytes": ("", 1),
     "sys/net/ipv4/tcp_mem": ("1 2\n", 1),
     "ethtool-g.txt": ("Ring parameters for eth0:\nPre-set maximums:\nRX:\t256\n", 3),
+    "ethtool-g_eth0.txt": ("Pre-set maximums:\nRX:\t256\nCurrent hardware settings:\n", 3),
     "ethtool-i.txt": ("something\n", 1),
+    "zoneinfo  ": (f"{ZONE}  pagesets\n    cpu: 0\n              cou", 9),
+    "zoneinfo   ": (f"{ZONE}  pagesets\n    cpu: 0\n  start_pfn: 1\n{ZONE.replace('0, zone', '1, zone')}", 15),
+    "swaps  ": ("Filename Type Si", 1),
     "sys/kernel/mm/transparent_hugepage/enabled": ("sometimes\n", 1),
     "pagesize": ("17\n", 1),
     "swaps ": ("\0\1\2", 1),

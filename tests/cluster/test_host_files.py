@@ -418,6 +418,26 @@ def test_a_folder_may_be_packed_in_any_way(tmp_path, packing):
     assert YAML(typ="safe").load(from_host(name)) == YAML(typ="safe").load(from_host(folder))
 
 
+def test_names_that_an_archive_has_besides_are_forgotten(tmp_path, monkeypatch):
+    """tarfile keeps a record of each member that it has seen; of 300,000 these would be 130 MB."""
+    folder = folder_of(tmp_path / "host", {"proc/sys/vm/min_free_kbytes": "2048\n"})
+    name, kept = tmp_path / "host.tar", []
+    with tarfile.open(name, "w") as archive:
+        for number in range(50):
+            archive.addfile(tarfile.TarInfo(f"junk/{number}.bin"))
+        archive.add(folder, arcname="host")
+
+    class Watched(tarfile.TarFile):
+        def next(self):
+            kept.append(len(self.members))
+            return super().next()
+
+    monkeypatch.setattr(places.tarfile, "open", Watched.open)
+    assert places.opened(name).get("proc/sys/vm/min_free_kbytes").text == "2048\n"
+    assert len(kept) > 50
+    assert max(kept) <= 1
+
+
 # -- control groups -----------------------------------------------------------------------------------------------------
 
 

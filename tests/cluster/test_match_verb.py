@@ -1,6 +1,9 @@
 """The verb `netswap match`: what it prints, what it writes, and with which status it ends; and our own exports, read back."""
 
+import bz2
+import gzip
 import json
+import lzma
 import random
 from functools import cache
 from pathlib import Path
@@ -82,6 +85,27 @@ def test_what_is_no_log_is_an_error_with_its_file(tmp_path, name, content, said)
         assert result.exit_code == 2
         assert f"{path}:1:1: {said}" in result.stderr
     assert json.loads(result.stdout)["errors"][0]["file"] == str(path)
+
+
+PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_a_log_may_be_packed_as_logrotate_does(log, tmp_path, ending):
+    packed = tmp_path / f"kern.log.2.{ending}"
+    packed.write_bytes(PACKERS[ending](log.read_bytes()))
+    plain, found = (json.loads(match(str(path), "--json").stdout) for path in (log, packed))
+    assert found == plain | {"log": str(packed)}
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+@pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: data[:40] + b"no" * 200])
+def test_a_packed_log_that_is_damaged_or_cut_off_is_an_error(log, tmp_path, ending, spoil):
+    packed = tmp_path / f"kern.log.{ending}"
+    packed.write_bytes(spoil(PACKERS[ending](log.read_bytes())))
+    done = match(str(packed))
+    assert done.exit_code == 2
+    assert f"{packed}:1:1: this is packed, and damaged or cut off" in done.stderr
 
 
 def test_a_folder_is_an_error(tmp_path):
