@@ -156,7 +156,7 @@ class Kernel:
     neighbour_entry: int
     """The slab object of a neighbour (include/net/neighbour.h; 2.6.22: arp_cache, 16 to a page; 6.11: kmalloc-512)."""
     neighbour_queue: int
-    """Packets that may wait for a neighbour's address: 3; since 3.3 212,992 bytes, here of full frames (net/ipv4/arp.c)."""
+    """Packets that may wait for a neighbour's address: 3; since 3.3 212,992 bytes, counted in full frames (net/ipv4/arp.c)."""
     emergency_links: frozenset[int]
     """Protocols of the link layer, beside IPv4, that an emergency packet may be of (net/core/dev.c)."""
     fragment_high: int

@@ -59,7 +59,7 @@ def floors(kernel: Kernel, min_pages: int, zone_pages: int, emergency: int = 0) 
 
 
 def atomic_share(pages: int) -> int:
-    """What of so many pages of min an atomic request leaves: three eighths."""
+    """Pages that an atomic request leaves of a min mark of `pages` pages: three eighths."""
     half = pages - pages // 2
     return half - half // 4
 

@@ -24,7 +24,7 @@ LOWMEM_RESERVE_RATIO: Final = 256
 
 
 def shares(pages: int, sizes: Sequence[int]) -> list[int]:
-    """The share of each zone in a min watermark of so many pages, rounded down (__setup_per_zone_wmarks)."""
+    """The share of each zone in a min watermark of `pages` pages, rounded down (__setup_per_zone_wmarks)."""
     return [pages * size // sum(sizes) for size in sizes]
 
 

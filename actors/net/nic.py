@@ -401,7 +401,7 @@ class Nic:
         return self._unserved
 
     def go_on(self, since_ns: int) -> None:
-        """Go on after a pause that began at `since_ns`: packets leave so much later, and what lies in the ring is received."""
+        """Go on after a pause that began at `since_ns`, by which each packet leaves later; what lies in the ring is received."""
         now = self._events.now
         if self.idle_ns > since_ns:
             self.idle_ns += now - since_ns

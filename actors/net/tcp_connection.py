@@ -206,8 +206,9 @@ class Connection:
         self._set_timer(self._tcp.events.now + self._tcp.rules.initial_rto_ns)
 
     def answer(self, window: int) -> None:
-        """Answer a SYN."""
+        """Answer a SYN. How long the third segment takes is its round trip (net/ipv4/tcp_input.c, tcp_synack_rtt_meas)."""
         self.state = CALLED
+        self._called_ns = self._tcp.events.now
         self.sender.edge = FIRST_BYTE + window
         self._send_control(SYN | ACK)
 
@@ -329,9 +330,9 @@ class Connection:
         elif self.state == CALLING:
             self._tcp.reset(self.peer, self.peer_port, self.port)  # it remembers an earlier life of ours
         elif self.state == CALLED and flags & SYN:
+            self._called_ns = self._tcp.events.now  # a time stamp tells which answer the third segment is for
             self._send_control(SYN | ACK)
         elif self.state == CALLED and ack >= FIRST_BYTE:
-            self._called_ns = self._tcp.events.now
             self._open()
             return True
         elif self.state == ESTABLISHED:

@@ -142,7 +142,7 @@ def memory(host: Host, draft: Draft, found: Numbers, taken: Kernel) -> None:
         draft.add(2, f"min_free: {size_text(found.min_free)}", f"min of all zones in {host.zones.label}")
     else:
         draft.assume(2, "min_free: none", "no file tells it: the kernel's own formula")
-        if host.huge_pages is not None and host.huge_pages[0] != "never" and taken.memalloc_sockets:
+        if host.huge_pages is not None and host.huge_pages[0] != "never" and taken.has_thp:
             draft.add(2, "thp: on", f"which raises it ({host.huge_pages[1]})")
     if host.cpus is not None:
         draft.add(2, f"cpus: {min(host.cpus[0], 8192)}", host.cpus[1])

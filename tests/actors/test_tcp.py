@@ -69,6 +69,18 @@ def test_a_bulk_transfer_fills_an_idle_line(kernel: Kernel) -> None:
     assert line_rate(pair, BULK_NS) >= 0.9
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_both_ends_measure_the_round_trip_of_the_handshake(lost: bool) -> None:
+    """The callee's is that of its answer, of the one that came if it has sent two (tcp_synack_rtt_meas)."""
+    pair = Pair(lambda number, sent: [] if lost and number == 1 else [LATENCY_NS])
+    pair.run_for(seconds(4))
+    (callee,) = pair.ends[1].tcp.connections.values()
+    call, _, acknowledged = pair.log[-3:]
+    assert callee.sender.round_trip.smoothed_ns == acknowledged.at_ns - call.at_ns > 2 * LATENCY_NS
+    caller = pair.connection.sender.round_trip.smoothed_ns
+    assert caller == (0 if lost else callee.sender.round_trip.smoothed_ns), "a call made twice says nothing"
+
+
 @pytest.mark.parametrize("latency_ns", [LATENCY_NS, milliseconds(10)], ids=["100us", "10ms"])
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.name)
 def test_random_loss_slows_it_as_the_square_root_model_says(kernel: Kernel, latency_ns: int) -> None:
