@@ -31,7 +31,7 @@ from netswap.protocol.frame import (
 )
 
 NOBODY: Final = -1
-"""The place of a machine for a track that belongs to no machine."""
+"""The machine's index on a track that belongs to no machine."""
 PROGRAM: Final = "program"
 COUNTER: Final = "counter"
 LANE: Final = "lane"

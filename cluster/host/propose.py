@@ -23,7 +23,7 @@ STEPS: Final = 20
 USUAL_MBIT: Final = 1000
 USUAL_SWAPPINESS: Final = 60
 RING_MAX: Final = 65_536
-"""The ring of B and C, which no file tells anything of."""
+"""Descriptors of the largest ring that a scenario takes."""
 
 
 def accepts(model: type[BaseModel], key: str, value: Any) -> bool:
