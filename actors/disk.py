@@ -42,7 +42,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.slow_ns: int | None = None
-        """Its latency while it is slow, in place of the one in the scenario."""
+        """The disk's latency while it is slow, in place of the one in the scenario."""
         self._files: dict[str, dict[Any, Any]] = {}
 
     def of(self, program: str) -> dict[Any, Any]:

@@ -97,7 +97,7 @@ class ProgramReport:
     waited_ns: tuple[int, ...]
     """How long it has waited for each of `netswap.actors.programs.wait.KINDS`."""
     waited_slots: tuple[int, ...]
-    """The same at the end of each slot: a number for each of the kinds."""
+    """How long the program had waited at the end of each slot: a number for each of the kinds."""
     killed_ns: int | None
     """When it was killed, and has died."""
     freed_pages: int

@@ -28,7 +28,7 @@ class Recording:
     """`CAPTURE` or `TRACE`."""
     path: str
     sha256: str
-    """Of the file as it lies there, hex."""
+    """SHA-256 of the file as it lies there, hex."""
     only: dict[str, Any] = field(default_factory=dict)
     """What was taken of it, if not all."""
     packed: bytes = field(default=b"", repr=False)

@@ -88,7 +88,7 @@ class Teller:
         self.trace.page_begun(self._events.now, self.machine, Page(space.name, space.base + page, write, kind))
 
     def page_answered(self, space: Space, page: int, write: bool, kind: str) -> None:
-        """It has been answered."""
+        """The page-out or page-in of a page has been answered."""
         self.trace.page_answered(self._events.now, self.machine, Page(space.name, space.base + page, write, kind))
 
     def crossed(self, place: int, free: int) -> None:

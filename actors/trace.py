@@ -45,9 +45,9 @@ class Page(NamedTuple):
     """A page on its way out of memory or into it."""
 
     space: str
-    """Whose page it is: the name of a program or a file."""
+    """The owner of the page: the name of a program or a file."""
     number: int
-    """Its place in the machine's swap space, or in its file."""
+    """The page's place in the machine's swap space, or in its file."""
     write: bool
     """Whether it is written."""
     kind: str
@@ -128,7 +128,7 @@ class Trace:
         """A page-out or page-in begins: it is handed to the swap device or the disk."""
 
     def page_answered(self, at_ns: int, machine: int, page: Page) -> None:
-        """It has been answered."""
+        """The page-out or page-in of a page has been answered."""
 
     def mark_crossed(self, machine: int, mark: str, below: bool, free: tuple[int, int]) -> None:
         """Free pages come to one of `MARKS` or below, or rise above it; `free`: (time in ns, free pages).
@@ -148,7 +148,7 @@ class Trace:
         """A program, (machine, place), waits for a kind of thing (`actors.wait`), which is not `NOTHING`."""
 
     def wait_ended(self, at_ns: int, program: tuple[int, int], kind: int) -> None:
-        """It does so no more, or its machine goes down. Where it still waits, another wait begins at once."""
+        """The wait of a program ends, or its machine goes down. If the program still waits, another wait begins at once."""
 
     def killed(self, at_ns: int, program: tuple[int, int]) -> None:
         """A program has been killed, by the OOM killer or by the SIGBUS of a page that cannot be read."""

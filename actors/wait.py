@@ -7,7 +7,7 @@ from netswap.actors.events import Events
 from netswap.actors.teller import Teller
 
 NOTHING: Final = 0
-"""It computes, sleeps until a time, has ended, or its machine is down."""
+"""The program computes, sleeps until a time, or has ended, or its machine is down."""
 REPLY: Final = 1
 """A reply of the swap server, to a request that has been sent."""
 PAGE: Final = 2

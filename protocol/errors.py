@@ -1,4 +1,4 @@
-"""What can be wrong with what crosses the wire, and with what somebody has written."""
+"""Errors: what can be wrong with what crosses the wire, and with what a user has written."""
 
 
 class HintedError(ValueError):

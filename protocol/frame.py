@@ -65,7 +65,7 @@ OWN_DISK: Final = 6
 FREEZE: Final = 7
 """The program whose place among the machine's is the control's value stands still (SIGSTOP)."""
 THAW: Final = 8
-"""It goes on (SIGCONT)."""
+"""The program whose place among the machine's is the control's value goes on (SIGCONT)."""
 
 _SMALL_BITS: Final = 20
 SMALL_MAX: Final = (1 << _SMALL_BITS) - 1
@@ -116,7 +116,7 @@ class Arrival(NamedTuple):
     """One stretch of a train as it reaches a machine; a plain tuple, as `Raw`. The first four order arrivals, and never tie."""
 
     at_ns: int
-    """Of its first frame."""
+    """The time of the first frame of the stretch."""
     source: int
     number: int
     copy: int

@@ -75,7 +75,7 @@ def plainly(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """The same, a text or a number in quotes."""
+    """A value as `plainly` shows it, a text or a number in quotes."""
     text = plainly(value)
     is_kind = value is None or isinstance(value, bool | dict | list)
     return text if is_kind or text.startswith("a number of") else f'"{text}"'

@@ -56,11 +56,11 @@ class TcpRules:
     rmem: tuple[int, int, int]
     """tcp_rmem: guaranteed, default, and the most where memory allows."""
     rmem_by_memory: bool
-    """The most is no more than a share of the machine's memory: it was reckoned at boot, and nobody has set it."""
+    """The most of tcp_rmem is no more than a share of the machine's memory: it was reckoned at boot, and no user has set it."""
     wmem: tuple[int, int, int]
-    """tcp_wmem: the same of send buffers."""
+    """tcp_wmem, for send buffers: guaranteed, default, and the most where memory allows."""
     wmem_by_memory: bool
-    """The same of send buffers."""
+    """The most of tcp_wmem is no more than a share of the machine's memory, as with `rmem_by_memory`."""
     segment_charge: int
     """The charge to a socket for a segment it sends, beside the payload."""
     ram_share: bool

@@ -68,7 +68,7 @@ def _buffers(settings: MachineSettings, board: Board, data: Node | None) -> Buff
 
 
 def _stack(settings: MachineSettings, net: NetBoard) -> Stack:
-    """The protocol layers by this kernel's rules; of a class of its own where somebody listens."""
+    """The protocol layers by this kernel's rules; a traced class of them where a trace wants to be told of each frame."""
     traced = net.board.of_frames is not None
     if net.board.kernel.limits_udp:
         limits = None if settings.udp_mem is None else UdpMem(*settings.udp_mem)

@@ -230,7 +230,7 @@ class Machine:
     # -- what is done to it from outside ----------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Pay for the frames that have come and have only been counted. Before anybody looks at any part of this machine."""
+        """Pay for frames that have come and have only been counted; to be called before any part of this machine is looked at."""
         if self.steady is not None:
             self.steady.settle()
 

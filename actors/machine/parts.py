@@ -27,7 +27,7 @@ class Lasting:
     counters: Counters
     disk: Disk
     teller: Teller | None = None
-    """Tells what happens to the machine, if anybody listens."""
+    """Tells what happens to the machine, if a trace listens."""
 
 
 @dataclass(frozen=True, slots=True)

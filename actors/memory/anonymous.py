@@ -197,7 +197,7 @@ class ClockHand:
         return space.states[self._page] == _COLD and self._page not in space.rewritten
 
     def victims(self, quota: int) -> Iterator[tuple[AddressSpace, int]]:
-        """Those among the next `quota` resident pages that may leave, in order; at most two rounds."""
+        """The pages among the next `quota` resident pages that may leave, in order; at most two rounds."""
         turns = 2 * len(self.spaces)
         while quota > 0 and turns >= 0 and self.spaces:
             space = self.spaces[self._space]

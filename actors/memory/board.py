@@ -26,10 +26,10 @@ class Board:
 
     @property
     def of_frames(self) -> Teller | None:
-        """The same, if the trace wants to be told of each frame."""
+        """The teller, if the trace wants to be told of each frame."""
         return self.teller if self.teller is not None and "frames" in self.teller.hears else None
 
     @property
     def of_steps(self) -> Teller | None:
-        """The same, if the trace wants to be told of more than watermarks: then nothing is done in one step, or only counted."""
+        """The teller, if the trace wants more than watermarks: then nothing is done in one step, or only counted."""
         return self.teller if self.teller is not None and self.teller.hears - {"marks"} else None

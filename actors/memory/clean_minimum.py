@@ -3,7 +3,7 @@
 Kleen's words for the share are: usable, but not for dirty data.
 
 Two rules make it. Reclaim does not drop clean pages of files below the share. And the missing part of the share is withheld:
-programs, whose pages are anonymous or dirty, stop so much earlier, while files may be read into it. Reception and reclaim,
+programs, whose pages are anonymous or dirty, stop earlier by that part, while files may be read into it. Reception and reclaim,
 which may go below min, are not held up: theirs is the emergency that the share is for, and where one of their allocations would
 fail clean pages are dropped after all (`rescue`).
 """

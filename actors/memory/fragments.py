@@ -84,7 +84,7 @@ class PageFragCache(Fragments):
 
     Its block stays until it has been used up. If all of its fragments have come back by then it is cut again, without asking the
     zone, unless it is a page from the reserve. A block is asked for as GFP_ATOMIC only (__GFP_NOMEMALLOC), and only a single page
-    also without watermarks; all fragments of such a page are the reserve's (pfmemalloc), whoever asks for them.
+    also without watermarks; all fragments of such a page are the reserve's (pfmemalloc), whichever caller asks for them.
     """
 
     __slots__ = ("_out",)

@@ -79,7 +79,7 @@ class GroupedZone(Zone):
         self._spare += min(pages, max(0, self._claimed - self._pinned - self._spare))
 
     def bring_back(self, pages: int) -> None:
-        """Of movable pages that are freed, those in unmovable pageblocks go to the unmovable lists: their share."""
+        """Give to the unmovable lists the share of freed movable pages that lies in unmovable pageblocks."""
         there = self._claimed - self._pinned - self._spare
         if there <= 0:
             return

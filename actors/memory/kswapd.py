@@ -38,9 +38,9 @@ class Kswapd:
         self.asleep = True
         self.wakes = board.tally.kswapd_wakes
         self.hopeless = False
-        """It has given up, and sleeps until a direct reclaimer has freed something."""
+        """kswapd has given up, and sleeps until a direct reclaimer has freed something."""
         self.wants_slot = False
-        """It has found a page to write and no free request slot."""
+        """kswapd has found a page to write and no free request slot."""
         self._events = board.events
         self._zone = board.zone
         self._kernel = board.kernel

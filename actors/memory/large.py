@@ -80,7 +80,7 @@ class PagedCache(SlabCache):
         self._pages = pages
 
     def take(self, floor: int) -> Slab | None:
-        """Allocate all of it for a request that may go down to `floor` free pages, or nothing."""
+        """Allocate an object with its pages, or nothing, for a request that may go down to `floor` free pages."""
         header = self._headers.take(floor)
         if header is None:
             return None
@@ -88,7 +88,7 @@ class PagedCache(SlabCache):
         return self._whole(PagedObject(self, header, 0), got)
 
     def take_memalloc(self, floor: int) -> Slab | None:
-        """The same for a request that ignores the watermarks where `floor` refuses it."""
+        """Allocate an object with its pages, or nothing, for a request that ignores the watermarks where `floor` refuses it."""
         header = self._headers.take_memalloc(floor)
         if header is None:
             return None

@@ -224,4 +224,4 @@ class PageFaults:
 
 
 def _nobody(task: Toucher) -> None:
-    """There is nobody to tell."""
+    """Do nothing: no part has asked to be told of bus errors."""

@@ -1,4 +1,4 @@
-"""Zones that tell when a watermark is crossed: a check for each page would be felt in those that nobody listens to.
+"""Zones that tell when a watermark is crossed: a check for each page would be felt in zones that no trace listens to.
 
 All that is checked for a page is whether free pages have left the band between two marks.
 """

@@ -225,7 +225,7 @@ class Zone:
 
     @property
     def has_rescue(self) -> bool:
-        """Whether somebody is asked before a request fails."""
+        """Whether a rescue is asked before a request fails."""
         return self._rescue is not _no_rescue
 
     def rescued(self, floor: int) -> bool:
@@ -243,7 +243,7 @@ class Zone:
         return self.free > floor
 
     def could_reach_min(self, pages: int) -> bool:
-        """Whether more than min would be free if so many pages of programs and files were (should_reclaim_retry)."""
+        """Whether more than min would be free if `pages` pages of programs and files were free too (should_reclaim_retry)."""
         return self.free + pages > self.floors.kernel
 
     def totalreserve(self) -> int:
@@ -373,7 +373,7 @@ class Zone:
 
 
 def _always() -> int:
-    """Nobody is pressed."""
+    """Pressure does the same for ever: no part says until when."""
     return NEVER
 
 

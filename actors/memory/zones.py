@@ -174,7 +174,7 @@ class ZonedZone(Zone):
         return self.has(floor) or self._rescue(floor)
 
     def could_reach_min(self, pages: int) -> bool:
-        """Whether more than min would be free in some zone if so many pages were, each zone's share of those in use."""
+        """Whether more than min would be free in some zone if `pages` pages were freed, each zone's share of the pages in use."""
         used = max(1, sum(part.used[MOVABLE] for part in self.parts))
         return any(part.zone.could_reach_min(pages * part.used[MOVABLE] // used) for part in self.parts)
 

@@ -91,7 +91,7 @@ class Buffers:
         self._reserve = reserve
 
     def copies_by_length(self, below: int) -> list[tuple[SlabCache, int]]:
-        """Cache and truesize of the copy of a frame of so many bytes, with its link header, for all lengths below one."""
+        """Cache and truesize of the copy of a frame, by the frame's bytes with its link header, for all lengths below `below`."""
         found: list[tuple[SlabCache, int]] = []
         for most, size, truesize in self.kernel.copies:
             cache = self.shorts if size == self.shorts.size else self.copies
@@ -161,7 +161,7 @@ class Buffers:
         return self._reserve
 
     def plenty(self, pages: int) -> bool:
-        """Whether so much is free that no watermark is touched by receive buffers that take `pages` pages."""
+        """Whether enough is free that no watermark is touched by receive buffers that take `pages` pages."""
         return self.receive.size <= PAGE and self.zone.free > self.zone.floors.low + pages
 
     def allocate_plenty(self, count: int) -> Iterator[Buffer]:

@@ -20,7 +20,7 @@ from netswap.actors.net.tcp_memory import TcpMemory
 from netswap.protocol.tcp import FIRST_BYTE, Body, Message, Record, mss
 
 MTU: Final = 65_536
-"""That of the loopback device since Linux 3.6 (drivers/net/loopback.c; 16436 before, more than a request all the same)."""
+"""The MTU of the loopback device since Linux 3.6 (drivers/net/loopback.c; 16436 before, more than a request all the same)."""
 _FLAGGED: Final = 1
 """The fourth field of a buffer whose payload came from the reserve."""
 
@@ -49,7 +49,7 @@ class SharedPages(SlabCache):
         self._others[page] = self._others.get(page, 0) + 1
 
     def give(self, slab: Slab, count: int = 1) -> None:
-        """Let a page go; it is free if nobody else holds it."""
+        """Let a page go; the page is free if no other holder is left."""
         others = self._others.get(slab, 0)
         if not others:
             self._cache.give(slab)

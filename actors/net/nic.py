@@ -66,7 +66,7 @@ def _wire_ns(wire: int, rate_bps: int) -> int:
 
 
 def _copying(net: NetBoard, copybreak: int) -> tuple[int, int, list[tuple[SlabCache, int]]]:
-    """Of frames with a header of the link shorter than `copybreak`, 0 for none: what is asked of each.
+    """What is asked of each frame that with its link header is shorter than `copybreak`, 0 for no such frame.
 
     Bytes on the wire that the driver does not see (preamble, checksum, gap; less than none without framing), the limit on the
     wire, and cache and truesize of the copy by the length that the driver sees.

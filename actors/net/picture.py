@@ -44,7 +44,7 @@ class Round(NamedTuple):
 
     state: tuple[object, ...]
     readers: tuple[Reader, ...]
-    """Those that are waiting for a datagram from one of them."""
+    """Readers that are waiting for a datagram from one of the sockets."""
     is_even: bool
     """Whether it makes no difference which of them comes next: all are closed, or full, or read at once by one reader."""
     is_open: bool
@@ -114,7 +114,7 @@ class _Names:
         return number
 
     def hold(self, slab: Slab) -> int:
-        """Its number; one of its objects has been met."""
+        """The slab's number; one of the slab's objects has been met."""
         number = self.of(slab)
         self.held[number] += 1
         return number
@@ -171,7 +171,7 @@ def take_picture(net: NetBoard, nic: Nic, stack: Stack, state: tuple[object, ...
 
 
 def _caches(buffers: Buffers) -> list[SlabCache]:
-    """Those that receive buffers come from, each once."""
+    """The caches that receive buffers come from, each once."""
     return list(dict.fromkeys((buffers.heads, buffers.standard, buffers.copies, buffers.shorts)))
 
 

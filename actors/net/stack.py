@@ -148,7 +148,7 @@ class Stack:
         self._acknowledge = acknowledge
 
     def express(self, frame: Raw) -> Express | None:
-        """Who takes the segments of a burst, if they need nothing here, no route either."""
+        """The connection that takes the segments of a burst, if they need nothing here, no route either."""
         return None if frame[F_SOURCE] in self._routed or self.woken else self._express(frame)
 
     def passed_on(self) -> None:

@@ -14,7 +14,7 @@ and that one is always received by itself. (3) kswapd, when it is stuck, looks a
 A period asks for no event, since the number of events asked for is compared too, so none can be missed; nor does it cross a
 watermark that a trace is told of.
 
-*Which slab is which.* Slabs are numbered in the order in which they are met. A slab of which somebody else holds an object is
+*Which slab is which.* Slabs are numbered in the order in which they are met. A slab of which another part holds an object is
 itself, not a number: what is freed later must come back to it. A slab on top that has no free object is no slab: the first
 that gets one takes its place.
 
@@ -82,7 +82,7 @@ class Cycle(NamedTuple):
     gains: tuple[int, ...]
     """What a period adds to each counter of `_counts`."""
     readers: tuple[Reader, ...]
-    """Whose progress a period adds to, in the order of the last counters."""
+    """Readers whose progress a period adds to, in the order of the last counters."""
     least: int
     """At least this number of frames are received one by one in the end, so that the last frame of each reader is among them."""
     even: bool
@@ -462,7 +462,7 @@ class Steady:
         return watch.base.rough == rough(self._net, self._nic) and self._picture(watch.flow).is_like(watch.base)
 
     def _all_at_demux(self, watch: Watch) -> bool:
-        """Whether all frames have been dropped before anybody asked for their socket's state: then the place does not count."""
+        """Whether all frames were dropped before the state of their socket was asked for: then the place does not count."""
         stack_round = self._round(watch.flow)
         if stack_round is None or not stack_round.is_open:
             return False

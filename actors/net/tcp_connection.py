@@ -34,7 +34,7 @@ RESET: Final = "reset"
 """The other side knows nothing of this connection."""
 
 KILLED: Final = "killed"
-"""Its program is no more."""
+"""The connection's program is no more."""
 
 _SNDBUF_WINDOWS: Final = 2
 _LEAST_WINDOW: Final = 4
@@ -558,7 +558,7 @@ class Connection:
         self._tcp.transmit_new(self, segments)
 
     def sent_again(self) -> None:
-        """Tell, if anybody listens, that a segment has been sent again."""
+        """Tell the trace, if one listens, that a segment has been sent again."""
         if self._tcp.teller is not None:
             self._tcp.teller.retransmitted("tcp")
 

@@ -117,7 +117,7 @@ class Account:
     def lend(self, size: int) -> bool:
         """Charge a segment and uncharge it at once, with nothing else waiting to be read.
 
-        Only where the limits refuse nobody, and are as they were afterwards; else False, and nothing is done.
+        Only where the limits refuse nothing, and are as they were afterwards; else False, and nothing is done.
         """
         charged = (self.wmem + QUANTUM - 1) >> _SHIFT
         if self.rmem or charged != self.pages:

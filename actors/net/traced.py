@@ -1,4 +1,4 @@
-"""Card and protocol layers that tell the fate of each frame: a check for each frame would be felt where nobody listens."""
+"""Card and protocol layers that tell the fate of each frame: a check for each frame would be felt where no trace listens."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class Kept:
         self.teller = teller
         self.frames: dict[Key, list[tuple[Raw, int]]] = {}
         self.forgotten: list[tuple[Raw, int]] = []
-        """Those of the datagram that has just been taken out of the cache."""
+        """Frames of the datagram that has just been taken out of the cache."""
 
     def forget(self, key: Key) -> None:
         """A datagram is taken out: because it is complete, or to be dropped."""

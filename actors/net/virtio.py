@@ -135,7 +135,7 @@ class VirtioNic(Nic):
         return self._merged.join([data for data, _ in parts]), sum([flag for _, flag in parts])
 
     def _with_linear(self, data: Slab, flag: int) -> tuple[Slab | None, int]:
-        """The same with memory for what is copied; None, and it is returned, if there is none."""
+        """A frame's memory with memory for what is copied, and the flag; None, and `data` is given back, if there is none."""
         linear, floor = self._linear, self._zone.floors.atomic
         if linear is None:
             return data, flag

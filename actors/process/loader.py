@@ -233,7 +233,7 @@ def _program(index: int, kind: str, settings: dict[str, Any]) -> Any:
 
 
 def talks(kind: str, settings: dict[str, Any]) -> Talks | None:
-    """To whom a program of this kind sends; None if that cannot be known, as with all programs of users."""
+    """The machines that a program of this kind sends to; None if they cannot be known, as with all programs of users."""
     if kind not in PROGRAMS:
         return None
     said: Talks = _maker(kind, settings)(**settings).talks()

@@ -15,11 +15,11 @@ class Traits:
     io_flusher: bool = False
     realtime: bool = False
     lock: bool = False
-    """Its pages may not leave."""
+    """The program's pages may not leave."""
     on_swap_path: bool = False
-    """It is a daemon of user space that page-outs, of this machine or another, have to go through."""
+    """The program is a daemon of user space that page-outs, of this machine or another, have to go through."""
     mapped: bool = False
-    """Its file is read through a mapping."""
+    """The program's file is read through a mapping."""
     on: str = "disk"
     """Where its file is: "disk" or "swap"."""
     text_on: str = "disk"

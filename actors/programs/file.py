@@ -32,7 +32,7 @@ class Reader:
     realtime: bool = False
 
     def talks(self) -> Talks:
-        """To nobody unasked."""
+        """The program sends to no machine unasked."""
         return NOBODY
 
     def file_pages(self) -> int:
@@ -56,7 +56,7 @@ class Writer:
     realtime: bool = False
 
     def talks(self) -> Talks:
-        """To nobody unasked."""
+        """The program sends to no machine unasked."""
         return NOBODY
 
     def file_pages(self) -> int:

@@ -34,7 +34,7 @@ class Follower:
     """None: it is repeated for ever."""
 
     def talks(self) -> Talks:
-        """To nobody."""
+        """The program sends to no machine."""
         return NOBODY
 
     def pages(self) -> int:

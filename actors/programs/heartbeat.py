@@ -26,7 +26,7 @@ class Heartbeat:
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:
-        """To nobody unasked."""
+        """The program sends to no machine unasked."""
         return NOBODY
 
     def mapped_pages(self) -> int:

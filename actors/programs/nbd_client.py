@@ -29,7 +29,7 @@ class NbdClient:
     """Whether the OOM killer leaves it alone: it protects itself (oom_adjust in nbd-client.c)."""
 
     def talks(self) -> Talks:
-        """To nobody but the swap server, as the machine would without it."""
+        """The program sends to no machine but the swap server, to which the machine would also send without the program."""
         return NOBODY
 
     def wire(self, system: System) -> None:
@@ -60,16 +60,16 @@ class _Gone:
         self._line = line
 
     def begin(self, task: Task) -> Any:
-        """Return None once it is gone."""
+        """Return None once the connection is gone."""
         if self._line.is_gone:
             return None
         self._line.when_gone = task.wake
         return task.block(CONNECTION)
 
     def reason(self) -> Reason:
-        """Its end, which need not come."""
+        """The end of the connection, which need not come."""
         return Reason(Need.NOTHING, "the end of the connection")
 
     def is_over(self) -> bool:
-        """Whether it is gone."""
+        """Whether the connection is gone."""
         return self._line.is_gone

@@ -44,7 +44,7 @@ class Proxy:
     """Whether the OOM killer leaves it alone: nbd-client protects itself, and so its proxy."""
 
     def talks(self) -> Talks:
-        """To nobody but the swap server, as the machine would without it."""
+        """The program sends to no machine but the swap server, to which the machine would also send without the program."""
         return NOBODY
 
     def wire(self, system: System) -> None:

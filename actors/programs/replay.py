@@ -14,7 +14,7 @@ from netswap.protocol.rpc import CALL_PORT, SERVER_PORT
 from netswap.protocol.units import milliseconds
 
 _TRAIN_NS: Final = milliseconds(100)
-"""As a flood's: so much is announced at once."""
+"""The time whose frames are announced at once, as with a flood."""
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ class Service:
     counts_pages: ClassVar[bool] = False
 
     def talks(self) -> Talks:
-        """To nobody unasked."""
+        """The program sends to no machine unasked."""
         return NOBODY
 
     def text_pages(self) -> int:

@@ -38,9 +38,9 @@ class Line(Protocol):
     """The connection of a swap device, as a process sees it that opens another when it is gone."""
 
     is_gone: bool
-    """Whether it is gone, and nobody has begun to open another."""
+    """Whether the connection is gone, and the opening of another has not begun."""
     when_gone: Callable[[object], None] | None
-    """Called once it is."""
+    """Called once the connection is gone."""
 
     def leave_to_client(self) -> None:
         """Open no other by itself from now on."""
@@ -65,7 +65,7 @@ class Host(NamedTuple):
     kernel_end: PairEnd | None
     """The proxy's end of the pair to the kernel: requests to the swap server come out here, and answers go in."""
     daemon_end: PairEnd | None = None
-    """The same for a swap-server of this machine that its own pages go to."""
+    """The daemon's end of such a pair, for a swap-server of this machine that the machine's own pages go to."""
     line: Line | None = None
     """The connection of the swap device, if it has one to another machine."""
 
@@ -113,7 +113,7 @@ class Sleep:
 
 
 class Pause:
-    """Nothing, for ever (pause(2)): a process that waits for a signal, which nobody sends."""
+    """Nothing, for ever (pause(2)): a process that waits for a signal, which no process sends."""
 
     __slots__ = ()
     idle = True
@@ -192,7 +192,7 @@ class System:
         self.space = space
         """The program's anonymous memory."""
         self.text = text
-        """Its program text, if the scenario gives it any."""
+        """The text of the program, if the scenario gives it any."""
         self.file = file
         """The file that it reads or writes."""
         self.queues = Queues()
@@ -239,7 +239,7 @@ class System:
         self._faults.schedule_in_real_time(task)
 
     def freeze(self, task: Task) -> None:
-        """Let the program stand still: it reads nothing, and answers nobody, while the kernel lives (SIGSTOP)."""
+        """Let the program stand still: it reads nothing, and answers no request, while the kernel lives (SIGSTOP)."""
         if self.frozen:
             return
         self.frozen = True

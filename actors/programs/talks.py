@@ -1,6 +1,6 @@
 """The machines that a program sends to: a trait that it declares, by which the clock knows which machines cannot feel each other.
 
-A class of programs has a method `talks(self) -> Talks`. One without may send to anybody.
+A class of programs has a method `talks(self) -> Talks`. A class without this method may send to any machine.
 """
 
 from collections.abc import Iterable

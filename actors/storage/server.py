@@ -58,7 +58,7 @@ class SwapServer:
         return self.pages is not None
 
     def talks(self) -> Talks:
-        """To nobody unasked."""
+        """The server sends to no machine unasked."""
         return NOBODY
 
     def wire(self, system: System) -> None:

@@ -12,7 +12,7 @@ from netswap.actors.memory.zone import Zone
 from netswap.protocol.units import seconds
 
 RETRY_NS: Final = seconds(5)
-"""After so long a request that waits for a buffer looks for ordinary memory again (io_schedule_timeout in mempool_alloc)."""
+"""Time after which a request that waits for a buffer looks for ordinary memory again (io_schedule_timeout in mempool_alloc)."""
 
 
 class Layer:

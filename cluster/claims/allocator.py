@@ -113,7 +113,7 @@ def hysteresis(kernel: Kernel) -> Evidence:
     "Zijlstra, 20070806103659.399233000@chello.nl",
 )
 def emergency_pool(kernel: Kernel) -> Evidence:
-    """And so do the low and high marks that kswapd keeps."""
+    """The low and high marks that kswapd keeps rise by E, too."""
     evidence = Evidence()
     plain, raised = Zone(SMALL, 256, kernel=kernel), Zone(SMALL, 256, 100, kernel=kernel)
     for name, floor in plain.floors._asdict().items():

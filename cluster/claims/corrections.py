@@ -13,7 +13,7 @@ from netswap.protocol.units import seconds
 SWAP: Final = "machines.A.swap"
 SERVICE: Final = "machines.A.programs.1.service"
 ROUND_TRIP_S: Final = 0.02
-"""Of a request: the way, the disk, the wire."""
+"""Round trip of a request: the way, the disk, the wire."""
 PAGEBLOCK: Final = 512
 CPU_BATCH: Final = 256
 """Pages that a CPU charges to sockets before others see it (SK_MEMORY_PCPU_RESERVE)."""

@@ -154,7 +154,7 @@ def tcp_times_s(rto_s: float, retries: int = TCP_RETRIES) -> list[float]:
 
 
 def syn_times_s(era: str) -> list[int]:
-    """When a SYN that nobody answers is sent again, and at the end when the call has failed: doubled each time."""
+    """When an unanswered SYN is sent again, and at the end when the call has failed: doubled each time."""
     first_s = SYN_RTO_S[era]
     return [first_s * (2**attempt - 1) for attempt in range(1, SYN_RETRIES[era] + 2)]
 

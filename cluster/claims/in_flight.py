@@ -30,7 +30,7 @@ BURSTS: Final = 2000
 ARRIVALS: Final = 20_000
 RING_KEPT: Final = 16
 REPLY_FRAMES: Final = 3
-"""Of the page that A reads."""
+"""Frames of the reply with the page that A reads."""
 CRITICAL_PORT: Final = 800
 SERVICE_PORT: Final = 9000
 GIGABIT: Final = 1_000_000_000
@@ -105,7 +105,7 @@ def blind(kernel: Kernel) -> Evidence:
 
 
 def _whole_machine(kernel: Kernel, evidence: Evidence) -> Evidence:
-    """The same eight sources, and a swap whose replies of 3 frames come between them: with 2 buffers none can be whole."""
+    """The eight sources, and a swap whose replies of 3 frames come between them: with 2 buffers no reply can be whole."""
     for buffers in (REPLY_FRAMES - 1, SOURCES + REPLY_FRAMES):
         with scene("row-11", kernel, set={"machines.A.reserve.buffers": RING_KEPT + buffers}) as cluster:
             dropped = run_to(cluster, 10)["A"].dropped

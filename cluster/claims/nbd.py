@@ -13,7 +13,7 @@ from netswap.cluster.lab.cluster import Cluster
 from netswap.protocol.frame import F_BODY, F_KIND, TCP, cut
 
 ROUND_TRIP_S: Final = 0.02
-"""Of a request: the way, the disk, the wire, and what the card's gathered interrupts add."""
+"""Round trip of a request: the way, the disk, the wire, and what the card's gathered interrupts add."""
 RTO_MIN_S: Final = formulas.TCP_RTO_MIN_S
 MEMORY_MIB: Final = 256
 LIMIT: Final = 96

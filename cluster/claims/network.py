@@ -53,7 +53,7 @@ def charged_and_real(kernel: Kernel) -> Evidence:
 
 @row(34, "A UDP socket is full after n frames, and further packets are dropped and freed", "net/core/sock.c")
 def full_socket(kernel: Kernel) -> Evidence:
-    """68 full frames on each; while nobody reads, what comes beyond that takes no memory."""
+    """68 full frames on each socket; while no program reads, what comes beyond that takes no memory."""
     evidence = Evidence()
     with scene("row-35", kernel, set={"machines.A.programs.1.service.sockets": 4}) as cluster:
         run_to(cluster, 9)
@@ -149,7 +149,7 @@ def no_memory_for_arp(kernel: Kernel) -> Evidence:
     eras=EVERY,
 )
 def link_protocols(kernel: Kernel) -> Evidence:
-    """What passes is dropped one step later, since nobody has a socket for it. Packet taps are not modelled."""
+    """What passes is dropped one step later, since no program has a socket for it. Packet taps are not modelled."""
     evidence = Evidence()
     passing = {"arp": True, "ipv6": True, "vlan": True, "qinq": kernel.name != ERA_2_6_22, "other": False}
     for link, passes in passing.items():

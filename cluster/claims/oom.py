@@ -55,7 +55,7 @@ def in_vain(kernel: Kernel) -> Evidence:
     eras=EVERY,
 )
 def kills(kernel: Kernel) -> Evidence:
-    """In 2007 the victim has to read a page from C before it dies: with a reserve it can, without it nobody else is killed."""
+    """In 2007 the victim has to read a page from C before it dies: with a reserve it can; without, no other program is killed."""
     evidence = _silent(kernel)
     helps = "reserve" if kernel.name == ERA_2_6_22 else "none"
     with scene("row-66", kernel, safeguards=helps) as cluster:

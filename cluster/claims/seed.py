@@ -65,7 +65,7 @@ def recovery(kernel: Kernel) -> Evidence:
     "Zijlstra, 15 August 2007",
 )
 def bounded(kernel: Kernel) -> Evidence:
-    """Its peak is the same after 3 s and after 80 s of flood, and within the limit on receive buffers."""
+    """The peak of emergency bytes is the same after 3 s and after 80 s of flood, and within the limit on receive buffers."""
     evidence = Evidence()
     with scene("row-03", kernel) as cluster:
         early = run_to(cluster, 5)["A"].emergency_bytes_max
@@ -86,7 +86,7 @@ def fragment_cache_bytes(kernel: Kernel) -> int:
     4, "With the policy on and no pressure nothing is dropped by it, and throughput is the same", "Zijlstra, series v14"
 )
 def no_cost(kernel: Kernel) -> Evidence:
-    """The same messages are read with and without it."""
+    """As many messages are read with the policy as without it."""
     evidence = Evidence()
     messages = {}
     for policy in ("reserve", "none"):

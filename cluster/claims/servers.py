@@ -44,9 +44,9 @@ def one_rank(kernel: Kernel) -> Evidence:
 
 
 _TIMELINES: Final[tuple[list[Any] | None, ...]] = (None, [])
-"""That of the scenario, and none."""
+"""The timeline of the scenario, and an empty timeline."""
 STEP_S: Final = 0.1
-"""Far more than a step of row 56 takes: where in it the stall begins makes so much difference at most."""
+"""Far more than a step of row 56 takes: where in the step the stall begins makes no more difference than this."""
 
 
 def _job(timeline: list[Any] | None) -> dict[str, Any]:

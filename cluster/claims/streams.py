@@ -151,7 +151,7 @@ def limits(kernel: Kernel) -> Evidence:
 
 @row(44, "What has been acknowledged is never thrown away", "net/ipv4/tcp_input.c, tcp_prune_queue", eras=EVERY)
 def kept(kernel: Kernel) -> Evidence:
-    """It would never be sent again: so a reader that gets every message, whatever was refused on the way, has seen none lost."""
+    """Acknowledged data is never sent again: a reader that gets every message, whatever was refused on the way, has lost none."""
     evidence = Evidence()
     frames_of_a_message = 3
     # Fewer pages than a CPU charges at once are no limit that could be felt.

@@ -12,7 +12,7 @@ KERNEL_PART: Final = {ERA_2_6_22: "reserve", ERA_6_1: "merged", ERA_6_11: "merge
 
 
 STEPS: Final = {ERA_2_6_22: 10, ERA_6_1: 16, ERA_6_11: 16}
-"""Of ranks, only the last of which swap: the reserve of 2007 is memory that they have not got."""
+"""Steps of ranks, only the last of which swap: the reserve of 2007 is memory that the ranks have not got."""
 BOTH_ENDS: Final = ("A", "B")
 
 

@@ -1,6 +1,6 @@
 """Windows: the machines advance side by side, and what they have sent goes over the network, again and again.
 
-How far each may advance is the pace's to say (`pace`, `horizons`). Nobody passes a fault, and idle time is skipped, not
+How far each may advance is the pace's to say (`pace`, `horizons`). No machine passes a fault, and idle time is skipped, not
 stepped through. Both engines drive this one clock; the network actor holds it on Ray.
 """
 
@@ -20,7 +20,7 @@ class Clock:
         self.now_ns = 0
         """All that lies before has happened."""
         self.windows = 0
-        """Exchanges so far in which somebody advanced."""
+        """Exchanges so far in which a machine advanced."""
         self.faults: list[Fault] = []
         """What has begun so far, with the ends that have come."""
         self._pace = pace

@@ -7,7 +7,7 @@ _YOUNG_MAX: Final = 50_000
 """Objects made before it looks at them."""
 
 _before: list[tuple[int, int, int]] = []
-"""Its thresholds before the first of those that hold it, once for each of them."""
+"""The collector's thresholds before the first `hold` that still lasts, once for each `hold` that does."""
 
 
 def hold() -> None:

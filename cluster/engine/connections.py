@@ -24,9 +24,9 @@ _ANSWER: Final = b"\0"
 _ERROR: Final = b"\1"
 _OURS: Final = b"network"
 _THEIRS: Final = b"machines"
-"""Whose proof it is: the one end's does not serve as the other's."""
+"""The end whose proof it is: the proof of one end does not serve as the other's."""
 _WELCOME: Final = b"welcome"
-"""Said by a host to the one whom it lets in, which its proof alone does not say: another may have been first."""
+"""Said by a host to the peer that it lets in; the host's proof alone does not say so: another peer may have been first."""
 
 HANDSHAKE_S_MAX: Final = 10
 """For each step of the handshake; a peer that connects and says nothing is let go after that."""
@@ -77,7 +77,7 @@ class Answering:
         address = self._listening.getsockname()
         self.address: Address = (address[0], address[1])
         self._taken = Lock()
-        """Held from when the network actor has been let in: it has one line, and nobody else gets one."""
+        """Held from when the network actor has been let in: that actor has one line, and no other peer gets one."""
         Thread(target=self._listen, daemon=True, name="listens for the network actor").start()
 
     def _listen(self) -> None:

@@ -46,7 +46,7 @@ SLICE_S: Final = 0.5
 CLOSE_S_MAX: Final = 3
 """For actors to end by themselves; afterwards they are killed."""
 LINE_CHARS_MAX: Final = 200
-"""Of what Ray says."""
+"""Characters of a line of what Ray says."""
 
 
 @contextlib.contextmanager
@@ -217,7 +217,7 @@ class NetworkHost(Somewhere):
             raise _cause(error) from None
 
     def run_slice(self, until_ns: int, wall_s: float) -> tuple[bool, int]:
-        """Whole windows for about so long; whether the time has been reached, and the clock."""
+        """Run whole windows for about `wall_s` seconds; whether the time has been reached, and the clock."""
         end = time.monotonic() + wall_s
         done = self._clock.run(until_ns, lambda: time.monotonic() < end)
         return done, self._clock.now_ns

@@ -16,7 +16,7 @@ from netswap.protocol.units import seconds
 AHEAD_NS: Final = seconds(1)
 """A machine may be ahead of the others by this at least, or by a lookahead if that is longer; by twice as much at most."""
 AHEAD_BYTES: Final = 4 << 20
-"""And while it is ahead it announces no more than this, and what it announces in one advance."""
+"""While a machine is ahead it announces no more bytes than this, and what it announces in one advance."""
 
 
 Tallies = dict[str, dict[str, Any]]
@@ -31,7 +31,7 @@ class Passed(NamedTuple):
     farthest_ns: int
     """No machine is beyond."""
     anybody: bool
-    """Whether somebody advanced."""
+    """Whether a machine advanced."""
 
 
 class Pace(Protocol):

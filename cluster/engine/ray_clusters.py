@@ -270,7 +270,7 @@ def address_here() -> str:
 
 
 def reachable(address: str) -> None:
-    """Ray takes 20 seconds to notice that nobody listens."""
+    """Raise InfrastructureError if no process listens at the address: Ray itself takes 20 seconds to notice it."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()

@@ -16,7 +16,7 @@ from netswap.cluster.scenario.resolved import Resolved
 UNDECIDED: Final = str(Verdict.UNDECIDED)
 """The verdict on a run that was cut short."""
 CUT_SHORT: Final = 5
-"""Its exit status."""
+"""The exit status of a run that was cut short."""
 
 
 class Outcome(NamedTuple):
@@ -67,7 +67,7 @@ def check(expectations: list[Expectation], views: dict[str, MachineView]) -> lis
 
 
 def _is_vacuous(expectations: list[Expectation], resolved: Resolved, views: dict[str, MachineView]) -> bool:
-    """Whether something is claimed of a reserve that nobody ever needed."""
+    """Whether something is claimed of a reserve that no machine named there ever needed."""
     guarded = {one.name for one in resolved.machines if one.swap and one.policy.reserve_access}
     claims = [expectation for expectation in expectations if _claims_reserve(expectation)]
     named = {name for expectation in claims for name in expectation.machines} & guarded

@@ -1,4 +1,4 @@
-"""What a node of somebody else's cluster is sent: netswap's sources and the modules of programs of the user's own."""
+"""What a node of a cluster that netswap did not start is sent: netswap's sources and the modules of the user's own programs."""
 
 import shutil
 import sys

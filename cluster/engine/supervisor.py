@@ -223,7 +223,7 @@ class _Supervisor:
                 os.kill(self._driver, number)
 
     def _stop(self, _number: int, _frame: object) -> None:
-        """Ctrl-Z: stand still, all of us, until somebody says SIGCONT."""
+        """Ctrl-Z: stand still, all of us, until a SIGCONT comes."""
         self._kill(signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
         self._kill(signal.SIGCONT)

@@ -130,7 +130,7 @@ class Part(NamedTuple):
 
 
 def parts_of(driver: int) -> list[Part]:
-    """Those that a process has started (on Linux)."""
+    """The parts of Ray that a process has started (on Linux)."""
     found = []
     for entry in Path("/proc").glob("[1-9]*"):
         name, state, parent = _stat_of(int(entry.name))
@@ -191,7 +191,7 @@ def end_processes(cluster: str, patience_s: float = 3.0) -> None:
 def remove_semaphores(raylets: Iterable[int]) -> None:
     """Remove semaphores of compiled graphs' channels, which bear their raylet's number and outlive one that was killed.
 
-    A number that is in use again is somebody else's.
+    A number that is in use again belongs to another process.
     """
     for pid in raylets:
         if is_alive(pid):

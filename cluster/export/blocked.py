@@ -19,7 +19,7 @@ from netswap.cluster.kernels.functions import CHAINS
 FIRST_PID: Final = 100
 """The process number of a machine's first program."""
 KSWAPD: Final = 33
-"""That of kswapd."""
+"""The process number of kswapd."""
 
 
 class Blocked(NamedTuple):

@@ -21,12 +21,12 @@ class Original(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Its digest."""
+        """The digest of the run."""
         return str(self.result["digest"])
 
     @property
     def end_ns(self) -> int:
-        """How far it went."""
+        """How far the run went."""
         return int(self.result["virtual_ns"])
 
     @property
@@ -36,7 +36,7 @@ class Original(NamedTuple):
 
     @property
     def writer(self) -> str:
-        """The same in words."""
+        """The version of netswap that wrote the folder, in words."""
         return f"netswap {self.version}" if self.version else "an earlier netswap"
 
     @property

@@ -61,7 +61,7 @@ NETSTAT: Final = {
     False: {"TcpExt": _TCP_2007, "IpExt": _IP_EXT_2007},
     True: {"TcpExt": _TCP_NOW, "IpExt": _IP_EXT_NOW},
 }
-"""Those of net/netstat."""
+"""The lines of net/netstat, and their fields; by the same key as `SNMP`."""
 
 _STATE_2007: Final = """
 nr_free_pages nr_inactive nr_active nr_anon_pages nr_mapped nr_file_pages nr_dirty nr_writeback nr_slab_reclaimable

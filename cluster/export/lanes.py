@@ -31,7 +31,7 @@ from netswap.protocol.frame import (
 )
 
 NOBODY: Final = -1
-"""Whose track it is that belongs to no machine."""
+"""The machine's index on a track that belongs to no machine."""
 PROGRAM: Final = "program"
 COUNTER: Final = "counter"
 LANE: Final = "lane"
@@ -97,7 +97,7 @@ class Lanes:
         return Track(self._machine, LANE, self._name, place)
 
     def give(self, track: Track) -> None:
-        """It is free again."""
+        """Free the lane of a track again."""
         self._taken[track.place] = False
 
 

@@ -1,4 +1,4 @@
-"""What a machine's kernel would say of its memory (SysRq m), and of its swap: the device, and requests that nobody answers.
+"""What a machine's kernel would say of its memory (SysRq m), and of its swap: the device, and requests that no server answers.
 
 Sources: mm/page_alloc.c show_free_areas, mm/swap_state.c show_swap_cache_info, mm/swapfile.c sys_swapon of 2.6.22;
 mm/show_mem.c of 6.11; net/sunrpc/clnt.c call_timeout; drivers/block/nbd.c nbd_xmit_timeout of 6.11. What the

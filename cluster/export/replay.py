@@ -49,7 +49,7 @@ def replayed(
 
 
 def _another(original: Original) -> Exception:
-    """It is no longer the run that the folder tells of."""
+    """The error of a run that is no longer the one that the folder tells of."""
     here = version("netswap")
     what = f"{original.writer} wrote this run, and here, in {here}, the same scenario comes out otherwise"
     if original.version == here:

@@ -19,7 +19,7 @@ class ZoneView(NamedTuple):
 
     name: str
     free: int
-    """Those that are set aside for atomic blocks included, as the kernel counts."""
+    """Free pages, those that are set aside for atomic blocks included, as the kernel counts."""
     boost: int
     min: int
     low: int

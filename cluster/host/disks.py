@@ -16,7 +16,7 @@ _PRIORITY: Final = re.compile(r"-?\d{1,6}")
 _PRINTED: Final = re.compile(r"(\S.*?) on (/.*?) type (\S+) \((.*?)\)(?: \[.*\])?\s*")
 """A line of `mount`."""
 _COLUMNS: Final = 6
-"""Of a line of mounts, the two last are 0 0."""
+"""Columns of a line of mounts; the two last are 0 0."""
 _LSBLK: Final = re.compile(r"([\s|`\u2502\u251c\u2514\u2500-]*)([^\s\u2500-]\S*)\s+(?:\([^)]*\)\s+)?(\d+):(\d+)\s")
 """A line of lsblk: the branches of the tree, the name, the device's numbers."""
 
@@ -49,7 +49,7 @@ class Block:
     """`iscsi`, where the device hangs on a session."""
     driver: str = ""
     backing: str = ""
-    """Of a loop device its file."""
+    """The file of a loop device."""
     parents: list[str] = field(default_factory=list)
     """Devices that this one is made of: of a partition, a volume, a RAID."""
     is_crypt: bool = False

@@ -20,10 +20,10 @@ class Draft:
     missing: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
     machine: str = ""
-    """Whose lines are being written."""
+    """The machine whose lines are being written."""
 
     def add(self, depth: int, text: str, comment: str = "") -> None:
-        """A line, so many levels deep, and where its value comes from."""
+        """Add a line, `depth` levels deep, and where its value comes from."""
         if depth <= 1:
             self.machine = text.partition(":")[0] if depth == 1 and len(text) == len("A:") else ""
         self.lines.append((f"{'  ' * depth}{text}", self.plain(comment)))

@@ -83,9 +83,9 @@ _COMPLAINT: Final = re.compile(
 
 _COMPLAINT_MAX: Final = 400
 BYTES_MAX: Final = 16 << 20
-"""Of each file but the tables of sockets: a zoneinfo of a thousand CPUs has 4 MiB, mounts of a thousand containers 5."""
+"""Bytes of a file that is no table of sockets: a zoneinfo of a thousand CPUs has 4 MiB, mounts of a thousand containers 5."""
 TABLE_BYTES_MAX: Final = 48 << 20
-"""Of a table of sockets: 300,000 of them."""
+"""Bytes of a table of sockets: 300,000 sockets."""
 ENTRIES_MAX: Final = 400_000
 """Names that are looked at, those near the top first."""
 DEPTH_MAX: Final = 14
@@ -153,7 +153,7 @@ class Saved:
     text: str
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Its lines, numbered from 1, one at a time: a table may have a million."""
+        """The file's lines, numbered from 1, one at a time: a table may have a million."""
         number, start, end = 1, 0, len(self.text)
         while start < end:
             stop = self.text.find("\n", start)
@@ -178,7 +178,7 @@ class Tree:
     """The known files of one host, by the path that each has on a machine."""
 
     def __init__(self, place: str, found: Mapping[str, str], read: Callable[[str, int], bytes]) -> None:
-        """`found`: for each path on a machine the path below `place`, which `read` reads, so many bytes at most."""
+        """`found`: for each path on a machine the path below `place`; `read(path, n)` reads that path, n bytes at most."""
         self.place = place
         self.unread: dict[str, str] = {}
         """Why files that are there could not be read, by their paths on a machine; of those that have been asked for."""
@@ -247,7 +247,7 @@ def tree_of(place: str, paths: Iterable[str], read: Callable[[str, int], bytes])
 
 
 def _rank(path: str) -> tuple[int, int, str]:
-    """Of several files of a kind the first counts: those near the top; of processes itself, the first, and then the latest."""
+    """The order of files of a kind, the first of which counts: near the top; of processes itself, the first, then the latest."""
     seen = _OF_PROCESS.fullmatch(path)
     if seen is None:
         return path.count("/"), 0, path

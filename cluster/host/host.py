@@ -50,7 +50,7 @@ class Host:
         return self.tree.label(path)
 
     def first_label(self, *paths: str) -> str:
-        """Of the first of these that is there."""
+        """The label of the first of these paths that is there."""
         return self.label(next((one for one in paths if one in self.tree), paths[0]))
 
 

@@ -30,11 +30,11 @@ class Listed:
 
     sockets: dict[str, Sockets] = field(default_factory=lambda: {"tcp": Sockets(), "udp": Sockets()})
     buffers: dict[tuple[str, int], list[int]] = field(default_factory=dict)
-    """Of sockets that are bound (UDP) or listen (TCP)."""
+    """Receive buffers of sockets that are bound (UDP) or listen (TCP)."""
     connected: list[int] = field(default_factory=list)
-    """Of connections over TCP with other hosts."""
+    """Receive buffers of connections over TCP with other hosts."""
     labels: dict[str, str] = field(default_factory=dict)
-    """Of the first file that has sizes, by protocol."""
+    """The label of the first file that has sizes, by protocol."""
 
 
 def listed(tree: Tree) -> Listed:

@@ -9,7 +9,7 @@ from netswap.cluster.host.host import Host
 from netswap.cluster.host.sockets import Sockets
 
 SOCKETS_MAX: Final = 20_000
-"""Of each protocol: beyond that a scenario has no ports for them."""
+"""Sockets of each protocol: beyond that a scenario has no ports for them."""
 PORT: Final = 9000
 GROUPS_MAX: Final = 3
 """Sizes of receive buffers that are told apart; the others have their mean."""
@@ -122,7 +122,7 @@ def _sizes(host: Host, protocol: str, sockets: Sockets, usual: int) -> Counter[i
 
 
 def _bounded(groups: tuple[Group, ...]) -> tuple[Group, ...]:
-    """So many sockets as a scenario has ports for."""
+    """The groups, with no more sockets than a scenario has ports for."""
     kept, left = [], SOCKETS_MAX
     for one in groups:
         if left:

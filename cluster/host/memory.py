@@ -20,7 +20,7 @@ _PAGES: Final = (
 """Sizes that are counted in whole pages."""
 _PAGES_NEEDED: Final = 6
 _BOUNDED: Final = ("MemTotal", "SwapTotal", "SwapFree", "HugePages_Total", "Hugepagesize", *_PAGES)
-"""Those that a scenario is made of. Others have been seen with a wrapped number, as Committed_AS."""
+"""Fields that a scenario is made of. Other fields have been seen with a wrapped number, as Committed_AS."""
 _ZONE: Final = re.compile(r"Node\s+(\d+), zone\s+(\S+)")
 _MARK: Final = re.compile(r"\s+(?:pages )?(free|boost|min|low|high|spanned|present|managed|cma)(?:\s+(\S*))?\s*")
 _END: Final = "start_pfn"

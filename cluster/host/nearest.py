@@ -19,7 +19,7 @@ _FIRST: Final = {3: 40, 4: 60, 5: 81, 6: 101, 7: 121}
 
 
 class Change(NamedTuple):
-    """Of the kernel: in which release, and what."""
+    """A change of the kernel: in which release, and what."""
 
     version: Version
     what: str
@@ -47,7 +47,7 @@ CHANGES: Final = (
     Change((6, 9), "no page block is set aside for atomic requests in zones below 200 MiB"),
     Change((6, 12), "atomic requests for single pages may use blocks that are set aside for them"),
 )
-"""Of which facts 3 and 13, and the kernel's own change logs, tell."""
+"""Changes of which facts 3 and 13, and the kernel's own change logs, tell."""
 
 SWITCHED_OFF: Final = {"watermark_boost_factor": ((5, 0), 0), "watermark_scale_factor": ((4, 6), 1)}
 """Sysctls by which a kernel is as it was before a change, from the release of that on: with a scale factor of 1 the distance of

@@ -19,11 +19,11 @@ from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds, seconds
 
 STEPS: Final = 20
-"""Of a program, in the two seconds of an outage in which it takes what is free above min."""
+"""Steps of a program, in the two seconds of an outage in which it takes what is free above min."""
 USUAL_MBIT: Final = 1000
 USUAL_SWAPPINESS: Final = 60
 RING_MAX: Final = 65_536
-"""That of B and C, which no file tells anything of."""
+"""Descriptors of the largest ring that a scenario takes."""
 
 
 def accepts(model: type[BaseModel], key: str, value: Any) -> bool:
@@ -39,7 +39,7 @@ def accepts(model: type[BaseModel], key: str, value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Of the machine A, bytes; what several parts of the scenario depend on."""
+    """Numbers of the machine A, bytes; what several parts of the scenario depend on."""
 
     memory: int
     min_free: int
@@ -48,7 +48,7 @@ class Numbers:
     clean: int
     working_set: int
     touch: int
-    """In each step of 100 ms: so much that an outage brings free memory down from the high mark to min in about 2 s."""
+    """Bytes in each step of 100 ms: with these an outage brings free memory down from the high mark to min in about 2 s."""
 
 
 def numbers(host: Host, swapping: Swapping) -> Numbers:

@@ -29,20 +29,20 @@ class Connection(NamedTuple):
 
 @dataclass(slots=True)
 class Sockets:
-    """Those of one protocol that face the network, from one table or two (IPv4 and IPv6), or as a command lists them."""
+    """Sockets of one protocol that face the network, from one table or two (IPv4 and IPv6), or as a command lists them."""
 
     labels: list[str] = field(default_factory=list)
     ports: Counter[int] = field(default_factory=Counter)
-    """On which something is received, and by how many sockets: bound by UDP, listened on by TCP."""
+    """Ports on which something is received, and by how many sockets: bound by UDP, listened on by TCP."""
     loopback: int = 0
-    """Those that only this host can reach."""
+    """Sockets that only this host can reach."""
     connections: Counter[Connection] = field(default_factory=Counter)
     dropped: int = 0
     """Datagrams that had no room, so far."""
 
     @property
     def count(self) -> int:
-        """Of UDP: sockets that receive from the network; of TCP: that listen to it."""
+        """How many sockets receive from the network (UDP), or listen to it (TCP)."""
         return self.ports.total()
 
     @property

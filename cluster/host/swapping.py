@@ -16,7 +16,7 @@ _RELAYED_FILES: Final = re.compile(
 )
 """File systems of FUSE whose process keeps nothing itself: it relays to servers."""
 _LAYERS_MAX: Final = 8
-"""Of devices that are made of others."""
+"""Layers of devices that are made of others."""
 _BUT_ONE: Final = "; netswap knows no such device, and NBD is nearest: requests over one TCP connection"
 
 
@@ -45,7 +45,7 @@ class Swapping:
     size: int = 0
     used: int = 0
     device: str = ""
-    """Of a block device its name, with queue settings in /sys/block."""
+    """The name of a block device, with queue settings in /sys/block."""
     mount: Mount | None = None
     others: tuple[str, ...] = field(default=())
     """Areas of other ways, which the scenario leaves out."""

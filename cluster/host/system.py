@@ -26,7 +26,7 @@ class Setting(NamedTuple):
 
     @property
     def value(self) -> int:
-        """Of one that is a single number."""
+        """The number of a setting that is a single one."""
         return self.values[0]
 
 
@@ -39,7 +39,7 @@ class Release(NamedTuple):
 
 
 def release(tree: Tree) -> Release | None:
-    """Of /proc/version, osrelease or uname. Raises ScenarioError for a file that names none."""
+    """The release in /proc/version, osrelease or uname. Raises ScenarioError for a file that names none."""
     for path in ("proc/sys/kernel/osrelease", "proc/version", "uname"):
         saved = tree.get(path)
         if saved is None or (path == "proc/version" and "uname" in tree and "Linux version" not in saved.text):

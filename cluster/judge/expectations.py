@@ -61,11 +61,11 @@ class MachineView(Protocol):
 
     @property
     def verdict(self) -> str:
-        """Its word."""
+        """The word of the machine's verdict."""
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """By name."""
+        """The machine's counters, by name."""
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -90,7 +90,7 @@ class Expectation:
     value: int = 0
 
     def about(self, machines: Sequence[str]) -> "Expectation":
-        """The same claim about these machines."""
+        """The claim of this expectation, about these machines."""
         return replace(self, machines=tuple(machines))
 
 

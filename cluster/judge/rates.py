@@ -59,7 +59,7 @@ def waited(program: ProgramReport) -> dict[str, float]:
 
 
 def waited_since(program: ProgramReport, slot: int) -> dict[str, float]:
-    """The same from the begin of a slot on."""
+    """Where the time from the begin of a slot on went, in percent for each kind of wait."""
     kinds = len(KINDS)
     before = program.waited_slots[(slot - 1) * kinds : slot * kinds] if slot else (0,) * kinds
     return _shares([spent - earlier for spent, earlier in zip(program.waited_ns, before, strict=True)])

@@ -3,7 +3,7 @@
 A machine's verdict is its worst program's, or *lost data*, which no program need have noticed. *Wedged* is only said when
 it can be: all faults have ended, no progress was made since, and every timer that could still help has fired after that
 without effect; otherwise a stalled machine is *undecided*. So is a machine that is down or paused. Programs of one that is
-down neither get on nor stall, and nobody has recovered from what a crash has ended; those of a paused one stall as any other
+down neither get on nor stall, and no program has recovered from what a crash has ended; those of a paused one stall as any other
 that does not get on.
 """
 
@@ -56,7 +56,7 @@ class Finding(NamedTuple):
     hope: str = ""
     """What keeps more from being said of a program that stands still, and how long a run would have to be."""
     slow_since: int = 0
-    """Of one that is slow: the slot in which it began to be."""
+    """The slot in which a slow program began to be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Judgement:
     programs: tuple[Finding, ...] = ()
     """What became of each of its programs, in their order."""
     hope: str = ""
-    """Of an undecided machine: what keeps more from being said."""
+    """What keeps more from being said of an undecided machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def _outlasted(begin_ns: int, end_ns: int, phase: Recovery) -> bool:
 def _has_moved(program: ProgramReport, phase: Recovery) -> bool:
     """Whether it got on, or had nothing to do, in the last phase (that of the fault, or that after all faults).
 
-    Otherwise it may be standing still already, and nobody can tell yet.
+    Otherwise it may be standing still already, which cannot be told yet.
     """
     edge_ns = phase.first_fault_ns if phase.healed_ns is None else phase.healed_ns
     return program.last_ns >= (edge_ns or 0) and (program.last_ns > 0 or program.progress > 0)

@@ -33,7 +33,7 @@ def of_machine(result: dict[str, Any], machine: str) -> "networkx.DiGraph[str]":
 
 
 def loop_of(graph: "networkx.DiGraph[str]") -> set[str]:
-    """Those that wait for themselves, over others."""
+    """The nodes that wait for themselves, over other nodes."""
     parts = networkx.strongly_connected_components(graph)
     return {node for part in parts if len(part) > 1 for node in part}
 

@@ -16,7 +16,7 @@ class Difference(NamedTuple):
     """One number or rule that two kernels do not have in common."""
 
     name: str
-    """Of the field, as `tcp.window_share`."""
+    """The name of the field, as `tcp.window_share`."""
     rule: str
     """What it says, with its source."""
     values: tuple[Any, Any]
@@ -68,7 +68,7 @@ def as_text(name: str, value: object) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """The same as plain data."""
+    """A value as plain data."""
     if isinstance(value, frozenset):
         return sorted(KIND_NAMES[kind] for kind in value)
     return list(value) if isinstance(value, tuple) else value

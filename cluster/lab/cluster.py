@@ -258,7 +258,7 @@ class Cluster:
         return results.frames(self.state())
 
     def links(self) -> dict[str, dict[str, Any]]:
-        """The same for each directed link that carried anything: "B>A"."""
+        """Frames, as in `frames`, of each directed link that carried anything: "B>A"."""
         return self.state().links
 
     def digest(self) -> str:

@@ -108,7 +108,7 @@ def _unknown(wait: Wait) -> dict[str, Any]:
 
 
 def as_text(told: dict[str, Any]) -> str:
-    """The same for people."""
+    """The answer as text for people."""
     lines = [f"{told['log']}: {told['grade']}", f"  {told['reason']}", *_quoted(told["shown_by"], "    ")]
     if told["newest_first"]:
         lines.append("  (the newest line came first; it was read from its end)")

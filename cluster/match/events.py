@@ -181,9 +181,9 @@ class Events:
         self.found: list[Event] = []
         self._before = ""
         self._wide = False
-        """Whether that was so long that its end may have been put into the next."""
+        """Whether the line before was so long that its end may have been put into the next line."""
         self._last: Event | None = None
-        """That of the line before."""
+        """The event of the line before."""
 
     def line(self, line: Line) -> Event | None:
         """The next line; the event that it is, a version left out."""

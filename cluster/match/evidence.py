@@ -29,7 +29,7 @@ class Evidence:
     reclaimers: list[Wait]
     swappers: list[Wait]
     senders: list[Wait]
-    """Those that wait to send pages that are written back."""
+    """Waits of tasks that wait to send pages that are written back."""
     failures: list[Failure]
     time_outs: dict[str, list[Line]]
     """By transport."""

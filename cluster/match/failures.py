@@ -22,7 +22,7 @@ _ALLOCATORS: Final = re.compile(
 )
 """Functions of mm/page_alloc.c, mm/slab.c, mm/slub.c: they do not say for what an allocation was."""
 _PLENTY: Final = 4
-"""Times the high mark: so much does not become free while a report is printed."""
+"""Times the high mark: an amount that does not become free while a report is printed."""
 _COSTLY: Final = 3
 """The largest order that the kernel takes for usual: PAGE_ALLOC_COSTLY_ORDER."""
 _INTERRUPT: Final = re.compile(

@@ -20,7 +20,7 @@ class Log:
 
     reading: Reading
     waits: list[Wait]
-    """Of each call trace."""
+    """The wait of each call trace."""
     events: list[Event]
     blocks: list[MemInfo]
 
@@ -29,7 +29,7 @@ class Log:
         return [event for event in self.events if event.kind in kinds]
 
     def wait_after(self, event: Event) -> Wait | None:
-        """That of the trace which an event has printed; where processors are mixed, of one near it of the same kind."""
+        """The wait of the trace which an event has printed; where processors are mixed, of one near it of the same kind."""
         own = next((wait for wait in self.waits if wait.stack.head is event.line), None)
         if own is not None:
             return own
@@ -42,7 +42,7 @@ class Log:
         return next((wait for wait in others if "buffer" in wait.paths or wait.stack.failed), None)
 
     def block_after(self, event: Event) -> MemInfo | None:
-        """The Mem-Info block that it has printed."""
+        """The Mem-Info block that an event has printed."""
         return next((block for block in self.blocks if block.event is event), None)
 
     @property
@@ -52,7 +52,7 @@ class Log:
 
     @property
     def version(self) -> tuple[int, int] | None:
-        """The same as numbers; of 2.6 the third stands for the second, as kernels count features there."""
+        """The kernel's version as numbers; of 2.6 the third stands for the second, as kernels count features there."""
         found = re.match(r"(\d+)\.(\d+)", self.kernel)
         return (int(found[1]), int(found[2])) if found else None
 
@@ -68,7 +68,7 @@ def parsed(stream: IO[bytes]) -> Log:
 
 
 def of_reading(reading: Reading) -> Log:
-    """The same of lines that have been read."""
+    """The log of lines that have been read."""
     events, stacks, blocks = Events(), Stacks(), Blocks()
     last: Event | None = None
     for line in reading.lines:

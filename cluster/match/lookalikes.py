@@ -78,7 +78,7 @@ def _disk(evidence: Evidence) -> Other | None:
 
 
 def _away(evidence: Evidence) -> Other | None:
-    """Storage that does not answer, and nobody who waits for memory."""
+    """Storage that does not answer, and no task that waits for memory."""
     lines = [line for lines in evidence.time_outs.values() for line in lines]
     waits = [wait.stack.line() for wait in evidence.log.waits if wait.transport and wait.kind not in (None, LOCK)]
     if not (lines or waits):

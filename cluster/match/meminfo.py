@@ -49,7 +49,7 @@ class Zone:
     name: str
     values: dict[str, int]
     reserve: int = 0
-    """Of its free memory this much is not for requests that have a higher zone: mm/page_alloc.c __zone_watermark_ok."""
+    """Free memory of the zone that is not for requests that have a higher zone: mm/page_alloc.c __zone_watermark_ok."""
 
     def get(self, name: str) -> int:
         """A number of it, 0 if the kernel did not print it."""
@@ -69,7 +69,7 @@ class Zone:
     def usable(self) -> int:
         """Free memory that a network buffer can be made of.
 
-        The contiguous memory of CMA is for movable pages, and what `lowmem_reserve` says for those who have no other zone.
+        The contiguous memory of CMA is for movable pages, and what `lowmem_reserve` says for requests that have no other zone.
         """
         return max(0, self.get("free") - self.get("free_cma") - self.reserve)
 
@@ -97,7 +97,7 @@ class MemInfo:
     line: Line
     zones: list[Zone] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
-    """Of all zones, in pages."""
+    """Counters of all zones, in pages."""
     totals: dict[str, int] = field(default_factory=dict)
     event: Event | None = None
     """What has printed it."""
@@ -144,7 +144,7 @@ class MemInfo:
         return sum(zone.get("high") for zone in self.for_buffers())
 
     def for_buffers(self) -> list[Zone]:
-        """Those that network buffers come from: not high memory, and not the 16 MiB for old devices where there is more."""
+        """Zones that network buffers come from: not high memory, and not the 16 MiB for old devices where there is more."""
         zones = [zone for zone in self.zones if zone.name in ("DMA", "DMA32", "Normal")]
         large = [
             zone for zone in zones if zone.name != "DMA" or max(zone.get("present"), zone.get("managed")) > _OLD_DMA_KIB

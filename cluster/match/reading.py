@@ -15,7 +15,7 @@ from typing import IO, Final
 
 CHUNK: Final = 1 << 18
 STRETCH: Final = 1 << 14
-"""Of a large file this much is looked at line by line, or passed over."""
+"""Bytes of a stretch of a large file, which is looked at line by line, or passed over."""
 WHOLE_MAX: Final = 1 << 20
 """Bytes that are read line by line in any case."""
 LINE_MAX: Final = 1 << 14
@@ -52,7 +52,7 @@ class Line:
     stamp: float | None = None
     """Seconds, where the prefix has them; of the kernel's clock or of a day."""
     by: str = ""
-    """Who printed it, as `T38` or `C1`, where the prefix says so."""
+    """The task or CPU that printed the line, as `T38` or `C1`, where the prefix says so."""
     whole: str = ""
     """As it stands in the log, without colours and quoting; what an answer quotes."""
 
@@ -65,7 +65,7 @@ class Reading:
     total: int = 0
     """Lines of the file."""
     size: int = 0
-    """Its bytes."""
+    """Bytes of the file."""
     cut: bool = False
     """Whether there was more kernel text than is kept."""
     reversed: bool = False
@@ -161,7 +161,7 @@ def read(stream: IO[bytes]) -> Reading:
 
 
 def read_text(text: str) -> Reading:
-    """The same of a text."""
+    """The reading of a text, as `read` makes it of a stream."""
     return read(io.BytesIO(text.encode("utf-8", "surrogateescape")))
 
 
@@ -229,7 +229,7 @@ def _encoding(first: bytes) -> str:
 
 
 def _joined(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The same without the breaks and the octets of quoted-printable, once a break has been met."""
+    """The lines without the breaks and the octets of quoted-printable, once a break has been met."""
     first, begun, printable = 0, "", False
     for number, raw in lines:
         text = raw.rstrip("\r\n")

@@ -33,7 +33,7 @@ class Link:
     """`reclaim`, `storage`, `memory`: what waits, what it waits for, and what that lacks."""
     sentence: str
     lines: list[Line] = field(default_factory=list)
-    """Those of the log that show it; none if it is missing."""
+    """Lines of the log that show the wait; none if it is missing."""
 
     @property
     def seen(self) -> bool:

@@ -380,7 +380,7 @@ def _same_task(one: str, other: str) -> bool:
 
 
 def _pid_of(rest: str) -> int | None:
-    """That of a task's line before 5.10: free stack, then the number, then the parent's."""
+    """The process number in a task's line before 5.10: free stack, then the number, then the parent's."""
     numbers = re.findall(r"\b\d+\b", rest.split(" 0x")[0])
     return int(numbers[1]) if len(numbers) > 1 else None
 

@@ -77,7 +77,7 @@ _MAJORS: Final = {
     **{"43": "nbd", "147": "drbd", "152": "aoe"},
     **dict.fromkeys(("3", "8", "9", "179", "230", "252", "253", "254", "259"), "local"),
 }
-"""Of the devices that writeback threads have in their names: Documentation/admin-guide/devices.txt."""
+"""Major numbers of the devices that writeback threads have in their names: Documentation/admin-guide/devices.txt."""
 _QUEUES: Final = (
     ("nfs", re.compile(r"\b(?:rpciod|xprtiod|nfsiod|nfslocaliod)\b")),
     ("nbd", re.compile(r"\bk?nbd\d*(?:-recv|-?recv_workq)?\b|nbd\d+-recv")),
@@ -136,10 +136,10 @@ def of_functions(names: Iterable[str]) -> str:
 
 
 def asked(stack: Stack) -> list[str]:
-    """The functions that say whom the task waits for.
+    """The functions that say what the task waits for.
 
-    Of a task in reclaim they are those that reclaim has called: what called the allocator does not say where the pages go. Of a
-    server they are not its own.
+    For a task in reclaim they are those that reclaim has called: what called the allocator does not say where the pages go.
+    For a server they are not the server's own.
     """
     names = stack.functions()
     end = next((at for at, name in enumerate(names) if name in _RECLAIM), len(names))
@@ -150,13 +150,13 @@ def asked(stack: Stack) -> list[str]:
 
 
 def queue_of(stack: Stack) -> str:
-    """Whose queue a task has run before it waited for a request: a network storage, `local`, or empty."""
+    """The storage whose queue a task has run before it waited for a request: a network storage, `local`, or empty."""
     ran = [name for name in stack.last_called() if _QUEUE_RUNS.search(name)]
     return of_functions(ran) or ("local" if any(LOCAL.match(name) for name in ran) else "")
 
 
 def of_stack(stack: Stack) -> str:
-    """The same of a stack; its work queue and its device's number count too."""
+    """The network storage that a stack belongs to; its work queue and its device's number count too."""
     found = of_functions(asked(stack))
     if found:
         return found

@@ -19,7 +19,7 @@ _BIOS: Final = frozenset(
 _OF_WAITING: Final = re.compile(
     r"wait|sched|sleep|bit|lock|down|throttle|congest|io_|timeout|sync|blkio|ktime|get_cycles"
 )
-"""Of functions that stand on a stack within the one in which its task sleeps."""
+"""Functions that stand on a stack within the function in which its task sleeps."""
 _LEFT_OVER: Final = 2
 _RUNS: Final = (
     "soft lockup",

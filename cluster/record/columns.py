@@ -47,7 +47,7 @@ SERIES: Final = {
     **{f"dropped_{cause.replace('-', '_')}": f"frames lost so far: {cause}" for cause in CAUSES},
     "progress": "what its programs have counted so far",
 }
-"""Of `series.parquet`: a row for each machine and look. What is counted "so far" never falls, over crashes too."""
+"""Columns of `series.parquet`: a row for each machine and look. What is counted "so far" never falls, over crashes too."""
 
 PROGRAMS: Final = {
     "at_ns": "virtual time, ns",
@@ -58,7 +58,7 @@ PROGRAMS: Final = {
     "progress": "what it has counted so far",
     "resident": "its own pages in memory",
 }
-"""Of `programs.parquet`: a row for each program and look."""
+"""Columns of `programs.parquet`: a row for each program and look."""
 
 MOMENTS: Final = {
     "at_ns": "virtual time, ns",
@@ -69,7 +69,7 @@ MOMENTS: Final = {
     "detail": "more of it: the fault with its machines, the cause, the mark, the protocol",
     "free": "the machine's free pages then; null where they were not looked at",
 }
-"""Of `moments.parquet`, in the order of time."""
+"""Columns of `moments.parquet`, in the order of time."""
 
 MACHINES: Final = {
     "at_ns": "virtual time, ns",
@@ -77,7 +77,7 @@ MACHINES: Final = {
     "state": "the machine as one word",
     "free": "free pages",
 }
-"""Of `machines.parquet`: all machines of a run whose series are of some of them only."""
+"""Columns of `machines.parquet`: all machines of a run whose series are of some of them only."""
 
 QUANTILES: Final = {
     "at_ns": "virtual time, ns",
@@ -88,7 +88,7 @@ QUANTILES: Final = {
     "p90": "the value that nine tenths of the machines do not exceed",
     "maximum": "the largest value of any machine",
 }
-"""Of `quantiles.parquet`, over all machines of such a run."""
+"""Columns of `quantiles.parquet`, over all machines of such a run."""
 
 TABLES: Final = {
     "series": SERIES,

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 MOST_MOMENTS: Final = 2_000
-"""Of one kind and detail on one machine; of the others it is known how many there were."""
+"""Moments of one kind and detail on one machine; of the others it is known how many there were."""
 LINK_CAUSES: Final = ("link-loss", "link-queue", "partition")
 """Why frames are lost before they reach a machine, as links say."""
 
@@ -14,9 +14,9 @@ class Moment(NamedTuple):
     at_ns: int
     end_ns: int | None
     machine: int
-    """Its index; -1 for none."""
+    """The machine's index; -1 for none."""
     program: int
-    """Its place; -1 for none."""
+    """The program's place; -1 for none."""
     what: str
     detail: str
     free: int | None

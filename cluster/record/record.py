@@ -67,7 +67,7 @@ class Record:
     # -- moments ----------------------------------------------------------------------------------------------------
 
     def moments(self) -> list[Moment]:
-        """In the order of time, then of the scenario. The detail of a fault says what it does and to whom."""
+        """In the order of time, then of the scenario. The detail of a fault says what the fault does, and to what."""
         told = [self._fault(fault) for fault in self._faults]
         told += [
             Moment(at_ns, None, machine, -1, "first drop", cause, None) for machine, cause, at_ns in self._first_lost
@@ -105,7 +105,7 @@ class Record:
     # -- which machines ---------------------------------------------------------------------------------------------
 
     def chosen(self, plan: Plan) -> list[int]:
-        """Whose series are kept in full: those of the plan; else all of few, or those of many that stalled longest."""
+        """Machines whose series are kept in full: those of the plan; else all of few, or those of many that stalled longest."""
         if plan.machines is not None:
             return [index for index in self.indexes if index in plan.machines]
         if len(self._machines) <= FEW:

@@ -13,7 +13,7 @@ _PACKERS: Final[dict[bytes, Callable[..., object]]] = {
     b"\xfd7zXZ\0": lzma.open,
     b"BZh": bz2.open,
 }
-"""What a packed file begins with, and who unpacks it: sosreport packs with xz, logrotate with gzip."""
+"""What a packed file begins with, and the function that opens it: sosreport packs with xz, logrotate with gzip."""
 DAMAGED: Final = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 """What reading raises where such a file is damaged or cut off; bzip2 raises an OSError without a number."""
 

@@ -33,7 +33,7 @@ class Packet(NamedTuple):
     port: int
     ident: int
     offset: int
-    """Of the fragment within the IP payload, bytes."""
+    """Offset of the fragment within the IP payload, bytes."""
     size: int
     """Bytes of IP payload that are in this packet."""
     more: bool

@@ -356,7 +356,7 @@ def around(figures: Figures, rows: Any) -> dict[str, Any]:
 
 
 def _within(begin: float, end: float, drawn: Any) -> Any:
-    """The same specification, its time from one to the other."""
+    """The specification of a chart, or a part of one, with its time from `begin` to `end`."""
     if isinstance(drawn, list):
         return [_within(begin, end, one) for one in drawn]
     if not isinstance(drawn, dict):

@@ -10,14 +10,14 @@ from netswap.cluster.report.opened import Run
 from netswap.cluster.show.present import worst_first
 
 ROWS_MAX: Final = 700
-"""Of a chart: more cannot be told apart, and make the page large."""
+"""Rows of a chart: more cannot be told apart, and make the page large."""
 LANES_MAX: Final = 10
 RASTER_MAX: Final = 400
 """Machines of a raster."""
 CELLS_MAX: Final = 40_000
 _SECOND: Final = 1_000_000_000
 _USUAL: Final = 0.95
-"""Of all rates of a program: what counts as its best, so that a start in warm memory does not hide all else."""
+"""The quantile of all rates of a program that counts as its best, so that a start in warm memory does not hide all else."""
 FATES: Final = ("delivered", *(f"dropped_{cause.replace('-', '_')}" for cause in CAUSES))
 
 

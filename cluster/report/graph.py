@@ -14,7 +14,7 @@ from netswap.cluster.judge.waits import loop_of, of_machine
 _WIDTH: Final = 400
 """Pixels: what a phone has."""
 _GUTTER: Final = 90
-"""Of them, for arcs."""
+"""Pixels of the width that are for arcs."""
 _COLUMNS: Final = 46
 _LINE: Final = 15
 _GAP: Final = 14
@@ -30,7 +30,7 @@ class Node:
     lines: list[str]
     in_loop: bool
     y: float
-    """Its middle, pixels from the top."""
+    """The node's middle, pixels from the top."""
 
 
 def nodes_of(graph: "networkx.DiGraph[str]", machine: str) -> list[Node]:

@@ -43,7 +43,7 @@ class Told:
     """By the name of their place on the page: Vega-Lite specifications."""
     takers: list[tuple[str, int, int]]
     before: list[tuple[float, str, str]]
-    """Of the last second before the wedge: (seconds, machine and program, what)."""
+    """What happened in the last second before the wedge: (seconds, machine and program, what)."""
 
 
 def is_possible() -> bool:

@@ -86,7 +86,7 @@ def place_of(name: str, program: int | None) -> Place:
 
 
 def _wrong(settings: MachineSettings, *, is_whole: bool = True) -> SettingsError | None:
-    """Why it cannot be built, or cannot run; without programs of a user's own nobody knows of the latter."""
+    """Why a machine cannot be built, or cannot run; without programs of a user's own the latter cannot be known."""
     try:
         machine = Machine(settings)
     except SettingsError as error:

@@ -248,7 +248,7 @@ def _reads_udp(written: Written, target: str) -> bool:
 
 
 def _target_port(written: Written, place: Place, target: str, port: int | None, flood: Place, settings: Tree) -> None:
-    """Somebody listens there, and speaks the flood's protocol."""
+    """A program listens on the port, and speaks the flood's protocol."""
     host = written.cast.written_of(target)
     listeners = _listeners(written, host)
     there = next((one for one in listeners if port is not None and one.first <= port <= one.last), None)
@@ -342,7 +342,7 @@ def _thp(written: Written, name: str) -> None:
 
 
 def _hosts(written: Written, name: str) -> list[str]:
-    """Whom a machine swaps to, as written."""
+    """The servers that a machine swaps to, as written."""
     known = [one.server for one in check_swap.named_servers(written, name) if one.server in written.cast]
     return [written.cast.written_of(server) for server in known]
 

@@ -1,4 +1,4 @@
-"""Checks on whom a machine swaps to: one server or several, and a layout that fits their number."""
+"""Checks on the servers that a machine swaps to: one or several, and a layout that fits their number."""
 
 from typing import Final, NamedTuple
 

@@ -99,7 +99,7 @@ def _slow_disk(written: Written, place: Place, value: object) -> None:
 
 
 def _partition(written: Written, place: Place, value: object) -> None:
-    """The groups name machines that exist, each at most once, and leave somebody on the other side."""
+    """The groups name machines that exist, each at most once, and leave a machine on the other side."""
     groups = value if isinstance(value, list) else []
     parted: set[int] = set()
     for index, group in enumerate(groups):
@@ -124,7 +124,7 @@ def _member(written: Written, place: Place, name: object, parted: set[int]) -> N
 
 
 def _slow(written: Written, place: Place, slow: Tree) -> None:
-    """It changes something, and no packet gets faster than the fastest link: the clock's windows rely on that."""
+    """`slow` changes something, and no packet gets faster than the fastest link: the clock's windows rely on that."""
     if not {"latency", "jitter", "bandwidth"} & set(slow):
         written.report(place, "slow changes nothing", "add latency, jitter or bandwidth")
     latency = time_in(slow, "latency")

@@ -94,7 +94,7 @@ def is_process(server: Tree) -> bool:
 
 
 def kernel_servers(written: Written, names: list[str]) -> list[str]:
-    """Those machines whose swap-server is no process."""
+    """The machines whose swap-server is no process."""
     return [one for one in names if not is_process(server_program(written, one))]
 
 

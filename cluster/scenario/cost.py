@@ -28,11 +28,11 @@ BLOCK_BYTES: Final = 400
 MACHINE_BYTES: Final = 170_000
 CONNECTION_BYTES: Final = 4_000
 SLOT_BYTES: Final = 36
-"""Of each stretch of `stall_after`, for each program: what was done in it."""
+"""Bytes of each stretch of `stall_after`, for each program: what was done in it."""
 PROCESS_BYTES: Final = 60_000_000
 ACTOR_BYTES: Final = 90_000_000
 RESOLVED_BYTES: Final = 2_000
-"""Of each machine, in each process that builds some: the scenario as plain data."""
+"""Bytes of each machine, in each process that builds machines: the scenario as plain data."""
 
 WINDOW_S: Final = 60e-6
 DUE_S: Final = 0.8e-6
@@ -48,7 +48,7 @@ ACTOR_S: Final = 100e-6
 """For each actor, in each window."""
 ACTOR_START_S: Final = 0.5
 MACHINE_S: Final = 1e-3
-"""Of a machine that does nothing."""
+"""Seconds for a machine that does nothing."""
 MACHINE_START_S: Final = 2e-3
 
 TIME_MAX_S: Final = 3600
@@ -86,7 +86,7 @@ class Cost:
         return math.sqrt(self.seconds * self.seconds_max)
 
     def as_json(self) -> Plain:
-        """The same as plain data."""
+        """The cost as plain data."""
         return asdict(self) | {"seconds": round(self.seconds, 1), "seconds_max": round(self.seconds_max, 1)}
 
     def __str__(self) -> str:
@@ -160,7 +160,7 @@ def _reached(machine: MachineSettings) -> list[int]:
 
 
 def available_bytes() -> int | None:
-    """Memory that this computer, or the control group that we are in, still has; None if nobody tells."""
+    """Memory that this computer, or the control group that we are in, still has; None if the system does not tell."""
     found = []
     if _MEMINFO.exists():
         found += [int(line.split()[1]) << 10 for line in _MEMINFO.read_text().splitlines() if "MemAvailable" in line]

@@ -10,7 +10,7 @@ from netswap.protocol.units import seconds
 
 @dataclass(slots=True)
 class Flooded:
-    """A port that is flooded: by whom, and with how many messages a second."""
+    """A port that is flooded: by which machine, and with how many messages a second."""
 
     source: str
     per_second: float

@@ -106,7 +106,7 @@ def line_and_column(node: Node) -> tuple[int, int]:
 
 
 def problem_of(file: str, error: MarkedYAMLError) -> Problem:
-    """The same in the words of a scenario."""
+    """The problem of a YAML error, in the words of a scenario."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if isinstance(error, RefusedError):

@@ -289,7 +289,7 @@ _OTHERWISE: Final = {
 
 
 def _player(words: Flood | Rank, recording: Recording) -> Plain:
-    """What plays a recording; to whom a flood sends it is not the same on all machines."""
+    """What plays a recording; the targets of a flood that sends one are not the same on all machines."""
     plain: Plain = {"recording": recording, "speed_ppm": words.speed, "rounds": words.repeat}
     if isinstance(words, Flood):
         return plain
@@ -302,7 +302,7 @@ def _text(text: Text | None) -> Plain:
 
 
 def _program_here(one: Told, program: Program, words: ScenarioWords, cast: Cast, index: int, ranks: Ranks) -> Told:
-    """The program on one of the machines: whom it speaks to is not the same on all."""
+    """The program on one of the machines: the machines that it speaks to are not the same on all."""
     kind, settings = one
     if program.flood is not None:
         return kind, settings | _flood(program.flood, words, cast, index)

@@ -70,9 +70,9 @@ class Resolved:
         return [machine.name for machine in self.machines]
 
     def as_json(self) -> dict[str, Any]:
-        """The same as mappings and lists: what a run's folder keeps, and what the key of a sweep's row is made of.
+        """The resolved scenario as mappings and lists: what a run's folder keeps, and what the key of a sweep's row is made of.
 
-        Of a recording the file and its hash stand there, and not what is in it.
+        For a recording its file and hash stand there, and not its contents.
         """
         return {name: _plain(value) for name, value in _items(self)}
 

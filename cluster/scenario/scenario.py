@@ -84,7 +84,7 @@ class Scenario:
         return resolve.plan(self.words)
 
     def located(self, error: ProgramError) -> ProgramError:
-        """The same error, at the scenario's line where the program stands if it is none of a file of the user's own."""
+        """The error, at the scenario's line where the program stands, unless the error is of a file of the user's own."""
         if error.file:
             return error
         written = resolve.cast_of(self.words).written_of(error.machine)

@@ -30,7 +30,7 @@ Place = tuple[Step, ...]  # the way from the root to a value, as ("machines", "A
 Tree = dict[str, object]
 
 PROBLEMS_MAX: Final = 100
-"""More than that nobody reads."""
+"""Problems that are kept: a user does not read more than these."""
 
 
 @dataclass

@@ -81,7 +81,7 @@ class Written:
         names = mapping_in(self.tree, "machines")
         self.machines: dict[str, Tree] = {name: mapping_in(names, name) for name in names}
         self.listeners: dict[str, list[Listener]] = {}
-        """Those that have been looked for, by the machine's name as written."""
+        """Listeners that have been looked for, by the machine's name as written."""
         self.too_many: str | None = None
         """The machine with which they are more than a scenario may have."""
         self.cast = Cast(self._counts())

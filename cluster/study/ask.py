@@ -46,7 +46,7 @@ class Row:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain data."""
+        """The row as plain data."""
         return {**vars(self), "cpu_s": round(self.cpu_s, 2), "work_s": round(self.work_s, 2)}
 
 
@@ -62,7 +62,7 @@ class Asking:
 
     @property
     def left_s(self) -> float:
-        """Of the budget."""
+        """Seconds of the budget that are left."""
         return self.budget_s - sum(row.work_s for row in self.rows)
 
     def add(self, row: Row) -> None:
@@ -303,7 +303,7 @@ def _sockets(asking: Asking, cell: Cell) -> None:
 
 
 def _kernels(asking: Asking, cell: Cell) -> None:
-    """The same machine under each other kernel that netswap has."""
+    """The machine under each other kernel that netswap has."""
     subject, each_s = asking.subject, _each_s(asking, cell)
     words = load(subject.scenario, overrides=subject.overrides).words
     own = words.machines[subject.machine].kernel or words.kernel
@@ -360,7 +360,7 @@ def _switches(asking: Asking, cell: Cell) -> None:
 
 
 def _nothing_to_save(asking: Asking, outcomes: dict[Cell, Outcome]) -> None:
-    """It outlives all that is known: how many more sockets it would stand, and no search for what would save it."""
+    """The machine outlives all that is known: how many more sockets it would stand, and no search for what would save it."""
     subject = asking.subject
     if subject.floods:
         asking.add(Row("from which rate on it wedges", "at none up to its line rate, as far as is known", None))

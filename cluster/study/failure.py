@@ -14,14 +14,14 @@ Done = TypeVar("Done")
 
 
 class Kind(StrEnum):
-    """Whose fault it is."""
+    """What a failure is the fault of."""
 
     INPUT = "input"
-    """The scenario's, or that of a program of the user's own."""
+    """The fault of the scenario, or of a program of the user's own."""
     INFRASTRUCTURE = "infrastructure"
-    """That of Ray, of the disk, of the memory of this computer, or of what killed the process."""
+    """The fault of Ray, of the disk, of the memory of this computer, or of what killed the process."""
     INTERNAL = "internal"
-    """That of netswap itself."""
+    """The fault of netswap itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 What a flood of many Gbit/s does to a machine that waits for its swap server is soon seen: either it takes memory away, and that
 is the question, or frame after frame is read and its buffer is free again. The second costs a run most and tells least. So a
-run is looked at after every few thousand frames. When `_LOOKS` looks, and so much traffic as `_CALM_NS` and `_CALM_FRAMES` say,
+run is looked at after every few thousand frames. When `_LOOKS` looks, and as much traffic as `_CALM_NS` and `_CALM_FRAMES` say,
 have seen nothing but frames counted (the same peaks, no page moved, no program that goes on or stops, free pages that go neither
 up nor down), the programs that send stand still until shortly before something can happen: the end of the outage, or, after it,
 the next timer of the machine or of a server. Then they send again, at the same rate, and what comes meets full traffic.
@@ -21,17 +21,17 @@ from netswap.protocol.units import milliseconds, seconds
 
 _LOOKS: Final = 8
 _LAST: Final = 3
-"""Free pages at so many last looks lie within those of the others: then they go neither up nor down."""
+"""Free pages at this many last looks lie within those of the others: then they go neither up nor down."""
 _CALM_NS: Final = seconds(1)
 _CALM_FRAMES: Final = 60_000
 """Traffic that has to come without a change, whichever is less."""
 _LEAD_NS: Final = seconds(1)
 _LEAD_FRAMES: Final = 40_000
-"""Traffic comes again so long before something can happen, whichever is less."""
+"""Traffic comes again this long before something can happen, whichever is less."""
 _LEAD_MIN_NS: Final = milliseconds(50)
 """TCP has to find its pace again: more round trips than its window takes to grow."""
 _WORTH: Final = 4
-"""A lull is begun only if it is so many times as long as the lead."""
+"""A lull is begun only if it is this many times as long as the lead."""
 _STILL: Final = (
     "free_pages_min",
     "noncritical_pages_max",
@@ -62,7 +62,7 @@ class _Look(NamedTuple):
     delivered: int
     free: tuple[int, ...]
     rest: tuple[object, ...]
-    """The same at two looks if nothing but frames were counted in between."""
+    """What is equal at two looks if nothing but frames were counted in between."""
 
 
 class Lulls:
@@ -128,7 +128,7 @@ class Lulls:
         )
 
     def _until_ns(self, state: State) -> int:
-        """Until when traffic may stand still: 0 if something can happen soon, or nobody knows when."""
+        """Until when traffic may stand still: 0 if something can happen soon, or if it is not known when."""
         now_ns, first, last = state.now_ns, self._seen[0], self._seen[-1]
         frames = last.delivered - first.delivered
         if not frames:
@@ -147,5 +147,5 @@ class Lulls:
         return min((due_ns for due_ns in dues if due_ns > state.now_ns), default=NEVER)
 
     def without(self, state: State) -> State:
-        """The same state without these standstills: they are no faults of the cluster's."""
+        """The state without the standstills of lulls: these are no faults of the cluster's."""
         return state._replace(faults=[fault for fault in state.faults if fault[0] != "freeze"])

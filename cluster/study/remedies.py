@@ -65,7 +65,7 @@ class Tried(NamedTuple):
 
 
 class Remedies(NamedTuple):
-    """`fewest` is None where not even all parts of the reserve help; both are empty where nobody is ill."""
+    """`fewest` is None where not even all parts of the reserve help; both are empty where no machine is ill."""
 
     as_is: Tried
     fewest: Tried | None
@@ -98,7 +98,7 @@ def as_it_is(patient: Patient, pool: Pool) -> Tried:
 
 
 def search(patient: Patient, as_is: Tried, pool: Pool, one_more: Callable[[], None] = nobody) -> Remedies:
-    """If somebody is ill as it is, run the scenario under each proposal and under parts of the reserve.
+    """If a machine is ill as it is, run the scenario under each proposal and under parts of the reserve.
 
     `one_more` is called after each run. Raises `RunFailedError`.
     """
@@ -118,7 +118,7 @@ def search(patient: Patient, as_is: Tried, pool: Pool, one_more: Callable[[], No
 
 
 def search_under(as_is: Tried, under: Under) -> Remedies:
-    """Each proposal, and the fewest parts of the reserve, for somebody who is ill as it is."""
+    """Each proposal, and the fewest parts of the reserve, for a scenario in which a machine is ill as it is."""
     presets = under([name] for name in proposals())
     return Remedies(as_is, fewest(in_order(PRESETS[PARTS].switches), under), presets)
 

@@ -18,7 +18,7 @@ from netswap.protocol.units import milliseconds, seconds
 
 OUTAGE_AT_S: Final = 2
 FLOOD_AT_S: Final = 2
-"""Traffic begins so long into the outage, or in the middle of a shorter one: after a while without it a service is cold."""
+"""Traffic begins this far into the outage, or in the middle of a shorter one: after a while without it a service is cold."""
 LATER_S: Final = 30
 """After an outage a run goes on for this and as long again as the outage: then TCP has tried again at least once."""
 STEP_S: Final = 1
@@ -30,7 +30,7 @@ SETTLED_S: Final = 5
 SETTLED_FRAMES: Final = 400_000
 """After the outage, or received since it went on, before a machine is said to have outlived it: whichever comes first."""
 TRAFFIC_FRAMES: Final = 1_000_000
-"""The same where there is no outage, and traffic is all that could harm it."""
+"""Frames received before a machine is said to have outlived its traffic, where there is no outage that could harm it."""
 _GOOD: Final = (Verdict.RECOVERED, Verdict.SLOW, Verdict.HEALTHY, Verdict.FINISHED)
 _ORDER: Final = list(Verdict)
 
@@ -98,7 +98,7 @@ class Subject:
 
 
 class Job(NamedTuple):
-    """One run, in whatever process, which gives up after so much work (`cost.reckoned_s`), the same on every computer."""
+    """One run, in whatever process, which gives up after `limit_s` of work (`cost.reckoned_s`), the same on every computer."""
 
     subject: Subject
     outage_s: int
@@ -195,7 +195,7 @@ def outlived(job: Job) -> Outcome:
 
 
 class _Asked:
-    """A run under way. It is looked at every `STEP_S`, and as long as traffic comes after about so much work as `_LOOK_S`."""
+    """A run under way, looked at every `STEP_S`, and as long as traffic comes after about `LOOK_WORK_S` of work."""
 
     def __init__(self, cluster: Cluster, scenario: Scenario, job: Job) -> None:
         subject, cast = job.subject, cast_of(scenario.words)

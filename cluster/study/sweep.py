@@ -115,7 +115,7 @@ class Sweep:
     experiment: Experiment
     journal: Journal
     keys: tuple[str, ...]
-    """Of each run of the experiment, in its order."""
+    """The key of each run of the experiment, in its order."""
 
     @property
     def total(self) -> int:

@@ -40,7 +40,7 @@ class Trials:
         return any(one.cut for one in self.outcomes)
 
     def make(self, settings: Sequence[tuple[Override, ...]], still: int) -> Iterator[tuple[int, Outcome]]:
-        """A run with each of these overrides, as they come; `still`: so many there are at most, with those to follow."""
+        """A run with each of these overrides, as they come; `still`: how many runs there are at most, with those to follow."""
         limit_s = max(0.0, self._left_s - self.work_s) / max(still, len(settings))
         jobs = [Job(*self._cell, limit_s, more) for more in settings]
         for number, found in self._pool.as_they_come(outlived, jobs):

@@ -64,9 +64,9 @@ class Cell:
     extra: Mapping[str, str]
     """By key of `other_keys`."""
     verdicts: tuple[str, ...] = ()
-    """Of each run, as written."""
+    """The verdict of each run, as written."""
     recovered_s: tuple[float, ...] = ()
-    """Of each run that recovered, seconds after the heal."""
+    """The time of each run that recovered, seconds after the heal."""
 
     def of(self, column: str) -> str:
         """What stands in a column."""

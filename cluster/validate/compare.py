@@ -31,7 +31,7 @@ class Compared:
 
     @property
     def real(self) -> list[str]:
-        """Its verdicts, each once."""
+        """The verdicts of the cell, each once."""
         return list(dict.fromkeys(known(one) for one in self.cell.verdicts))
 
     @property

@@ -19,7 +19,7 @@ def shown(console: Console, compared: Sequence[Compared]) -> None:
 
 
 def markdown(compared: Sequence[Compared]) -> str:
-    """The same as a table of a page."""
+    """The compared cells as a table of a page."""
     lines = [COLUMNS, ["---"] * len(COLUMNS), *map(row, compared)]
     return "\n".join("| " + " | ".join(one.replace("|", "\\|") for one in line) + " |" for line in lines)
 

@@ -67,11 +67,11 @@ class Host:
         self.events.now = time_ns
 
     def drain(self, free: int) -> int:
-        """Somebody takes all pages but so many; how many."""
+        """Take all pages but `free`; how many were taken."""
         return self.zone.take_many(free, self.zone.total)
 
     def drain_to_the_atomic_floor(self) -> None:
-        """No page is left to reception, and no object either: whoever comes next needs a page it may not have."""
+        """No page is left to reception, and no object either: the next allocation needs a page that it may not have."""
         floor = self.zone.floors.atomic
         self.drain(floor)
         buffers = self.buffers

@@ -256,7 +256,7 @@ def test_an_answer_about_fewer_pages_than_were_asked_for_is_none() -> None:
 
 
 def test_a_reply_that_comes_twice_counts_once() -> None:
-    """To the first and to the second transmission of one request; the second finds nobody."""
+    """Replies to the first and to the second transmission of one request; no request waits for the second."""
     scene = Scene()
     scene.device.page_out(scene.space, 3)
     scene.a.run_until(seconds(2))
@@ -276,7 +276,7 @@ def test_an_answer_to_a_question_that_was_never_asked_is_ignored() -> None:
 
 @pytest.mark.parametrize("message", [(), (1,), (1, 503), (1, 503, 7, 0)])
 def test_a_datagram_that_is_no_answer_is_dropped_and_never_a_crash(message: tuple[int, ...]) -> None:
-    """Anybody can send to the device's port: the request goes on waiting for its reply."""
+    """Any machine can send to the device's port: the request goes on waiting for its reply."""
     scene = Scene()
     scene.device.page_out(scene.space, 3)
     (request,) = scene.a.sent()

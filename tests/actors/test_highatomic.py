@@ -30,7 +30,7 @@ def zone_of(total: int = TOTAL, kernel: Kernel = LINUX_6_11) -> HighAtomicZone:
 
 
 def left_with(zone: Zone, free: int) -> None:
-    """Somebody takes all ordinary pages but so many."""
+    """All ordinary pages but `free` are taken."""
     zone.take_many(0, zone.free - free)
     assert zone.free == free
 

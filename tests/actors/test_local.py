@@ -73,7 +73,7 @@ def test_a_writer_may_exceed_its_buffer_once_and_is_woken_at_a_quarter(pair):
 
 
 def test_without_memory_nothing_is_written_and_the_writer_is_told_to_try_again(pair):
-    """At the floor; whoever may ignore it still can."""
+    """At the floor; a writer that may ignore the floor can still write."""
     events, zone, one, _ = pair
     zone.take_many(256, 4096)
     assert one.write(PAGE_OUT, (1, 7), floor=256) == 0

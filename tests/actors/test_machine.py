@@ -249,7 +249,7 @@ def _stands_ns(answer_ns: int) -> int:
 
 
 def test_what_comes_for_a_time_that_is_over_is_an_error_of_ours() -> None:
-    """Whoever let the machine go so far relied on it that nothing would; nothing of the batch is taken."""
+    """The clock let the machine go so far since nothing would come for that time; nothing of the batch is taken."""
     a = machine(A)
     a.advance(milliseconds(6))
     for late in (GOOD, encode_control(milliseconds(5), PAUSE)):

@@ -242,7 +242,7 @@ def test_a_sender_that_has_no_room_blocks_all_others() -> None:
 
 
 def test_without_the_blocked_sender_the_page_in_leaves_at_once() -> None:
-    """The twin: one page-out less, and nobody waits for the lock."""
+    """The twin: one page-out less, and no task waits for the lock."""
     scene = Scene()
     scene.cut()
     for page in range(fills_the_send_buffer() - 1):
@@ -307,7 +307,7 @@ def test_a_reclaimer_alone_sends_from_the_last_pages() -> None:
 def test_who_reads_a_page_back_may_use_the_reserve_only_with_a_right_to_it(
     kernel: Kernel, switches: tuple[str, ...], sent: int
 ) -> None:
-    """In 6.11 NBD sends with PF_MEMALLOC, whoever it is; but acknowledgement and retransmission have their own rights."""
+    """In 6.11 NBD sends with PF_MEMALLOC, whatever task sends; but acknowledgement and retransmission have their own rights."""
     scene = Scene(*switches, kernel=kernel)
     floor = scene.end.zone.floors.kernel
     scene.end.zone.take_many(floor, scene.end.zone.total)
@@ -318,7 +318,7 @@ def test_who_reads_a_page_back_may_use_the_reserve_only_with_a_right_to_it(
 
 
 def drain_slabs(scene: Scene, floor: int) -> None:
-    """No object is free: whoever comes next needs a page."""
+    """No object is free: the next allocation needs a page."""
     buffers = scene.end.buffers
     for cache in (buffers.heads, buffers.tx_headers, buffers.pages):
         while cache.take(floor) is not None:

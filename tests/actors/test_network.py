@@ -394,7 +394,7 @@ def test_a_link_without_latency_is_refused() -> None:
 
 
 def test_what_is_no_frame_is_refused_with_its_offset() -> None:
-    """From a machine as from anybody."""
+    """From a machine as from any other sender."""
     good = encode(frame(0))
     with pytest.raises(RemoteProtocolError) as caught:
         network().accept(cut(good + b"\x93"), 1_000)

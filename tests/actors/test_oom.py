@@ -110,7 +110,7 @@ class Machine:
         self.granted: list[str] = []
 
     def ask(self, *, may_fs: bool = True) -> None:
-        """Somebody needs a page, and none is to be had."""
+        """A task needs a page, and none is to be had."""
         assert not self.reclaim.obtain("somebody", lambda: self.granted.append("somebody"), may_fs=may_fs)
 
     def run_until(self, time_ns: int) -> None:
@@ -206,7 +206,7 @@ def test_a_packet_that_comes_and_goes_keeps_nobody_alive() -> None:
 
 @pytest.mark.parametrize("kernel", [LINUX_2_6_22, LINUX_6_11], ids=lambda kernel: kernel.name)
 def test_whoever_sleeps_for_a_request_slot_never_kills(kernel: Kernel) -> None:
-    """Ten minutes without a slot: no attempt comes to an end, and there is nobody who looks at anything."""
+    """Ten minutes without a slot: no attempt comes to an end, and no task looks at any page."""
     a = Machine([COLD] * 100, Victim(), kernel=kernel, swap=Swap(slots=0))
     a.ask()
     a.run_until(seconds(600))
@@ -238,7 +238,7 @@ def test_in_6_11_it_gives_up_after_sixteen_attempts_in_vain() -> None:
 
 
 def test_in_6_11_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
-    """A reply within every sixteen attempts, and nobody is ever killed."""
+    """A reply within every sixteen attempts, and no program is ever killed."""
     a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=LINUX_6_11, swap=Swap())
     a.reclaim.scan.hand.spaces[0].rewritten.update(range(100))
     a.ask()
@@ -249,7 +249,7 @@ def test_in_6_11_any_page_that_reclaim_frees_begins_the_count_anew() -> None:
 
 
 def test_in_6_11_what_others_drop_is_no_progress_of_ones_own() -> None:
-    """Clean pages that kswapd drops, and others take, keep nobody alive; before, any page freed did (the next kernel's twin)."""
+    """Clean pages that kswapd drops, and others take, save no program; before, any page freed did (the next kernel's twin)."""
     for kernel, killed in ((LINUX_6_11, True), (LINUX_2_6_22, False)):
         a = Machine([RESIDENT | DIRTY] * 100, Victim(), kernel=kernel, swap=Swap())
         a.oom._written = lambda: 0

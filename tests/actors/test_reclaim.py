@@ -88,7 +88,7 @@ class Scene:
         self.granted: list[str] = []
 
     def ask(self, who: str) -> bool:
-        """Somebody needs a page."""
+        """A task needs a page."""
         return self.reclaim.obtain(who, lambda: self.granted.append(who))
 
     def with_disk(self, disk: LocalDisk, writes: Any = None) -> None:
@@ -255,7 +255,7 @@ def test_without_swap_a_dirty_page_does_not_leave_and_a_clean_one_does() -> None
 
 
 def page_out_one() -> Scene:
-    """Page 0 is under way; nobody waits."""
+    """Page 0 is under way; no task waits."""
     scene = Scene([COLD], free=80, swap=Swap())
     scene.ask("rank 0")
     scene.settle()
@@ -354,7 +354,7 @@ def test_an_attempt_of_direct_reclaim_sleeps_from_priority_9_on_and_is_over_afte
 
 
 def with_cache(scene: Scene, pages: int, *, text: int = 0) -> tuple[File, File]:
-    """So many clean pages of a file that nobody uses, and of program text."""
+    """`pages` clean pages of a file that no task uses, and `text` of program text."""
     files = File("a file", pages), File("the text", max(1, text), mapped=True)
     files[0].cache(pages)
     files[1].cache(text)

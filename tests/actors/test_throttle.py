@@ -39,7 +39,7 @@ class Machine:
         self.granted: list[str] = []
 
     def ask(self, who: str, *, user: bool = True, may_fs: bool = True) -> bool:
-        """Somebody needs a page."""
+        """A task needs a page."""
         return self.reclaim.obtain(who, self._grant(who), user=user, may_fs=may_fs)
 
     def _grant(self, who: str) -> Callable[[], None]:
@@ -138,7 +138,7 @@ def test_after_sixteen_fruitless_runs_of_kswapd_nobody_waits_for_it() -> None:
 
 
 def test_with_nothing_on_the_lists_nobody_sleeps() -> None:
-    """allow_direct_reclaim looks at zones with reclaimable pages only: nobody waits for kswapd to find what is not there."""
+    """allow_direct_reclaim looks at zones with reclaimable pages only: no task waits for kswapd to find what is not there."""
     a = Machine(HALF)
     a.reclaim.scan.hand.spaces = []
     a.ask("rank 0")
@@ -202,9 +202,9 @@ def test_who_is_awake_is_served_before_who_sleeps() -> None:
 def test_kswapd_gives_up_after_sixteen_runs_and_hopes_again_when_a_reclaimer_has_freed_something(
     kernel: Kernel, runs: int | None
 ) -> None:
-    """Nothing on the lists: from 4.12 on it sleeps after 16 runs, whoever presses, until others make progress (facts 13.11).
+    """Nothing on the lists: kswapd sleeps after 16 runs, whatever task presses, until others make progress (facts 13.11).
 
-    That of 2007 runs for ever.
+    It does so from 4.12 on; the kswapd of 2007 runs for ever.
     """
     a = Machine(free=MIN - 1, throttled=False, kernel=kernel)
     a.space.states[:] = bytes(2000)

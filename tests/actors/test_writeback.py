@@ -149,7 +149,7 @@ def test_since_3_2_a_writer_whose_device_has_hardly_anything_dirty_goes_on_after
 
 
 def test_the_twins_2_6_22_has_no_such_rule_and_its_writers_write_themselves() -> None:
-    """Nobody goes on without having written 12 pages; since 3.2 a writer writes none, and the flusher is started for it."""
+    """No writer goes on without having written 12 pages; since 3.2 a writer writes none, and the flusher is started for it."""
     old, new = Scene(cached=1_000), Scene(cached=1_000, kernel=LINUX_6_11)
     assert old.writeback.pause(old.file) == (LINUX_2_6_22.reclaim_wait_ns, False)
     assert new.writeback.pause(new.file) == (LINUX_6_11.retry_wait_ns, True)
@@ -162,7 +162,7 @@ def test_the_twins_2_6_22_has_no_such_rule_and_its_writers_write_themselves() ->
 
 
 def test_what_is_under_way_to_the_swap_server_counts_against_a_writer() -> None:
-    """So whoever only writes a file is held up by an outage of C."""
+    """So a task that only writes a file is held up by an outage of C."""
 
     class Swap:
         writeback = 1_001

@@ -170,7 +170,7 @@ def test_pages_are_conserved_and_the_lowest_point_is_kept(calls: list[str]) -> N
 
 
 def test_whoever_waits_is_woken_by_each_page_and_nobody_else_is() -> None:
-    """The waker is asked only while somebody waits."""
+    """The waker is asked only while a task waits."""
     zone = Zone(20, 0)
     woken: list[int] = []
     zone.on_free_with_waiters(lambda: woken.append(zone.free))

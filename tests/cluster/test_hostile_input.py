@@ -493,7 +493,7 @@ class TestCode:
         assert (problem.line, problem.column) == (5, 17)
 
     def test_an_interrupt_is_no_error_of_the_input(self, harm: Any) -> None:
-        """Whoever presses Ctrl-C while a module is imported wants to leave."""
+        """A user that presses Ctrl-C while a module is imported wants to leave."""
         harm(at_import="raise KeyboardInterrupt")
         with pytest.raises(KeyboardInterrupt):
             load(own()).check_whole()

@@ -301,7 +301,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("end", ["heal", "mend", "release", "restart", "resume"])
     def test_a_fault_is_ended_by_any_of_its_words_and_a_second_time_does_nothing(self, busy: Cluster, end: str) -> None:
-        """Whoever ends it twice meant to be sure."""
+        """A caller that ends a fault twice meant to be sure."""
         cut = busy.cut("C", "A")
         busy.run_for(milliseconds(100))
         getattr(cut, end)()
@@ -495,7 +495,7 @@ class TestViews:
 
 
 class TestCheck:
-    """The scenario's `expect` is judged when somebody asks."""
+    """The scenario's `expect` is judged when a caller asks."""
 
     def test_nothing_is_judged_unasked(self, netswap: Open) -> None:
         """A run whose expectations are not met is run like any other."""

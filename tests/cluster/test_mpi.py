@@ -17,7 +17,7 @@ BLOCKED = ["A7 is wedged", "A0 is not recovered", "A3 is blocked", "A.lost_pages
     ("safeguards", "expect"), [("none", BLOCKED), ("reserve", ["A is recovered", "A.lost_pages == 0"])]
 )
 def test_one_flooded_rank_stops_all_unless_there_is_a_reserve(safeguards, expect):
-    """8 ranks: the wedge travels one neighbour a step, so after a few nobody gets on."""
+    """8 ranks: the wedge travels one neighbour a step, so after a few steps no rank gets on."""
     with open_cluster(CONFIGS / "mpi-64.yaml", safeguards=safeguards, expect=expect, set=SMALL) as cluster:
         cluster.run().check()
 

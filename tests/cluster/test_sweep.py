@@ -187,7 +187,7 @@ def test_what_is_compared_is_compared_with_the_first_run_whoever_ran_it(here):
 
 
 def test_rows_of_what_is_no_longer_asked_for_are_left_alone(here):
-    """The row stays in the file: whoever puts the value back finds it."""
+    """The row stays in the file: a user that puts the value back finds the row."""
     swept()
     Path("beats.yaml").write_text(EXPERIMENT.replace("200ms", "250ms"))
     changed = swept()

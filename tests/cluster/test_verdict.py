@@ -369,7 +369,7 @@ def test_a_run_that_ends_just_after_the_fault_has_begun_says_nothing_good_either
 
 
 def test_who_has_never_moved_may_be_wedged_from_the_beginning() -> None:
-    """In a run shorter than a stall nobody can tell."""
+    """In a run shorter than a stall this cannot be told."""
     now_ns = STALL_AFTER_NS // 2
     assert judged(program(last_ns=0, progress=0), faults=[], now_ns=now_ns).verdict == Verdict.UNDECIDED
     assert judged(program(last_ns=0, progress=1), faults=[], now_ns=now_ns).verdict == Verdict.HEALTHY
@@ -495,7 +495,7 @@ def test_of_two_equal_stalls_the_first_is_told() -> None:
 
 
 def test_recovery_is_counted_from_the_last_heal_to_the_first_progress() -> None:
-    """Of whoever stood still at the heal."""
+    """The first progress of a program that stood still at the heal."""
     later = (STALLED_NS, AFTER_NS + seconds(5))
     faults = [(BEGUN_NS, HEALED_NS), (BEGUN_NS, HEALED_NS - seconds(3))]
     both = judged(program("rank 0", stalls=[later]), program("rank 1", stalls=[(STALLED_NS, AFTER_NS)]), faults=faults)

@@ -76,7 +76,7 @@ def test_a_crash_of_c_is_an_outage_like_any_other(netswap, policy, verdict):
 
 
 def test_a_crash_that_never_ends_leaves_everybody_undecided_who_needs_c(netswap):
-    """B needs nobody."""
+    """B needs no other machine."""
     cluster = netswap(seed(stop="20s", timeline=fault("crash", lasts="ever")), safeguards="reserve").run()
     assert {name: str(view.verdict) for name, view in cluster.views().items()} == {
         "A": "undecided",

@@ -85,7 +85,7 @@ def test_arp_is_off_unless_it_is_asked_for(netswap):
 
 @pytest.mark.parametrize("link", ["ipv6", "vlan", "qinq", "other"])
 def test_a_flood_of_another_protocol_is_dropped_at_demux_or_passes(netswap, link):
-    """Row 43. Nobody holds these frames, so A needs no reserve for them: they do no harm, and all of them are counted.
+    """Row 43. No socket holds these frames, so A needs no reserve for them: they do no harm, and all of them are counted.
 
     What fills A's memory is a second flood, of the service.
     """

@@ -182,7 +182,7 @@ def test_the_size_of_the_address_space_decides_in_2007_and_memory_in_use_in_6_11
 
 
 def test_connections_of_a_dead_service_are_reset_and_its_callers_are_blocked(netswap):
-    """B calls again every second, and nobody listens; its own machine is all right."""
+    """B calls again every second, and no program listens; its own machine is all right."""
     cluster = netswap(NO_SWAP, kernel="linux-6.11")
     cluster.run_for(seconds(10))
     assert killed_ns(cluster, "service 0") is not None

@@ -23,7 +23,7 @@ def after_the_outage(netswap, safeguards, text, lasts=35_000_000_000, **keys):
 
 @pytest.mark.parametrize("switch", ["reserve-access", "memalloc-processing", "drop-at-demux"])
 def test_with_one_rule_off_a_never_resumes(netswap, switch):
-    """Receive: no buffer; no route entry for the reply; the reserve's buffers wait in queues nobody reads."""
+    """Receive: no buffer; no route entry for the reply; the reserve's buffers wait in queues that no program reads."""
     assert after_the_outage(netswap, ["reserve", f"-{switch}"], seed(timeline=OUTAGE)).verdict == "wedged"
 
 

@@ -118,7 +118,7 @@ def test_late_and_reordered_answers_lose_no_page(netswap):
 @pytest.mark.parametrize("swap", ["layout: striped", "layout: mirrored", "layout: coded, data: 2, parity: 1"])
 @pytest.mark.parametrize(("safeguards", "verdict"), [("none", "wedged"), ("reserve", "recovered")])
 def test_several_servers_change_nothing_about_the_deadlock_when_all_are_away(netswap, swap, safeguards, verdict):
-    """A floods its memory while nobody answers: it is the reserve that brings it back."""
+    """A floods its memory while no server answers: it is the reserve that brings it back."""
     stop = "45s" if verdict == "wedged" else "11s"
     text = several(swap, safeguards=safeguards, timeline=away(*"CDE"), stop=stop, flood=True)
     a = netswap(text).run()["A"]

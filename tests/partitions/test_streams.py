@@ -199,7 +199,7 @@ timeline:"""
 
 
 def ranks_and_a_wedge(exchange: str, **keys: Any) -> str:
-    """The seed, and three more ranks that exchange with A's and swap to nobody."""
+    """The seed, and three more ranks that exchange with A's and do not swap."""
     text = seed(timeline=outage("2s", "5s"), rank=f", exchange: {exchange}, message: 4KiB", **keys)
     return text.replace("timeline:", RANKS.replace("EXCHANGE", exchange))
 

@@ -96,7 +96,7 @@ def test_above_its_high_mark_2007_evicts_down_to_its_low_mark(netswap):
 
 @pytest.mark.parametrize("kernel", [OLD, NEW])
 def test_a_connection_takes_what_tcp_rmem_says(netswap, kernel):
-    """The default of 16 KiB, and no growth beyond it: nobody reads, and the window is a share of it."""
+    """The default of 16 KiB, and no growth beyond it: no program reads, and the window is a share of it."""
     service = {"port": 9000, "protocol": "tcp", "reads": "never"}
     held = {}
     for rmem in (["4KiB", "16KiB", "16KiB"], [4096, 65_536, 65_536]):

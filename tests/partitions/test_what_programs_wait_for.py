@@ -29,7 +29,7 @@ def told(netswap, text, **keys):
 
 
 def alone(rank, latency="1ms", stop="6s", swap="", programs="", timeline="[]", memory="16MiB", server=""):
-    """One machine that swaps, its server, and nobody else."""
+    """One machine that swaps, its server, and no other machine."""
     return f"""
 title: alone
 stop: {stop}
