@@ -296,8 +296,9 @@ class Nic:
                 break
         events.quiet_ns = 0
         done = index - first
-        if done:
-            to.ends_passing()
+        if not done:  # the first frame is received whatever else comes at this very time: else nothing would ever go on
+            return self.receive_each(arrival, limit_ns)
+        to.ends_passing()
         if index == end:
             return None
         rest: Any = (at_ns, source, number + done, copy, count - done, gap, index, flags, frame)

@@ -1,8 +1,8 @@
-"""Traffic that changes nothing is left out of a run: while a machine waits, a flood that it reads on is not sent to it.
+"""Traffic that changes nothing is left out of a run: while a machine waits, a flood that it reads on, or loses, is not sent.
 
 What a flood of many Gbit/s does to a machine that waits for its swap server is soon seen: either it takes memory away, and that
-is the question, or frame after frame is read and its buffer is free again. The second costs a run most and tells least. So a
-run is looked at after every few thousand frames. When `_LOOKS` looks, and as much traffic as `_CALM_NS` and `_CALM_FRAMES` say,
+is the question, or frame after frame is read, or lost, and its buffer is free again. The second costs a run most, and tells
+least. So a run is looked at after every few thousand frames. When `_LOOKS` looks, and as much traffic as `_CALM_NS` and `_CALM_FRAMES` say,
 have seen nothing but frames counted (the same peaks, no page moved, no program that goes on or stops, free pages that go neither
 up nor down), the programs that send stand still until shortly before something can happen: the end of the outage, or, after it,
 the next timer of the machine or of a server. Then they send again, at the same rate, and what comes meets full traffic.
@@ -59,7 +59,7 @@ class _Look(NamedTuple):
     """What was seen at one time (ns) of all machines that are asked about."""
 
     at_ns: int
-    delivered: int
+    received: int
     free: tuple[int, ...]
     rest: tuple[object, ...]
     """What is equal at two looks if nothing but frames were counted in between."""
@@ -110,15 +110,15 @@ class Lulls:
         programs = [(one.name, one.stalled_since_ns, one.killed_ns) for machine in members for one in machine.programs]
         still = [machine.counters[name] for machine in members for name in _STILL]
         free = tuple(machine.counters["free_pages"] for machine in members)
-        delivered = sum(machine.counters["delivered"] for machine in members)
-        return _Look(state.now_ns, delivered, free, (*programs, *still))
+        received = sum(machine.counters["received"] for machine in members)
+        return _Look(state.now_ns, received, free, (*programs, *still))
 
     def _is_calm(self) -> bool:
         seen = self._seen
         if len(seen) < _LOOKS or any(look.rest != seen[0].rest for look in seen):
             return False
         before, last = list(seen)[:-_LAST], list(seen)[-_LAST:]
-        frames = seen[-1].delivered - seen[0].delivered
+        frames = seen[-1].received - seen[0].received
         if frames < _CALM_FRAMES and seen[-1].at_ns - seen[0].at_ns < _CALM_NS:
             return False
         return frames > 0 and all(
@@ -130,7 +130,7 @@ class Lulls:
     def _until_ns(self, state: State) -> int:
         """Until when traffic may stand still: 0 if something can happen soon, or if it is not known when."""
         now_ns, first, last = state.now_ns, self._seen[0], self._seen[-1]
-        frames = last.delivered - first.delivered
+        frames = last.received - first.received
         if not frames:
             return 0
         lead_ns = max(_LEAD_MIN_NS, min(_LEAD_NS, (last.at_ns - first.at_ns) * _LEAD_FRAMES // frames))

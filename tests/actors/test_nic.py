@@ -1,5 +1,7 @@
 """The card: a ring that drains or never does, short frames, the watchdog, and the wire."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,8 @@ from scene import GIGABIT, KERNEL, SERVICE, B, C, Host, host, udp
 
 from netswap.actors.kernels import LINUX_6_1, LINUX_6_11, Kernel
 from netswap.actors.net.drivers import on_link
-from netswap.protocol.frame import CORRUPT, UDP
+from netswap.protocol.frame import CORRUPT, TCP, UDP, VERSION, Raw
+from netswap.protocol.tcp import ACK
 from netswap.protocol.units import milliseconds, seconds
 
 RING = 32
@@ -236,6 +239,31 @@ def test_a_train_stops_for_the_machines_own_events() -> None:
     assert (a.counters.received, rest[0], rest[6]) == (4, 4_000, 4)
     a.events.step()
     assert seen == [4]
+
+
+class _Busy:
+    """A stack that knows the connection of a burst, which takes none of its segments in one step."""
+
+    def express(self, frame: Raw) -> "_Busy":
+        """Itself."""
+        return self
+
+    def pass_on(self, segment: Any, truesize: int) -> bool:
+        """Never."""
+        return False
+
+
+def test_the_first_segment_of_a_burst_is_received_whatever_else_comes_at_its_time() -> None:
+    """Another arrival at the very same time is the limit: the card that gave the burst back as it was would do so for ever."""
+    a = host()
+    segment = (0, ACK, 1, 1, 1 << 16, 1448, (), ())
+    burst = (VERSION, 0, B, 0, 0, 1538, 1538, TCP, SERVICE, 3, 1_000, (segment,) * 3)
+    for busy in (_Busy(), None):
+        a.nic._passes_bursts = busy  # type: ignore[assignment]  # as far as the card asks it
+        before = a.counters.received
+        rest = a.nic.receive((5_000, B, 0, 0, 3, 1_000, 0, 0, burst), 5_000)  # type: ignore[arg-type]  # plain tuples
+        assert rest is not None
+        assert (a.counters.received - before, rest[0], rest[4], rest[6]) == (1, 6_000, 2, 1)
 
 
 # -- out -------------------------------------------------------------------------------------------------------------

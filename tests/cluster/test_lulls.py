@@ -49,7 +49,7 @@ class Senders:
 
 def state(at: int, *, free: int = 1000, due_ns: int = 0, stalled: int | None = 5, **counters: int):
     """What a look sees after `at` steps of 20 ms with `FRAMES_PER_LOOK` frames each."""
-    counted = {**dict.fromkeys(_STILL, 7), "free_pages": free, "delivered": at * FRAMES_PER_LOOK, **counters}
+    counted = {**dict.fromkeys(_STILL, 7), "free_pages": free, "received": at * FRAMES_PER_LOOK, **counters}
     rank = SimpleNamespace(name="rank 0", stalled_since_ns=stalled, killed_ns=None)
     timers = [SimpleNamespace(due_ns=due_ns)]
     machine = SimpleNamespace(name="A", counters=counted, programs=[rank], timers=timers)
@@ -101,7 +101,7 @@ def test_free_pages_that_only_go_to_and_fro_are_no_change():
 
 def test_nothing_is_left_out_after_fewer_frames():
     lulls = lulls_of(Senders())
-    assert not any(lulls.look(state(at, delivered=at)) for at in range(_LOOKS))
+    assert not any(lulls.look(state(at, received=at)) for at in range(_LOOKS))
 
 
 def test_nothing_is_left_out_where_nobody_may_stand_still():
