@@ -2,10 +2,11 @@
 
 What a flood of many Gbit/s does to a machine that waits for its swap server is soon seen: either it takes memory away, and that
 is the question, or frame after frame is read, or lost, and its buffer is free again. The second costs a run most, and tells
-least. So a run is looked at after every few thousand frames. When `_LOOKS` looks, and as much traffic as `_CALM_NS` and `_CALM_FRAMES` say,
-have seen nothing but frames counted (the same peaks, no page moved, no program that goes on or stops, free pages that go neither
-up nor down), the programs that send stand still until shortly before something can happen: the end of the outage, or, after it,
-the next timer of the machine or of a server. Then they send again, at the same rate, and what comes meets full traffic.
+least. So a run is looked at after every few thousand frames. When `_LOOKS` looks, and as much traffic as `_CALM_NS` and
+`_CALM_FRAMES` say, have seen nothing but frames counted (the same peaks, no page moved, no program that goes on or stops, free
+pages that go neither up nor down), the programs that send stand still until shortly before something can happen: the end of the
+outage, or, after it, the next timer of the machine or of a server. Then they send again, at the same rate, and what comes meets
+full traffic.
 
 This is a choice about what is asked, not a rule of the model: a leak of less than a page in all these looks is not seen. The row
 says how much was left out, and its command repeats the run with all of it.
