@@ -290,8 +290,7 @@ class Nic:
             to.passed_on()
             if self._lent is not None:
                 self._return_lent()
-            index += 1
-            at_ns = next_ns
+            index, at_ns = index + 1, next_ns
             if index == end or at_ns >= limit_ns or soon or (heap and heap[0][0] <= at_ns):
                 break
         events.quiet_ns = 0
