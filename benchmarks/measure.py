@@ -14,6 +14,8 @@ import psutil
 
 COMPILED: Final = Path("build/compiled")
 """Where `make compiled` puts the compiled modules."""
+LONG_S: Final = 100.0
+"""A benchmark that has taken longer is not run again, however often was asked for."""
 LOOK_S: Final = 0.5
 """Before each run: how much of the cores others use."""
 
@@ -60,6 +62,7 @@ def repeated(benchmark: Benchmark, times: int) -> Measured:
     if first and not (COMPILED / ".made").exists():
         raise LeftOutError("nothing is compiled (make compiled)")
     times = 1 if benchmark.once else times
+    began = perf_counter()
     others: list[float] = []
     runs: list[Measured] = []
     with ProcessPoolExecutor(
@@ -68,11 +71,13 @@ def repeated(benchmark: Benchmark, times: int) -> Measured:
         for _ in range(times):
             others.append(_others())
             runs.append(pool.submit(benchmark.measure).result())
+            if perf_counter() - began > LONG_S:
+                break
     assert all(run.get("compiled", False) == benchmark.compiled for run in runs), "these are not the modules to measure"
     rates = sorted(run["rate"] for run in runs)
-    middle = median(rates) if times % 2 else rates[times // 2]
+    middle = median(rates) if len(rates) % 2 else rates[len(rates) // 2]
     chosen = next(run for run in runs if run["rate"] == middle)
-    return {**chosen, "rate_min": rates[0], "rate_max": rates[-1], "runs": times, "others": sum(others) / times}
+    return {**chosen, "rate_min": rates[0], "rate_max": rates[-1], "runs": len(runs), "others": sum(others) / len(runs)}
 
 
 def _others() -> float:

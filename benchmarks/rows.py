@@ -128,22 +128,23 @@ def shown(value: float) -> str:
 
 
 def cells(row: Row, results: Results) -> tuple[str, ...]:
-    """What a row says: what, before, now, asked for, whether it is so, and the processors that others used meanwhile."""
+    """What a row says: what, before, now, asked for, whether it is so, runs, and the processors that others used meanwhile."""
     missing = [name for name in row.of if name not in results]
     if missing:
-        return (row.what, row.before, f"not measured: {', '.join(missing)}", row.asked(), "", "")
+        return (row.what, row.before, f"not measured: {', '.join(missing)}", row.asked(), "", "", "")
     value = row.value(results)
     met = row.is_met(value)
     others = max(results[name].get("others", 0.0) for name in row.of)
     load = "free" if others <= OTHERS_MAX else f"{others:.1f}"
-    return (row.what, row.before, shown(value), row.asked(), "" if met is None else "yes" if met else "no", load)
+    runs = str(min(results[name].get("runs", 1) for name in row.of))
+    return (row.what, row.before, shown(value), row.asked(), "" if met is None else "yes" if met else "no", runs, load)
 
 
-HEADINGS: Final = ("what", "before", "now", "asked for", "is so", "cores used by others")
+HEADINGS: Final = ("what", "before", "now", "asked for", "is so", "runs", "cores used by others")
 
 
 def markdown(results: Results) -> str:
     """The table as docs/benchmarks.md shows it."""
-    lines = ["| " + " | ".join(HEADINGS) + " |", "| --- | --: | --: | --: | --- | --: |"]
+    lines = ["| " + " | ".join(HEADINGS) + " |", "| --- | --: | --: | --: | --- | --: | --: |"]
     lines += ["| " + " | ".join(cells(row, results)) + " |" for row in ROWS]
     return "\n".join(lines) + "\n"
