@@ -22,6 +22,8 @@ STEPS: Final = 20
 """Steps of a program, in the two seconds of an outage in which it takes what is free above min."""
 USUAL_MBIT: Final = 1000
 USUAL_SWAPPINESS: Final = 60
+ZONES_DIFFER: Final = 16
+"""Zones that hold more or less than MemTotal by a sixteenth of it are not those of this memory (a container, a balloon)."""
 RING_MAX: Final = 65_536
 """Descriptors of the largest ring that a scenario takes."""
 
@@ -130,6 +132,7 @@ def memory(host: Host, draft: Draft, found: Numbers, taken: Kernel) -> None:
     else:
         less = f", less {size_text(info.huge)} of huge pages" if info.huge else ""
         draft.add(2, f"memory: {size_text(found.memory)}", f"MemTotal of {label}{less}")
+    _zones(host, draft, found.memory)
     setting = host.settings.get("vm/min_free_kbytes")
     if limited:
         draft.add(2, "min_free: none", "the kernel's own formula: the machine's value is not that of the control group")
@@ -158,11 +161,30 @@ def memory(host: Host, draft: Draft, found: Numbers, taken: Kernel) -> None:
     _memory_differs(host, draft)
 
 
+def _zones(host: Host, draft: Draft, memory: int) -> None:
+    """The zones, where a scenario can have them: those of one node of x86-64, which hold the memory that meminfo tells.
+
+    Reserved huge pages, and the few pages about which the two files differ, are the highest zone's.
+    """
+    zones = host.zones
+    if zones is None or len(zones.zones) < 2:
+        return
+    names = [one.name for one in zones.zones]
+    sizes = [one.managed * host.page[0] for one in zones.zones]
+    known = [name for name in models.Zones.model_fields if name in names]
+    whole = memory + host.meminfo.huge
+    highest = memory - sum(sizes[:-1])
+    if names == known and host.page[0] == PAGE and highest > 0 and abs(sum(sizes) - whole) <= whole // ZONES_DIFFER:
+        parts = zip(names, [*sizes[:-1], highest], strict=True)
+        text = ", ".join(f"{name}: {size_text(size)}" for name, size in parts)
+        draft.add(2, f"zones: {{{text}}}", f"managed pages of {zones.label}; {names[-1]}: what MemTotal leaves")
+        return
+    told = ", ".join(f"node {one.node} {one.name}" for one in zones.zones)
+    draft.differs.append(f"the scenario has one zone, the machine {len(names)}: {told} ({zones.label})")
+
+
 def _memory_differs(host: Host, draft: Draft) -> None:
     info, zones = host.meminfo, host.zones
-    if zones is not None and len(zones.zones) > 1:
-        names = ", ".join(f"node {one.node} {one.name}" for one in zones.zones)
-        draft.differs.append(f"the scenario has one zone, the machine {len(zones.zones)}: {names} ({zones.label})")
     if zones is not None and zones.boost:
         draft.differs.append(f"the marks are raised by {zones.boost} pages at the moment (boost in {zones.label})")
     if info["CmaTotal"]:

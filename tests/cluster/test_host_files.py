@@ -94,6 +94,50 @@ def test_a_file_that_cannot_be_read_is_in_the_list_with_the_reason(tmp_path, mon
     assert tree["machines"]["A"]["min_free"] == "none"
 
 
+MARKS = "        min 60\n        low 75\n        high 90\n        present {pages}\n        managed {pages}\n"
+ZONE = "Node {node}, zone {name:>8}\n  pages free 900\n" + MARKS
+
+
+def zones(*pages: tuple[int, str, int]) -> str:
+    """A zoneinfo of zones: node, name, managed pages."""
+    return "".join(ZONE.format(node=node, name=name, pages=count) for node, name, count in pages)
+
+
+TWO_ZONES = zones((0, "DMA", 3840), (0, "DMA32", 61_000))
+
+
+def test_zones_are_those_of_zoneinfo_and_together_the_memory(tmp_path):
+    """256 MiB are 65,536 pages: 3840 (15 MiB) are DMA, and DMA32 has what MemTotal leaves of its 61,000."""
+    tree, text = scenario(folder_of(tmp_path, {"proc/zoneinfo": TWO_ZONES}))
+    assert tree["machines"]["A"]["zones"] == {"DMA": "15MiB", "DMA32": "241MiB"}
+    assert "the scenario has one zone" not in text
+    with open_cluster(text, stop="1s", timeline=[]) as cluster:
+        cluster.run_for(seconds(1) // 10)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        zones((0, "DMA", 3840), (0, "DMA32", 30_000), (1, "DMA32", 31_000)),
+        zones((0, "DMA", 3840), (0, "Normal", 40_000), (0, "HighMem", 21_000)),
+        zones((0, "DMA", 3840), (0, "DMA32", 55_000)),
+    ],
+    ids=["two nodes", "32 bits", "less than MemTotal by more than a sixteenth"],
+)
+def test_zones_that_a_scenario_cannot_have_are_said(tmp_path, told):
+    """It has one zone then."""
+    tree, text = scenario(folder_of(tmp_path, {"proc/zoneinfo": told}))
+    assert "zones" not in tree["machines"]["A"]
+    assert "the scenario has one zone, the machine" in text
+
+
+def test_reserved_huge_pages_are_the_highest_zones(tmp_path):
+    """They are in managed and in MemTotal, and not in the memory that a scenario has: 64 MiB here."""
+    meminfo = MEMINFO.format(total=256 * MIB, swap=0) + "HugePages_Total: 32\nHugepagesize: 2048 kB\n"
+    tree, _ = scenario(folder_of(tmp_path, {"proc/meminfo": meminfo, "proc/zoneinfo": TWO_ZONES}))
+    assert tree["machines"]["A"]["zones"]["DMA32"] == f"{192 - 15}MiB"
+
+
 def test_nothing_that_a_value_is_assumed_for_is_missing_from_the_list(tmp_path):
     """Each comment that says assumed has its line at the top."""
     _, text = scenario(folder_of(tmp_path, {}, swap=128 * MIB))
