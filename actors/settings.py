@@ -157,7 +157,7 @@ class MachineSettings:
     """`ipfrag_time`; None for the kernel's own."""
     thp: bool = False
     """Whether transparent huge pages are on; they raise the min watermark, and are no larger than others here."""
-    nic_page_frags: bool = False
+    nic_page_frags: bool = True
     """Whether the receive buffers of a driver that asks netdev_alloc_skb for them are cut from blocks of pages (6.x)."""
     nic_high_order_alloc: bool = True
     """Whether page fragments are cut from blocks of several pages (net.core.high_order_alloc_disable is 0)."""

@@ -133,7 +133,7 @@ RING: Final = _ring(RING_MACHINES, "64KiB", "100ms")
 RINGS: Final = {machines: _ring(machines, "1MiB", "30ms") for machines in (10, 100, 1_000, 10_000)}
 """By the number of ranks: what a frame costs in clusters of all sizes."""
 HALO: Final = _scene(
-    "1,000 ranks that fit into memory and exchange halos over TCP after each step: no server for all",
+    "1,000 ranks that fit into memory and exchange halos over TCP after each step, no server for all",
     f"""
   A:
     count: {RING_MACHINES}

@@ -121,6 +121,9 @@ class Kernel:
     """Object and truesize of frames up to 1500 bytes where the card keeps a second ring, of buffers as above, for larger ones."""
     page_frag_order: int
     """Blocks from which page fragments are cut, where there are any: SKB_FRAG_PAGE_ORDER, 32 KiB (net/core/sock.c); 0: pages."""
+    page_frag_harder: bool
+    """A block for page fragments is asked for with all the rights of GFP_ATOMIC (skb_page_frag_refill); from 6.9 on with
+    __GFP_NOMEMALLOC, as page_frag_alloc has always done."""
     rx_refill_batch: int
     """Empty descriptors that are refilled together (E1000_RX_BUFFER_WRITE); in 6.11 all, at the end of each poll."""
     copy_data: int

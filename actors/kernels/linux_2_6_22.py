@@ -57,6 +57,7 @@ LINUX_2_6_22: Final = Kernel(
     rx_pages=0,
     rx_frag_order=0,
     rx_standard=None,
+    page_frag_harder=True,
     page_frag_order=3,
     rx_refill_batch=16,
     copy_data=1024,

@@ -12,6 +12,7 @@ LINUX_6_1: Final = replace(
     realtime_half=False,
     highatomic_small=True,
     small_head=0,
+    page_frag_harder=True,
     tcp=replace(
         LINUX_6_11.tcp,
         window_share=(1, 2),  # tcp_adv_win_scale 1, include/net/tcp.h

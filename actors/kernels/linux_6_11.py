@@ -46,6 +46,7 @@ LINUX_6_11: Final = replace(
     skb_head_charge=256,
     rx_truesize=2048 + 256,
     rx_refill_batch=1,
+    page_frag_harder=False,
     copy_truesize=1024 + 256,
     short_data=1024,
     copies=((704 - 64, 1024, 1024 + 256),),

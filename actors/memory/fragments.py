@@ -25,19 +25,24 @@ class FragmentBlock(Slab):
 class Fragments(SlabCache):
     """Fragments of one size. What has been cut is not handed out again: a block returns when all of it has come back."""
 
-    __slots__ = ("_current", "_order")
+    __slots__ = ("_current", "_harder", "_order")
 
-    def __init__(self, zone: Zone, size: int, order: int) -> None:
-        """`order`: of the blocks that are asked for first; 0: single pages only."""
+    def __init__(self, zone: Zone, size: int, order: int, *, harder: bool = False) -> None:
+        """`order`: of the blocks that are asked for first; 0: single pages only.
+
+        `harder`: a block is asked for with all the rights of GFP_ATOMIC; else with __GFP_NOMEMALLOC, which leaves half of min and
+        what is set aside for blocks alone (gfp_to_alloc_flags).
+        """
         super().__init__(zone, "page_frag", size, guarded=False)
         self._order = order
+        self._harder = harder
         self._current: FragmentBlock | None = None
 
     def take(self, floor: int) -> FragmentBlock | None:
         """Cut the next fragment of the current block, or of a new block or page for a request with this floor."""
         current = self._current
         if current is None:
-            block = self._zone.take_block(self._order, floor) if self._order else None
+            block = self._block(floor)
             if block is not None:
                 current = FragmentBlock(self, (PAGE << self._order) // self.size, block)
             elif self._zone.take_unmovable(floor):
@@ -45,6 +50,12 @@ class Fragments(SlabCache):
             else:
                 return None
         return self._cut(current)
+
+    def _block(self, floor: int) -> Block | None:
+        if not self._order:
+            return None
+        zone = self._zone
+        return zone.take_block(self._order, floor if self._harder else max(floor, zone.floors.high))
 
     def take_from_reserve(self) -> FragmentBlock | None:
         """Cut the first fragment of a page from the reserve, after an ordinary one has been refused."""
@@ -83,8 +94,8 @@ class PageFragCache(Fragments):
     """The fragments of one CPU's page_frag_cache, as an allocator of receive buffers.
 
     Its block stays until it has been used up. If all of its fragments have come back by then it is cut again, without asking the
-    zone, unless it is a page from the reserve. A block is asked for as GFP_ATOMIC only (__GFP_NOMEMALLOC), and only a single page
-    also without watermarks; all fragments of such a page are the reserve's (pfmemalloc), whichever caller asks for them.
+    zone, unless it is a page from the reserve. A block is asked for with __GFP_NOMEMALLOC, and only a single page also without
+    watermarks; all fragments of such a page are the reserve's (pfmemalloc), whichever caller asks for them.
     """
 
     __slots__ = ("_out",)

@@ -122,7 +122,7 @@ class GroupedZone(Zone):
         self._raised, self._moved = raised, moved
 
     def balanced(self, boosts: tuple[int, ...]) -> None:
-        """kswapd has reached its goal, and takes back what was boosted when it began."""
+        """kswapd has ended its work, and takes back what was boosted when it began."""
         if self.boost and boosts[0]:
             self.boost = max(0, self.boost - boosts[0])
             self.set_marks()

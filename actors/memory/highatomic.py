@@ -5,10 +5,10 @@ Source: mm/page_alloc.c of 6.1 and 6.11 (reserve_highatomic_pageblock, rmqueue_b
 is set aside: from then on what is free there, or becomes so, goes only to such requests. `Kernel.aside_max` says how much.
 While they are free, these pages count for requests that may go below min, and cannot be had by a request for a single page:
 part of the reserve is there and useless. All other requests leave out every page that is set aside, free or in use ("this
-will over-estimate the size of the atomic reserve but it avoids a search"): what is in use there raises low, min and high for
-them. An atomic request for a block does not ignore the boost, as one for a page does (zone_watermark_fast). A direct
-reclaimer that has made progress and still finds no page gives a pageblock back, though not the last; before a program is
-killed, that too.
+will over-estimate the size of the atomic reserve but it avoids a search"), and so does one with __GFP_NOMEMALLOC (the floor
+`high`): what is in use there raises low, min and high for them. An atomic request for a block does not ignore the boost, as one
+for a page does (zone_watermark_fast). A direct reclaimer that has made progress and still finds no page gives a pageblock back,
+though not the last; before a program is killed, that too.
 
 Simplification (ours): free pages, and those that are freed, lie evenly over pageblocks; but for a page that was taken below the
 watermarks, when blocks had been set aside: it lies in none of them.
@@ -80,9 +80,11 @@ class HighAtomicZone(GroupedZone):
 
     def take_block(self, order: int, floor: int) -> Block | None:
         """Take a block of 2^order pages; if the request is atomic, one that is set aside, or will be."""
+        pages = 1 << order
+        if floor == self.floors.high != self.floors.atomic:
+            return self._take_plain(order, floor + self.boost - self.boost // 2 + pages - 1)
         if floor != self.floors.atomic:
             return super().take_block(order, floor)
-        pages = 1 << order
         if self.free - (pages - 1) > self.low_mark:
             return super().take_block(order, self.low_mark)
         self.press()
@@ -97,6 +99,13 @@ class HighAtomicZone(GroupedZone):
             self._set_aside(pages)
             block.aside = True
         return block
+
+    def _take_plain(self, order: int, floor: int) -> Block | None:
+        """Take a block if more than `floor` pages are free without those set aside, for a request that tries no harder."""
+        if self.free <= floor:
+            self.press()
+            return None
+        return super().take_block(order, 0)
 
     def give_block(self, block: Block) -> None:
         """Free a block; one that is set aside stays so."""

@@ -6,7 +6,8 @@ What kernels differ in is what lies between two looks at the marks. In 6.x a pas
 zones are together, boost included, and looks at no more than its share of the lists; only then are the marks looked at, so it
 goes beyond them. A page that it has started to write is looked at, and not reclaimed: it counts when it comes back, as the next
 look at it would count it. It waits for no page that it has started, only for a request slot. The next pass looks at twice as
-much, unless this one has looked at all it wanted and has reclaimed something. On a machine of one zone the marks are looked at
+much, unless this one has looked at all it wanted and has reclaimed something; after the last one the boost that it began with is
+taken back, whether the marks have been reached or not. On a machine of one zone the marks are looked at
 after each page, also under 6.x (ours: docs/model.md says why).
 
 In 2.6.22 a pass wants nothing: it looks at its share, 32 pages of lists of up to 131,072 at the first priority, and after 32 that
@@ -116,9 +117,14 @@ class Kswapd:
         return found
 
     def _run(self, _: object) -> None:
-        """Work until there is enough, a slot is missing, or there is nothing left to try for now."""
+        """Work until there is enough, a slot is missing, or there is nothing left to try for now.
+
+        In each case but the second it takes back the boost that it began with (balance_pgdat, out).
+        """
         zone, laundry = self._zone, self._scan.laundry
         self._balance()
+        if not (self.wants_slot or self._outcome is _NAP):
+            zone.balanced(self._boosts)
         if self._throttle.on or self._kernel.kswapd_gives_up:
             self._note_run()
         if self._throttle.on and not self._throttle.holds():
@@ -127,7 +133,6 @@ class Kswapd:
             laundry.wash()
         if zone.free >= zone.kswapd_goal():
             self.asleep = True
-            zone.balanced(self._boosts)
             self._priority = self._kernel.def_priority
         elif 0 < self._kernel.kswapd_gives_up <= self._throttle.failures:
             self.asleep = self.hopeless = True
@@ -138,6 +143,7 @@ class Kswapd:
 
     def _poll(self, _: object) -> None:
         self._poll_pending = False
+        self._boosts = self._zone.boosts()
         self._run(None)
 
     def _freed(self) -> int:

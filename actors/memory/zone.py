@@ -303,7 +303,7 @@ class Zone:
         return False
 
     def balanced(self, boosts: tuple[int, ...]) -> None:
-        """kswapd has reached its goal; `boosts`: how far the marks were raised when it began."""
+        """kswapd has ended its work; `boosts`: how far the marks were raised when it began."""
 
     def grouping(self) -> tuple[int, ...]:
         """Where unmovable pages lie, as numbers that tell equal states."""

@@ -157,7 +157,7 @@ class ZonedZone(Zone):
         return tuple(part.zone.boost for part in self.parts)
 
     def balanced(self, boosts: tuple[int, ...]) -> None:
-        """kswapd has reached its goal, and takes back what was raised in each zone when it began."""
+        """kswapd has ended its work, and takes back what was raised in each zone when it began."""
         for part, boost in zip(self.parts, boosts, strict=True):
             part.zone.balanced((boost,))
         self._add_up()

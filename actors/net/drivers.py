@@ -8,13 +8,14 @@ On a link with an MTU above 1500 the e1000 of 2.6.22 takes the next power of two
 Morton, linux-kernel, September 2006). The tg3 has a second ring for frames above 1500 bytes, 100 buffers of 16 KiB. In 6.11 a
 frame lies in single pages (e1000_alloc_rx_buffers_ps), of which each buffer has as many as the MTU fills. With virtio it takes
 as many buffers as it fills, each as large as the average packet and at most a page (get_mergeable_buf_len): here a page, and
-1536 bytes, which is the least, where no frame is larger than 1500.
+1536 bytes, which is the least, where no frame is larger than 1500. In 6.x the first bytes of each frame are copied into a quarter
+of a page (napi_alloc_skb of GOOD_COPY_LEN in page_to_skb), which is charged too.
 
 What __netdev_alloc_skb of 6.1 and 6.11 (net/core/skbuff.c) is asked for in softirq is cut from blocks of 32 KiB (page_frag_alloc)
 if it is more than a small head, 704 bytes with its padding, and no more than a page holds; else it comes from kmalloc, as does
 what may sleep: the first ring of a card that is brought up. So e1000e's buffers for frames of up to 1500 bytes are fragments;
-here if `page_frags` says so, and then those of the first ring too, as after a long run (ours; docs/model.md says why that is not
-the default). The e1000 of 6.x makes its own in the same way (e1000_alloc_frag), which is not modelled: they are of kmalloc.
+here unless `page_frags` is off, and those of the first ring too, as after a long run (ours). The e1000 of 6.x makes its own in
+the same way (e1000_alloc_frag), which is not modelled: they are of kmalloc.
 """
 
 from dataclasses import dataclass, replace
@@ -101,9 +102,8 @@ def on_link(kernel: Kernel, refill: str, mtu: int, *, page_frags: bool = False) 
     if mtu <= MTU:
         return _standard(kernel, DRIVERS[refill], page_frags=page_frags) if kernel.memalloc_sockets else kernel
     if DRIVERS[refill].merges:
-        return replace(
-            kernel, rx_data=PAGE, rx_pages=merged(mtu + _LINK_HEADER) - 1, rx_truesize=PAGE + kernel.skb_head
-        )
+        truesize = PAGE + (kernel.copy_truesize if kernel.memalloc_sockets else kernel.skb_head)
+        return replace(kernel, rx_data=PAGE, rx_pages=merged(mtu + _LINK_HEADER) - 1, rx_truesize=truesize)
     if kernel.jumbo_in_pages:
         pages = -(-mtu // PAGE)
         truesize = kernel.copy_truesize + pages * PAGE
@@ -117,7 +117,7 @@ def on_link(kernel: Kernel, refill: str, mtu: int, *, page_frags: bool = False) 
 def _standard(kernel: Kernel, driver: Driver, *, page_frags: bool) -> Kernel:
     """The rule book of 6.x with the buffers of this driver for frames of up to 1500 bytes."""
     if driver.merges:
-        return replace(kernel, rx_data=_MERGEABLE)
+        return replace(kernel, rx_data=_MERGEABLE, rx_truesize=_MERGEABLE + kernel.copy_truesize)
     if not (page_frags and driver.takes_fragments):
         return kernel
     size = _VLAN_FRAME + _SKB_PAD_6 + _SHARED_INFO_6

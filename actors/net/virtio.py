@@ -1,8 +1,9 @@
 """The third rule for a ring of receive buffers: virtio-net.
 
-Source: drivers/net/virtio_net.c and net/core/sock.c (skb_page_frag_refill) of 6.11. The ring holds bare fragments, cut from
-blocks of eight pages or, where there is none or high_order_alloc is off, from single pages; a frame gets its head when it has
-been received. The ring is refilled once 33 descriptors are empty, without any right to the reserve unless the switch
+Source: drivers/net/virtio_net.c, net/core/sock.c (skb_page_frag_refill) and net/core/skbuff.c of 6.11. The ring holds bare
+fragments, cut from blocks of eight pages or, where there is none or high_order_alloc is off, from single pages; a frame gets its
+head when it has been received, and in 6.x a quarter of a page for its first bytes (page_to_skb, page_frag_alloc_1k of
+napi_alloc_skb). The ring is refilled once 33 descriptors are empty, without any right to the reserve unless the switch
 `rx-refill` gives it one. A frame in a page from the reserve is an emergency frame (skb_propagate_pfmemalloc). Where the refill
 fails, a worker takes over, which allocates as a process does: it reclaims, and may sleep there for as long as the swap device
 does not answer. Until it has filled the ring nothing that lies there is received (napi_disable in refill_work).
@@ -76,14 +77,16 @@ class VirtioNic(Nic):
         """How the worker gets a page: from reclaim, which is made after the card, since its page-outs leave through the card."""
         self.working = False
         """Whether the refill worker runs, or sleeps for a page."""
-        self._fragments = Fragments(buffers.zone, kernel.rx_data, kernel.page_frag_order)
+        self._fragments = Fragments(
+            buffers.zone, kernel.rx_data, kernel.page_frag_order, harder=kernel.page_frag_harder
+        )
         self._rx_refill = net.board.policy.rx_refill
         self._data: deque[tuple[Slab, int]] = deque()
         """What lies in the ring, each with the flag that a frame in it has."""
         self._zone = buffers.zone
         self._merged = Merged(buffers.zone)
-        self._linear = buffers.tx_headers if kernel.memalloc_sockets and kernel.rx_data < PAGE else None
-        """Where the first bytes of a frame are copied to, kmalloc-512 (napi_alloc_skb of GOOD_COPY_LEN in page_to_skb)."""
+        self._linear = Fragments(buffers.zone, kernel.copy_data, 0) if kernel.memalloc_sockets else None
+        """Where the first bytes of a frame are copied to."""
         self._most = 1 + kernel.rx_pages
         """Fragments of the largest frame."""
         self._enough_empty = min(BUDGET, ring) // 2 + 1
@@ -136,18 +139,16 @@ class VirtioNic(Nic):
 
     def _with_linear(self, data: Slab, flag: int) -> tuple[Slab | None, int]:
         """A frame's memory with memory for what is copied, and the flag; None, and `data` is given back, if there is none."""
-        linear, floor = self._linear, self._zone.floors.atomic
-        if linear is None:
+        if self._linear is None:
             return data, flag
-        small = linear.take(floor)
-        if small is None:
-            granted = self._buffers.flag_of_data(linear.size)
-            small = linear.take_memalloc(floor) if granted else None
-            flag = max(flag, granted)
-        if small is None:
+        found = self._cut(self._linear, reserve=True)
+        if found is None:
             data.cache.give(data)
+            if flag:
+                self._buffers.return_flag(flag)
             return None, 0
-        return self._merged.join([data, small]), flag
+        linear, granted = found
+        return self._merged.join([data, linear]), flag + granted
 
     def _fill(self) -> None:
         """Refill all empty descriptors; where memory is missing, leave it to the worker."""
@@ -162,11 +163,14 @@ class VirtioNic(Nic):
 
     def _fragment(self) -> tuple[Slab, int] | None:
         """A fragment for the ring, and its flag; with the switch rx-refill perhaps of a page from the reserve."""
-        fragments = self._fragments
+        return self._cut(self._fragments, reserve=self._rx_refill)
+
+    def _cut(self, fragments: Fragments, *, reserve: bool) -> tuple[Slab, int] | None:
+        """A fragment and its flag; of a page from the reserve if need be and `reserve` says so, and the reserve agrees."""
         data = fragments.take(self._zone.floors.atomic)
         if data is not None:
-            return self._flagged(data)
-        flag = self._buffers.flag_of_data(fragments.size) if self._rx_refill else 0
+            return self._flagged(fragments, data)
+        flag = self._buffers.flag_of_data(fragments.size) if reserve else 0
         data = fragments.take_from_reserve() if flag else None
         if data is not None:
             return data, flag
@@ -174,11 +178,11 @@ class VirtioNic(Nic):
             self._buffers.return_flag(flag)
         return None
 
-    def _flagged(self, data: FragmentBlock) -> tuple[Slab, int] | None:
+    def _flagged(self, fragments: Fragments, data: FragmentBlock) -> tuple[Slab, int] | None:
         """A fragment and its flag; None, and it is returned, if it is the reserve's and may not be taken from there."""
-        flag = self._buffers.flag_of_data(self._fragments.size) if data.from_reserve else 0
+        flag = self._buffers.flag_of_data(fragments.size) if data.from_reserve else 0
         if data.from_reserve and not flag:
-            self._fragments.give(data)
+            fragments.give(data)
             return None
         return data, flag
 
@@ -186,7 +190,7 @@ class VirtioNic(Nic):
         """Refill the ring as a process, which may wait for each page."""
         while len(self._data) < self.ring_size:
             data = self._fragments.take(self._zone.floors.kernel)
-            found = None if data is None else self._flagged(data)
+            found = None if data is None else self._flagged(self._fragments, data)
             if found is None:
                 if not self.obtain("the refill worker", self._granted):
                     return

@@ -25,6 +25,7 @@ _RECONNECT_NS: Final = seconds(1)
 class Flood:
     """`rate` in bits per second on the wire, `payload` in bytes, times in ns; its progress is frames.
 
+    With `burst` what is due in the time of a train leaves together, as fast as the card sends, when the first of it is due.
     Over UDP, trains go to the `to` machines in turn; on each, frames belong to `flows` flows in turn, and flow i goes
     to port `port + i % sockets`. Over TCP each flow is a connection to each of them; it takes messages as long as its
     send buffer has room, and what the windows hold back is not made up for beyond one train.
@@ -38,6 +39,7 @@ class Flood:
     flows: int = 1
     sockets: int = 1
     train: int = 1_000_000
+    burst: bool = False
     start_ns: int = 0
     end_ns: int | None = None
     fragments: str = "whole"
@@ -61,7 +63,8 @@ class Flood:
         whole = packets > 1 and self.fragments != "incomplete"
         bits = 8 * ((packets - 1) * wire + tail if whole else wire) * seconds(1)
         gap = max(1, bits // self.rate)  # a short frame at a high rate takes less than a nanosecond
-        count = 1 if whole else min(SMALL_MAX, max(1, self.train // gap))
+        count = 1 if whole and not self.burst else min(SMALL_MAX, max(1, self.train // gap))
+        apart_ns = max(1, system.wire_ns(wire)) if self.burst else gap
         sent = trains = 0
         yield system.sleep_until(self.start_ns)
         while True:
@@ -77,9 +80,10 @@ class Flood:
                 continue
             to = self.to[trains % len(self.to)]
             if whole:  # a datagram of several packets is a train by itself
-                system.send(to, self.port + sent % self.flows % self.sockets, self.payload)
+                for number in range(sent, sent + count):
+                    system.send(to, self.port + number % self.flows % self.sockets, self.payload)
             else:
-                self._send_train(system, to, count, gap, sent % self.flows)
+                self._send_train(system, to, count, apart_ns, sent % self.flows)
             sent += count
             trains += 1
             system.progress.add(count)

@@ -58,7 +58,8 @@ PRIVATE = COMMON | {
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": PRIVATE_TOKEN,
     "RAY_AUTH_TOKEN_PATH": None,
-    "RAY_memory_monitor_refresh_ms": "0",  # read by the raylet, which inherits it
+    "RAY_memory_monitor_refresh_ms": "0",  # read by the raylet, which inherits it; so is the next
+    "RAY_worker_niceness": "0",  # 15 by default: actors would stand still beside any other busy process
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the children's half of loopback_only
 }
 

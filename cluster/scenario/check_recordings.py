@@ -7,7 +7,7 @@ from netswap.cluster.scenario.source import Place, Tree, show
 from netswap.cluster.scenario.written import Written
 
 _OF_CAPTURES: Final = ("ports", "only", "speed", "repeat")
-_SAID_BY_CAPTURES: Final = ("protocol", "rate", "payload", "flows", "fragments", "link", "train")
+_SAID_BY_CAPTURES: Final = ("protocol", "rate", "payload", "flows", "fragments", "link", "train", "burst")
 _OF_TRACES: Final = ("pace", "speed", "repeat")
 _SAID_BY_TRACES: Final = ("working_set", "touch", "compute", "pattern", "exchange", "message", "steps", "text")
 
@@ -19,6 +19,8 @@ def flood(written: Written, place: Place, settings: Tree) -> None:
     else:
         _need(written, place, settings, {"rate": "100Mbit/s", "payload": "1472B"})
         _unused(written, place, settings, _OF_CAPTURES, "pcap")
+    if "train" in settings and "burst" in settings:
+        written.report((*place, "train"), "a burst is announced as one train", "remove train, or burst", key=True)
 
 
 def rank(written: Written, place: Place, settings: Tree) -> None:

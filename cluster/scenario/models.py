@@ -183,7 +183,7 @@ class Nic(EmptyAllowed):
     ring: words.RequestsOrNone = usually("none", "descriptors; none is the driver's own number")
     refill: words.Refill = "e1000"
     softirq: words.Delay = usually("0ns")
-    page_frags: words.PageFrags = Field(default="off", description="receive buffers of e1000e from blocks of pages")
+    page_frags: words.PageFrags = Field(default="on", description="receive buffers of e1000e from blocks of pages")
     high_order_alloc: words.HighOrder = Field(default="on", description="page fragments from blocks of several pages")
 
 
@@ -373,6 +373,7 @@ class Flood(Words):
     fragments: words.Fragments = "whole"
     link: words.LinkProtocol = "ipv4"
     train: words.DelayOrAuto = usually("auto", "how much time's frames are announced at once")
+    burst: words.PositiveDelayOrNone = usually("none", "what is due in this much time leaves together; none: evenly")
     from_: words.Time = usually("0s", alias="from")
     for_: words.PositiveTimeOrEver = usually("ever", alias="for")
     pcap: words.FileName | None = Field(default=None, description="a capture", examples=["busy.pcapng"])

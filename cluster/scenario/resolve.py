@@ -337,7 +337,8 @@ def _flood(flood: Flood, words: ScenarioWords, cast: Cast, index: int) -> Plain:
     best_ns = units.milliseconds(100 if flood.protocol == "udp" and len(to) == 1 else 1)
     return {
         "to": to,
-        "train": best_ns if flood.train is None else flood.train,
+        "train": flood.burst or (best_ns if flood.train is None else flood.train),
+        "burst": flood.burst is not None,
         "port": port,
         "sockets": sockets,
         "flows": flood.flows or sockets,

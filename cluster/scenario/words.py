@@ -397,6 +397,7 @@ RECORDED = ("auto", "all", "none")
 """Instead of a list of machines: all of few and the worst of many, all, or nothing at all."""
 PositiveTimeOrAuto = Annotated[PositiveTime | None, OrWord("auto")]
 DelayOrAuto = Annotated[Delay | None, OrWord("auto")]
+PositiveDelayOrNone = Annotated[PositiveDelay | None, OrWord("none")]
 PositiveTimeOrEver = Annotated[PositiveTime | None, OrWord("ever")]
 RateOrNone = Annotated[Rate | None, OrWord("none")]
 PatienceOrAuto = Annotated[Patience | None, OrWord("auto")]

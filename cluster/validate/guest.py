@@ -31,6 +31,9 @@ PAGES_OUT_PER_S: Final = 3500
 SWAP_REQUESTS: Final = 128
 SWAP_SIZE: Final = "512MiB"
 """A choice: more than any cell needs."""
+BURST: Final = "10ms"
+"""What B sends at once: a choice. A sender that a timer wakes sends what has become due meanwhile; from one that sent each
+of 6000 frames a second when it is due they would lie one by one between those of page-ins."""
 SOCKETS: Final = 64
 RECEIVE_BUFFER: Final = 8 << 20
 """Bytes of each socket's receive buffer, so that its limit never binds."""

@@ -250,7 +250,8 @@ def _flood(cell: Cell, from_s: int, for_s: int) -> Tree:
     if kind == "none":
         return {}
     payload = cell.extra_number("payload", guest.PAYLOAD[kind], 1, 65_507)
-    flood: Tree = {"to": f"A:{PORT}", "payload": f"{payload}B", "from": f"{from_s}s", "for": f"{for_s}s"}
+    flood: Tree = {"to": f"A:{PORT}", "payload": f"{payload}B", "burst": guest.BURST}
+    flood |= {"from": f"{from_s}s", "for": f"{for_s}s"}
     if kind == "tcp":
         wire = segment_wire(payload, ETHERNET)
         flood |= {"protocol": "tcp", "flows": _sockets(cell)}

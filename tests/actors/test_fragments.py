@@ -6,7 +6,7 @@ mm/page_alloc.c (page_frag_alloc_align, __page_frag_cache_refill) and net/core/s
 import pytest
 
 from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_1, LINUX_6_11, Kernel
-from netswap.actors.memory.fragments import PageFragCache
+from netswap.actors.memory.fragments import Fragments, PageFragCache
 from netswap.actors.memory.slab import PageMarkedCache
 from netswap.actors.memory.zone import Zone
 from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE
@@ -125,3 +125,24 @@ def test_without_access_the_floor_is_the_end() -> None:
     book = on_link(LINUX_6_11, "e1000e", 1500, page_frags=True)
     buffers = MemallocBuffers(zone_with(24), book, access=False, rx_head=True, guarded=True)
     assert buffers.allocate(buffers.receive, book.rx_truesize) is None
+
+
+# -- virtio: the first bytes of a frame --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", [LINUX_6_1, LINUX_6_11])
+def test_a_frame_of_virtio_has_a_quarter_of_a_page_beside_its_fragment(kernel: Kernel) -> None:
+    """page_to_skb: napi_alloc_skb of 128 bytes is 1 KiB (page_frag_alloc_1k); 1536 are the ring's fragment, 256 the head."""
+    assert on_link(kernel, "virtio", 1500).rx_truesize == 1536 + 1024 + 256
+
+
+@pytest.mark.parametrize(("waits", "pages"), [({0, 4, 8, 12}, 4), ({0, 1, 2, 3}, 1)], ids=["one of each", "all of one"])
+def test_a_quarter_that_waits_keeps_its_page(waits: set[int], pages: int) -> None:
+    """16 frames take four pages: a frame of each page that waits in a socket keeps all four, four frames of one page keep one."""
+    zone = zone_with(1000)
+    quarters = Fragments(zone, 1024, 0)
+    for index, one in enumerate([quarters.take(24) for _ in range(16)]):
+        assert one is not None
+        if index not in waits:
+            quarters.give(one)
+    assert zone.free == 1000 - pages

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from netswap.actors.kernels import LINUX_6_1, LINUX_6_11, Kernel
+from netswap.actors.memory.fragments import Fragments
 from netswap.actors.memory.highatomic import HighAtomicZone
 from netswap.actors.memory.zone import Block, Zone
 
@@ -176,3 +177,41 @@ def test_without_the_rule_the_same_pages_can_be_had_by_anybody() -> None:
     left_with(zone, ATOMIC + PAGES)
     assert zone.take_many(ATOMIC, TOTAL) == PAGES
     assert zone.take(0)
+
+
+# -- a block for a request that tries no harder ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", [LINUX_6_1, LINUX_6_11])
+def test_a_block_with_nomemalloc_leaves_half_of_min_and_what_is_set_aside_alone(kernel: Kernel) -> None:
+    """gfp_to_alloc_flags: __GFP_HIGH alone, without ALLOC_HARDER. The twin: GFP_ATOMIC goes to what is set aside, just then."""
+    zone = zone_of(kernel=kernel)
+    zone.give_block(atomic_block(zone))
+    assert zone.aside_free == PAGEBLOCK
+    left_with(zone, MIN // 2 + PAGES)
+    assert zone.take_block(ORDER, zone.floors.high) is not None
+    assert (zone.free, zone.aside_free) == (MIN // 2, PAGEBLOCK)
+    assert zone.take_block(ORDER, zone.floors.high) is None
+    assert atomic_block(zone).aside
+
+
+def test_it_minds_half_of_the_boost() -> None:
+    """A test for a block is that of the raised min (zone_watermark_fast makes its exception for single pages only)."""
+    zone = zone_of(kernel=LINUX_6_1)
+    zone.boost = PAGEBLOCK
+    zone.set_marks()
+    left_with(zone, (MIN + PAGEBLOCK) // 2 + PAGES - 1)
+    assert zone.take_block(ORDER, zone.floors.high) is None
+    zone.give()
+    assert zone.take_block(ORDER, zone.floors.high) is not None
+
+
+@pytest.mark.parametrize(("kernel", "block"), [(LINUX_6_1, True), (LINUX_6_11, False)], ids=["6.1", "6.11"])
+def test_fragments_of_virtio_had_the_right_to_it_until_6_9(kernel: Kernel, block: bool) -> None:
+    """skb_page_frag_refill: between three eighths and half of min 6.1 still has a block, and then sets its pageblock aside."""
+    zone = zone_of(kernel=kernel)
+    left_with(zone, MIN // 2)
+    fragments = Fragments(zone, 1536, ORDER, harder=kernel.page_frag_harder)
+    first = fragments.take(zone.floors.atomic)
+    assert first is not None
+    assert (first.block is not None, zone.aside > 0) == (block, block)

@@ -9,6 +9,7 @@ from scene import KERNEL
 from netswap.actors.disk import Disk
 from netswap.actors.events import NEVER, Events
 from netswap.actors.kernels import LINUX_6_1, LINUX_6_11, Kernel
+from netswap.actors.kernels.kernel import PAGEBLOCK
 from netswap.actors.memory.anonymous import (
     ACCESSED,
     DIRTY,
@@ -22,6 +23,7 @@ from netswap.actors.memory.anonymous import (
 )
 from netswap.actors.memory.board import Board
 from netswap.actors.memory.files import File, LocalDisk
+from netswap.actors.memory.highatomic import HighAtomicZone
 from netswap.actors.memory.reclaim import Reclaim
 from netswap.actors.memory.scan import Scan
 from netswap.actors.memory.writeback import Writeback
@@ -196,6 +198,39 @@ def test_a_pass_ends_with_the_pages_of_the_high_marks() -> None:
     scene.zone.press()
     scene.settle()
     assert scene.zone.free == 20 + 96
+
+
+def boosted(free: int) -> HighAtomicZone:
+    """80 MiB with min 268 and high 402, all used once, whose marks an unmovable page has raised by a pageblock."""
+    zone = HighAtomicZone(20_480, 268, kernel=LINUX_6_1)
+    zone.take_many(0, zone.total - free - 1)
+    zone.settle()
+    assert zone.take_unmovable(0)
+    assert (zone.free, zone.boost) == (free, PAGEBLOCK)
+    return zone
+
+
+def test_kswapd_takes_the_boost_back_when_its_work_ends_whether_the_mark_is_reached_or_not() -> None:
+    """balance_pgdat, out: 300 pages are free and none can leave. What is raised while it works does not pile up.
+
+    Else a zone in which unmovable pages are taken all the time keeps raising the mark that kswapd has to reach.
+    """
+    scene = Scene([UNTOUCHED] * 10, zone=boosted(300), kernel=LINUX_6_1)
+    scene.zone.press()
+    scene.settle()
+    assert (scene.zone.free, scene.zone.boost, scene.reclaim.kswapd.asleep) == (300, 0, False)
+    while not scene.zone.boost:  # the pages that came with the first are used first
+        assert scene.zone.take_unmovable(0)
+    scene.run_until(milliseconds(100) + 1)
+    assert (scene.zone.boost, scene.reclaim.kswapd.asleep) == (0, False)
+
+
+def test_the_twin_while_it_sleeps_for_a_slot_its_work_has_not_ended() -> None:
+    """All the request slots are taken: the marks stay raised until it can go on."""
+    scene = Scene([COLD] * 10, zone=boosted(300), swap=Swap(slots=0), kernel=LINUX_6_1)
+    scene.zone.press()
+    scene.settle()
+    assert (scene.zone.boost, scene.reclaim.kswapd.wants_slot) == (PAGEBLOCK, True)
 
 
 def test_between_the_marks_kswapd_goes_on_if_it_is_awake_and_sleeps_on_if_it_sleeps() -> None:

@@ -749,6 +749,7 @@ class TestResolved:
                     "link": "ipv4",
                     "io_flusher": False,
                     "train": ms(100),
+                    "burst": False,
                     "start_ns": seconds(5),
                     "end_ns": None,
                 },
