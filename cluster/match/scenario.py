@@ -2,11 +2,12 @@
 
 from typing import Final, NamedTuple
 
+from netswap.actors.kernels import LINUX_2_6_22
+from netswap.cluster.host import nearest
 from netswap.cluster.match.log import Log
 from netswap.cluster.match.meminfo import MemInfo
+from netswap.cluster.scenario import models
 
-_MERGED: Final = (3, 6)
-"""The first kernel with swap over a network: facts, section 3."""
 _LEAST_KIB: Final = 16384
 _NFS: Final = "nfs"
 
@@ -18,9 +19,9 @@ def chosen(log: Log) -> MemInfo | None:
 
 
 def kernel_of(log: Log, block: MemInfo) -> str:
-    """The nearest of the two kernels: before 3.6, or later; where no version is in the log, by the block's form."""
+    """The nearest kernel; where no version is in the log, by the block's form."""
     if log.version is not None:
-        return "linux-2.6.22" if log.version < _MERGED else "linux-6.11"
+        return nearest.kernel(log.version).name
     return "linux-6.11" if any("managed" in zone.values for zone in block.zones) else "linux-2.6.22"
 
 
@@ -62,10 +63,10 @@ def scenario_of(name: str, log: Log, block: MemInfo, transport: str) -> str:
         "seed: 1",
         "stop: 60s",
         f"kernel: {kernel}",
-        "safeguards: none",
+        f"safeguards: {'none' if kernel == LINUX_2_6_22.name else 'merged'}",
         "network: {latency: 1ms, bandwidth: 1Gbit/s}   # assumed",
         "machines:",
-        *_machine(block, sizes, transport),
+        *_machine(log, kernel, block, sizes, transport),
         "  B:",
         '    programs: [{flood: {to: "A:9000", rate: 100Mbit/s, payload: 1472B, from: 5s}}]   # assumed',
         "  C:",
@@ -77,14 +78,16 @@ def scenario_of(name: str, log: Log, block: MemInfo, transport: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _machine(block: MemInfo, sizes: Sizes, transport: str) -> list[str]:
+def _machine(log: Log, kernel: str, block: MemInfo, sizes: Sizes, transport: str) -> list[str]:
     """The lines of A."""
     over, total = _NFS if transport == _NFS else "nbd", block.totals.get("swap_total", 0)
     touch = _whole(max(sizes.working // 20, 4))
     lines = [
         "  A:",
         f"    memory: {sizes.memory}KiB   # {'managed' if block.sum('managed') else 'present'}, all zones",
+        *_zones(block, sizes.memory),
         f"    min_free: {sizes.minimum}KiB   # min of all zones, without boost",
+        *_switched_off(log, kernel),
         *_cache(sizes.clean, sizes.dirty),
         f"    swap: {{server: C, transport: {over}, size: {sizes.swap}KiB}}   # {_swap_source(total, transport)}",
         "    programs:",
@@ -103,6 +106,31 @@ def _machine(block: MemInfo, sizes: Sizes, transport: str) -> list[str]:
     ]
 
 
+def _zones(block: MemInfo, memory: int) -> list[str]:
+    """The line of the zones, if the block has several of one node that a scenario can have, and they hold its memory."""
+    zones = [zone for zone in block.zones if zone.get("managed")]
+    names = [zone.name for zone in zones]
+    known = [name for name in models.Zones.model_fields if name in names]
+    sizes = [_whole(zone.get("managed")) for zone in zones]
+    if len(zones) < 2 or names != known or len({zone.node for zone in zones}) > 1 or sum(sizes) != memory:
+        return []
+    text = ", ".join(f"{name}: {size}KiB" for name, size in zip(names, sizes, strict=True))
+    return [f"    zones: {{{text}}}   # managed"]
+
+
+def _switched_off(log: Log, kernel: str) -> list[str]:
+    """The line of the sysctls that make the scenario's kernel as the log's is, which has not all of it yet."""
+    if log.version is None or kernel == LINUX_2_6_22.name:
+        return []
+    older = {
+        name: value
+        for name, (version, value) in nearest.SWITCHED_OFF.items()
+        if nearest.ordinal(log.version) < nearest.ordinal(version)
+    }
+    text = ", ".join(f"{name}: {value}" for name, value in older.items())
+    return [f"    vm: {{{text}}}   # the log's kernel has none of it yet"] if older else []
+
+
 def _compared(log: Log, block: MemInfo, kernel: str) -> list[str]:
     """Comments: the kernel, and what the block has that the scenario has not."""
     found = [f"# The log's kernel is {log.kernel or 'not said'}; {kernel} is the nearest."]
@@ -112,7 +140,8 @@ def _compared(log: Log, block: MemInfo, kernel: str) -> list[str]:
         f"# Marks in the log: {marks} kB"
         + (f"; without the boost of {block.boost} kB: {bare} kB." if block.boost else "; no boost.")
     )
-    found.append("# The scenario has one zone, and its kernel's own distance from min to low and high.")
+    kept = "" if _zones(block, sizes_of(block).memory) else " one zone, and"
+    found.append(f"# The scenario has{kept} its kernel's own distance from min to low and high.")
     zones = ", ".join(f"{zone.name} {zone.get('managed') or zone.get('present')} kB" for zone in block.zones)
     found.append(f"# Zones in the log: {zones}.")
     if block.sum("free_cma"):

@@ -681,6 +681,51 @@ def test_a_block_becomes_a_scenario_that_is_right(name, tmp_path):
     assert all(size % 4 == 0 for size in sizes)
 
 
+def two_zones(other: str, node: int = 0) -> list[str]:
+    """A block with a zone of 15 MiB before its DMA32 of 500,000 kB."""
+    lines = mem_info()
+    place = next(at for at, line in enumerate(lines) if line.startswith("Node 0 DMA32 free:"))
+    zone = re.sub("managed:\\d+kB", "managed:15360kB", lines[place]).replace("Node 0 DMA32", f"Node {node} {other}")
+    return [*lines[:place], zone, *lines[place:]]
+
+
+def made_of(lines: list[str], version: str) -> tuple[str, object]:
+    """The scenario of a block in a log of this kernel, as text and as the machine A."""
+    log = log_of([f"Linux version {version} (a@b) (gcc) #1 SMP", *lines])
+    text = scenario_of("a log", log, chosen(log), "nbd")
+    return text, load(text).resolved().machines[0]
+
+
+def test_the_zones_of_a_block_are_those_of_its_scenario():
+    """Together they are its memory; the twins, zones of two nodes and of 32 bits, are one zone, which is said."""
+    text, machine = made_of(two_zones("DMA"), "6.1.0-13-amd64")
+    assert [(zone.name, zone.pages) for zone in machine.zones] == [("DMA", 15360 // 4), ("DMA32", 500_000 // 4)]
+    assert "one zone" not in text
+    for lines in (two_zones("DMA", node=1), two_zones("HighMem")):
+        text, machine = made_of(lines, "6.1.0-13-amd64")
+        assert machine.zones == ()
+        assert "# The scenario has one zone, and" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "kernel", "policy", "off"),
+    [
+        ("2.6.32", "linux-2.6.22", "none", ""),
+        ("4.4.0", "linux-6.1", "merged", "vm: {watermark_boost_factor: 0, watermark_scale_factor: 1}"),
+        ("4.19.0", "linux-6.1", "merged", "vm: {watermark_boost_factor: 0}"),
+        ("6.1.0", "linux-6.1", "merged", ""),
+        ("6.12.9", "linux-6.11", "merged", ""),
+    ],
+)
+def test_the_kernel_of_a_scenario_is_the_nearest_without_what_came_later(version, kernel, policy, off):
+    """Swap over a network is merged since 3.6, the boost came with 5.0, the scale of the marks with 4.6."""
+    text, _ = made_of(mem_info(), version)
+    assert f"\nkernel: {kernel}\n" in text
+    assert f"\nsafeguards: {policy}\n" in text
+    assert ("    vm: {" in text) == bool(off)
+    assert off in text
+
+
 def test_the_block_with_the_least_free_memory_is_chosen():
     log = log_of([*mem_info(free=5000), *failed(), *mem_info(free=340), *failed(task="other"), *mem_info(free=900)])
     assert chosen(log).usable == 340

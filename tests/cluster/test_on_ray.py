@@ -146,6 +146,15 @@ assert before == (dict(os.environ), [signal.getsignal(number) for number in (sig
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_actors_have_the_niceness_of_the_command(netswap: Open) -> None:
+    """Ray gives its workers 15 by default: beside two processes that never rest a demo of two minutes took half an hour."""
+    cluster = netswap(SHORT, engine="ray")
+    assert isinstance(cluster.engine, RayEngine)
+    actors = [cluster.engine.network, *cluster.engine.hosts]
+    levels = ray.get([actor.__ray_call__.remote(lambda _: os.getpriority(os.PRIO_PROCESS, 0)) for actor in actors])
+    assert levels == [os.getpriority(os.PRIO_PROCESS, 0)] * len(actors)
+
+
 # -- an existing cluster ------------------------------------------------------------------------------------------------
 
 
