@@ -70,6 +70,8 @@ class Swap:
     persist: bool = True
     """Whether a connection that is gone is opened anew; without, all requests fail from then on."""
     connections: int = 1
+    sender: str = "auto"
+    """Over NBD: "thread", a thread of the device's sends, with rights of its own; "auto": as the kernel has it."""
     hides_errors: bool = False
     """Whether a page-out that failed is reported as done."""
     layer: Layer | None = None

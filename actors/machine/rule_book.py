@@ -14,6 +14,8 @@ def rule_book(settings: MachineSettings) -> Kernel:
     """The kernel of a machine as its parts obey it."""
     kernel = with_sysctls(KERNELS[settings.kernel], settings.vm)
     kernel = replace(kernel, tcp=_tcp(settings, kernel.tcp), **_ipfrag(settings, kernel))
+    if settings.swap is not None and settings.swap.sender == "thread":
+        kernel = replace(kernel, nbd_queues=True)
     if not settings.nic_high_order_alloc:
         kernel = replace(kernel, page_frag_order=0)
     return on_link(kernel, settings.nic_refill, settings.mtu, page_frags=settings.nic_page_frags)

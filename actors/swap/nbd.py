@@ -2,7 +2,8 @@
 
 Source: drivers/block/nbd.c of 2.6.22 and 6.11. The sender holds the connection's lock until its request lies in the send
 buffer: if that is full, or memory is missing, every other task that has something to send waits behind it, kswapd too. Under
-6.11 the sender is a thread of the block layer (kblockd), and tasks wait only for a free request. A page
+6.11 the sender is a thread of the block layer (kblockd), and tasks wait only for a free request. From 2.6.26 to 3.5 it was one of
+the device's own (nbd_thread), which had no right below min, whoever had made the request (`sender: thread`). A page
 is copied into the socket's buffers, and they are kept until TCP has acknowledged them. There is no time-out: TCP sends
 again. When TCP gives up or is reset, the client connects again (nbd-client's `persist`), and requests that have not been
 answered are sent again, in order.
@@ -182,7 +183,8 @@ class NbdDevice(SwapDevice):
         if not self.is_open:
             return  # it is sent once there is a connection
         self._note_attempt(request)
-        self.outbox.append((request, reclaimer or self._memalloc))
+        # A thread sends with its own rights, whoever has made the request.
+        self.outbox.append((request, (reclaimer and not self._queues) or self._memalloc))
         if len(self.outbox) == 1:
             self._pump()
 

@@ -286,6 +286,15 @@ def _addresses(written: Written, target: str) -> str:
     return f'{target} listens on {", ".join(ranges)}: write "{target}:{listeners[0].first}"'
 
 
+def _sender(written: Written, name: str, place: Place) -> None:
+    """NBD's thread is without rights only where the kernel has it send otherwise."""
+    era = era_of(written, written.machines[name])
+    has_thread = era in KERNELS and KERNELS[era].nbd_queues
+    if has_thread and text_in(mapping_in(written.machines[name], "swap"), "sender") == "thread":
+        hint = "remove it, or write kernel: linux-2.6.22"
+        written.report((*place, "sender"), f"{era} sends by a thread that may go below min", hint, key=True)
+
+
 def _transport(written: Written, name: str) -> None:
     """What only NFS has is not asked of others, nor what only NBD has, nor more than a block device can have."""
     swap = mapping_in(written.machines[name], "swap")
@@ -294,6 +303,7 @@ def _transport(written: Written, name: str) -> None:
     check_swap.one_server_only(written, name)
     if transport != NBD:
         check_swap.nbd_only(written, name, transport)
+    _sender(written, name, place)
     if transport == NFS:
         return
     for key, why in _NFS_ONLY.items():

@@ -9,12 +9,12 @@ from netswap.cluster.scenario.written import Written, items_in, mapping_in, numb
 
 _CODED_ONLY: Final = ("data", "parity")
 _COPIES_ONLY: Final = ("acks", "extra")
-_NBD_ONLY: Final = ("persist", "connections")
+_NBD_ONLY: Final = ("persist", "connections", "sender")
 _LOCAL: Final = ("nbd", "ublk", "fuse")
 """How a machine may swap to a process of its own."""
 _OF_SERVERS: Final = (
     *("server", "servers", "layout", "data", "parity", "acks", "extra", "backup", "failover", "transport", "via"),
-    *("timeout", "retries", "persist", "connections", "request"),
+    *("timeout", "retries", "persist", "connections", "sender", "request"),
 )
 
 

@@ -289,6 +289,7 @@ class Swap(Words):
     retries: words.RetriesOrNone = usually("none", "NFS: none is a hard mount")
     persist: bool = Field(default=True, description="NBD: a connection that is gone is opened anew")
     connections: words.Connections = Field(default=1, description="NBD")
+    sender: words.Sender = Field(default="auto", description="NBD: the task that sends; auto is as the kernel has it")
     write_errors: words.WriteErrors = "kept"
     layer: Annotated[Layer | None, OrWord("none")] = usually("none")
     request: words.RequestSize = usually("4KiB", "pages that follow each other, in one request")

@@ -141,6 +141,15 @@ ONE_MISTAKE = {
     "connections of NFS": Broken(
         "size: 1GiB", "size: 1GiB, ▸persist: false", "nfs has no persist", "remove it, or write transport: nbd"
     ),
+    "a sender of NFS": Broken(
+        "size: 1GiB", "size: 1GiB, ▸sender: thread", "nfs has no sender", "remove it, or write transport: nbd"
+    ),
+    "a thread without rights under 6.11": Broken(
+        "    swap: {server: C",
+        "    kernel: linux-6.11\n    swap: {transport: nbd, ▸sender: thread, server: C",
+        "linux-6.11 sends by a thread that may go below min",
+        "remove it, or write kernel: linux-2.6.22",
+    ),
     "a block device of user space elsewhere": Broken(
         "size: 1GiB", "size: 1GiB, transport: ▸ublk", "leads to a process of the machine itself", "write server: A"
     ),

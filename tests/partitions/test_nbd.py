@@ -37,6 +37,39 @@ def balance(cluster: Cluster) -> None:
     )
 
 
+# -- who sends ----------------------------------------------------------------------------------------------------------
+
+FILLING = """
+title: programs that fill memory for the first time
+stop: 10s
+kernel: linux-2.6.22
+safeguards: none
+machines:
+  A:
+    memory: 8MiB
+    swap: {server: C, transport: nbd, sender: SENDER, size: 64MiB, in_flight: 128}
+    programs:
+      - rank: {working_set: 8MiB, touch: 2MiB, compute: 100ms, start: cold, steps: 5}
+      - rank: {working_set: 8MiB, touch: 2MiB, compute: 100ms, start: cold, steps: 5}
+  C:
+    programs: [swap-server: {}]
+"""
+
+
+@pytest.mark.parametrize(("sender", "verdict"), [("thread", "wedged"), ("auto", "finished")])
+def test_a_thread_without_a_right_below_min_finds_no_page_where_a_reclaimer_does(netswap, sender, verdict):
+    """The first page-outs are asked for at the low mark, and programs take all down to min. The twin: who asks sends."""
+    cluster = netswap(FILLING.replace("SENDER", sender), expect=[])
+    cluster.run_to(seconds(9))
+    a = cluster["A"]
+    assert a.verdict == verdict
+    machine = cluster.engine.machine(0)
+    if verdict == "wedged":
+        assert a.free_pages == machine.zone.floors.kernel
+        assert a.counters["pages_out"] == 0
+        assert machine.device.under_way, "requests that nobody can send"
+
+
 # -- the seed, over both transports -------------------------------------------------------------------------------------
 
 
