@@ -110,6 +110,15 @@ class PageFragCache(Fragments):
         """The number of fragments that have been cut and not returned."""
         return self._out
 
+    @property
+    def current(self) -> FragmentBlock | None:
+        """The block that the next fragment is cut from, if there is one."""
+        return self._current
+
+    def of_blocks(self) -> tuple[int, int]:
+        """The number of fragments of a block, and of a page."""
+        return (PAGE << self._order) // self.size, self.per_slab
+
     def take(self, floor: int) -> FragmentBlock | None:
         """Cut an ordinary fragment; None where the next would be of a page from the reserve, or there is no page."""
         current = self._current

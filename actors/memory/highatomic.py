@@ -107,6 +107,10 @@ class HighAtomicZone(GroupedZone):
             return None
         return super().take_block(order, 0)
 
+    def grouping(self) -> tuple[int, ...]:
+        """Where unmovable pages lie, and what is still to be set aside, as numbers that tell equal states."""
+        return (*super().grouping(), self.aside, self._used, self._share)
+
     def give_block(self, block: Block) -> None:
         """Free a block; one that is set aside stays so."""
         if block.aside and self.aside:

@@ -169,7 +169,8 @@ class Buffers:
         if count == 1:
             head, one = self.heads.take(self._atomic), self.receive.take(self._atomic)
             assert head is not None, "there is memory for it"
-            assert one is not None, "there is memory for it"
+            if one is None:  # the next fragment is one of a page from the reserve
+                ((one, _),) = self.receive.take_many(1, self._atomic)
             return iter(((one, head, self.kernel.rx_truesize, 0),))  # type: ignore[arg-type]  # a plain tuple
         heads = self.heads.take_many(count, self._atomic)
         data = self.receive.take_many(count, self._atomic)

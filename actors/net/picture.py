@@ -7,6 +7,7 @@ reserve, the sockets of the flow, the counters that are not multiplied. See `ste
 from typing import Any, NamedTuple
 
 from netswap.actors.counters import Counters
+from netswap.actors.memory.fragments import FragmentBlock, PageFragCache
 from netswap.actors.memory.slab import PageMarkedCache, Slab, SlabCache
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import Buffers
@@ -122,14 +123,22 @@ class _Names:
     def slabs(self) -> tuple[tuple[object, ...], ...]:
         """All of them, as in `Picture`."""
         return tuple(
-            (
-                slab.cache,
-                slab.free,
-                slab.from_reserve,
-                None if slab.free + held == slab.cache.per_slab else slab,
-            )
+            (slab.cache, slab.free, slab.from_reserve, None if _is_ours(slab, held) else slab, _place(slab))
             for slab, held in zip(self.numbers, self.held, strict=True)
         )
+
+
+def _is_ours(slab: Slab, held: int) -> bool:
+    """Whether all of a slab's objects in use are the `held` that have been met."""
+    if isinstance(slab, FragmentBlock):
+        return held == slab.out
+    return slab.free + held == slab.cache.per_slab
+
+
+def _place(slab: Slab) -> tuple[object, ...]:
+    """What else decides about a block of pages when it comes back."""
+    block = slab.block if isinstance(slab, FragmentBlock) else None
+    return () if block is None else (block.order, block.aside, block.zone)
 
 
 def rough(net: NetBoard, nic: Nic) -> tuple[int, ...]:
@@ -177,6 +186,9 @@ def _caches(buffers: Buffers) -> list[SlabCache]:
 
 def _cache(cache: SlabCache, names: _Names) -> tuple[object, ...]:
     """A cache's slabs with free objects, in their order; a slab on top without any is as good as none."""
+    if isinstance(cache, PageFragCache):
+        current = cache.current
+        return (-1 if current is None else names.of(current),)
     top, partial = cache.top, cache.partial
     marked = [names.of(slab) for slab in cache.marked] if isinstance(cache, PageMarkedCache) else []
     return (

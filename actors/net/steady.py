@@ -20,7 +20,8 @@ that gets one takes its place.
 
 *What is looked for.* Only distances at which the ring can be as it was: each refill brings a batch, in the order in which its
 buffers were freed, last in first out, so every other round is reversed; where the new buffer is had before the old one is free,
-a round is one more. Where the sockets of a flood's round differ, the place in the round is part of the state, and distances are
+a round is one more. Where buffers are fragments of blocks, as many rounds as a block has fragments bring the place in the block
+back too. Where the sockets of a flood's round differ, the place in the round is part of the state, and distances are
 multiples of its length. It is tried a few times, and then not for a while: to find nothing costs little. Nothing here
 knows of any scenario, and a wrong guess costs time, never truth.
 """
@@ -31,6 +32,7 @@ from typing import Final, NamedTuple
 
 from netswap.actors.counters import Counters
 from netswap.actors.events import NEVER
+from netswap.actors.memory.fragments import PageFragCache
 from netswap.actors.memory.slab import PageMarkedCache, SlabCache
 from netswap.actors.net.board import NetBoard
 from netswap.actors.net.buffers import B_TRUESIZE
@@ -132,7 +134,11 @@ def supports(net: NetBoard, nic: Nic) -> bool:
     kinds = {
         type(cache) for cache in (buffers.heads, buffers.copies, buffers.shorts, buffers.standard, buffers.receive)
     }
-    return type(nic) is Nic and kinds <= {SlabCache, PageMarkedCache} and net.board.kernel.rx_standard is None
+    return (
+        type(nic) is Nic
+        and kinds <= {SlabCache, PageMarkedCache, PageFragCache}
+        and net.board.kernel.rx_standard is None
+    )
 
 
 def _first(arrival: Arrival, frames: int) -> Arrival:
@@ -186,7 +192,9 @@ class Steady:
         self._not_before_ns = 0
         """No search begins before."""
         ring, batch = nic.ring_size, net.board.kernel.rx_refill_batch
-        bases = (ring, lcm(ring, batch), ring + 1)
+        bases = {ring, lcm(ring, batch), ring + 1}
+        if isinstance(net.buffers.receive, PageFragCache):
+            bases = {lcm(base, fragments) for base in bases for fragments in net.buffers.receive.of_blocks()}
         self._goals = sorted({base * times for base in bases for times in (1, 2)})
 
     # -- frames come ------------------------------------------------------------------------------------------------

@@ -120,6 +120,22 @@ def test_all_fragments_of_a_page_from_the_reserve_are_the_reserves() -> None:
     assert zone.reserve_used == 0
 
 
+def test_where_there_is_plenty_the_rest_of_a_page_from_the_reserve_is_left_alone() -> None:
+    """One frame at a time as well as many at once: each has a fragment of another page, and is nobody's charge."""
+    zone = zone_with(24)
+    book = on_link(LINUX_6_11, "e1000e", 1500, page_frags=True)
+    buffers = MemallocBuffers(zone, book, access=True, rx_head=True, guarded=True)
+    first = buffers.allocate(buffers.receive, book.rx_truesize)
+    assert first is not None
+    zone.free = 1000
+    assert buffers.plenty(2)
+    more = [*buffers.allocate_plenty(1), *buffers.allocate_plenty(2)]
+    assert [buffer[B_CHARGE] for buffer in more] == [0] * 3
+    for buffer in (first, *more):
+        buffers.free(buffer)
+    assert zone.reserve_used == 0
+
+
 def test_without_access_the_floor_is_the_end() -> None:
     """The twin: no socket is marked."""
     book = on_link(LINUX_6_11, "e1000e", 1500, page_frags=True)

@@ -113,7 +113,7 @@ def test_a_part_that_the_driver_ends_itself_is_no_loss(base: Path) -> None:
 def test_the_status_is_the_drivers(said: str, status: int) -> None:
     """However a command says it."""
     leave = f"raise {said}" if "Exit" in said else f"raise SystemExit({said})"
-    closing = "supervisor.tell(supervisor.CLOSING); [one.kill() for one in parts]"  # as a session takes its cluster down
+    closing = "supervisor.tell(supervisor.CLOSING); [one.kill() for one in parts]"  # as a session does
     assert Command(f"import typer; {closing}; {leave}").ends() == (status, "")
 
 
