@@ -28,7 +28,8 @@ class Seen:
     seed: int
     verdict: str
     recovered_s: float | None
-    """From the heal to the first of the half seconds in which the heartbeat is steady; None if it never is."""
+    """From the heal to the end of the first of the half seconds in which the heartbeat is steady, which is when a look at the
+    beats since the last look can tell; None if it never is."""
     free_before: int
     """Free pages at the fault."""
     free_min: int
@@ -56,7 +57,7 @@ def run(job: Job) -> Seen:
         return Seen(
             seed=job.seed,
             verdict=judged(steady, per_s, killed=counters["oom_kills"] > 0, fault=said.fault),
-            recovered_s=None if steady is None else steady * SLOT_S,
+            recovered_s=None if steady is None else (steady + 1) * SLOT_S,
             free_before=free_before,
             free_min=counters["free_pages_min"],
             pages_per_s=round(per_s, 1),
