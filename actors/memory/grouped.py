@@ -121,7 +121,7 @@ class GroupedZone(Zone):
         """Call `raised` instead of waking kswapd when the marks are boosted, and `moved` when they move otherwise."""
         self._raised, self._moved = raised, moved
 
-    def balanced(self, boosts: tuple[int, ...]) -> None:
+    def take_back_boost(self, boosts: tuple[int, ...]) -> None:
         """kswapd has ended its work, and takes back what was boosted when it began."""
         if self.boost and boosts[0]:
             self.boost = max(0, self.boost - boosts[0])

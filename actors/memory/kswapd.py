@@ -124,7 +124,7 @@ class Kswapd:
         zone, laundry = self._zone, self._scan.laundry
         self._balance()
         if not (self.wants_slot or self._outcome is _NAP):
-            zone.balanced(self._boosts)
+            zone.take_back_boost(self._boosts)
         if self._throttle.on or self._kernel.kswapd_gives_up:
             self._note_run()
         if self._throttle.on and not self._throttle.holds():

@@ -302,7 +302,7 @@ class Zone:
         """Give a pageblock that is set aside back to all, the last one only if `last`; whether there was one."""
         return False
 
-    def balanced(self, boosts: tuple[int, ...]) -> None:
+    def take_back_boost(self, boosts: tuple[int, ...]) -> None:
         """kswapd has ended its work; `boosts`: how far the marks were raised when it began."""
 
     def grouping(self) -> tuple[int, ...]:

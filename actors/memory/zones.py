@@ -156,10 +156,10 @@ class ZonedZone(Zone):
         """How far the marks of each zone are raised."""
         return tuple(part.zone.boost for part in self.parts)
 
-    def balanced(self, boosts: tuple[int, ...]) -> None:
+    def take_back_boost(self, boosts: tuple[int, ...]) -> None:
         """kswapd has ended its work, and takes back what was raised in each zone when it began."""
         for part, boost in zip(self.parts, boosts, strict=True):
-            part.zone.balanced((boost,))
+            part.zone.take_back_boost((boost,))
         self._add_up()
 
     # -- single pages -------------------------------------------------------------------------------------------------

@@ -120,6 +120,11 @@ def kernel(version: tuple[int, ...], known: Iterable[Kernel] = KERNELS.values())
     return min(known, key=distance)
 
 
+def switched_off(version: tuple[int, ...]) -> dict[str, int]:
+    """The sysctls by which a later kernel is as this version is, each with its value."""
+    return {name: value for name, (since, value) in SWITCHED_OFF.items() if ordinal(version) < ordinal(since)}
+
+
 def differences(version: tuple[int, ...], taken: Kernel) -> list[str]:
     """What changed between the two: what one of them has and the other has not."""
     here, there = ordinal(version), ordinal(version_of(taken))

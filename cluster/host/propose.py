@@ -14,6 +14,7 @@ from netswap.cluster.host.cards import Card
 from netswap.cluster.host.draft import Draft, rate_text, size_text
 from netswap.cluster.host.host import Host
 from netswap.cluster.host.swapping import Swapping
+from netswap.cluster.host.zones import RealZone, words
 from netswap.cluster.scenario import models
 from netswap.protocol.rpc import PAGE
 from netswap.protocol.units import milliseconds, seconds
@@ -169,18 +170,16 @@ def _zones(host: Host, draft: Draft, memory: int) -> None:
     zones = host.zones
     if zones is None or len(zones.zones) < 2:
         return
-    names = [one.name for one in zones.zones]
     sizes = [one.managed * host.page[0] for one in zones.zones]
-    known = [name for name in models.Zones.model_fields if name in names]
     whole = memory + host.meminfo.huge
-    highest = memory - sum(sizes[:-1])
-    if names == known and host.page[0] == PAGE and highest > 0 and abs(sum(sizes) - whole) <= whole // ZONES_DIFFER:
-        parts = zip(names, [*sizes[:-1], highest], strict=True)
-        text = ", ".join(f"{name}: {size_text(size)}" for name, size in parts)
-        draft.add(2, f"zones: {{{text}}}", f"managed pages of {zones.label}; {names[-1]}: what MemTotal leaves")
+    *lower, last = (RealZone(one.node, one.name, size) for one, size in zip(zones.zones, sizes, strict=True))
+    highest = last._replace(size=memory - sum(sizes[:-1]))
+    text = words([*lower, highest])
+    if text and host.page[0] == PAGE and abs(sum(sizes) - whole) <= whole // ZONES_DIFFER:
+        draft.add(2, f"zones: {text}", f"managed pages of {zones.label}; {highest.name}: what MemTotal leaves")
         return
     told = ", ".join(f"node {one.node} {one.name}" for one in zones.zones)
-    draft.differs.append(f"the scenario has one zone, the machine {len(names)}: {told} ({zones.label})")
+    draft.differs.append(f"the scenario has one zone, the machine {len(sizes)}: {told} ({zones.label})")
 
 
 def _memory_differs(host: Host, draft: Draft) -> None:
@@ -312,10 +311,10 @@ def _switched_off(host: Host, there: Mapping[str, int]) -> Iterator[tuple[str, i
     """What the scenario's kernel has and the machine's has not, and a sysctl makes it as if it were not."""
     if host.release is None:
         return
-    for name, (version, value) in nearest.SWITCHED_OFF.items():
-        is_older = nearest.ordinal(host.release.version) < nearest.ordinal(version)
-        if name in there and is_older and f"vm/{name}" not in host.settings:
-            yield name, value, f"{host.release.text} has none: it came with {'.'.join(map(str, version))}"
+    for name, value in nearest.switched_off(host.release.version).items():
+        if name in there and f"vm/{name}" not in host.settings:
+            version = ".".join(map(str, nearest.SWITCHED_OFF[name][0]))
+            yield name, value, f"{host.release.text} has none: it came with {version}"
 
 
 def _told(host: Host, model: type[BaseModel], wanted: Mapping[str, tuple[str, int, str]]) -> list[tuple[str, str]]:

@@ -4,9 +4,9 @@ from typing import Final, NamedTuple
 
 from netswap.actors.kernels import LINUX_2_6_22
 from netswap.cluster.host import nearest
+from netswap.cluster.host.zones import RealZone, words
 from netswap.cluster.match.log import Log
 from netswap.cluster.match.meminfo import MemInfo
-from netswap.cluster.scenario import models
 
 _LEAST_KIB: Final = 16384
 _NFS: Final = "nfs"
@@ -108,27 +108,19 @@ def _machine(log: Log, kernel: str, block: MemInfo, sizes: Sizes, transport: str
 
 def _zones(block: MemInfo, memory: int) -> list[str]:
     """The line of the zones, if the block has several of one node that a scenario can have, and they hold its memory."""
-    zones = [zone for zone in block.zones if zone.get("managed")]
-    names = [zone.name for zone in zones]
-    known = [name for name in models.Zones.model_fields if name in names]
-    sizes = [_whole(zone.get("managed")) for zone in zones]
-    if len(zones) < 2 or names != known or len({zone.node for zone in zones}) > 1 or sum(sizes) != memory:
-        return []
-    text = ", ".join(f"{name}: {size}KiB" for name, size in zip(names, sizes, strict=True))
-    return [f"    zones: {{{text}}}   # managed"]
+    zones = [
+        RealZone(one.node, one.name, _whole(one.get("managed")) << 10) for one in block.zones if one.get("managed")
+    ]
+    text = words(zones) if sum(one.size for one in zones) == memory << 10 else ""
+    return [f"    zones: {text}   # managed"] if text else []
 
 
 def _switched_off(log: Log, kernel: str) -> list[str]:
     """The line of the sysctls that make the scenario's kernel as the log's is, which has not all of it yet."""
     if log.version is None or kernel == LINUX_2_6_22.name:
         return []
-    older = {
-        name: value
-        for name, (version, value) in nearest.SWITCHED_OFF.items()
-        if nearest.ordinal(log.version) < nearest.ordinal(version)
-    }
-    text = ", ".join(f"{name}: {value}" for name, value in older.items())
-    return [f"    vm: {{{text}}}   # the log's kernel has none of it yet"] if older else []
+    text = ", ".join(f"{name}: {value}" for name, value in nearest.switched_off(log.version).items())
+    return [f"    vm: {{{text}}}   # the log's kernel has none of it yet"] if text else []
 
 
 def _compared(log: Log, block: MemInfo, kernel: str) -> list[str]:

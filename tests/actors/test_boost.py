@@ -85,9 +85,9 @@ def test_kswapd_takes_back_what_it_found_when_it_began() -> None:
     for _ in range(SCATTERED // 2):
         zone.take_unmovable(0)
     assert zone.boost == BOOST
-    zone.balanced((began,))
+    zone.take_back_boost((began,))
     assert zone.boost == BOOST - PAGEBLOCK
-    zone.balanced(zone.boosts())
+    zone.take_back_boost(zone.boosts())
     assert (zone.boost, zone.high_mark, zone.floors.kernel) == (0, HIGH, MIN)
 
 
@@ -130,7 +130,7 @@ def test_a_movable_page_boosts_once_its_own_lists_are_empty() -> None:
     """24 pages are on the unmovable lists after a steal: the last movable one is followed by one of those."""
     zone = zone_of()
     zone.take_unmovable(0)
-    zone.balanced(zone.boosts())
+    zone.take_back_boost(zone.boosts())
     spare = PAGEBLOCK * (SCATTERED - 1) // TOTAL
     assert zone.take_many(0, zone.free - spare) == SCATTERED - 1 - spare
     assert zone.boost == 0

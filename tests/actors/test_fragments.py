@@ -9,7 +9,7 @@ from netswap.actors.kernels import LINUX_2_6_22, LINUX_6_1, LINUX_6_11, Kernel
 from netswap.actors.memory.fragments import Fragments, PageFragCache
 from netswap.actors.memory.slab import PageMarkedCache
 from netswap.actors.memory.zone import Zone
-from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE
+from netswap.actors.net.buffers import B_CHARGE, B_TRUESIZE, Buffer
 from netswap.actors.net.drivers import on_link
 from netswap.actors.net.memalloc import MemallocBuffers
 
@@ -101,13 +101,19 @@ def test_where_there_is_no_block_a_page_gives_two() -> None:
     assert zone.free == 28
 
 
-def test_all_fragments_of_a_page_from_the_reserve_are_the_reserves() -> None:
-    """Also one that is asked for when there is memory again; a block is never asked for there (__GFP_NOMEMALLOC)."""
+def at_the_floor() -> tuple[Zone, Kernel, MemallocBuffers, Buffer]:
+    """A machine at its atomic floor, and a buffer of e1000e that it has received into all the same."""
     zone = zone_with(24)
     book = on_link(LINUX_6_11, "e1000e", 1500, page_frags=True)
     buffers = MemallocBuffers(zone, book, access=True, rx_head=True, guarded=True)
     first = buffers.allocate(buffers.receive, book.rx_truesize)
     assert first is not None
+    return zone, book, buffers, first
+
+
+def test_all_fragments_of_a_page_from_the_reserve_are_the_reserves() -> None:
+    """Also one that is asked for when there is memory again; a block is never asked for there (__GFP_NOMEMALLOC)."""
+    zone, book, buffers, first = at_the_floor()
     assert (first[B_CHARGE], zone.reserve_used) == (1, 2), "a page for the data, and one for the head"
     zone.free = 1000
     second = buffers.allocate(buffers.receive, book.rx_truesize)
@@ -122,11 +128,7 @@ def test_all_fragments_of_a_page_from_the_reserve_are_the_reserves() -> None:
 
 def test_where_there_is_plenty_the_rest_of_a_page_from_the_reserve_is_left_alone() -> None:
     """One frame at a time as well as many at once: each has a fragment of another page, and is nobody's charge."""
-    zone = zone_with(24)
-    book = on_link(LINUX_6_11, "e1000e", 1500, page_frags=True)
-    buffers = MemallocBuffers(zone, book, access=True, rx_head=True, guarded=True)
-    first = buffers.allocate(buffers.receive, book.rx_truesize)
-    assert first is not None
+    zone, _, buffers, first = at_the_floor()
     zone.free = 1000
     assert buffers.plenty(2)
     more = [*buffers.allocate_plenty(1), *buffers.allocate_plenty(2)]

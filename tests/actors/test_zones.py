@@ -138,7 +138,7 @@ def test_each_zone_is_boosted_by_itself_together_1024(kernel: Kernel) -> None:
     while zone.take_unmovable(0):
         pass
     assert zone.boost == 2 * PAGEBLOCK
-    zone.balanced((PAGEBLOCK, 0))
+    zone.take_back_boost((PAGEBLOCK, 0))
     assert zone.boosts() == (0, PAGEBLOCK)
     assert kernel.boost_max(AT_BOOT, MIN + 2 * (MIN // 4)) == (MIN + 2 * (MIN // 4)) * 3 // 2
 
