@@ -9,7 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scene import SERVICE, B, C
 
+from netswap.actors.kernels import LINUX_6_11
+from netswap.actors.memory.fragments import PageFragCache
+from netswap.actors.memory.zone import Zone
 from netswap.actors.net.nic import Nic
+from netswap.actors.net.picture import _Names
 from netswap.protocol.frame import CORRUPT, CRASH, FREEZE, OTHER, PAUSE, RESTART, RESUME, THAW, UDP
 from netswap.protocol.units import milliseconds
 
@@ -221,3 +225,15 @@ def test_stretches_change_nothing(case: Case) -> None:
     """Both ways the same objects in the same state, down to the last slab."""
     assert B != C
     same(case)
+
+
+def test_a_block_of_which_another_part_holds_a_fragment_is_itself_and_no_number() -> None:
+    """Two fragments of a block: the ring holds one, a socket the other, which has to come back to this block; then the ring both."""
+    cache = PageFragCache(Zone(4096, 64, kernel=LINUX_6_11), 1920, 3)
+    one, other = cache.take(0), cache.take(0)
+    assert one is other is not None
+    names = _Names()
+    names.hold(one)
+    assert names.slabs() == ((cache, 15, False, one, (3, False, None)),)
+    names.hold(other)
+    assert names.slabs() == ((cache, 15, False, None, (3, False, None)),)
