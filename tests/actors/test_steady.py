@@ -228,7 +228,7 @@ def test_stretches_change_nothing(case: Case) -> None:
 
 
 def test_a_block_of_which_another_part_holds_a_fragment_is_itself_and_no_number() -> None:
-    """Two fragments of a block: the ring holds one, a socket the other, which has to come back to this block; then the ring both."""
+    """The ring holds one of two fragments, a socket the other, which has to come back to this block; then the ring both."""
     cache = PageFragCache(Zone(4096, 64, kernel=LINUX_6_11), 1920, 3)
     one, other = cache.take(0), cache.take(0)
     assert one is other is not None
